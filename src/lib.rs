@@ -1,0 +1,3 @@
+//! Chartlog
+pub mod json;
+pub mod log;

@@ -1,0 +1,66 @@
+//! The log: commits in order, appended to segment files; the truth of the store.
+//!
+//! In: groups of frames from one [`Writer`]. Out: a [`Written`] group once it is on disk, single
+//! frames by [`Location`], and all of them again in order ([`Reader::scan`]). Two logs of this same
+//! type exist, `events` and `access`; a [`committer`] thread writes each of them.
+//!
+//! A segment is a header and then groups; a group is a header and then frames; one group is one
+//! fsync, and one or more whole commits. **Invariant:** a group is either entirely in the log or
+//! not at all, and only an incomplete *last* group is ever dropped, at opening. Damage anywhere
+//! else is an error that names segment and offset.
+//!
+//! Never: what a payload means, who may read it, ordering across the two logs.
+
+pub mod committer;
+mod format;
+mod reader;
+mod recovery;
+mod writer;
+
+pub use format::{Codec, Frame, FrameKind, Location, LogKind, StreamAlias};
+pub use reader::{Group, Reader};
+pub use recovery::{Recovered, open};
+pub use writer::{Draft, Writer, Written};
+
+use std::path::PathBuf;
+
+/// What can go wrong with a log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The disk refused; a writer that has seen this accepts nothing more until restart.
+    #[error("{path}: {source}", path = .path.display())]
+    Disk {
+        /// The file concerned.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The bytes on disk are not what was written.
+    #[error("damaged log: {path} at byte {offset}: {problem}", path = .path.display())]
+    Damaged {
+        /// The segment file.
+        path: PathBuf,
+        /// Byte offset in it.
+        offset: u64,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// The files are of a newer format than this program reads.
+    #[error("{path} has log format {found}; this program reads format {known}", path = .path.display())]
+    Newer {
+        /// The segment file.
+        path: PathBuf,
+        /// The version it carries.
+        found: u16,
+        /// The newest version known here.
+        known: u16,
+    },
+    /// The writer stopped after an earlier disk error.
+    #[error("the log is read-only since an earlier disk error")]
+    ReadOnly,
+}
+
+pub(crate) fn disk_error(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> LogError + use<> {
+    let path = path.to_owned();
+    move |source| LogError::Disk { path, source }
+}

@@ -1,0 +1,229 @@
+//! Reading frames: one by its location, or all in order.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::format::{GROUP_HEADER, GroupHeader, SEGMENT_HEADER, get_frame};
+use super::{Frame, Location, LogError, disk_error};
+
+/// Reads a log while it is being written; clones share the open files and take no lock.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    segments: Arc<ArcSwap<Vec<Arc<Segment>>>>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    file: File,
+    path: PathBuf,
+}
+
+/// A group read back in order.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// Position of the first frame.
+    pub first_position: u64,
+    /// Microseconds since 1970.
+    pub recorded_at: i64,
+    /// Where the group lies, header included.
+    pub location: Location,
+    /// Its frames and where they lie.
+    pub frames: Vec<(Frame, Location)>,
+}
+
+impl Reader {
+    pub(super) fn new() -> Self {
+        Self { segments: Arc::new(ArcSwap::from_pointee(Vec::new())) }
+    }
+
+    pub(super) fn add_segment(&self, path: &Path) -> Result<(), LogError> {
+        let file = File::open(path).map_err(disk_error(path))?;
+        let mut segments = Vec::clone(&self.segments.load());
+        segments.push(Arc::new(Segment { file, path: path.to_owned() }));
+        self.segments.store(Arc::new(segments));
+        Ok(())
+    }
+
+    fn segment(&self, number: u32) -> Result<Arc<Segment>, LogError> {
+        self.segments.load().get(number as usize).cloned().ok_or_else(|| LogError::Damaged {
+            path: PathBuf::from(format!("{number:08}.seg")),
+            offset: 0,
+            problem: "no such segment".to_owned(),
+        })
+    }
+
+    /// Reads the frame at a location.
+    ///
+    /// # Errors
+    ///
+    /// The disk's, or [`LogError::Damaged`] when the bytes there are not that frame.
+    pub fn frame(&self, at: Location) -> Result<Frame, LogError> {
+        let segment = self.segment(at.segment)?;
+        let bytes = segment.read(u64::from(at.offset), at.length as usize)?;
+        let (frame, length) = get_frame(&bytes).map_err(|problem| segment.damaged(at.offset.into(), problem))?;
+        if length == bytes.len() {
+            Ok(frame)
+        } else {
+            Err(segment.damaged(at.offset.into(), "a frame is shorter than its place"))
+        }
+    }
+
+    /// Reads the group at a location.
+    ///
+    /// # Errors
+    ///
+    /// The disk's, or [`LogError::Damaged`] when the bytes there are not that group.
+    pub fn group(&self, at: Location) -> Result<Group, LogError> {
+        let segment = self.segment(at.segment)?;
+        let bytes = segment.read(u64::from(at.offset), at.length as usize)?;
+        let header = GroupHeader::decode(&bytes)
+            .ok_or_else(|| segment.damaged(at.offset.into(), "not a group header"))?;
+        segment.open_group(at, &header, bytes.get(GROUP_HEADER..).unwrap_or_default())
+    }
+
+    /// Every group of the log from the one that holds `position`, in order, up to `end` frames.
+    /// A damaged place ends the iteration with its error.
+    pub fn scan(&self, position: u64, end: u64) -> impl Iterator<Item = Result<Group, LogError>> + use<> {
+        let mut cursor = Cursor { reader: self.clone(), at: None, position, end };
+        std::iter::from_fn(move || cursor.next().transpose())
+    }
+
+    pub(super) fn segments(&self) -> usize {
+        self.segments.load().len()
+    }
+
+    pub(super) fn segment_length(&self, number: u32) -> Result<u64, LogError> {
+        let segment = self.segment(number)?;
+        Ok(segment.file.metadata().map_err(disk_error(&segment.path))?.len())
+    }
+
+    pub(super) fn segment_header(&self, number: u32) -> Result<super::format::SegmentHeader, LogError> {
+        let segment = self.segment(number)?;
+        let bytes = segment.read(0, SEGMENT_HEADER)?;
+        super::format::SegmentHeader::decode(&bytes)
+            .ok_or_else(|| segment.damaged(0, "not a segment header"))
+    }
+
+    /// The group header at an offset, if whole and unharmed.
+    pub(super) fn group_header(&self, number: u32, offset: u64) -> Result<Option<GroupHeader>, LogError> {
+        let segment = self.segment(number)?;
+        if offset + GROUP_HEADER as u64 > self.segment_length(number)? {
+            return Ok(None);
+        }
+        Ok(GroupHeader::decode(&segment.read(offset, GROUP_HEADER)?))
+    }
+
+    pub(super) fn bytes(&self, number: u32, offset: u64, length: usize) -> Result<Vec<u8>, LogError> {
+        self.segment(number)?.read(offset, length)
+    }
+
+    pub(super) fn damaged(&self, number: u32, offset: u64, problem: &str) -> LogError {
+        match self.segment(number) {
+            Ok(segment) => segment.damaged(offset, problem),
+            Err(error) => error,
+        }
+    }
+}
+
+impl Segment {
+    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, LogError> {
+        let mut bytes = vec![0; length];
+        match self.file.read_exact_at(&mut bytes, offset) {
+            Ok(()) => Ok(bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Err(self.damaged(offset, "the segment ends too early"))
+            }
+            Err(error) => Err(disk_error(&self.path)(error)),
+        }
+    }
+
+    fn damaged(&self, offset: u64, problem: &str) -> LogError {
+        LogError::Damaged { path: self.path.clone(), offset, problem: problem.to_owned() }
+    }
+
+    fn open_group(&self, at: Location, header: &GroupHeader, payload: &[u8]) -> Result<Group, LogError> {
+        if payload.len() != header.payload_length as usize
+            || crc32c::crc32c(payload) != header.payload_check
+        {
+            return Err(self.damaged(at.offset.into(), "the checksum of a group does not match"));
+        }
+        let mut frames = Vec::with_capacity(header.frames.min(65_536) as usize);
+        let mut rest = payload;
+        let mut offset = at.offset + u32::try_from(GROUP_HEADER).unwrap_or_default();
+        while !rest.is_empty() {
+            let (frame, length) =
+                get_frame(rest).map_err(|problem| self.damaged(offset.into(), problem))?;
+            let length32 = u32::try_from(length).unwrap_or(u32::MAX);
+            frames.push((frame, Location { segment: at.segment, offset, length: length32 }));
+            offset += length32;
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        if frames.len() != header.frames as usize {
+            return Err(self.damaged(at.offset.into(), "a group holds another number of frames"));
+        }
+        Ok(Group {
+            first_position: header.first_position,
+            recorded_at: header.recorded_at,
+            location: at,
+            frames,
+        })
+    }
+}
+
+/// Walks groups from segment to segment.
+struct Cursor {
+    reader: Reader,
+    /// Segment and offset of the next group; found on first use.
+    at: Option<(u32, u64)>,
+    position: u64,
+    end: u64,
+}
+
+impl Cursor {
+    fn next(&mut self) -> Result<Option<Group>, LogError> {
+        loop {
+            if self.position >= self.end {
+                return Ok(None);
+            }
+            let (number, offset) = match self.at {
+                Some(at) => at,
+                None => self.start()?,
+            };
+            if offset >= self.reader.segment_length(number)? {
+                self.at = Some((number + 1, SEGMENT_HEADER as u64));
+                continue;
+            }
+            let header = self.reader.group_header(number, offset)?.ok_or_else(|| {
+                self.end = self.position;
+                self.reader.damaged(number, offset, "not a group header")
+            })?;
+            let length = GROUP_HEADER as u64 + u64::from(header.payload_length);
+            self.at = Some((number, offset + length));
+            let next = header.first_position + u64::from(header.frames);
+            if next <= self.position {
+                continue;
+            }
+            let at = Location {
+                segment: number,
+                offset: u32::try_from(offset).unwrap_or(u32::MAX),
+                length: u32::try_from(length).unwrap_or(u32::MAX),
+            };
+            let group = self.reader.group(at).inspect_err(|_| self.end = self.position)?;
+            self.position = next;
+            return Ok(Some(group));
+        }
+    }
+
+    /// The last segment that starts at or before the wanted position.
+    fn start(&self) -> Result<(u32, u64), LogError> {
+        let mut number = u32::try_from(self.reader.segments()).unwrap_or(u32::MAX).saturating_sub(1);
+        while number > 0 && self.reader.segment_header(number)?.first_position > self.position {
+            number -= 1;
+        }
+        Ok((number, SEGMENT_HEADER as u64))
+    }
+}

@@ -1,0 +1,215 @@
+//! The one writer of a log.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::format::{
+    FORMAT, FrameView, GROUP_HEADER, GroupHeader, SEGMENT_HEADER, SegmentHeader, frame_length,
+    put_frame,
+};
+use super::reader::Reader;
+use super::{FrameKind, Location, LogError, LogKind, StreamAlias, disk_error};
+
+/// Appends groups; at most one exists per log.
+#[derive(Debug)]
+pub struct Writer {
+    directory: PathBuf,
+    kind: LogKind,
+    segment_bytes_max: u64,
+    reader: Reader,
+    file: File,
+    path: PathBuf,
+    segment: u32,
+    /// Bytes in the current segment.
+    length: u64,
+    next_position: u64,
+    /// Microseconds since 1970; a group never carries an earlier time than the one before it.
+    recorded_at: i64,
+    failed: bool,
+}
+
+/// One frame to be appended.
+#[derive(Debug)]
+pub struct Draft {
+    /// What it is.
+    pub kind: FrameKind,
+    /// True for the last frame of its commit.
+    pub last_of_commit: bool,
+    /// The stream it belongs to.
+    pub alias: StreamAlias,
+    /// Its number in that stream.
+    pub version: u64,
+    /// What it says.
+    pub payload: Vec<u8>,
+}
+
+/// A group that is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Position of its first frame.
+    pub first_position: u64,
+    /// Its time, microseconds since 1970.
+    pub recorded_at: i64,
+    /// Where the group itself lies, header included.
+    pub group: Location,
+    /// Where each frame lies.
+    pub frames: Vec<Location>,
+}
+
+/// What a writer goes on from.
+pub(super) struct Tail {
+    pub segment: u32,
+    pub length: u64,
+    pub next_position: u64,
+    pub recorded_at: i64,
+}
+
+impl Writer {
+    pub(super) fn resume(
+        directory: &Path,
+        kind: LogKind,
+        segment_bytes_max: u64,
+        reader: Reader,
+        tail: &Tail,
+    ) -> Result<Self, LogError> {
+        let path = segment_path(directory, tail.segment);
+        let file = OpenOptions::new().append(true).open(&path).map_err(disk_error(&path))?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            kind,
+            segment_bytes_max,
+            reader,
+            file,
+            path,
+            segment: tail.segment,
+            length: tail.length,
+            next_position: tail.next_position,
+            recorded_at: tail.recorded_at,
+            failed: false,
+        })
+    }
+
+    /// Position that the next frame will have: the number of frames in the log.
+    #[must_use]
+    pub fn next_position(&self) -> u64 {
+        self.next_position
+    }
+
+    /// The time for a group that starts now: never before the last one's.
+    #[must_use]
+    pub fn stamp(&self, now: i64) -> i64 {
+        now.max(self.recorded_at)
+    }
+
+    /// Appends one group and returns when it is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Disk`] once; afterwards [`LogError::ReadOnly`], because what a failed write or
+    /// fsync left behind is unknown until the log is opened again.
+    pub fn append(&mut self, recorded_at: i64, drafts: &[Draft]) -> Result<Written, LogError> {
+        if self.failed {
+            return Err(LogError::ReadOnly);
+        }
+        debug_assert!(recorded_at >= self.recorded_at, "time runs backwards");
+        let result = self.try_append(recorded_at, drafts);
+        self.failed = result.is_err();
+        result
+    }
+
+    fn try_append(&mut self, recorded_at: i64, drafts: &[Draft]) -> Result<Written, LogError> {
+        let payload: usize = drafts.iter().map(|draft| frame_length(draft.payload.len())).sum();
+        let group_length = (GROUP_HEADER + payload) as u64;
+        if self.length > SEGMENT_HEADER as u64 && self.length + group_length > self.segment_bytes_max
+        {
+            self.rotate()?;
+        }
+        let mut bytes = Vec::with_capacity(GROUP_HEADER + payload);
+        bytes.resize(GROUP_HEADER, 0);
+        let mut frames = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let start = bytes.len();
+            put_frame(
+                &mut bytes,
+                FrameView {
+                    kind: draft.kind,
+                    last_of_commit: draft.last_of_commit,
+                    alias: draft.alias,
+                    version: draft.version,
+                    payload: &draft.payload,
+                },
+            );
+            frames.push(self.location(self.length + start as u64, bytes.len() - start)?);
+        }
+        let body = bytes.get(GROUP_HEADER..).unwrap_or_default();
+        let header = GroupHeader {
+            payload_length: u32::try_from(body.len()).map_err(|_| self.too_large())?,
+            first_position: self.next_position,
+            recorded_at,
+            frames: u32::try_from(drafts.len()).map_err(|_| self.too_large())?,
+            payload_check: crc32c::crc32c(body),
+        };
+        if let Some(place) = bytes.get_mut(..GROUP_HEADER) {
+            place.copy_from_slice(&header.encode());
+        }
+        let group = self.location(self.length, bytes.len())?;
+        self.file.write_all(&bytes).map_err(disk_error(&self.path))?;
+        self.file.sync_data().map_err(disk_error(&self.path))?;
+        self.length += group_length;
+        let first_position = self.next_position;
+        self.next_position += drafts.len() as u64;
+        self.recorded_at = recorded_at;
+        Ok(Written { first_position, recorded_at, group, frames })
+    }
+
+    fn location(&self, offset: u64, length: usize) -> Result<Location, LogError> {
+        let offset = u32::try_from(offset).map_err(|_| self.too_large())?;
+        let length = u32::try_from(length).map_err(|_| self.too_large())?;
+        Ok(Location { segment: self.segment, offset, length })
+    }
+
+    fn too_large(&self) -> LogError {
+        let source = std::io::Error::from(std::io::ErrorKind::FileTooLarge);
+        LogError::Disk { path: self.path.clone(), source }
+    }
+
+    fn rotate(&mut self) -> Result<(), LogError> {
+        let number = self.segment + 1;
+        let (file, path) = create_segment(&self.directory, self.kind, number, self.next_position)?;
+        self.reader.add_segment(&path)?;
+        (self.file, self.path) = (file, path);
+        self.segment = number;
+        self.length = SEGMENT_HEADER as u64;
+        Ok(())
+    }
+}
+
+pub(super) fn segment_path(directory: &Path, number: u32) -> PathBuf {
+    directory.join(format!("{number:08}.seg"))
+}
+
+/// Creates a segment, durably: header and directory entry are on disk when this returns.
+pub(super) fn create_segment(
+    directory: &Path,
+    kind: LogKind,
+    number: u32,
+    first_position: u64,
+) -> Result<(File, PathBuf), LogError> {
+    let path = segment_path(directory, number);
+    let header = SegmentHeader { format: FORMAT, kind: kind as u8, number, first_position };
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .open(&path)
+        .map_err(disk_error(&path))?;
+    file.write_all(&header.encode()).map_err(disk_error(&path))?;
+    file.sync_all().map_err(disk_error(&path))?;
+    sync_directory(directory)?;
+    Ok((file, path))
+}
+
+pub(super) fn sync_directory(directory: &Path) -> Result<(), LogError> {
+    File::open(directory).and_then(|handle| handle.sync_all()).map_err(disk_error(directory))
+}
