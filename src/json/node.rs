@@ -68,6 +68,12 @@ impl<'a> Node<'a> {
         Self { text, spans, index, span }
     }
 
+    /// The number under which [`Document::node`](super::Document::node) finds this value again.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
     /// The kind of this value.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -149,7 +155,7 @@ impl<'a> Node<'a> {
     }
 
     /// This value and everything inside it, in the order of the text, member names included.
-    pub(super) fn descend(&self) -> impl Iterator<Item = Node<'a>> + use<'a> {
+    pub fn descend(&self) -> impl Iterator<Item = Node<'a>> + use<'a> {
         let (text, spans) = (self.text, self.spans);
         (self.index..self.span.next as usize).map(move |index| Node::at(text, spans, index))
     }

@@ -47,6 +47,12 @@ impl Document {
         Node::at(&self.text, &self.spans, 0)
     }
 
+    /// The value with that [`Node::index`].
+    #[must_use]
+    pub fn node(&self, index: usize) -> Node<'_> {
+        Node::at(&self.text, &self.spans, index)
+    }
+
     /// Line and column, from 1, of a byte offset in the text.
     #[must_use]
     pub fn line_column(&self, offset: usize) -> (usize, usize) {

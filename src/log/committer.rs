@@ -32,7 +32,7 @@ pub trait Apply: Send + 'static {
     type Admitted: Send + 'static;
 
     /// Applies one group, then answers. `written` is `None` when no command had frames.
-    fn apply(&mut self, written: Result<Option<Written>, LogError>, drafts: Vec<Draft>, admitted: Vec<Self::Admitted>);
+    fn apply(&mut self, written: Result<Option<Written>, LogError>, admitted: Vec<Self::Admitted>);
 }
 
 /// A group that is being filled.
@@ -134,7 +134,7 @@ impl<C> Drop for Committer<C> {
     }
 }
 
-type Settled<A> = (Result<Option<Written>, LogError>, Vec<Draft>, Vec<A>);
+type Settled<A> = (Result<Option<Written>, LogError>, Vec<A>);
 
 fn order<C, A>(
     commands: &Receiver<C>,
@@ -161,14 +161,14 @@ fn order<C, A>(
         } else {
             writer.append(group.recorded_at, &group.drafts).map(Some)
         };
-        if groups.send((written, group.drafts, admitted)).is_err() {
+        if groups.send((written, admitted)).is_err() {
             return;
         }
     }
 }
 
 fn make_visible<A>(written: &Receiver<Settled<A>>, mut apply: impl Apply<Admitted = A>) {
-    while let Ok((written, drafts, admitted)) = written.recv() {
-        apply.apply(written, drafts, admitted);
+    while let Ok((written, admitted)) = written.recv() {
+        apply.apply(written, admitted);
     }
 }

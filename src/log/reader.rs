@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::format::{GROUP_HEADER, GroupHeader, SEGMENT_HEADER, get_frame};
+use super::format::{GROUP_HEADER, GroupHeader, SEGMENT_HEADER, frame_length, get_frame};
 use super::{Frame, Location, LogError, disk_error};
 
 /// Reads a log while it is being written; clones share the open files and take no lock.
@@ -70,6 +70,28 @@ impl Reader {
         } else {
             Err(segment.damaged(at.offset.into(), "a frame is shorter than its place"))
         }
+    }
+
+    /// Reads the frames of one commit, the first of which lies there.
+    ///
+    /// # Errors
+    ///
+    /// The disk's, or [`LogError::Damaged`] when the bytes there are not such frames.
+    pub fn commit(&self, first: Location) -> Result<Vec<Frame>, LogError> {
+        let mut frames = vec![self.frame(first)?];
+        let mut at = first;
+        while frames.last().is_some_and(|frame| !frame.last_of_commit) {
+            at.offset += at.length;
+            at.length = self.frame_length(at)?;
+            frames.push(self.frame(at)?);
+        }
+        Ok(frames)
+    }
+
+    fn frame_length(&self, at: Location) -> Result<u32, LogError> {
+        let bytes = self.segment(at.segment)?.read(u64::from(at.offset), 4)?;
+        let payload = bytes.first_chunk().copied().map_or(0, u32::from_le_bytes);
+        Ok(u32::try_from(frame_length(payload as usize)).unwrap_or(u32::MAX))
     }
 
     /// Reads the group at a location.

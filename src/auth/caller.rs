@@ -1,0 +1,127 @@
+//! The caller, as the token describes them, and what they reach.
+
+use super::scopes::{Level, Permission, Scopes};
+
+/// Who is asking: the content of a verified token.
+///
+/// Only a [`Verifier`](super::Verifier) should make one from the outside world; the expiry is
+/// checked on each verification, not here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The person or program the token speaks for: claim `sub`, unique within the issuer (RFC 7519
+    /// §4.1.2).
+    pub subject: String,
+    /// The application that presents the token: claim `client_id` (RFC 8693 §4.3), else `azp`
+    /// (OpenID Connect Core §2).
+    pub client: Option<String>,
+    /// Who vouches for all of this: claim `iss`, one of the configured issuers.
+    pub issuer: String,
+    /// What the issuer granted: claim `scope` (RFC 8693 §4.2).
+    pub scopes: Scopes,
+    /// The logical id of the patient in whose context the app was launched: claim `patient` (SMART
+    /// App Launch 2.2, §scopes and launch context).
+    pub patient: Option<String>,
+    /// The token's own identifier, for the access log: claim `jti` (RFC 7519 §4.1.7).
+    pub token_id: Option<String>,
+    /// From this moment on the token is worthless: claim `exp`, in Unix seconds.
+    pub expires_at: i64,
+    /// Before this moment the token is not yet good: claim `nbf`, in Unix seconds.
+    pub not_before: Option<i64>,
+}
+
+/// How far a caller reaches with one permission on one resource type.
+///
+/// Decided by type alone, before anything is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// No scope grants it.
+    Nothing,
+    /// Only resources of the chart that the token names ([`Caller::patient`]); never another chart
+    /// and never the directory.
+    OwnChart,
+    /// Every chart, and the directory.
+    Everything,
+}
+
+impl Caller {
+    /// How far the caller reaches with `permission` on resources of `resource_type`.
+    #[must_use]
+    pub fn reach(&self, resource_type: &str, permission: Permission) -> Reach {
+        let granted_at = |level| self.scopes.allows(level, resource_type, permission);
+
+        if granted_at(Level::User) || granted_at(Level::System) {
+            Reach::Everything
+        } else if granted_at(Level::Patient) && self.patient.is_some() {
+            Reach::OwnChart
+        } else {
+            Reach::Nothing
+        }
+    }
+
+    /// Whether a `system/` scope grants `permission` on `resource_type`.
+    ///
+    /// For what no person's scopes may open, however wide: the feed and the proofs over the log.
+    #[must_use]
+    pub fn reach_system(&self, resource_type: &str, permission: Permission) -> bool {
+        self.scopes.allows(Level::System, resource_type, permission)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(scope: &str, patient: Option<&str>) -> Caller {
+        Caller {
+            subject: "someone".to_owned(),
+            client: None,
+            issuer: "https://issuer.example".to_owned(),
+            scopes: Scopes::parse(scope),
+            patient: patient.map(str::to_owned),
+            token_id: None,
+            expires_at: 0,
+            not_before: None,
+        }
+    }
+
+    #[test]
+    fn reach_follows_the_widest_scope_that_grants_the_permission() {
+        use Permission::{Create, Read};
+        use Reach::{Everything, Nothing, OwnChart};
+        let own = Some("p1");
+        #[rustfmt::skip]
+        let table = [
+            ("",                                           own,  "Observation", Read,   Nothing),
+            ("patient/Observation.rs",                     own,  "Observation", Read,   OwnChart),
+            ("patient/Observation.rs",                     None, "Observation", Read,   Nothing),
+            ("patient/Observation.rs",                     own,  "Observation", Create, Nothing),
+            ("patient/Observation.rs",                     own,  "Condition",   Read,   Nothing),
+            ("patient/*.cruds",                            own,  "Condition",   Create, OwnChart),
+            ("patient/*.cruds",                            own,  "Practitioner", Read,  OwnChart),
+            ("user/Observation.r",                         None, "Observation", Read,   Everything),
+            ("system/*.r",                                 None, "Observation", Read,   Everything),
+            ("patient/*.cruds user/Observation.r",         own,  "Observation", Read,   Everything),
+            ("patient/*.cruds user/Observation.r",         own,  "Observation", Create, OwnChart),
+            ("user/Observation.r launch/patient openid",   own,  "Patient",     Read,   Nothing),
+            ("user/Observation.rs?category=vital-signs",   own,  "Observation", Read,   Nothing),
+        ];
+        for (scope, patient, resource_type, permission, expected) in table {
+            assert_eq!(
+                caller(scope, patient).reach(resource_type, permission),
+                expected,
+                "{permission:?} {resource_type} with {scope:?} and patient {patient:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_system_scopes_open_the_store_as_a_whole() {
+        let clinician = caller("user/*.cruds patient/*.cruds", Some("p1"));
+        assert!(!clinician.reach_system("AuditEvent", Permission::Read));
+
+        let archiver = caller("system/AuditEvent.rs", None);
+        assert!(archiver.reach_system("AuditEvent", Permission::Read));
+        assert!(!archiver.reach_system("AuditEvent", Permission::Create));
+        assert!(!archiver.reach_system("Observation", Permission::Read));
+    }
+}

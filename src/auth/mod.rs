@@ -1,0 +1,65 @@
+//! Who is asking, and how far their token reaches.
+//!
+//! # The model
+//!
+//! A request brings a bearer token: a JWT signed by an **issuer** this server was told to trust. A
+//! [`Verifier`] turns it into a [`Caller`]: a person or a program with a name, the scopes the
+//! issuer granted and, for an app launched in the context of one patient, the id of that patient. A
+//! token that cannot be verified makes no caller, and nothing further happens.
+//!
+//! **Scopes** are those of SMART App Launch 2, `level/Type.permissions`, such as
+//! `patient/Observation.rs`:
+//!
+//! * the **level** says whose data: `patient/` the chart named by the token's launch context,
+//!   `user/` what the signed-in person may see, `system/` a program acting on its own behalf;
+//! * the **type** is a resource type, or `*` for all of them;
+//! * the **permissions** are letters of `cruds`: create, read, update, delete, search.
+//!
+//! What is not granted is denied. A scope this server does not understand grants nothing, and in
+//! particular a scope with a restriction (`patient/Observation.rs?category=...`) is never mistaken
+//! for the wider scope without it.
+//!
+//! # Reach
+//!
+//! A resource type and a permission are put to the caller, who answers with one of three words:
+//!
+//! | [`Reach`] | because of | what may be touched |
+//! |---|---|---|
+//! | `Nothing` | no scope grants it | nothing |
+//! | `OwnChart` | a `patient/` scope, and the token names a patient | resources of that one chart |
+//! | `Everything` | a `user/` or `system/` scope | every chart, and the directory |
+//!
+//! The **own-chart rule**: a `patient/` scope reaches the token's own chart only. It never reaches
+//! another chart, and never the directory (practitioners, organizations and all else that belongs
+//! to no patient), not even as `patient/*.cruds`. A `patient/` scope in a token that names no
+//! patient reaches nothing.
+//!
+//! Whatever concerns the store as a whole, such as the feed or the proofs over the log, opens to
+//! `system/` scopes alone: see [`Caller::reach_system`].
+//!
+//! # How answers are given
+//!
+//! **The decision is taken by type before anything is looked up.** A caller who reaches `Nothing`
+//! is refused with 403 whether or not the resource exists, so the refusal says nothing about the
+//! store. When the caller reaches `OwnChart`, a resource outside that chart is answered with **404
+//! rather than 403**, exactly like one that does not exist: that a person has a chart here at all
+//! is already a secret.
+//!
+//! # What this module never does
+//!
+//! It opens no connection and no file and reads no clock: keys, secrets and the present moment
+//! (seconds since 1970-01-01T00:00:00Z) are handed in. It never prints a token, a secret or a key,
+//! and an error never repeats what the token said.
+
+mod caller;
+mod grant;
+pub mod scopes;
+pub mod token;
+
+pub use caller::{Caller, Reach};
+pub use grant::{Denied, Grant, Seen};
+pub use scopes::{Level, Permission, Scopes};
+pub use token::{
+    Algorithm, ConfigurationError, Issuer, LocalIssuer, SigningError, TokenError, TokenRequest,
+    VerificationKey, Verifier, VerifierOptions,
+};

@@ -1,0 +1,285 @@
+//! The scopes of SMART App Launch 2 (§scopes for requesting FHIR resources), as a set of rights
+//! that is cheap to ask.
+
+use std::collections::BTreeMap;
+
+/// The rights a token grants, as far as this server understands them.
+///
+/// Understood is `patient/`, `user/` or `system/`, then a resource type or `*`, then a dot and at
+/// least one letter of `cruds` in that order. Everything else grants nothing, and is not an error:
+/// launch scopes and `openid` are for the issuer, version 1 (`.read`, `.write`, `.*`) is not
+/// offered, and a search restriction (`?category=...`) would narrow a right in a way this server
+/// cannot enforce.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scopes {
+    /// What `*` grants.
+    any_type: Rights,
+    /// What is granted for a type by name, beyond `any_type`.
+    by_type: BTreeMap<Box<str>, Rights>,
+}
+
+/// Whose data a scope speaks of: the part of a scope before the slash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// `patient/`: the one chart of the token's launch context.
+    Patient,
+    /// `user/`: what the signed-in person may see.
+    User,
+    /// `system/`: a program acting on its own behalf.
+    System,
+}
+
+/// What may be done: one letter of `cruds`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// `c`: create, on the type.
+    Create,
+    /// `r`: read, vread and history of one resource.
+    Read,
+    /// `u`: update and patch.
+    Update,
+    /// `d`: delete.
+    Delete,
+    /// `s`: search, and history of a type or of the whole system.
+    Search,
+}
+
+impl Scopes {
+    /// The rights granted by a `scope` claim: scopes with spaces between them (RFC 6749 §3.3).
+    #[must_use]
+    pub fn parse(scope: &str) -> Self {
+        let mut scopes = Self::default();
+        scopes.extend(scope);
+        scopes
+    }
+
+    /// Adds the rights granted by further scopes with spaces between them.
+    pub fn extend(&mut self, scope: &str) {
+        for (resource_type, rights) in scope.split(' ').filter_map(parse_scope) {
+            match resource_type {
+                ANY_TYPE => self.any_type.add(rights),
+                name => self.by_type.entry(name.into()).or_default().add(rights),
+            }
+        }
+    }
+
+    /// Whether a scope of exactly this level grants `permission` on `resource_type`.
+    #[must_use]
+    pub fn allows(&self, level: Level, resource_type: &str, permission: Permission) -> bool {
+        let wanted = Rights::one(level, permission);
+        self.any_type.include(wanted)
+            || self
+                .by_type
+                .get(resource_type)
+                .is_some_and(|rights| rights.include(wanted))
+    }
+
+    /// Whether nothing at all is granted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.any_type == Rights::default() && self.by_type.is_empty()
+    }
+}
+
+const ANY_TYPE: &str = "*";
+
+impl Level {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "patient" => Some(Self::Patient),
+            "user" => Some(Self::User),
+            "system" => Some(Self::System),
+            _ => None,
+        }
+    }
+}
+
+impl Permission {
+    /// All permissions, in the order in which their letters must stand.
+    pub const ALL: [Self; 5] = [
+        Self::Create,
+        Self::Read,
+        Self::Update,
+        Self::Delete,
+        Self::Search,
+    ];
+
+    /// The letter of this permission in a scope.
+    #[must_use]
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Create => 'c',
+            Self::Read => 'r',
+            Self::Update => 'u',
+            Self::Delete => 'd',
+            Self::Search => 's',
+        }
+    }
+}
+
+/// Levels times permissions, one bit each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Rights(u16);
+
+impl Rights {
+    const fn one(level: Level, permission: Permission) -> Self {
+        Self(1 << (level as usize * Permission::ALL.len() + permission as usize))
+    }
+
+    fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    const fn include(self, wanted: Self) -> bool {
+        self.0 & wanted.0 == wanted.0
+    }
+}
+
+/// One scope as its type (or `*`) and the rights it grants; none when it is not understood.
+fn parse_scope(scope: &str) -> Option<(&str, Rights)> {
+    let (level, target) = scope.split_once('/')?;
+    let (resource_type, letters) = target.split_once('.')?;
+    let level = Level::named(level)?;
+    if resource_type != ANY_TYPE && !is_type_name(resource_type) {
+        return None;
+    }
+
+    let mut rights = Rights::default();
+    // One pass over the alphabet for all letters: this is what makes order and uniqueness count.
+    let mut alphabet = Permission::ALL.into_iter();
+    for letter in letters.chars() {
+        let permission = alphabet.find(|permission| permission.letter() == letter)?;
+        rights.add(Rights::one(level, permission));
+    }
+    (rights != Rights::default()).then_some((resource_type, rights))
+}
+
+/// Whether `name` has the form of a FHIR type name. A name of no existing type does no harm:
+/// nothing of that type is ever asked for.
+fn is_type_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.chars().all(|letter| letter.is_ascii_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The letters granted on `resource_type` at `level`.
+    fn granted(scopes: &Scopes, level: Level, resource_type: &str) -> String {
+        Permission::ALL
+            .into_iter()
+            .filter(|permission| scopes.allows(level, resource_type, *permission))
+            .map(Permission::letter)
+            .collect()
+    }
+
+    #[test]
+    fn a_scope_grants_exactly_its_letters_on_its_type_at_its_level() {
+        let scopes = Scopes::parse("user/Observation.rs");
+        assert_eq!(granted(&scopes, Level::User, "Observation"), "rs");
+        assert_eq!(granted(&scopes, Level::User, "Condition"), "");
+        assert_eq!(granted(&scopes, Level::Patient, "Observation"), "");
+        assert_eq!(granted(&scopes, Level::System, "Observation"), "");
+    }
+
+    #[test]
+    fn every_level_and_every_permission_stands_alone() {
+        for (name, level) in [
+            ("patient", Level::Patient),
+            ("user", Level::User),
+            ("system", Level::System),
+        ] {
+            for permission in Permission::ALL {
+                let letter = permission.letter();
+                let scopes = Scopes::parse(&format!("{name}/Patient.{letter}"));
+                for other in [Level::Patient, Level::User, Level::System] {
+                    let expected = if other == level {
+                        letter.to_string()
+                    } else {
+                        String::new()
+                    };
+                    assert_eq!(granted(&scopes, other, "Patient"), expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_grammar_is_exact() {
+        for (scope, letters) in [
+            ("user/Observation.c", "c"),
+            ("user/Observation.cruds", "cruds"),
+            ("user/Observation.cud", "cud"),
+            ("user/*.rs", "rs"),
+        ] {
+            assert_eq!(
+                granted(&Scopes::parse(scope), Level::User, "Observation"),
+                letters,
+                "{scope}"
+            );
+        }
+
+        for scope in [
+            "",
+            " ",
+            "openid",
+            "fhirUser",
+            "launch",
+            "launch/patient",
+            "offline_access",
+            "user/Observation",
+            "user/Observation.",
+            "user/Observation.read",
+            "user/Observation.write",
+            "user/Observation.*",
+            "user/*.*",
+            "user/Observation.sr",
+            "user/Observation.rr",
+            "user/Observation.rsx",
+            "user/Observation.RS",
+            "user/Observation.rs?category=vital-signs",
+            "user/Observation.rs?",
+            "user/Observation.r.s",
+            "user/observation.rs",
+            "user/Obs*.rs",
+            "user/Observation Condition.rs?code=x",
+            "user/**.rs",
+            "user/.rs",
+            "/Observation.rs",
+            "User/Observation.rs",
+            "admin/Observation.rs",
+            "user//Observation.rs",
+            "user/Observation.rs\t",
+            "user/Observation.rs,user/Condition.rs",
+        ] {
+            assert!(
+                Scopes::parse(scope).is_empty(),
+                "{scope:?} must grant nothing"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_does_not_hide_what_is() {
+        let scopes = Scopes::parse(
+            "launch/patient  patient/Observation.rs?category=x patient/Observation.s user/*.q",
+        );
+        assert_eq!(granted(&scopes, Level::Patient, "Observation"), "s");
+        assert_eq!(granted(&scopes, Level::User, "Observation"), "");
+    }
+
+    #[test]
+    fn rights_from_several_scopes_add_up() {
+        let scopes = Scopes::parse("user/*.r user/Observation.c user/Observation.s system/*.d");
+        assert_eq!(granted(&scopes, Level::User, "Observation"), "crs");
+        assert_eq!(granted(&scopes, Level::User, "Condition"), "r");
+        assert_eq!(granted(&scopes, Level::System, "Observation"), "d");
+    }
+
+    #[test]
+    fn a_star_is_no_type_name_when_asking() {
+        let scopes = Scopes::parse("user/Observation.cruds");
+        assert_eq!(granted(&scopes, Level::User, "*"), "");
+    }
+}

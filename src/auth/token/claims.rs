@@ -1,0 +1,141 @@
+//! From the claims of a verified token to a caller (RFC 7519 §4).
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::TokenError;
+use crate::auth::{Caller, Scopes};
+
+/// The most characters a name from a token may have: it is stored with every access.
+const NAME_LENGTH_MAX: usize = 256;
+
+/// The most characters of a FHIR id (R4 §datatypes, id).
+const FHIR_ID_LENGTH_MAX: usize = 64;
+
+/// The claims this server reads, as they stand in the token. Values are examined one by one, so
+/// that a refusal can name the claim.
+#[derive(Deserialize)]
+pub(super) struct Claims {
+    iss: Option<Value>,
+    sub: Option<Value>,
+    aud: Option<Value>,
+    exp: Option<Value>,
+    nbf: Option<Value>,
+    jti: Option<Value>,
+    scope: Option<Value>,
+    client_id: Option<Value>,
+    azp: Option<Value>,
+    patient: Option<Value>,
+}
+
+impl Claims {
+    /// Who says they issued the token.
+    pub(super) fn issuer(&self) -> Result<&str, TokenError> {
+        let issuer = self.iss.as_ref().ok_or(TokenError::MissingClaim("iss"))?;
+        issuer.as_str().ok_or(TokenError::InvalidClaim("iss"))
+    }
+
+    /// The caller these claims describe, when they are meant for one of `audiences`. The times are
+    /// not compared with any clock here.
+    ///
+    /// # Errors
+    ///
+    /// When a required claim is missing, a claim has no acceptable value, or the audience is
+    /// another.
+    pub(super) fn into_caller(self, audiences: &[String]) -> Result<Caller, TokenError> {
+        check_audience(self.aud.as_ref(), audiences)?;
+        let client = match optional_name("client_id", self.client_id.as_ref())? {
+            Some(client) => Some(client),
+            None => optional_name("azp", self.azp.as_ref())?,
+        };
+        Ok(Caller {
+            issuer: self.issuer()?.to_owned(),
+            subject: optional_name("sub", self.sub.as_ref())?
+                .ok_or(TokenError::MissingClaim("sub"))?,
+            client,
+            scopes: scopes(self.scope.as_ref())?,
+            patient: patient(self.patient.as_ref())?,
+            token_id: optional_name("jti", self.jti.as_ref())?,
+            expires_at: numeric_date("exp", self.exp.as_ref())?
+                .ok_or(TokenError::MissingClaim("exp"))?,
+            not_before: numeric_date("nbf", self.nbf.as_ref())?,
+        })
+    }
+}
+
+/// Whether `name` may stand for a person, a program or a token in the logs.
+pub(super) fn is_acceptable_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.chars().count() <= NAME_LENGTH_MAX
+        && !name.chars().any(char::is_control)
+}
+
+/// Whether `id` has the form of a FHIR resource id.
+pub(super) fn is_fhir_id(id: &str) -> bool {
+    (1..=FHIR_ID_LENGTH_MAX).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+}
+
+/// One of the token's audiences must be one of ours (RFC 7519 §4.1.3).
+fn check_audience(claim: Option<&Value>, audiences: &[String]) -> Result<(), TokenError> {
+    let claim = claim.ok_or(TokenError::MissingClaim("aud"))?;
+    let named = one_or_many(claim).ok_or(TokenError::InvalidClaim("aud"))?;
+    if named
+        .iter()
+        .any(|name| audiences.iter().any(|audience| audience == name))
+    {
+        Ok(())
+    } else {
+        Err(TokenError::WrongAudience)
+    }
+}
+
+/// The rights granted: one string with spaces (RFC 8693 §4.2), or the array that some issuers send.
+fn scopes(claim: Option<&Value>) -> Result<Scopes, TokenError> {
+    let mut scopes = Scopes::default();
+    if let Some(claim) = claim {
+        for scope in one_or_many(claim).ok_or(TokenError::InvalidClaim("scope"))? {
+            scopes.extend(scope);
+        }
+    }
+    Ok(scopes)
+}
+
+/// The patient of the launch context.
+fn patient(claim: Option<&Value>) -> Result<Option<String>, TokenError> {
+    match claim {
+        None => Ok(None),
+        Some(Value::String(id)) if is_fhir_id(id) => Ok(Some(id.clone())),
+        Some(_) => Err(TokenError::InvalidClaim("patient")),
+    }
+}
+
+/// A name that will stand in the logs.
+fn optional_name(name: &'static str, claim: Option<&Value>) -> Result<Option<String>, TokenError> {
+    match claim {
+        None => Ok(None),
+        Some(Value::String(text)) if is_acceptable_name(text) => Ok(Some(text.clone())),
+        Some(_) => Err(TokenError::InvalidClaim(name)),
+    }
+}
+
+/// A NumericDate in whole Unix seconds, a fraction cut off (RFC 7519 §2).
+fn numeric_date(name: &'static str, claim: Option<&Value>) -> Result<Option<i64>, TokenError> {
+    let Some(claim) = claim else { return Ok(None) };
+    // The cast saturates: a moment beyond the range of seconds is still far away.
+    let seconds = claim
+        .as_i64()
+        .or_else(|| claim.as_f64().map(|seconds| seconds.floor() as i64));
+    seconds.map(Some).ok_or(TokenError::InvalidClaim(name))
+}
+
+/// The strings of a claim that is a string or an array of strings.
+fn one_or_many(claim: &Value) -> Option<Vec<&str>> {
+    match claim {
+        Value::String(text) => Some(vec![text]),
+        Value::Array(items) => items.iter().map(Value::as_str).collect(),
+        _ => None,
+    }
+}

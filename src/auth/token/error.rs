@@ -1,0 +1,139 @@
+//! What can be wrong with a token, and what can be wrong with the configuration it is verified
+//! against.
+
+use thiserror::Error;
+
+use super::{Algorithm, LEEWAY_SECONDS_MAX, LocalIssuer, TOKEN_LENGTH_MAX};
+
+/// Why a token was refused.
+///
+/// A message never repeats anything the token said, and keeps to the characters allowed in the
+/// `error_description` of a `WWW-Authenticate` header (RFC 6750 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TokenError {
+    /// Longer than [`TOKEN_LENGTH_MAX`](super::TOKEN_LENGTH_MAX).
+    #[error("The access token is longer than the {TOKEN_LENGTH_MAX} bytes this server accepts.")]
+    TooLong,
+    /// Not three base64url parts of which the first two are JSON objects (RFC 7515 §7.1, RFC 7519
+    /// §7.2).
+    #[error("The access token is not a signed JSON Web Token in compact form.")]
+    Malformed,
+    /// A header member asks for processing that this server does not do.
+    #[error(
+        "The access token's header member '{0}' asks for something this server does not support."
+    )]
+    UnsupportedHeader(&'static str),
+    /// Claim `iss` names nobody this server trusts.
+    #[error("The access token comes from an issuer this server does not trust.")]
+    UnknownIssuer,
+    /// The header's `alg` is not one the issuer's configured keys are for (RFC 8725 §3.1).
+    #[error("The access token is signed with an algorithm that is not accepted from its issuer.")]
+    UnsupportedAlgorithm,
+    /// The header's `kid` is none of the issuer's keys; they may have been renewed since they were
+    /// read.
+    #[error("The access token is signed with a key of its issuer that this server does not know.")]
+    UnknownKey,
+    /// The signature is not that of the issuer over this content.
+    #[error("The access token's signature is not valid.")]
+    BadSignature,
+    /// A required claim is absent.
+    #[error("The access token lacks the claim '{0}'.")]
+    MissingClaim(&'static str),
+    /// A claim has the wrong type, or is empty, too long or contains characters it must not
+    /// contain.
+    #[error("The access token's claim '{0}' does not have an acceptable value.")]
+    InvalidClaim(&'static str),
+    /// The token is meant for another server (RFC 7519 §4.1.3).
+    #[error("The access token was issued for another server.")]
+    WrongAudience,
+    /// The expiry has passed (RFC 7519 §4.1.4).
+    #[error("The access token has expired; please obtain a new one.")]
+    Expired,
+    /// The token is not good before a moment that has not come (RFC 7519 §4.1.5).
+    #[error("The access token is not valid yet.")]
+    NotYetValid,
+}
+
+impl TokenError {
+    /// The value of `error` in a `WWW-Authenticate` header (RFC 6750 §3.1).
+    #[must_use]
+    pub const fn error_code(self) -> &'static str {
+        "invalid_token"
+    }
+}
+
+/// What is wrong with a key, an issuer or the options of a verifier: for the operator, at start or
+/// when keys are renewed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConfigurationError {
+    /// An algorithm name that is none of those supported.
+    #[error("The signature algorithm is not supported; use RS256, ES256 or EdDSA.")]
+    UnsupportedAlgorithm,
+    /// A shared secret where a public key belongs.
+    #[error(
+        "Tokens signed with a shared secret (HS256) are accepted from {issuer} only; configure a \
+         public key (RS256, ES256 or EdDSA) instead.",
+        issuer = LocalIssuer::ISSUER
+    )]
+    SharedSecret,
+    /// A private key was given; it does not belong on a server that only verifies.
+    #[error("The key is a private key; configure the public key instead.")]
+    PrivateKey,
+    /// Not a PEM public key of the kind the algorithm needs, or one that is too weak.
+    #[error(
+        "The PEM text is not a public key (PUBLIC KEY or RSA PUBLIC KEY) for {0}: RS256 needs RSA \
+         of 2048 to 8192 bits, ES256 the curve P-256, EdDSA the curve Ed25519."
+    )]
+    InvalidPem(Algorithm),
+    /// Not a JWK that can verify signatures with a supported algorithm.
+    #[error(
+        "The JSON Web Key is not a public signature key for RS256 (RSA of 2048 to 8192 bits), \
+         ES256 (P-256) or EdDSA (Ed25519)."
+    )]
+    InvalidJwk,
+    /// Not a JWK set (RFC 7517 §5).
+    #[error("The JSON Web Key set is not an object with an array 'keys'.")]
+    InvalidJwkSet,
+    /// More keys than any issuer needs.
+    #[error("The JSON Web Key set holds more than {0} keys.")]
+    TooManyKeys(usize),
+    /// A verifier that could accept no token, or any.
+    #[error("The list of audiences must name at least one, and none of them may be empty.")]
+    NoAudience,
+    /// Two issuers of the same name, or one without a name.
+    #[error("Every issuer needs a name of its own, exactly as it stands in the claim 'iss'.")]
+    AmbiguousIssuer,
+    /// A leeway so generous that it defeats the expiry.
+    #[error("The leeway is more than {LEEWAY_SECONDS_MAX} seconds.")]
+    LeewayTooLong,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_fit_a_www_authenticate_header() {
+        for error in [
+            TokenError::TooLong,
+            TokenError::Malformed,
+            TokenError::UnsupportedHeader("crit"),
+            TokenError::UnknownIssuer,
+            TokenError::UnsupportedAlgorithm,
+            TokenError::UnknownKey,
+            TokenError::BadSignature,
+            TokenError::MissingClaim("sub"),
+            TokenError::InvalidClaim("sub"),
+            TokenError::WrongAudience,
+            TokenError::Expired,
+            TokenError::NotYetValid,
+        ] {
+            let message = error.to_string();
+            let allowed =
+                |letter: char| matches!(letter, ' '..='~') && !matches!(letter, '"' | '\\');
+            assert!(message.chars().all(allowed), "{message}");
+            assert!(message.ends_with('.'), "{message}");
+            assert_eq!(error.error_code(), "invalid_token");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Verification of bearer tokens: JSON Web Tokens (RFC 7519), with the precautions of RFC 8725.
+//!
+//! In goes the text of a token and the present moment; out comes a [`Caller`], or the reason why
+//! not. The order of the checks:
+//!
+//! 1. length and form, with nothing trusted yet;
+//! 2. `iss` names a configured issuer, which decides whose keys may be tried;
+//! 3. the header's `alg` is one that these keys are for. The header is never obeyed: a key is bound
+//!    to its algorithm when it is configured, so `none` finds no key, and an RSA public key is
+//!    never taken for the secret of an HMAC;
+//! 4. the signature;
+//! 5. the claims: `aud`, `sub`, `exp` and the rest, of which nothing is said before the signature
+//!    holds.
+//!
+//! A token that passed is remembered by its SHA-256, so that a client's next request costs one hash
+//! instead of one signature; its times are compared with the present moment on every use. A refused
+//! token is not remembered. Keys never change within a [`Verifier`]: for new keys make a new one,
+//! whose memory starts empty, so a withdrawn key is worthless at once.
+
+mod algorithm;
+mod claims;
+mod compact;
+mod error;
+mod key;
+mod local;
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use quick_cache::sync::Cache;
+
+use self::compact::CompactToken;
+use crate::auth::Caller;
+
+pub use algorithm::Algorithm;
+pub use error::{ConfigurationError, TokenError};
+pub use key::{KEYS_PER_SET_MAX, VerificationKey};
+pub use local::{LocalIssuer, SigningError, TTL_SECONDS_MAX, TokenRequest};
+
+/// The longest token that is looked at, in bytes.
+pub const TOKEN_LENGTH_MAX: usize = 16 * 1024;
+
+/// The most that clocks may be allowed to differ, in seconds (RFC 7519 §4.1.4: a few minutes).
+pub const LEEWAY_SECONDS_MAX: u64 = 300;
+
+/// Verifies bearer tokens.
+pub struct Verifier {
+    audiences: Vec<String>,
+    leeway_seconds: i64,
+    issuers: Vec<Issuer>,
+    verified: Cache<Fingerprint, Arc<Caller>>,
+}
+
+/// What a [`Verifier`] accepts.
+#[derive(Debug, Clone)]
+pub struct VerifierOptions {
+    /// The names of this server: claim `aud` must contain one of them.
+    pub audience: Vec<String>,
+    /// How far clocks may differ, in seconds; at most [`LEEWAY_SECONDS_MAX`].
+    pub leeway_seconds: u64,
+    /// Whose tokens are accepted.
+    pub issuers: Vec<Issuer>,
+    /// How many verified tokens are remembered, approximately; 0 for none.
+    pub cache_entries: usize,
+}
+
+/// An issuer of tokens that is trusted.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// Its name, exactly as it stands in the claim `iss`.
+    pub name: String,
+    /// The keys with which it signs.
+    pub keys: Vec<VerificationKey>,
+}
+
+/// SHA-256 of a token's text.
+type Fingerprint = [u8; SHA256_OUTPUT_LEN];
+
+impl Verifier {
+    /// A verifier that accepts what `options` say.
+    ///
+    /// # Errors
+    ///
+    /// When there is no audience, an issuer's name is empty or used twice, an issuer other than
+    /// [`LocalIssuer`] has a shared secret, or the leeway is too long.
+    pub fn new(options: VerifierOptions) -> Result<Self, ConfigurationError> {
+        if options.audience.is_empty() || options.audience.iter().any(String::is_empty) {
+            return Err(ConfigurationError::NoAudience);
+        }
+        check_issuers(&options.issuers)?;
+        let leeway_seconds = match i64::try_from(options.leeway_seconds) {
+            Ok(seconds) if options.leeway_seconds <= LEEWAY_SECONDS_MAX => seconds,
+            _ => return Err(ConfigurationError::LeewayTooLong),
+        };
+        Ok(Self {
+            audiences: options.audience,
+            leeway_seconds,
+            issuers: options.issuers,
+            verified: Cache::new(options.cache_entries),
+        })
+    }
+
+    /// The caller whom `token` describes, if it holds at `now` (Unix seconds).
+    ///
+    /// # Errors
+    ///
+    /// When anything at all is wrong with the token: see [`TokenError`].
+    pub fn verify(&self, token: &str, now: i64) -> Result<Arc<Caller>, TokenError> {
+        // Before hashing: an endless header must not cost a hash.
+        if token.len() > TOKEN_LENGTH_MAX {
+            return Err(TokenError::TooLong);
+        }
+        let fingerprint = fingerprint(token);
+        if let Some(caller) = self.verified.get(&fingerprint) {
+            self.check_times(&caller, now)?;
+            return Ok(caller);
+        }
+        let caller = self.verify_signed(token)?;
+        self.check_times(&caller, now)?;
+        let caller = Arc::new(caller);
+        self.verified.insert(fingerprint, Arc::clone(&caller));
+        Ok(caller)
+    }
+
+    /// Everything but the times.
+    fn verify_signed(&self, token: &str) -> Result<Caller, TokenError> {
+        let token = CompactToken::parse(token)?;
+        let name = token.claims.issuer()?;
+        let issuer = self
+            .issuers
+            .iter()
+            .find(|issuer| issuer.name == name)
+            .ok_or(TokenError::UnknownIssuer)?;
+        issuer.check_signature(&token)?;
+        token.claims.into_caller(&self.audiences)
+    }
+
+    /// Whether the token has begun (RFC 7519 §4.1.5) and not ended (§4.1.4).
+    fn check_times(&self, caller: &Caller, now: i64) -> Result<(), TokenError> {
+        if now >= caller.expires_at.saturating_add(self.leeway_seconds) {
+            return Err(TokenError::Expired);
+        }
+        match caller.not_before {
+            Some(begin) if now.saturating_add(self.leeway_seconds) < begin => {
+                Err(TokenError::NotYetValid)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Verifier")
+            .field("audiences", &self.audiences)
+            .field("leeway_seconds", &self.leeway_seconds)
+            .field("issuers", &self.issuers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Issuer {
+    /// Whether one of this issuer's keys, for the algorithm and of the name that the header gives,
+    /// made the signature.
+    fn check_signature(&self, token: &CompactToken<'_>) -> Result<(), TokenError> {
+        let for_algorithm = || {
+            self.keys
+                .iter()
+                .filter(|key| key.algorithm() == token.algorithm)
+        };
+        if for_algorithm().next().is_none() {
+            return Err(TokenError::UnsupportedAlgorithm);
+        }
+        let key_id = token.key_id.as_deref();
+        let mut candidates = for_algorithm()
+            .filter(|key| key.answers_to(key_id))
+            .peekable();
+        if candidates.peek().is_none() {
+            return Err(TokenError::UnknownKey);
+        }
+        if candidates.any(|key| key.verifies(token.signed, token.signature)) {
+            Ok(())
+        } else {
+            Err(TokenError::BadSignature)
+        }
+    }
+
+    /// Whether this issuer's keys may be shared secrets: only when it is this server itself.
+    fn may_share_secrets(&self) -> bool {
+        self.name == LocalIssuer::ISSUER
+    }
+}
+
+/// Names must tell issuers apart, and only this server may share a secret with itself.
+fn check_issuers(issuers: &[Issuer]) -> Result<(), ConfigurationError> {
+    for (index, issuer) in issuers.iter().enumerate() {
+        let taken = issuers
+            .iter()
+            .take(index)
+            .any(|earlier| earlier.name == issuer.name);
+        if issuer.name.is_empty() || taken {
+            return Err(ConfigurationError::AmbiguousIssuer);
+        }
+        let shares_secret = issuer
+            .keys
+            .iter()
+            .any(|key| key.algorithm() == Algorithm::Hs256);
+        if shares_secret && !issuer.may_share_secrets() {
+            return Err(ConfigurationError::SharedSecret);
+        }
+    }
+    Ok(())
+}
+
+/// What a token is remembered by, so that the token itself is not kept.
+fn fingerprint(token: &str) -> Fingerprint {
+    let mut fingerprint = [0; SHA256_OUTPUT_LEN];
+    fingerprint.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    fingerprint
+}
+
+#[cfg(test)]
+mod test_keys;
+#[cfg(test)]
+mod tests;

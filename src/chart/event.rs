@@ -1,0 +1,243 @@
+//! An event: one immutable fact about one resource, as it is written down.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fhir::{ResourceId, ResourceKey};
+
+/// Version of the envelope's fields; raised when their meaning changes, read forever.
+pub const SCHEMA: u8 = 1;
+
+/// What happened to a resource in a chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Happening {
+    /// The chart began.
+    Opened,
+    /// A resource was stored for the first time.
+    Recorded,
+    /// It was replaced.
+    Amended,
+    /// It was replaced by a version that says it was entered in error.
+    Retracted,
+    /// It was deleted.
+    Removed,
+    /// It was stored again after a deletion.
+    Restored,
+    /// It came into this chart from another.
+    MovedIn,
+    /// It left this chart for another.
+    MovedOut,
+}
+
+impl Happening {
+    const ALL: [(Self, &'static str); 8] = [
+        (Self::Opened, "opened"),
+        (Self::Recorded, "recorded"),
+        (Self::Amended, "amended"),
+        (Self::Retracted, "retracted"),
+        (Self::Removed, "removed"),
+        (Self::Restored, "restored"),
+        (Self::MovedIn, "moved-in"),
+        (Self::MovedOut, "moved-out"),
+    ];
+
+    /// The word in an event's type.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(happening, _)| *happening == self).map_or("", |(_, word)| word)
+    }
+
+    fn is_of_chart(self) -> bool {
+        matches!(self, Self::Opened | Self::MovedIn | Self::MovedOut)
+    }
+}
+
+/// The name of an event: `Observation.recorded`, `chart.opened`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventType {
+    /// `chart`, or the type of the resource.
+    pub subject: String,
+    /// What happened.
+    pub happening: Happening,
+}
+
+impl EventType {
+    /// The type of an event about that resource.
+    #[must_use]
+    pub fn of(resource: &ResourceKey, happening: Happening) -> Self {
+        let subject = if happening.is_of_chart() { "chart" } else { resource.kind.name() };
+        Self { subject: subject.to_owned(), happening }
+    }
+}
+
+impl std::fmt::Display for EventType {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}.{}", self.subject, self.happening.word())
+    }
+}
+
+impl FromStr for EventType {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.split_once('.')
+            .and_then(|(subject, word)| {
+                let (happening, _) = Happening::ALL.iter().find(|(_, known)| *known == word)?;
+                Some(Self { subject: subject.to_owned(), happening: *happening })
+            })
+            .ok_or_else(|| format!("{text:?} is not a type of event"))
+    }
+}
+
+impl Serialize for EventType {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventType {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Who caused a commit, for what, in which request.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Actor {
+    /// Subject of the token.
+    pub subject: String,
+    /// Client application, where the token names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Issuer of the token.
+    pub issuer: String,
+    /// `X-Purpose-Of-Use`, where given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// Network address of the peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Id of the request.
+    pub request: String,
+}
+
+/// The durable half of an `Idempotency-Key`: kept in the first event of its commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdempotencyMark {
+    /// SHA-256 over subject and key, hexadecimal.
+    pub key: String,
+    /// SHA-256 over the request, hexadecimal: the same key must mean the same request.
+    pub request: String,
+}
+
+/// What an event says beside the body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// [`SCHEMA`] of the writer.
+    pub schema: u8,
+    /// Name of the event.
+    #[serde(rename = "type")]
+    pub event_type: EventType,
+    /// The patient whose chart this is, `None` in the directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patient: Option<String>,
+    /// The resource it is about, `None` for events about the chart alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// How many frames before this one the home event of the resource stands; `None` at home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<u32>,
+    /// Who caused it.
+    pub actor: Actor,
+    /// Idempotency key of the commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<IdempotencyMark>,
+}
+
+impl Envelope {
+    /// The resource as a key.
+    #[must_use]
+    pub fn key(&self) -> Option<ResourceKey> {
+        self.resource.as_deref().and_then(|text| text.parse().ok())
+    }
+
+    /// The patient as an id.
+    #[must_use]
+    pub fn patient_id(&self) -> Option<ResourceId> {
+        self.patient.as_deref().and_then(|text| text.parse().ok())
+    }
+}
+
+/// The payload of an event's frame: lengths, the envelope as JSON, the body's stored form.
+///
+/// `envelope length u32 | splice u32 | envelope | body`, little-endian; `splice` is where the
+/// version and the time go into the body when it is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payload<'a> {
+    /// The envelope, JSON.
+    pub envelope: &'a [u8],
+    /// Offset in `body`.
+    pub splice: u32,
+    /// The stored form of the resource; empty for events without a body.
+    pub body: &'a [u8],
+}
+
+impl<'a> Payload<'a> {
+    /// The bytes of a frame.
+    #[must_use]
+    pub fn encode(envelope: &Envelope, splice: u32, body: &[u8]) -> Vec<u8> {
+        // Strings and numbers only: this serialisation cannot fail.
+        let envelope = serde_json::to_vec(envelope).unwrap_or_default();
+        let mut out = Vec::with_capacity(8 + envelope.len() + body.len());
+        out.extend_from_slice(&u32::try_from(envelope.len()).unwrap_or(u32::MAX).to_le_bytes());
+        out.extend_from_slice(&splice.to_le_bytes());
+        out.extend_from_slice(&envelope);
+        out.extend_from_slice(body);
+        out
+    }
+
+    /// Takes a frame's payload apart; `None` when it is not an event's.
+    #[must_use]
+    pub fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (splice, rest) = rest.split_first_chunk::<4>()?;
+        let (envelope, body) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        Some(Self { envelope, splice: u32::from_le_bytes(*splice), body })
+    }
+
+    /// The envelope, read.
+    ///
+    /// # Errors
+    ///
+    /// When it was not written by [`Payload::encode`].
+    pub fn envelope(&self) -> Result<Envelope, serde_json::Error> {
+        serde_json::from_slice(self.envelope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_reads_back() {
+        let key: ResourceKey = "Observation/o1".parse().unwrap();
+        let envelope = Envelope {
+            schema: SCHEMA,
+            event_type: EventType::of(&key, Happening::Amended),
+            patient: Some("p1".into()),
+            resource: Some(key.to_string()),
+            home: None,
+            actor: Actor { subject: "s".into(), issuer: "i".into(), ..Actor::default() },
+            idempotency: None,
+        };
+        let bytes = Payload::encode(&envelope, 7, b"{}");
+        let payload = Payload::decode(&bytes).unwrap();
+        assert_eq!((payload.splice, payload.body), (7, &b"{}"[..]));
+        assert_eq!(payload.envelope().unwrap(), envelope);
+        assert_eq!(envelope.event_type.to_string(), "Observation.amended");
+        assert_eq!(envelope.key(), Some(key));
+        assert_eq!(Payload::decode(&bytes[..20]), None);
+    }
+}

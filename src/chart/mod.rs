@@ -1,0 +1,19 @@
+//! The domain: what an event is, which events a change leads to, what a chart held at a version.
+//!
+//! In: the state that a change meets, and the change. Out: events, or nothing when nothing
+//! changes. A chart is a numbered stream of events about one patient; resources that belong to no
+//! patient live in the directory, each a small stream of its own.
+//!
+//! A resource may lie in the charts of several patients (a group session, a linked patient). Its
+//! first chart is its *home*: the home event carries the body, and every further chart gets an
+//! event of its own that points at the home event of the same commit.
+//!
+//! Pure: no I/O, no clock, no randomness, no HTTP, no database.
+
+pub mod decide;
+pub mod event;
+pub mod manifest;
+
+pub use decide::{Current, Drafted, Wish, decide};
+pub use event::{Actor, Envelope, EventType, Happening, IdempotencyMark, Payload};
+pub use manifest::Manifest;

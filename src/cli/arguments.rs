@@ -1,0 +1,298 @@
+//! The grammar of the command line.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, value_parser};
+
+use super::Failure;
+use crate::config::{Override, Overrides, option_help, parse_duration};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  the command line or the configuration is wrong; nothing was done
+  3  imported, but some resources were refused";
+
+const SETTINGS_HELP: &str = "\
+Every setting has a key such as server.listen. It is given, in falling order of precedence, by an
+option, by an environment variable such as CHARTLOG_SERVER_LISTEN, or in the configuration file.
+`chartlog config` shows all settings and where their values come from.";
+
+/// A health record server that keeps each patient's chart as a log and speaks FHIR R4
+#[derive(Debug, Parser)]
+#[command(name = "chartlog", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    Serve(ServeArguments),
+    /// Print a token signed with the store's own key, for development
+    Token(TokenArguments),
+    /// Load FHIR resources and Bundles from files
+    Import(ImportArguments),
+    /// Write the OpenAPI document
+    Openapi(OpenapiArguments),
+    /// Print the configuration in force and where each value comes from
+    Config(ConfigArguments),
+}
+
+/// Arguments of `chartlog serve`.
+#[derive(Debug, Args)]
+#[command(after_help = SETTINGS_HELP)]
+pub struct ServeArguments {
+    /// Everything about `serve` is a setting.
+    #[command(flatten)]
+    pub settings: SettingArguments,
+}
+
+/// Arguments of `chartlog config`.
+#[derive(Debug, Args)]
+#[command(after_help = SETTINGS_HELP)]
+pub struct ConfigArguments {
+    /// Print a commented file of all settings at their defaults instead
+    #[arg(long)]
+    pub example: bool,
+    /// The same options as of `serve`, to see their effect.
+    #[command(flatten)]
+    pub settings: SettingArguments,
+}
+
+/// Arguments of `chartlog token`.
+#[derive(Debug, Args)]
+pub struct TokenArguments {
+    /// Who the token is for: its `sub`
+    #[arg(long, value_name = "NAME")]
+    pub sub: String,
+    /// What it allows: SMART scopes separated by spaces, such as "user/*.cruds"
+    #[arg(long, value_name = "SCOPES")]
+    pub scope: String,
+    /// The only patient whose chart patient/ scopes open
+    #[arg(long, value_name = "ID")]
+    pub patient: Option<String>,
+    /// How long it is valid: 30s, 15m, 12h, 7d
+    #[arg(long, value_name = "DURATION", default_value = "12h", value_parser = parse_duration)]
+    pub ttl: Duration,
+    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
+    data: Option<String>,
+    #[command(flatten)]
+    file: FileArguments,
+}
+
+/// Arguments of `chartlog import`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct ImportArguments {
+    /// Files, or folders of files: .json, .ndjson, .json.gz, .ndjson.gz
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// File for the report of what was refused and why
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Files read, or requests sent, at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u16).range(1..=64))]
+    pub parallel: u16,
+    /// Import into the store in this directory, which no server may have open
+    #[arg(long, value_name = "DIR", help_heading = "Where to (one of)")]
+    data: Option<String>,
+    /// Import into a running server
+    #[arg(long, value_name = "URL", help_heading = "Where to (one of)")]
+    server: Option<String>,
+    /// Token for the server; better given as CHARTLOG_TOKEN, which other users cannot see
+    #[arg(
+        long,
+        env = "CHARTLOG_TOKEN",
+        hide_env = true,
+        hide_env_values = true,
+        help_heading = "Where to (one of)"
+    )]
+    token: Option<Secret>,
+    #[command(flatten)]
+    file: FileArguments,
+}
+
+/// Where an import goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImportTarget {
+    /// Into the store that `store.data` of the configuration names.
+    Store,
+    /// Into a running server.
+    Server {
+        /// The server's address.
+        url: String,
+        /// The bearer token to send.
+        token: Secret,
+    },
+}
+
+/// Arguments of `chartlog openapi`.
+#[derive(Debug, Args)]
+pub struct OpenapiArguments {
+    /// File to write, instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The configuration file, and any setting by its key.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Configuration")]
+pub struct FileArguments {
+    /// Configuration file [default: config/chartlog.toml, if it exists] [env: CHARTLOG_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set any setting by its key, such as limits.page_size_max=500; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    set: Vec<Override>,
+}
+
+/// The settings that have an option of their own.
+#[derive(Debug, Args)]
+pub struct SettingArguments {
+    #[arg(long, value_name = "ADDR", help = option_help("server.listen"), help_heading = "Server")]
+    listen: Option<String>,
+    #[arg(long, value_name = "URL", help = option_help("server.public_url"), help_heading = "Server")]
+    public_url: Option<String>,
+    #[arg(long, value_name = "N", help = option_help("server.workers"), help_heading = "Server")]
+    workers: Option<String>,
+    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
+    data: Option<String>,
+    #[arg(long, value_name = "FORMAT", help = option_help("log.format"), help_heading = "Log")]
+    log_format: Option<String>,
+    #[arg(long, value_name = "FILTER", help = option_help("log.filter"), help_heading = "Log")]
+    log_filter: Option<String>,
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        help = option_help("demo.enabled"),
+        help_heading = "Demo"
+    )]
+    demo: Option<String>,
+    #[arg(long, value_name = "N", help = option_help("demo.patients"), help_heading = "Demo")]
+    demo_patients: Option<String>,
+    #[arg(long, value_name = "S", help = option_help("demo.seed"), help_heading = "Demo")]
+    demo_seed: Option<String>,
+    #[command(flatten)]
+    file: FileArguments,
+}
+
+impl SettingArguments {
+    /// What these arguments say about the configuration.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        self.file.overrides([
+            ("server.listen", "--listen", &self.listen),
+            ("server.public_url", "--public-url", &self.public_url),
+            ("server.workers", "--workers", &self.workers),
+            ("store.data", "--data", &self.data),
+            ("log.format", "--log-format", &self.log_format),
+            ("log.filter", "--log-filter", &self.log_filter),
+            ("demo.enabled", "--demo", &self.demo),
+            ("demo.patients", "--demo-patients", &self.demo_patients),
+            ("demo.seed", "--demo-seed", &self.demo_seed),
+        ])
+    }
+}
+
+impl TokenArguments {
+    /// What these arguments say about the configuration.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        self.file.overrides([("store.data", "--data", &self.data)])
+    }
+}
+
+impl ImportArguments {
+    /// What these arguments say about the configuration.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        self.file.overrides([("store.data", "--data", &self.data)])
+    }
+
+    /// Where to import to.
+    ///
+    /// # Errors
+    ///
+    /// When not exactly one of `--data` and `--server` is given, or a server without a token.
+    pub fn target(&self) -> Result<ImportTarget, Failure> {
+        let token = self
+            .token
+            .clone()
+            .filter(|token| !token.expose().is_empty());
+        match (&self.data, &self.server, token) {
+            (Some(_), None, _) => Ok(ImportTarget::Store),
+            (None, Some(url), Some(token)) => Ok(ImportTarget::Server {
+                url: url.clone(),
+                token,
+            }),
+            (None, Some(url), None) => Err(Failure::usage(format!(
+                "{url} wants to know who imports: give a token in CHARTLOG_TOKEN or with --token \
+                 (`chartlog token` prints one for development)"
+            ))),
+            (None, None, _) => Err(Failure::usage(
+                "import needs to know where to: --data DIR for a store that no server has open, \
+                 or --server URL for a running server",
+            )),
+            (Some(_), Some(_), _) => Err(Failure::usage(
+                "import goes to one place: give either --data DIR or --server URL, not both",
+            )),
+        }
+    }
+}
+
+impl FileArguments {
+    fn overrides<const COUNT: usize>(
+        &self,
+        named: [(&str, &str, &Option<String>); COUNT],
+    ) -> Overrides {
+        let named = named.into_iter().filter_map(|(key, flag, text)| {
+            let (key, flag) = (key.to_owned(), flag.to_owned());
+            text.clone().map(|text| Override { flag, key, text })
+        });
+        let file = self.config.clone();
+        let settings = self.set.iter().cloned().chain(named).collect();
+        Overrides { file, settings }
+    }
+}
+
+fn key_and_value(set: &str) -> Result<Override, &'static str> {
+    let (key, text) = set
+        .split_once('=')
+        .ok_or("write KEY=VALUE, such as limits.page_size_max=500")?;
+    let (key, text) = (key.to_owned(), text.to_owned());
+    let flag = format!("--set {key}");
+    Ok(Override { flag, key, text })
+}
+
+/// A text that must not be shown, not even by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for the one place that needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(********)")
+    }
+}

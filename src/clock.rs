@@ -1,0 +1,79 @@
+//! Time: one type for instants, and the only place that asks the operating system for one.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// A moment in UTC, in whole microseconds: what `recordedAt` and `lastUpdated` hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Instant(i64);
+
+impl Instant {
+    /// The operating system's clock.
+    #[must_use]
+    #[allow(clippy::disallowed_methods)]
+    pub fn now() -> Self {
+        Self(Utc::now().timestamp_micros())
+    }
+
+    /// From microseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// Reads an RFC 3339 date-time with a time zone; anything below a microsecond is cut off.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc3339(text).ok().map(|time| Self(time.timestamp_micros()))
+    }
+
+    /// As RFC 9110 §5.6.7 wants it in a header, to the second.
+    #[must_use]
+    pub fn http_date(self) -> String {
+        self.utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
+    fn utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Instant {
+    /// RFC 3339 in UTC with six digits of a second: a FHIR `instant`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.utc().to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+impl serde::Serialize for Instant {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Instant;
+
+    #[test]
+    fn reads_what_it_writes() {
+        let instant = Instant::parse("2026-02-28T23:59:59.123456789+01:00").unwrap();
+        assert_eq!(instant.to_string(), "2026-02-28T22:59:59.123456Z");
+        assert_eq!(Instant::parse(&instant.to_string()), Some(instant));
+        assert_eq!(instant.http_date(), "Sat, 28 Feb 2026 22:59:59 GMT");
+        assert_eq!(Instant::parse("2026-02-28T23:59:59"), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! Settings that make sense alone, held against each other.
+
+use std::collections::BTreeSet;
+
+use super::{Config, Problem, Sources};
+
+/// Every contradiction in a configuration.
+pub fn check(config: &Config, sources: &Sources) -> Vec<Problem> {
+    let findings = [local_issuer(config), page_size(config), group_size(config)];
+    let issuers = issuers(config)
+        .into_iter()
+        .map(|message| (vec!["auth.issuers"], message));
+    findings
+        .into_iter()
+        .flatten()
+        .chain(issuers)
+        .map(|(keys, message)| problem(&keys, message, sources))
+        .collect()
+}
+
+/// The keys a contradiction is about, the one most likely to be changed first, and what is wrong.
+type Finding = (Vec<&'static str>, String);
+
+fn problem(keys: &[&'static str], message: String, sources: &Sources) -> Problem {
+    Problem {
+        source: keys.first().map(|key| sources.of(key)).unwrap_or_default(),
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        message,
+    }
+}
+
+/// The local issuer's key lies in the data directory and its tokens may say anything: fine on one's
+/// own machine, a back door on a network.
+fn local_issuer(config: &Config) -> Option<Finding> {
+    let (server, auth) = (&config.server, &config.auth);
+    let exposed = auth.local_issuer && !server.is_loopback_only();
+    (exposed && !auth.local_issuer_beyond_loopback).then(|| {
+        let message = format!(
+            "server.listen is {}, which other machines can reach, while auth.local_issuer is on, so \
+             that whoever can read the data directory can sign tokens for any chart; turn \
+             auth.local_issuer off and name auth.issuers, or, if this is meant, turn \
+             auth.local_issuer_beyond_loopback on",
+            server.listen
+        );
+        let keys = vec!["server.listen", "auth.local_issuer", "auth.local_issuer_beyond_loopback"];
+        (keys, message)
+    })
+}
+
+fn page_size(config: &Config) -> Option<Finding> {
+    let (default, max) = (config.limits.page_size_default, config.limits.page_size_max);
+    (default > max).then(|| {
+        let message = format!(
+            "limits.page_size_default is {default}, but must not exceed limits.page_size_max, \
+             which is {max}"
+        );
+        (
+            vec!["limits.page_size_default", "limits.page_size_max"],
+            message,
+        )
+    })
+}
+
+fn group_size(config: &Config) -> Option<Finding> {
+    let (group, segment) = (config.store.group_bytes_max, config.store.segment_bytes_max);
+    (group > segment).then(|| {
+        let message = format!(
+            "store.group_bytes_max is {group}, but must not exceed store.segment_bytes_max, \
+             which is {segment}"
+        );
+        (
+            vec!["store.group_bytes_max", "store.segment_bytes_max"],
+            message,
+        )
+    })
+}
+
+fn issuers(config: &Config) -> Vec<String> {
+    let mut messages = Vec::new();
+    let mut names = BTreeSet::new();
+    for issuer in &config.auth.issuers {
+        let name = issuer.name.as_str();
+        if name.is_empty() {
+            messages
+                .push("auth.issuers: a name is empty; write the `iss` of its tokens".to_owned());
+        } else if !names.insert(name) {
+            messages.push(format!(
+                "auth.issuers: {name:?} is named twice; put its keys together"
+            ));
+        }
+        if issuer.jwks_file.is_none() && issuer.keys.is_empty() {
+            messages.push(format!(
+                "auth.issuers: {name:?} has no keys; give it jwks_file or keys"
+            ));
+        }
+    }
+    messages
+}

@@ -1,0 +1,110 @@
+//! What kind of value a setting takes, and what would be right where it got something else.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use toml::Value;
+use tracing_subscriber::EnvFilter;
+
+use super::show::grouped;
+
+/// What a setting takes.
+#[derive(Debug)]
+pub enum Kind {
+    /// An IP address and a port.
+    Address,
+    /// The address of a web server, or nothing.
+    Url,
+    /// A path of the file system.
+    Path,
+    /// True or false.
+    Switch,
+    /// A whole number in this range.
+    Number(RangeInclusive<i64>),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Which lines the process logs.
+    Filter,
+    /// A list of at least one name.
+    Names,
+    /// A list of token issuers.
+    Issuers,
+}
+
+impl Kind {
+    /// The TOML source of a value that was given as plain text, by a flag or the environment.
+    ///
+    /// Names may be separated by commas; everything else that is no text by nature is already TOML.
+    pub fn text_to_toml<'text>(&self, text: &'text str) -> Cow<'text, str> {
+        match self {
+            Self::Switch | Self::Number(_) | Self::Issuers => Cow::Borrowed(text),
+            Self::Names if text.trim_start().starts_with('[') => Cow::Borrowed(text),
+            Self::Names => {
+                let names = text.split(',').map(|name| Value::from(name.trim()));
+                Cow::Owned(Value::Array(names.collect()).to_string())
+            }
+            Self::Address | Self::Url | Self::Path | Self::Choice(_) | Self::Filter => {
+                Cow::Owned(Value::from(text).to_string())
+            }
+        }
+    }
+
+    /// Whether a value of the right type is also one that makes sense.
+    pub fn accepts(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Number(range), Value::Integer(number)) => range.contains(number),
+            (Self::Url, Value::String(url)) => url.is_empty() || is_base_url(url),
+            (Self::Path, Value::String(path)) => !path.is_empty(),
+            (Self::Filter, Value::String(filter)) => {
+                !filter.trim().is_empty() && EnvFilter::try_new(filter).is_ok()
+            }
+            (Self::Names, Value::Array(names)) => {
+                !names.is_empty() && names.iter().all(|name| name.as_str() != Some(""))
+            }
+            _ => true,
+        }
+    }
+}
+
+/// What would be right: completes the sentence "it must be ...".
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let right = match self {
+            Self::Address => "an IP address and a port, such as \"127.0.0.1:8080\"",
+            Self::Url => {
+                "empty, or an address such as \"https://charts.example.org\" \
+                 (http or https; no query, fragment or credentials)"
+            }
+            Self::Path => "a path, such as \"./data\"",
+            Self::Switch => "true or false",
+            Self::Number(range) => {
+                let (low, high) = (grouped(*range.start()), grouped(*range.end()));
+                return write!(formatter, "a whole number from {low} to {high}");
+            }
+            Self::Choice(words) => {
+                let quoted: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
+                return formatter.write_str(&quoted.join(" or "));
+            }
+            Self::Filter => {
+                "a level or a list of filters, such as \"info\" or \"warn,chartlog=debug\""
+            }
+            Self::Names => "a list of at least one name, such as [\"chartlog\"]",
+            Self::Issuers => "a list of tables [[auth.issuers]]",
+        };
+        formatter.write_str(right)
+    }
+}
+
+fn is_base_url(url: &str) -> bool {
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        let has_host = !rest.starts_with(['/', ':']) && !rest.is_empty();
+        let foreign = |character: char| {
+            character.is_whitespace() || character.is_control() || "?#@\\".contains(character)
+        };
+        has_host && !rest.contains(foreign)
+    })
+}

@@ -1,0 +1,45 @@
+//! What one request or one client may ask for.
+
+/// The part `[limits]` of the configuration.
+///
+/// Not a setting, because the HTTP library fixes it: the head of a request (request line and
+/// headers) may have 131,072 bytes and 96 headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Largest request body in bytes, after decompression.
+    pub body_bytes_max: usize,
+    /// Milliseconds in which a client must have sent the whole head of its request.
+    pub client_request_timeout_ms: u64,
+    /// Seconds a request may take from its head to the start of its answer, body included.
+    pub request_timeout_seconds: u64,
+    /// Seconds an idle connection stays open.
+    pub keep_alive_seconds: u64,
+    /// Connections one worker serves at a time; more wait to be accepted.
+    pub connections_per_worker_max: usize,
+    /// Entries in one Bundle.
+    pub bundle_entries_max: usize,
+    /// Entries on a page of results when the client does not say.
+    pub page_size_default: usize,
+    /// Most entries on a page, whatever the client says.
+    pub page_size_max: usize,
+    /// Seconds that requests under way get to finish when the server stops.
+    pub shutdown_timeout_seconds: u64,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 32 * 1024 * 1024,
+            client_request_timeout_ms: 5_000,
+            request_timeout_seconds: 60,
+            // Longer than the idle timeout of common load balancers (60 s), or they would send a
+            // request into a connection that is just being closed.
+            keep_alive_seconds: 75,
+            connections_per_worker_max: 8_192,
+            bundle_entries_max: 20_000,
+            page_size_default: 50,
+            page_size_max: 1_000,
+            shutdown_timeout_seconds: 30,
+        }
+    }
+}

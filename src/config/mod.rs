@@ -1,0 +1,68 @@
+//! What the server is told: every setting, where it came from, and whether it makes sense.
+//!
+//! In: options of the command line, the environment and a TOML file, in this order of precedence,
+//! and defaults for the rest. Out: one plain [`Config`], checked, with one struct per concern; or a
+//! [`ConfigError`] that lists all problems at once, each with its place and what would be right.
+//!
+//! One table, `settings`, names each setting once: its key (`server.listen`), what it takes, what
+//! it means and the field it fills. The name in the environment (`CHARTLOG_SERVER_LISTEN`), the
+//! help of the command line, `chartlog config` and the example file are derived from it, so they
+//! cannot drift apart.
+//!
+//! ```text
+//!  flags ──────────┐
+//!  environment ────┤ text             ┌─ check ── Config ── the rest of the program
+//!  file ── file.rs ┘ TOML ── load ────┤
+//!                   settings ─────────┴─ show ─── `chartlog config`, config/chartlog.toml
+//! ```
+//!
+//! Never: reading the process's environment or a file by itself (the caller hands in both), opening
+//! anything a setting names, or printing a secret.
+
+mod auth;
+mod check;
+mod demo;
+mod duration;
+mod file;
+mod kind;
+mod limits;
+mod load;
+mod log;
+mod problem;
+mod server;
+mod setting;
+mod settings;
+mod show;
+mod source;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use auth::{Algorithm, AuthConfig, Issuer, IssuerKey};
+pub use demo::DemoConfig;
+pub use duration::{DurationError, parse_duration};
+pub use limits::LimitsConfig;
+pub use load::{DEFAULT_FILE, FILE_VARIABLE, Loaded, Override, Overrides, load};
+pub use log::{LogConfig, LogFormat};
+pub use problem::{ConfigError, Problem};
+pub use server::ServerConfig;
+pub use show::{example, in_force, option_help};
+pub use source::{Source, Sources};
+pub use store::StoreConfig;
+
+/// Everything the program can be told, one part per concern.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Where the server listens, and with how many threads.
+    pub server: ServerConfig,
+    /// Where charts are kept, and how much memory and disk their keeping may take.
+    pub store: StoreConfig,
+    /// Whose tokens are believed.
+    pub auth: AuthConfig,
+    /// What one request or one client may ask for.
+    pub limits: LimitsConfig,
+    /// What is written to the log of the process (not the log of events).
+    pub log: LogConfig,
+    /// The synthetic clinic.
+    pub demo: DemoConfig,
+}

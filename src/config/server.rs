@@ -1,0 +1,107 @@
+//! Where the server listens, and with how many threads.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// The part `[server]` of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Address and port to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Address under which clients reach the server, where it differs from the one it listens on.
+    pub public_url: Option<String>,
+    /// Threads that serve requests; 0 means one per processor core.
+    pub workers: usize,
+}
+
+impl ServerConfig {
+    /// Threads that serve requests: at least one.
+    #[must_use]
+    pub fn worker_count(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        }
+    }
+
+    /// Address under which clients reach a server that listens on `bound`, without a final slash.
+    ///
+    /// An unspecified address (`0.0.0.0`, `[::]`) is no address a client could use; the loopback
+    /// address stands in for it until `server.public_url` is set.
+    #[must_use]
+    pub fn base_url(&self, bound: SocketAddr) -> String {
+        if let Some(url) = &self.public_url {
+            return url.trim_end_matches('/').to_owned();
+        }
+        let reachable = match bound.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(reachable, bound.port()))
+    }
+
+    /// Whether only this machine can reach the address to listen on.
+    #[must_use]
+    pub fn is_loopback_only(&self) -> bool {
+        // An IPv4 address may come dressed as IPv6 (`::ffff:127.0.0.1`).
+        self.listen.ip().to_canonical().is_loopback()
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            public_url: None,
+            workers: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ServerConfig;
+
+    #[test]
+    fn clients_are_told_an_address_they_can_use() {
+        let mut server = ServerConfig::default();
+        for (bound, expected) in [
+            ("127.0.0.1:4711", "http://127.0.0.1:4711"),
+            ("0.0.0.0:80", "http://127.0.0.1:80"),
+            ("[::]:80", "http://[::1]:80"),
+        ] {
+            assert_eq!(server.base_url(bound.parse().unwrap()), expected);
+        }
+        server.public_url = Some("https://charts.example.org/r4/".into());
+        let bound = "0.0.0.0:80".parse().unwrap();
+        assert_eq!(server.base_url(bound), "https://charts.example.org/r4");
+    }
+
+    #[test]
+    fn there_is_always_a_worker() {
+        let mut server = ServerConfig::default();
+        assert!(server.worker_count() >= 1);
+        server.workers = 3;
+        assert_eq!(server.worker_count(), 3);
+    }
+
+    #[test]
+    fn loopback_is_recognised_in_both_families() {
+        for (listen, expected) in [
+            ("127.0.0.1:0", true),
+            ("127.9.9.9:80", true),
+            ("[::1]:80", true),
+            ("[::ffff:127.0.0.1]:80", true),
+            ("0.0.0.0:80", false),
+            ("[::]:80", false),
+            ("10.0.0.7:80", false),
+        ] {
+            let listen = listen.parse().unwrap();
+            let server = ServerConfig {
+                listen,
+                ..ServerConfig::default()
+            };
+            assert_eq!(server.is_loopback_only(), expected, "{listen}");
+        }
+    }
+}

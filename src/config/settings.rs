@@ -1,0 +1,226 @@
+//! The table of all settings: each named once, with what it takes, what it means and its field.
+
+use super::Config;
+use super::kind::Kind;
+use super::setting::{Field, Setting};
+
+/// The sections of the file in their order, each with its title.
+pub static SECTIONS: &[(&str, &str)] = &[
+    (
+        "server",
+        "Where the server listens, and with how many threads.",
+    ),
+    (
+        "store",
+        "Where charts are kept, and how much memory and disk their keeping may take.",
+    ),
+    ("auth", "Whose tokens are believed."),
+    ("limits", "What one request or one client may ask for."),
+    ("log", "What the process writes to stderr."),
+    ("demo", "The synthetic clinic."),
+];
+
+/// Most bytes a size may have: one tebibyte.
+const BYTES_MAX: i64 = 1 << 40;
+/// Most bytes of what is held in memory whole, a request body or a group of commits: one gibibyte.
+const WHOLE_BYTES_MAX: i64 = 1 << 30;
+/// Longest time limit in seconds: one day.
+const TIMEOUT_SECONDS_MAX: i64 = 24 * 60 * 60;
+
+/// Every setting, grouped by section.
+pub static SETTINGS: &[Setting] = &[
+    setting(
+        "server.listen",
+        Kind::Address,
+        "Address and port to listen on; port 0 takes a free one",
+        |config| &mut config.server.listen,
+    ),
+    setting(
+        "server.public_url",
+        Kind::Url,
+        "Address under which clients reach the server; empty: the one it listens on",
+        |config| &mut config.server.public_url,
+    ),
+    setting(
+        "server.workers",
+        Kind::Number(0..=1024),
+        "Threads that serve requests; 0: one per processor core",
+        |config| &mut config.server.workers,
+    ),
+    setting(
+        "store.data",
+        Kind::Path,
+        "Data directory: logs, views and keys",
+        |config| &mut config.store.data,
+    ),
+    setting(
+        "store.segment_bytes_max",
+        Kind::Number(1 << 20..=BYTES_MAX),
+        "Size in bytes after which a log continues in a new segment file",
+        |config| &mut config.store.segment_bytes_max,
+    ),
+    setting(
+        "store.group_bytes_max",
+        Kind::Number(1 << 16..=WHOLE_BYTES_MAX),
+        "Bytes of commits made durable by one fsync; a larger commit goes alone",
+        |config| &mut config.store.group_bytes_max,
+    ),
+    setting(
+        "store.queue_commands_max",
+        Kind::Number(1..=1 << 20),
+        "Commands that may wait for the committer before more are answered with 503",
+        |config| &mut config.store.queue_commands_max,
+    ),
+    setting(
+        "store.cache_bytes",
+        Kind::Number(1 << 20..=BYTES_MAX),
+        "Memory in bytes for cached blocks and bodies",
+        |config| &mut config.store.cache_bytes,
+    ),
+    setting(
+        "store.snapshot_events_min",
+        Kind::Number(1..=1 << 20),
+        "Events in a chart since its last snapshot before a new one is stored",
+        |config| &mut config.store.snapshot_events_min,
+    ),
+    setting(
+        "auth.local_issuer",
+        Kind::Switch,
+        "Accept tokens that `chartlog token` signed with the store's own key",
+        |config| &mut config.auth.local_issuer,
+    ),
+    setting(
+        "auth.local_issuer_beyond_loopback",
+        Kind::Switch,
+        "Accept them even when listening where other machines can reach the server",
+        |config| &mut config.auth.local_issuer_beyond_loopback,
+    ),
+    setting(
+        "auth.audience",
+        Kind::Names,
+        "Names of this server: a token is for it when its `aud` holds one of them",
+        |config| &mut config.auth.audience,
+    ),
+    setting(
+        "auth.leeway_seconds",
+        Kind::Number(0..=600),
+        "Seconds by which clocks may differ when `exp` and `nbf` are checked",
+        |config| &mut config.auth.leeway_seconds,
+    ),
+    setting(
+        "auth.token_cache_entries",
+        Kind::Number(1..=10_000_000),
+        "Verified tokens kept in memory, so that a signature is not checked for each request",
+        |config| &mut config.auth.token_cache_entries,
+    ),
+    setting(
+        "auth.issuers",
+        Kind::Issuers,
+        "Issuers whose tokens are accepted, each with a key set, single keys or both:\n\
+         \x20   [[auth.issuers]]\n\
+         \x20   name = \"https://login.example.org\"  # the exact `iss` of its tokens\n\
+         \x20   jwks_file = \"login.jwks.json\"\n\
+         \x20   keys = [{ algorithm = \"ES256\", kid = \"2026\", pem_file = \"login.pem\" }]\n\
+         An algorithm is RS256, ES256 or EdDSA; `kid` may be left out.",
+        |config| &mut config.auth.issuers,
+    ),
+    setting(
+        "limits.body_bytes_max",
+        Kind::Number(1024..=WHOLE_BYTES_MAX),
+        "Largest request body in bytes, after decompression",
+        |config| &mut config.limits.body_bytes_max,
+    ),
+    setting(
+        "limits.client_request_timeout_ms",
+        Kind::Number(1..=TIMEOUT_SECONDS_MAX * 1000),
+        "Milliseconds in which a client must have sent the whole head of its request",
+        |config| &mut config.limits.client_request_timeout_ms,
+    ),
+    setting(
+        "limits.request_timeout_seconds",
+        Kind::Number(1..=TIMEOUT_SECONDS_MAX),
+        "Seconds a request may take from its head to the start of its answer, body included",
+        |config| &mut config.limits.request_timeout_seconds,
+    ),
+    setting(
+        "limits.keep_alive_seconds",
+        Kind::Number(1..=TIMEOUT_SECONDS_MAX),
+        "Seconds an idle connection stays open",
+        |config| &mut config.limits.keep_alive_seconds,
+    ),
+    setting(
+        "limits.connections_per_worker_max",
+        Kind::Number(1..=1 << 20),
+        "Connections one worker serves at a time; more wait to be accepted",
+        |config| &mut config.limits.connections_per_worker_max,
+    ),
+    setting(
+        "limits.bundle_entries_max",
+        Kind::Number(1..=1 << 20),
+        "Entries in one Bundle",
+        |config| &mut config.limits.bundle_entries_max,
+    ),
+    setting(
+        "limits.page_size_default",
+        Kind::Number(1..=10_000),
+        "Entries on a page of results when the client does not say",
+        |config| &mut config.limits.page_size_default,
+    ),
+    setting(
+        "limits.page_size_max",
+        Kind::Number(1..=10_000),
+        "Most entries on a page, whatever the client says",
+        |config| &mut config.limits.page_size_max,
+    ),
+    setting(
+        "limits.shutdown_timeout_seconds",
+        Kind::Number(0..=TIMEOUT_SECONDS_MAX),
+        "Seconds that requests under way get to finish when the server stops",
+        |config| &mut config.limits.shutdown_timeout_seconds,
+    ),
+    setting(
+        "log.format",
+        Kind::Choice(&["text", "json"]),
+        "How a line looks: text for people, json for machines",
+        |config| &mut config.log.format,
+    ),
+    setting(
+        "log.filter",
+        Kind::Filter,
+        "Which lines are written: a level, or filters such as warn,chartlog=debug",
+        |config| &mut config.log.filter,
+    ),
+    setting(
+        "demo.enabled",
+        Kind::Switch,
+        "Load a synthetic clinic at start, unless the store already holds it",
+        |config| &mut config.demo.enabled,
+    ),
+    setting(
+        "demo.patients",
+        Kind::Number(1..=1_000_000),
+        "Patients of the synthetic clinic",
+        |config| &mut config.demo.patients,
+    ),
+    setting(
+        "demo.seed",
+        Kind::Number(0..=i64::MAX),
+        "Seed of the synthetic clinic: the same seed gives the same bytes",
+        |config| &mut config.demo.seed,
+    ),
+];
+
+const fn setting(
+    key: &'static str,
+    kind: Kind,
+    help: &'static str,
+    field: fn(&mut Config) -> &mut dyn Field,
+) -> Setting {
+    Setting {
+        key,
+        kind,
+        help,
+        secret: false,
+        field,
+    }
+}

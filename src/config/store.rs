@@ -1,0 +1,36 @@
+//! Where charts are kept, and how much memory and disk their keeping may take.
+
+use std::path::PathBuf;
+
+/// Bytes in one mebibyte.
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// The part `[store]` of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Data directory: logs, views and keys. A relative path starts at the working directory.
+    pub data: PathBuf,
+    /// Size in bytes after which a log continues in a new segment file.
+    pub segment_bytes_max: u64,
+    /// Bytes of commits made durable by one fsync; a larger commit goes alone.
+    pub group_bytes_max: u64,
+    /// Commands that may wait for the committer before more are answered with 503.
+    pub queue_commands_max: usize,
+    /// Memory in bytes for cached blocks and bodies.
+    pub cache_bytes: u64,
+    /// Events in a chart since its last snapshot before a new one is stored.
+    pub snapshot_events_min: u64,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("./data"),
+            segment_bytes_max: 256 * MEBIBYTE,
+            group_bytes_max: 8 * MEBIBYTE,
+            queue_commands_max: 4096,
+            cache_bytes: 256 * MEBIBYTE,
+            snapshot_events_min: 128,
+        }
+    }
+}

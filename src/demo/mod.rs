@@ -1,0 +1,76 @@
+//! The synthetic clinic: charts to try things with, in which people make mistakes and correct them.
+//!
+//! In: a seed, a number of patients and today's date ([`Options`]). Out: one FHIR R4 (4.0.1)
+//! transaction `Bundle` per commit ([`clinic`]). The first holds the directory (organizations,
+//! locations, practitioners, medications); then come the patients one after the other, each with one
+//! commit per visit over up to nine years, and between the visits a commit for every correction: an
+//! amended result, an entry made in error, a result moved to the patient it belongs to, a change of
+//! address or name, a document deleted and restored.
+//!
+//! What holds, and is tested:
+//!
+//! * The same options give the same bytes, on every machine.
+//! * Patient 7 is the same patient whether ten are asked for or ten thousand.
+//! * Entries are only `PUT Type/id` and `DELETE Type/id`; references are literal, and point to the
+//!   same commit or an earlier one.
+//! * Nothing happens after `today`; only a goal may be due later.
+//!
+//! The files read in this order: `tables` (codes and ranges), `random`, `person` and `schedule` (who
+//! comes, and when), `visit`, then one file per kind of resource, `correction`, and `chart`, which
+//! puts it all together.
+//!
+//! Never: I/O, a clock, randomness from outside, real people. Codes are real; names, addresses and
+//! identifiers are invented; values are plausible but follow no epidemiology.
+
+mod allergy;
+mod care;
+mod chart;
+mod correction;
+mod directory;
+mod document;
+mod element;
+mod immunization;
+mod laboratory;
+mod patient;
+mod pen;
+mod person;
+mod prescription;
+mod problem;
+mod procedure;
+mod random;
+mod schedule;
+mod tables;
+mod transaction;
+mod visit;
+mod vitals;
+
+#[cfg(test)]
+mod tests;
+
+use chrono::NaiveDate;
+use serde_json::Value;
+
+/// Which clinic.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub seed: u64,
+    /// How many patients; their ids are `p0001` and so on.
+    pub patients: usize,
+    /// The day on which the generated history ends. Part of the seed: another day, another clinic.
+    pub today: NaiveDate,
+}
+
+/// The commits of a clinic, in the order in which they are to be sent: each a `Bundle` of type
+/// `transaction`. One patient at a time is held in memory.
+pub fn clinic(options: &Options) -> impl Iterator<Item = Value> + use<> {
+    let options = *options;
+    let directory = std::iter::once_with(move || directory::bundle(&opening(options.today)));
+    let charts = (1..=options.patients).flat_map(move |number| chart::commits(&options, number));
+    directory.chain(charts)
+}
+
+/// The instant at which the directory was entered: before any chart was opened.
+fn opening(today: NaiveDate) -> String {
+    const DAYS_BEFORE_TODAY: i64 = 10 * 365;
+    element::moment(person::earlier(today, DAYS_BEFORE_TODAY), 8 * 60)
+}

@@ -1,0 +1,87 @@
+//! What is wrong with a resource, in the words of an OperationOutcome.
+
+use super::place::Place;
+
+/// Most problems that are reported at once.
+pub const PROBLEMS_MAX: usize = 100;
+
+/// One thing that is wrong: an `OperationOutcome.issue` (FHIR R4 §2.28.5).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{expression}: {diagnostics}")]
+pub struct Problem {
+    /// What sort of problem it is.
+    pub code: IssueCode,
+    /// The FHIRPath of the place.
+    pub expression: String,
+    /// What is wrong and what would be right.
+    pub diagnostics: String,
+}
+
+/// The codes of `OperationOutcome.issue.code` that a check uses (value set `issue-type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IssueCode {
+    /// The JSON has not the form of a resource.
+    Structure,
+    /// An element that must be there is missing.
+    Required,
+    /// An element has a value that its type does not allow.
+    Value,
+    /// A rule about several elements is broken.
+    Invariant,
+    /// The resource type is not one of FHIR R4.
+    NotSupported,
+    /// Something that the request refers to does not exist.
+    NotFound,
+    /// There is more of something than is allowed.
+    TooLong,
+}
+
+impl IssueCode {
+    /// The code as it stands in an OperationOutcome.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Structure => "structure",
+            Self::Required => "required",
+            Self::Value => "value",
+            Self::Invariant => "invariant",
+            Self::NotSupported => "not-supported",
+            Self::NotFound => "not-found",
+            Self::TooLong => "too-long",
+        }
+    }
+}
+
+/// The problems found so far.
+#[derive(Default)]
+pub(super) struct Problems(Vec<Problem>);
+
+impl Problems {
+    pub(super) fn add(
+        &mut self,
+        code: IssueCode,
+        place: &Place<'_>,
+        diagnostics: impl Into<String>,
+    ) {
+        if !self.is_full() {
+            let (expression, diagnostics) = (place.to_string(), diagnostics.into());
+            self.0.push(Problem {
+                code,
+                expression,
+                diagnostics,
+            });
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= PROBLEMS_MAX
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn all(self) -> Vec<Problem> {
+        self.0
+    }
+}

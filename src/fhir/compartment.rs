@@ -1,0 +1,128 @@
+//! Whose chart a resource belongs to: the R4 Patient compartment (FHIR R4 §5.39.2,
+//! `CompartmentDefinition/patient`).
+
+use super::definitions::{SearchParameter, patient_compartment};
+use super::path::Item;
+use super::{Reference, ResourceId, ResourceType};
+use crate::json::Node;
+
+/// The patients in whose compartment a resource lies, each once.
+///
+/// A Patient lies in its own compartment first. Then come the patients of this server to whom the
+/// resource refers through the parameters of the CompartmentDefinition, in their order. None means
+/// that the resource belongs to the directory.
+#[must_use]
+pub fn patients_of(
+    kind: ResourceType,
+    resource: Node<'_>,
+    own_id: &ResourceId,
+    base_url: Option<&str>,
+) -> Vec<ResourceId> {
+    let mut patients = Vec::new();
+    if kind == ResourceType::PATIENT {
+        patients.push(own_id.clone());
+    }
+    for parameter in patient_compartment(kind) {
+        add_patients(parameter, resource, base_url, &mut patients);
+    }
+    patients
+}
+
+fn add_patients(
+    parameter: &SearchParameter,
+    resource: Node<'_>,
+    base_url: Option<&str>,
+    patients: &mut Vec<ResourceId>,
+) {
+    for item in parameter.expression.evaluate(resource) {
+        let Item::Node(node) = item else { continue };
+        let Some(text) = node.get_str("reference") else {
+            continue;
+        };
+        if let Reference::Local { key, .. } = Reference::parse(&text, base_url)
+            && key.kind == ResourceType::PATIENT
+            && !patients.contains(&key.id)
+        {
+            patients.push(key.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Document;
+
+    fn patients(kind: &str, rest: &str) -> Vec<String> {
+        let document = Document::parse(format!(r#"{{"resourceType":"{kind}",{rest}}}"#)).unwrap();
+        let kind = ResourceType::from_name(kind).unwrap();
+        let own_id = ResourceId::parse("own").unwrap();
+        let found = patients_of(kind, document.root(), &own_id, Some("http://here/fhir"));
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn finds_the_chart_of_each_resource() {
+        let cases: [(&str, &str, &[&str]); 15] = [
+            ("Patient", r#""active":true"#, &["own"]),
+            (
+                "Patient",
+                r#""link":[{"other":{"reference":"Patient/2"}}]"#,
+                &["own", "2"],
+            ),
+            (
+                "Patient",
+                r#""link":[{"other":{"reference":"Patient/own"}}]"#,
+                &["own"],
+            ),
+            (
+                "Observation",
+                r#""subject":{"reference":"Patient/1"}"#,
+                &["1"],
+            ),
+            (
+                "Observation",
+                r#""subject":{"reference":"Patient/1/_history/4"}"#,
+                &["1"],
+            ),
+            (
+                "Observation",
+                r#""subject":{"reference":"http://here/fhir/Patient/1"}"#,
+                &["1"],
+            ),
+            (
+                "Observation",
+                r#""subject":{"reference":"http://there/fhir/Patient/1"}"#,
+                &[],
+            ),
+            ("Observation", r#""subject":{"reference":"Group/1"}"#, &[]),
+            ("Observation", r#""subject":{"display":"Somebody"}"#, &[]),
+            (
+                "Observation",
+                r#""performer":[{"reference":"Patient/2"},{"reference":"Practitioner/3"},
+                   {"reference":"Patient/1"}],"subject":{"reference":"Patient/1"}"#,
+                &["1", "2"],
+            ),
+            (
+                "Encounter",
+                r#""subject":{"reference":"Patient/1"}"#,
+                &["1"],
+            ),
+            (
+                "Group",
+                r#""member":[{"entity":{"reference":"Patient/1"}}]"#,
+                &["1"],
+            ),
+            (
+                "Appointment",
+                r#""participant":[{"actor":{"reference":"Patient/1"}}]"#,
+                &["1"],
+            ),
+            ("Task", r#""for":{"reference":"Patient/1"}"#, &[]),
+            ("Practitioner", r#""active":true"#, &[]),
+        ];
+        for (kind, rest, expected) in cases {
+            assert_eq!(patients(kind, rest), expected, "{kind} {rest}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What FHIR R4 (4.0.1) says about resources, as far as a record server has to know it.
+//!
+//! In: parsed JSON ([`Node`](crate::json::Node)), decoded query strings, reference texts. Out: what is
+//! wrong with a resource ([`check`]), whose chart it belongs to ([`compartment`]), the terms under
+//! which a search finds it ([`terms`], [`criteria`]), and the bytes to store and to serve
+//! ([`stored`]). What the standard defines in tables comes from [`definitions`], which a script
+//! derives from the official package.
+//!
+//! Everything here is a pure function of its arguments. Never: input or output, clock, HTTP, database.
+
+pub mod check;
+pub mod compartment;
+pub mod criteria;
+pub mod definitions;
+pub mod path;
+pub mod reference;
+pub mod status;
+pub mod stored;
+pub mod terms;
+pub mod types;
+
+pub use check::{Checked, IssueCode, Problem, check};
+pub use compartment::patients_of;
+pub use criteria::{Criteria, SearchProblem, parse_query};
+pub use reference::Reference;
+pub use stored::{StoredForm, serve};
+pub use terms::{Term, terms_of};
+pub use types::{ResourceId, ResourceKey, ResourceType};

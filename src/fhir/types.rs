@@ -1,0 +1,279 @@
+//! The names of resources: type, id, and both together.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::definitions;
+
+/// A concrete resource type of FHIR R4, such as `Observation`.
+///
+/// Held as its code, which is part of the formats on disk: frozen and never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceType(u16);
+
+impl ResourceType {
+    /// `AuditEvent`, whose permissions open the access log.
+    pub const AUDIT_EVENT: Self = Self(7);
+    /// `Bundle`, the container of batches, transactions, documents and messages.
+    pub const BUNDLE: Self = Self(12);
+    /// `Patient`, whose id names a chart.
+    pub const PATIENT: Self = Self(103);
+
+    /// The type of that name; names are case-sensitive.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        definitions::type_code(name).map(Self)
+    }
+
+    /// The name as it stands in `resourceType` and in URLs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        definitions::type_name(self.0).unwrap_or_default()
+    }
+
+    /// The type with that code.
+    #[must_use]
+    pub fn from_code(code: u16) -> Option<Self> {
+        definitions::type_name(code).map(|_| Self(code))
+    }
+
+    /// The frozen code, never 0.
+    #[must_use]
+    pub fn code(self) -> u16 {
+        self.0
+    }
+
+    /// All types, in the order of their codes.
+    pub fn all() -> impl Iterator<Item = Self> {
+        definitions::type_codes().map(Self)
+    }
+}
+
+impl fmt::Display for ResourceType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for ResourceType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for ResourceType {
+    type Err = NameError;
+
+    fn from_str(name: &str) -> Result<Self, NameError> {
+        Self::from_name(name).ok_or_else(|| NameError::UnknownType(quotable(name)))
+    }
+}
+
+/// The logical id of a resource: FHIR R4 §2.24.0.1, data type `id`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceId(Arc<str>);
+
+/// Longest id in characters, all of which are ASCII.
+const ID_LENGTH_MAX: usize = 64;
+
+impl ResourceId {
+    /// The id with that text.
+    ///
+    /// # Errors
+    ///
+    /// The text breaks the rule `[A-Za-z0-9\-\.]{1,64}`.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        if Self::is_valid(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(NameError::InvalidId(quotable(text)))
+        }
+    }
+
+    /// The id's characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn is_valid(text: &str) -> bool {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+        (1..=ID_LENGTH_MAX).contains(&text.len()) && text.bytes().all(allowed)
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ResourceId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl FromStr for ResourceId {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text)
+    }
+}
+
+/// Which resource: written `Type/id`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceKey {
+    /// The resource's type.
+    pub kind: ResourceType,
+    /// Its id, unique within the type.
+    pub id: ResourceId,
+}
+
+impl ResourceKey {
+    /// The key of one resource.
+    #[must_use]
+    pub fn new(kind: ResourceType, id: ResourceId) -> Self {
+        Self { kind, id }
+    }
+
+    /// Reads `Type/id`.
+    ///
+    /// # Errors
+    ///
+    /// The text has another form, the type does not exist, or the id breaks its rule.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let Some((kind, id)) = text.split_once('/') else {
+            return Err(NameError::InvalidKey(quotable(text)));
+        };
+        Ok(Self {
+            kind: kind.parse()?,
+            id: id.parse()?,
+        })
+    }
+}
+
+impl fmt::Display for ResourceKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.kind, self.id)
+    }
+}
+
+impl fmt::Debug for ResourceKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")
+    }
+}
+
+impl FromStr for ResourceKey {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text)
+    }
+}
+
+/// Why a text does not name a resource.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// FHIR R4 has no such resource type.
+    #[error("\"{0}\" is not a resource type of FHIR R4")]
+    UnknownType(String),
+    /// The id has forbidden characters, too many or none.
+    #[error("\"{0}\" is not an id: 1 to 64 characters out of A-Z, a-z, 0-9, '-' and '.'")]
+    InvalidId(String),
+    /// There is no slash between type and id.
+    #[error("\"{0}\" does not have the form Type/id")]
+    InvalidKey(String),
+}
+
+/// As much of a refused text as an error message may repeat.
+pub(super) fn quotable(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 80;
+    match text.char_indices().nth(CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_constants_have_their_names() {
+        assert_eq!(ResourceType::PATIENT.name(), "Patient");
+        assert_eq!(ResourceType::BUNDLE.name(), "Bundle");
+    }
+
+    #[test]
+    fn every_type_is_found_by_name_and_by_code() {
+        assert_eq!(ResourceType::all().count(), 146);
+        for kind in ResourceType::all() {
+            assert_eq!(ResourceType::from_name(kind.name()), Some(kind));
+            assert_eq!(ResourceType::from_code(kind.code()), Some(kind));
+        }
+        for code in [0, 147, u16::MAX] {
+            assert_eq!(ResourceType::from_code(code), None);
+        }
+        for name in [
+            "",
+            "patient",
+            "Resource",
+            "DomainResource",
+            "Quantity",
+            "type",
+        ] {
+            assert_eq!(ResourceType::from_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn says_why_a_text_is_not_a_key() {
+        let too_long = "x".repeat(65);
+        let cases = [
+            (
+                "Patient",
+                "\"Patient\" does not have the form Type/id".to_owned(),
+            ),
+            (
+                "Foo/1",
+                "\"Foo\" is not a resource type of FHIR R4".to_owned(),
+            ),
+            ("Patient/", invalid_id("")),
+            ("Patient/a_b", invalid_id("a_b")),
+            ("Patient/1/2", invalid_id("1/2")),
+            ("Patient/ä", invalid_id("ä")),
+            (&format!("Patient/{too_long}"), invalid_id(&too_long)),
+        ];
+        for (text, message) in cases {
+            assert_eq!(
+                ResourceKey::parse(text).unwrap_err().to_string(),
+                message,
+                "{text}"
+            );
+        }
+    }
+
+    fn invalid_id(text: &str) -> String {
+        format!("\"{text}\" is not an id: 1 to 64 characters out of A-Z, a-z, 0-9, '-' and '.'")
+    }
+
+    proptest! {
+        #[test]
+        fn keys_read_back_as_written(id in "[A-Za-z0-9.-]{1,64}", code in 1u16..=146) {
+            let kind = ResourceType::from_code(code).unwrap();
+            let key = ResourceKey::new(kind, ResourceId::parse(&id).unwrap());
+            prop_assert_eq!(ResourceKey::parse(&key.to_string()), Ok(key));
+        }
+
+        #[test]
+        fn never_panics(text in ".{0,100}") {
+            let _ = ResourceKey::parse(&text);
+            let _ = ResourceId::parse(&text);
+        }
+    }
+}

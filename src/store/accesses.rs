@@ -1,0 +1,150 @@
+//! Reading the access log: who looked at a chart, and who looked at all.
+
+use super::trail::Outcome;
+use super::{Entry, Store, StoreError};
+use crate::auth::{Grant, Permission};
+use crate::clock::Instant;
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::log::StreamAlias;
+use crate::view::View;
+
+/// An access entry with its place in the log and the names behind its aliases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// Its number in the access log.
+    pub position: u64,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// What it says.
+    pub entry: Entry,
+    /// The patients whose charts it touched.
+    pub patients: Vec<ResourceId>,
+    /// The one resource it was about.
+    pub resource: Option<ResourceKey>,
+}
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct AccessFilter {
+    /// Only of this subject.
+    pub actor: Option<String>,
+    /// Only with this outcome.
+    pub outcome: Option<Outcome>,
+    /// Not before this moment.
+    pub since: Option<Instant>,
+    /// Before this moment.
+    pub until: Option<Instant>,
+}
+
+/// Most entries that one page looks through for those that match its filter.
+const ENTRIES_SCANNED_MAX: usize = 10_000;
+
+impl Store {
+    /// Entries newest first from below position `before`, of one chart or of all; and where the
+    /// next page starts, if there may be one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Denied`] without `AuditEvent.rs`; [`StoreError::NotFound`] for no such chart.
+    pub fn accesses(
+        &self,
+        grant: &Grant,
+        patient: Option<&ResourceId>,
+        filter: &AccessFilter,
+        before: u64,
+        limit: usize,
+    ) -> Result<(Vec<Access>, Option<u64>), StoreError> {
+        let view = self.views.view();
+        let positions: Box<dyn Iterator<Item = Result<u64, StoreError>>> = match patient {
+            Some(patient) => {
+                let alias = self.audited_chart(&view, grant, patient)?;
+                Box::new(view.accesses_of_chart(alias, before).map(|one| Ok(one?)))
+            }
+            None => {
+                for permission in [Permission::Read, Permission::Search] {
+                    if grant.reach(ResourceType::AUDIT_EVENT, permission)?.is_some() {
+                        return Err(grant.denied(permission, "all access entries").into());
+                    }
+                }
+                let last = before.min(view.applied_access()?);
+                Box::new((0..last).rev().map(Ok))
+            }
+        };
+        let mut accesses = Vec::new();
+        let mut group = None;
+        for (scanned, position) in positions.enumerate() {
+            let position = position?;
+            if accesses.len() == limit || scanned == ENTRIES_SCANNED_MAX {
+                return Ok((accesses, Some(position + 1)));
+            }
+            let access = self.access(&view, position, &mut group)?;
+            if filter.since.is_some_and(|since| access.recorded_at < since) {
+                break;
+            }
+            if filter.admits(&access) {
+                accesses.push(access);
+            }
+        }
+        Ok((accesses, None))
+    }
+
+    fn audited_chart(
+        &self,
+        view: &View,
+        grant: &Grant,
+        patient: &ResourceId,
+    ) -> Result<StreamAlias, StoreError> {
+        for permission in [Permission::Read, Permission::Search] {
+            let own = grant.reach(ResourceType::AUDIT_EVENT, permission)?;
+            if own.is_some_and(|own| own != patient) {
+                return Err(grant.denied(permission, "access entries of other patients").into());
+            }
+        }
+        let chart = view.chart(patient)?;
+        let missing = || StoreError::NotFound(format!("the chart of patient {patient}"));
+        let alias = chart.ok_or_else(missing)?.alias();
+        grant.saw_chart(alias);
+        Ok(alias)
+    }
+
+    /// Reads one entry; `group` keeps the group that the one before was in.
+    fn access(
+        &self,
+        view: &View,
+        position: u64,
+        group: &mut Option<crate::log::Group>,
+    ) -> Result<Access, StoreError> {
+        let holds = |group: &crate::log::Group| {
+            let end = group.first_position + group.frames.len() as u64;
+            (group.first_position..end).contains(&position)
+        };
+        let unreadable = || StoreError::Unreadable(format!("access entry {position} does not read back"));
+        if !group.as_ref().is_some_and(holds) {
+            let location = view.access_group(position)?.ok_or_else(unreadable)?;
+            *group = Some(self.access_reader.group(location)?);
+        }
+        let group = group.as_ref().filter(|group| holds(group)).ok_or_else(unreadable)?;
+        let at = usize::try_from(position - group.first_position).unwrap_or(usize::MAX);
+        let (frame, _) = group.frames.get(at).ok_or_else(unreadable)?;
+        let entry = Entry::decode(&frame.payload).ok_or_else(unreadable)?;
+        let mut patients = Vec::new();
+        for alias in entry.aliases() {
+            patients.extend(view.patient(alias)?);
+        }
+        let resource = match entry.resource {
+            Some(number) => view.resource(number)?,
+            None => None,
+        };
+        let recorded_at = Instant::from_micros(group.recorded_at);
+        Ok(Access { position, recorded_at, entry, patients, resource })
+    }
+}
+
+impl AccessFilter {
+    fn admits(&self, access: &Access) -> bool {
+        let subject = access.entry.actor.as_ref().map(|actor| &actor.subject);
+        self.actor.as_ref().is_none_or(|wanted| Some(wanted) == subject)
+            && self.outcome.is_none_or(|wanted| wanted == access.entry.outcome)
+            && self.until.is_none_or(|until| access.recorded_at < until)
+    }
+}

@@ -1,0 +1,309 @@
+//! Reading charts: now, at any past version or moment, their events, and what changed between.
+
+use std::collections::BTreeMap;
+
+use super::{Resource, Store, StoreError};
+use crate::auth::{Grant, Permission};
+use crate::chart::{Envelope, EventType, Payload};
+use crate::clock::Instant;
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::log::Location;
+use crate::view::{ChartRecord, StreamEntry, View};
+
+/// Which state of a chart is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// The current one.
+    Now,
+    /// After the event with that number.
+    Version(u64),
+    /// The one that a reader had at that moment.
+    Moment(Instant),
+}
+
+/// A chart at one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chart {
+    /// Whose.
+    pub patient: ResourceId,
+    /// The version; 0 before the first event.
+    pub version: u64,
+    /// When that version's event was recorded; `None` before the first.
+    pub recorded_at: Option<Instant>,
+    /// What the chart held, in the order in which the bodies were recorded.
+    pub resources: Vec<Resource>,
+}
+
+/// One event of a chart, with who and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChartEvent {
+    /// Its number in the chart.
+    pub version: u64,
+    /// Its number in the whole log.
+    pub position: u64,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// What it says.
+    pub envelope: Envelope,
+    /// The resource's version that it brings; 0 for events about the chart alone.
+    pub resource_version: u64,
+    /// The content that the chart holds from this event on, if it brings one.
+    pub resource: Option<Resource>,
+}
+
+/// Which events of a chart are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only this type of event.
+    pub event_type: Option<EventType>,
+    /// Only events about this resource.
+    pub resource: Option<ResourceKey>,
+    /// Only events caused by this subject.
+    pub actor: Option<String>,
+    /// Not before this moment.
+    pub since: Option<Instant>,
+    /// Before this moment.
+    pub until: Option<Instant>,
+}
+
+/// What happened to one resource between two versions of its chart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Which resource.
+    pub key: ResourceKey,
+    /// What the first version held.
+    pub before: Option<Resource>,
+    /// What the second version held.
+    pub after: Option<Resource>,
+}
+
+/// Most events that one page looks through for those that match its filter.
+const EVENTS_SCANNED_MAX: usize = 10_000;
+
+impl Store {
+    /// A chart at a version or moment, with the resources that the caller may read. `only`
+    /// restricts it to some types.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Denied`] when the caller may read nothing in it; [`StoreError::NotFound`].
+    pub fn chart(
+        &self,
+        grant: &Grant,
+        patient: &ResourceId,
+        at: At,
+        only: Option<&[ResourceType]>,
+    ) -> Result<Chart, StoreError> {
+        let (view, record) = self.open_chart(grant, patient)?;
+        let version = resolve(&view, &record, patient, at)?;
+        let readable = |kind: ResourceType| {
+            only.is_none_or(|only| only.contains(&kind)) && may_show(grant, kind, patient)
+        };
+        let resources = self.held(&view, &record, version, readable)?;
+        let recorded_at = view.stream_entry(record.alias(), version)?.map(|entry| entry.recorded_at);
+        Ok(Chart { patient: patient.clone(), version, recorded_at, resources })
+    }
+
+    /// The version of a chart, without its content: enough for a conditional read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::chart`].
+    pub fn chart_version(
+        &self,
+        grant: &Grant,
+        patient: &ResourceId,
+        at: At,
+    ) -> Result<u64, StoreError> {
+        let (view, record) = self.open_chart(grant, patient)?;
+        resolve(&view, &record, patient, at)
+    }
+
+    /// The events of a chart that match, from above version `after`; and where the next page
+    /// starts, if there may be one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::chart`].
+    pub fn events(
+        &self,
+        grant: &Grant,
+        patient: &ResourceId,
+        filter: &EventFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<(Vec<ChartEvent>, Option<u64>), StoreError> {
+        let (view, record) = self.open_chart(grant, patient)?;
+        let mut events = Vec::new();
+        let mut scanned = 0;
+        for entry in view.stream(record.alias(), after.saturating_add(1), u64::MAX) {
+            let (version, entry) = entry?;
+            let is_past = filter.until.is_some_and(|until| entry.recorded_at >= until);
+            if is_past {
+                break;
+            }
+            if events.len() == limit || scanned == EVENTS_SCANNED_MAX {
+                return Ok((events, Some(version - 1)));
+            }
+            scanned += 1;
+            if filter.since.is_some_and(|since| entry.recorded_at < since) {
+                continue;
+            }
+            let event = self.event(version, &entry)?;
+            let visible = event.envelope.key().is_none_or(|key| may_show(grant, key.kind, patient));
+            if visible && filter.admits(&event) {
+                events.push(event);
+            }
+        }
+        Ok((events, None))
+    }
+
+    /// What changed in a chart between two states, one entry per resource, by type and id.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::chart`].
+    pub fn difference(
+        &self,
+        grant: &Grant,
+        patient: &ResourceId,
+        from: At,
+        to: At,
+    ) -> Result<(u64, u64, Vec<Difference>), StoreError> {
+        let (view, record) = self.open_chart(grant, patient)?;
+        let from = resolve(&view, &record, patient, from)?;
+        let to = resolve(&view, &record, patient, to)?;
+        let held = |version| -> Result<Vec<u64>, StoreError> {
+            Ok(view.manifest(record.alias(), version)?.versions().collect())
+        };
+        let (first, second) = (held(from)?, held(to)?);
+        let mut changes: BTreeMap<ResourceKey, Difference> = BTreeMap::new();
+        let changed = |these: &[u64], those: &[u64]| -> Vec<u64> {
+            these.iter().filter(|one| those.binary_search(one).is_err()).copied().collect()
+        };
+        for (versions, is_before) in [(changed(&first, &second), true), (changed(&second, &first), false)] {
+            for version in versions {
+                let Some(resource) = self.held_by(&view, &record, version)? else { continue };
+                if !may_show(grant, resource.key.kind, patient) {
+                    continue;
+                }
+                let key = resource.key.clone();
+                let entry = changes.entry(key.clone());
+                let change = entry.or_insert(Difference { key, before: None, after: None });
+                *(if is_before { &mut change.before } else { &mut change.after }) = Some(resource);
+            }
+        }
+        Ok((from, to, changes.into_values().collect()))
+    }
+
+    /// The chart of a patient whom the caller may know of; notes that it was looked at.
+    fn open_chart(
+        &self,
+        grant: &Grant,
+        patient: &ResourceId,
+    ) -> Result<(View, ChartRecord), StoreError> {
+        grant.reach_chart(patient, Permission::Read)?;
+        grant.reach_chart(patient, Permission::Search)?;
+        let view = self.views.view();
+        let record = view.chart(patient)?;
+        let record = record.ok_or_else(|| StoreError::NotFound(format!("the chart of patient {patient}")))?;
+        grant.saw_chart(record.alias());
+        Ok((view, record))
+    }
+
+    fn held(
+        &self,
+        view: &View,
+        record: &ChartRecord,
+        version: u64,
+        readable: impl Fn(ResourceType) -> bool,
+    ) -> Result<Vec<Resource>, StoreError> {
+        let manifest = view.manifest(record.alias(), version)?;
+        let mut resources = Vec::with_capacity(manifest.len());
+        // Neighbours in the stream are neighbours on disk: walk it unless most of it is history.
+        if manifest.len() as u64 >= version / 8 {
+            let mut wanted = manifest.versions().peekable();
+            for entry in view.stream(record.alias(), 1, version) {
+                let (at, entry) = entry?;
+                if wanted.next_if_eq(&at).is_some() {
+                    resources.extend(self.resource_of(&entry)?);
+                }
+            }
+        } else {
+            for at in manifest.versions() {
+                resources.extend(self.held_by(view, record, at)?);
+            }
+        }
+        resources.retain(|resource| readable(resource.key.kind));
+        Ok(resources)
+    }
+
+    fn held_by(
+        &self,
+        view: &View,
+        record: &ChartRecord,
+        version: u64,
+    ) -> Result<Option<Resource>, StoreError> {
+        match view.stream_entry(record.alias(), version)? {
+            Some(entry) => self.resource_of(&entry),
+            None => Ok(None),
+        }
+    }
+
+    fn resource_of(&self, entry: &StreamEntry) -> Result<Option<Resource>, StoreError> {
+        let Some(at) = entry.body() else { return Ok(None) };
+        let (envelope, body, splice) = self.open_event(at)?;
+        let key = envelope.key().ok_or_else(unreadable)?;
+        let (version, recorded_at) = (entry.resource_version, entry.recorded_at);
+        Ok(Some(Resource { key, version, recorded_at, body, splice }))
+    }
+
+    fn event(&self, version: u64, entry: &StreamEntry) -> Result<ChartEvent, StoreError> {
+        let (envelope, ..) = self.open_event(entry.location)?;
+        Ok(ChartEvent {
+            version,
+            position: entry.position,
+            recorded_at: entry.recorded_at,
+            envelope,
+            resource_version: entry.resource_version,
+            resource: self.resource_of(entry)?,
+        })
+    }
+
+    fn open_event(&self, at: Location) -> Result<(Envelope, Vec<u8>, u32), StoreError> {
+        let frame = self.events_reader.frame(at)?;
+        let payload = Payload::decode(&frame.payload).ok_or_else(unreadable)?;
+        let envelope = payload.envelope().map_err(|_| unreadable())?;
+        Ok((envelope, payload.body.to_vec(), payload.splice))
+    }
+}
+
+/// Shown in a chart is what the caller may both read and search.
+fn may_show(grant: &Grant, kind: ResourceType, patient: &ResourceId) -> bool {
+    grant.reaches_in(kind, Permission::Read, patient)
+        && grant.reaches_in(kind, Permission::Search, patient)
+}
+
+fn unreadable() -> StoreError {
+    StoreError::Unreadable("an event does not read back".to_owned())
+}
+
+fn resolve(view: &View, record: &ChartRecord, patient: &ResourceId, at: At) -> Result<u64, StoreError> {
+    match at {
+        At::Now => Ok(record.version),
+        At::Version(version) if version <= record.version => Ok(version),
+        At::Version(version) => Err(StoreError::NotFound(format!(
+            "version {version} of the chart of patient {patient}"
+        ))),
+        At::Moment(moment) => Ok(view.version_at(record, moment)?),
+    }
+}
+
+impl EventFilter {
+    fn admits(&self, event: &ChartEvent) -> bool {
+        let envelope = &event.envelope;
+        self.event_type.as_ref().is_none_or(|wanted| *wanted == envelope.event_type)
+            && self.resource.as_ref().is_none_or(|wanted| envelope.key().as_ref() == Some(wanted))
+            && self.actor.as_ref().is_none_or(|wanted| *wanted == envelope.actor.subject)
+    }
+}

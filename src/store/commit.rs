@@ -1,0 +1,345 @@
+//! The committer's side of a write: checking what a command was decided on, numbering, applying.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::oneshot;
+
+use super::{Health, StoreError};
+use crate::chart::Envelope;
+use crate::clock::Instant;
+use crate::fhir::terms::Term;
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::log::committer::{Apply, Book, OpenGroup};
+use crate::log::{Draft, FrameKind, LogError, StreamAlias, Written};
+use crate::view::{Fact, TermChange, View, ViewError, Views};
+
+/// One request for a commit: events that were decided on a view, and what they were decided on.
+#[derive(Debug)]
+pub struct Command {
+    /// The events, in order; never empty.
+    pub events: Vec<Prepared>,
+    /// What must still be so.
+    pub expectations: Vec<Expectation>,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<Committed, CommitError>>,
+}
+
+/// An event, ready but for its numbers.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The stream it goes to; [`StreamAlias::NONE`]: the directory.
+    pub alias: StreamAlias,
+    /// The resource's version that it brings: a directory frame's version.
+    pub resource_version: u64,
+    /// What it says.
+    pub envelope: Envelope,
+    /// The frame's payload, envelope included.
+    pub payload: Vec<u8>,
+    /// Whether the resource has a body after it.
+    pub holds_body: bool,
+    /// Whether that body says `entered-in-error`.
+    pub retracted: bool,
+    /// Change of index terms, at home.
+    pub terms: TermChange,
+}
+
+/// Something a decision rested on.
+#[derive(Debug)]
+pub enum Expectation {
+    /// The resource's current event is at that position, or it never existed.
+    Head(ResourceKey, Option<u64>),
+    /// The patient's chart has that alias, or does not exist.
+    Chart(ResourceId, Option<StreamAlias>),
+    /// The patient's chart is at that version (0: does not exist).
+    ChartVersion(ResourceId, u64),
+    /// The search finds just that resource, or nothing.
+    Match {
+        /// The type searched.
+        kind: ResourceType,
+        /// All of these, each by any of its terms.
+        clauses: Vec<Vec<Term>>,
+        /// What it found.
+        found: Option<u64>,
+    },
+    /// No commit has this idempotency key.
+    Unused(String),
+}
+
+/// A command's place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// Position of its first event.
+    pub first_position: u64,
+    /// Its time.
+    pub recorded_at: Instant,
+}
+
+/// Why a command was not committed.
+#[derive(Debug)]
+pub enum CommitError {
+    /// An expectation does not hold any more: decide again. By now the change is visible.
+    Stale,
+    /// The queue is full.
+    Full,
+    /// The log or the views failed.
+    Failed,
+    /// The log failed after it may have taken the command.
+    Unknown,
+}
+
+/// A command that was looked at.
+#[derive(Debug)]
+pub struct Admitted {
+    reply: oneshot::Sender<Result<Committed, CommitError>>,
+    /// Its events with their stream versions, or why there are none.
+    events: Result<Vec<(Prepared, u64)>, CommitError>,
+}
+
+/// Keys changed by commits that the views may not show yet, with the position behind them.
+#[derive(Debug)]
+struct Recent<K, V>(HashMap<K, (V, u64)>);
+
+impl<K: Eq + Hash, V> Recent<K, V> {
+    fn forget_below(&mut self, applied: u64) {
+        self.0.retain(|_, (_, end)| *end > applied);
+    }
+}
+
+/// Checks and numbers commands, on the ordering thread.
+pub struct EventBook {
+    views: Views,
+    health: Arc<Health>,
+    view: View,
+    heads: Recent<ResourceKey, ()>,
+    charts: Recent<ResourceId, (StreamAlias, u64)>,
+    terms: Recent<(ResourceType, Term), ()>,
+    keys: Recent<String, ()>,
+}
+
+impl EventBook {
+    pub fn new(views: Views, health: Arc<Health>) -> Self {
+        let view = views.view();
+        Self {
+            views,
+            health,
+            view,
+            heads: Recent(HashMap::new()),
+            charts: Recent(HashMap::new()),
+            terms: Recent(HashMap::new()),
+            keys: Recent(HashMap::new()),
+        }
+    }
+
+    /// Takes a fresh view, and forgets what it shows by now.
+    fn refresh(&mut self) {
+        // Read before the view is taken: the view then shows at least as much.
+        let applied = self.health.applied_events.load(Ordering::Acquire);
+        self.view = self.views.view();
+        self.heads.forget_below(applied);
+        self.charts.forget_below(applied);
+        self.terms.forget_below(applied);
+        self.keys.forget_below(applied);
+    }
+
+    fn chart(&self, patient: &ResourceId) -> Result<Option<(StreamAlias, u64)>, ViewError> {
+        match self.charts.0.get(patient) {
+            Some((chart, _)) => Ok(Some(*chart)),
+            None => Ok(self.view.chart(patient)?.map(|chart| (chart.alias(), chart.version))),
+        }
+    }
+
+    fn holds(&self, expectation: &Expectation) -> Result<bool, ViewError> {
+        Ok(match expectation {
+            Expectation::Head(key, position) => {
+                !self.heads.0.contains_key(key)
+                    && self.view.head(key)?.map(|head| head.position) == *position
+            }
+            Expectation::Chart(patient, alias) => {
+                self.chart(patient)?.map(|(alias, _)| alias) == *alias
+            }
+            Expectation::ChartVersion(patient, version) => {
+                self.chart(patient)?.map_or(0, |(_, version)| version) == *version
+            }
+            Expectation::Match { kind, clauses, found } => {
+                let recent = |term: &Term| self.terms.0.contains_key(&(*kind, term.clone()));
+                if clauses.iter().flatten().any(recent) {
+                    return Ok(false);
+                }
+                let mut matches = self.view.matches(*kind, clauses, None, None);
+                matches.next().transpose()? == *found && matches.next().is_none()
+            }
+            Expectation::Unused(key) => {
+                !self.keys.0.contains_key(key) && self.view.idempotent(key)?.is_none()
+            }
+        })
+    }
+
+    fn check(&self, expectations: &[Expectation]) -> Result<(), CommitError> {
+        for expectation in expectations {
+            match self.holds(expectation) {
+                Ok(true) => {}
+                Ok(false) => return Err(CommitError::Stale),
+                Err(error) => {
+                    self.health.fail("checking a command", &error);
+                    return Err(CommitError::Failed);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives an event its number in its stream.
+    fn number(&mut self, event: &Prepared, end: u64) -> Result<u64, CommitError> {
+        let Some(patient) = event.envelope.patient_id() else { return Ok(event.resource_version) };
+        let before = self.chart(&patient).map_err(|error| {
+            self.health.fail("numbering an event", &error);
+            CommitError::Failed
+        })?;
+        let version = before.map_or(0, |(_, version)| version) + 1;
+        self.charts.0.insert(patient, ((event.alias, version), end));
+        Ok(version)
+    }
+
+    fn remember(&mut self, event: &Prepared, end: u64) {
+        if let Some(key) = event.envelope.key().filter(|_| event.envelope.home.is_none()) {
+            for term in event.terms.added.iter().chain(&event.terms.removed) {
+                // The term that every resource of a type has takes part in no expectation alone.
+                if term.parameter != 0 {
+                    self.terms.0.insert((key.kind, term.clone()), ((), end));
+                }
+            }
+            self.heads.0.insert(key, ((), end));
+        }
+        if let Some(mark) = &event.envelope.idempotency {
+            self.keys.0.insert(mark.key.clone(), ((), end));
+        }
+    }
+}
+
+impl Book for EventBook {
+    type Command = Command;
+    type Admitted = Admitted;
+
+    fn admit(&mut self, command: Command, group: &mut OpenGroup) -> Admitted {
+        let Command { events, expectations, reply } = command;
+        if self.health.has_failed() {
+            return Admitted { reply, events: Err(CommitError::Failed) };
+        }
+        if group.drafts.is_empty() {
+            self.refresh();
+        }
+        if let Err(error) = self.check(&expectations) {
+            return Admitted { reply, events: Err(error) };
+        }
+        let end = group.first_position + (group.drafts.len() + events.len()) as u64;
+        let last = events.len().saturating_sub(1);
+        let mut numbered = Vec::with_capacity(events.len());
+        for (at, mut event) in events.into_iter().enumerate() {
+            let version = match self.number(&event, end) {
+                Ok(version) => version,
+                Err(error) => return Admitted { reply, events: Err(error) },
+            };
+            self.remember(&event, end);
+            let is_chart = event.alias != StreamAlias::NONE;
+            group.add(Draft {
+                kind: if is_chart { FrameKind::Chart } else { FrameKind::Directory },
+                last_of_commit: at == last,
+                alias: event.alias,
+                version,
+                payload: std::mem::take(&mut event.payload),
+            });
+            numbered.push((event, version));
+        }
+        Admitted { reply, events: Ok(numbered) }
+    }
+}
+
+/// Applies groups to the views and answers, on the applying thread.
+pub struct EventApply {
+    views: Views,
+    health: Arc<Health>,
+}
+
+impl EventApply {
+    pub fn new(views: Views, health: Arc<Health>) -> Self {
+        Self { views, health }
+    }
+
+    fn apply_group(
+        &self,
+        written: &Written,
+        admitted: Vec<Admitted>,
+    ) -> Vec<(oneshot::Sender<Result<Committed, CommitError>>, Result<Committed, CommitError>)> {
+        let recorded_at = Instant::from_micros(written.recorded_at);
+        let mut facts = Vec::with_capacity(written.frames.len());
+        let mut answers = Vec::with_capacity(admitted.len());
+        for Admitted { reply, events } in admitted {
+            let first_position = written.first_position + facts.len() as u64;
+            let answer = events.map(|events| {
+                for (event, stream_version) in events {
+                    facts.push(Fact {
+                        location: written.frames.get(facts.len()).copied().unwrap_or_default(),
+                        alias: event.alias,
+                        stream_version,
+                        envelope: event.envelope,
+                        holds_body: event.holds_body,
+                        retracted: event.retracted,
+                        terms: event.terms,
+                    });
+                }
+                Committed { first_position, recorded_at }
+            });
+            answers.push((reply, answer));
+        }
+        if let Err(error) = self.views.apply(written.first_position, recorded_at, &facts) {
+            self.health.fail("applying a group", &error);
+            return fail_all(answers);
+        }
+        let applied = written.first_position + facts.len() as u64;
+        self.health.applied_events.store(applied, Ordering::Release);
+        answers
+    }
+}
+
+type Answer = (oneshot::Sender<Result<Committed, CommitError>>, Result<Committed, CommitError>);
+
+fn fail_all(answers: Vec<Answer>) -> Vec<Answer> {
+    let fail = |(reply, answer): Answer| (reply, answer.and(Err(CommitError::Unknown)));
+    answers.into_iter().map(fail).collect()
+}
+
+impl Apply for EventApply {
+    type Admitted = Admitted;
+
+    fn apply(&mut self, written: Result<Option<Written>, LogError>, admitted: Vec<Admitted>) {
+        let answers = match written {
+            Ok(Some(written)) => self.apply_group(&written, admitted),
+            Ok(None) => {
+                let refused = |one: Admitted| (one.reply, one.events.and(Err(CommitError::Failed)));
+                admitted.into_iter().map(refused).collect()
+            }
+            Err(error) => {
+                self.health.fail("writing the event log", &error);
+                let failed = |one: Admitted| (one.reply, one.events.and(Err(CommitError::Unknown)));
+                admitted.into_iter().map(failed).collect()
+            }
+        };
+        for (reply, answer) in answers {
+            // The request may have gone away; its commit stays.
+            let _ = reply.send(answer);
+        }
+    }
+}
+
+impl From<CommitError> for StoreError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Stale | CommitError::Full => Self::Busy,
+            CommitError::Failed => Self::ReadOnly,
+            CommitError::Unknown => Self::Unknown,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The store: the two logs and the views over them, as one thing that a [`Grant`] opens.
+//!
+//! In: requests for reading and writing, each with the grant of its caller. Out: resources as
+//! their stored bytes, charts, events; or the one [`StoreError`] that says why not. Reading takes
+//! one [`View`](crate::view::View) and then bodies from the log, and notes in the grant which
+//! charts it showed. Writing decides against a view, hands a command to the committer, and decides
+//! again if the state has moved on meanwhile.
+//!
+//! **Invariant:** no function that returns clinical data works without a grant, and each asks the
+//! grant first. Never: HTTP, tokens, the rendering of errors.
+
+mod accesses;
+mod chart;
+mod commit;
+mod directory;
+mod error;
+mod replay;
+mod resource;
+mod search;
+mod trail;
+mod write;
+
+pub use accesses::{Access, AccessFilter};
+pub use chart::{At, Chart, ChartEvent, Difference, EventFilter};
+pub use directory::{DataDirectory, DirectoryError, read_local_issuer_secret};
+pub use error::StoreError;
+pub use resource::{Resource, Version};
+pub use search::{Hits, SearchRequest};
+pub use trail::{Entry, Outcome};
+pub use write::{Action, Change, Done, Effect, IdempotencyKey, Target, Write, Written};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::clock::Instant;
+use crate::log::committer::{Committer, Limits};
+use crate::log::{self, LogKind, Reader};
+use crate::view::{self, Views};
+
+/// Sizes and names of a store.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Bytes after which a new segment begins.
+    pub segment_bytes_max: u64,
+    /// Commands that may wait for a log.
+    pub queue_commands_max: usize,
+    /// Payload bytes after which a group takes no further command.
+    pub group_bytes_max: usize,
+    /// Sizes of the views.
+    pub views: view::Options,
+    /// Base URL of the FHIR face: absolute references under it are local.
+    pub base_url: Option<String>,
+}
+
+/// The open store. Dropping the last handle writes what waits and closes it.
+#[derive(Debug)]
+pub struct Store {
+    // Dropped in this order: the committers write what waits before the lock goes.
+    events: Committer<commit::Command>,
+    access: Committer<trail::Command>,
+    views: Views,
+    events_reader: Reader,
+    access_reader: Reader,
+    base_url: Option<String>,
+    health: Arc<Health>,
+    directory: DataDirectory,
+}
+
+/// How far the logs are visible, and whether they still take commands.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    /// Events that the views hold.
+    applied_events: AtomicU64,
+    failed: AtomicBool,
+}
+
+impl Health {
+    fn fail(&self, what: &str, error: &dyn std::fmt::Display) {
+        self.failed.store(true, Ordering::Release);
+        tracing::error!(what, %error, "the store is read-only until restart");
+    }
+
+    fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+}
+
+impl Store {
+    /// Opens the store in a locked data directory: recovers both logs and brings the views up to
+    /// date, rebuilding them if they do not open.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: damage in a log, or the disk's.
+    pub fn open(directory: DataDirectory, options: &Options) -> Result<Arc<Self>, StoreError> {
+        let open = |name: &str, kind| {
+            log::open(&directory.log(name), kind, options.segment_bytes_max)
+        };
+        let events = open("events", LogKind::Events)?;
+        let access = open("access", LogKind::Access)?;
+        let base_url = options.base_url.clone();
+        let views = replay::open_views(&directory.views(), options.views, &events, &access, base_url.as_deref())?;
+        let health = Arc::new(Health::default());
+        health.applied_events.store(events.writer.next_position(), Ordering::Release);
+        let limits = Limits {
+            queue_commands_max: options.queue_commands_max,
+            group_bytes_max: options.group_bytes_max,
+        };
+        let now = || Instant::now().micros();
+        let book = commit::EventBook::new(views.clone(), Arc::clone(&health));
+        let apply = commit::EventApply::new(views.clone(), Arc::clone(&health));
+        let (events_reader, access_reader) = (events.reader, access.reader);
+        let events = Committer::start("events", limits, now, events.writer, book, apply)?;
+        let apply = trail::AccessApply::new(views.clone(), Arc::clone(&health));
+        let book = trail::AccessBook;
+        let access = Committer::start("access", limits, now, access.writer, book, apply)?;
+        Ok(Arc::new(Self {
+            events,
+            access,
+            views,
+            events_reader,
+            access_reader,
+            base_url,
+            health,
+            directory,
+        }))
+    }
+
+    /// False after a disk error: reads go on, writes and everything that needs an access entry do
+    /// not, until restart.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        !self.health.has_failed()
+    }
+
+    /// Number of events in the log that are visible.
+    #[must_use]
+    pub fn applied_position(&self) -> u64 {
+        self.health.applied_events.load(Ordering::Acquire)
+    }
+
+    /// The directory the store lives in.
+    #[must_use]
+    pub fn directory(&self) -> &DataDirectory {
+        &self.directory
+    }
+
+    /// Base URL of the FHIR face, if one is known.
+    #[must_use]
+    pub fn base_url(&self) -> Option<&str> {
+        self.base_url.as_deref()
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(error) = self.views.persist() {
+            tracing::warn!(%error, "the views were not written to disk; the next start replays more");
+        }
+    }
+}

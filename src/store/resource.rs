@@ -1,0 +1,187 @@
+//! Reading single resources: now, at a version, and all versions.
+
+use super::{Store, StoreError};
+use crate::auth::{Grant, Permission};
+use crate::chart::Payload;
+use crate::clock::Instant;
+use crate::fhir::{ResourceId, ResourceKey, stored};
+use crate::log::{Location, StreamAlias};
+use crate::view::{Head, View};
+
+/// A version of a resource, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Which resource.
+    pub key: ResourceKey,
+    /// FHIR's `versionId`.
+    pub version: u64,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// Stored form: everything but `meta.versionId` and `meta.lastUpdated`.
+    pub(super) body: Vec<u8>,
+    pub(super) splice: u32,
+}
+
+impl Resource {
+    /// The resource as it is served: the stored bytes, with version and time set in.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        stored::serve(&self.body, self.splice, self.version, &self.recorded_at.to_string())
+    }
+}
+
+/// One version in a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// FHIR's `versionId`.
+    pub version: u64,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// True when the resource did not exist (any more) before it.
+    pub first: bool,
+    /// The content; `None` when this version is a deletion.
+    pub resource: Option<Resource>,
+}
+
+impl Store {
+    /// The current version of a resource.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Denied`], [`StoreError::NotFound`], [`StoreError::Gone`].
+    pub fn read(&self, grant: &Grant, key: &ResourceKey) -> Result<Resource, StoreError> {
+        let own = grant.reach(key.kind, Permission::Read)?;
+        let view = self.views.view();
+        let head = self.visible_head(&view, grant, own, key)?;
+        if !head.live {
+            return Err(StoreError::Gone { what: key.to_string(), version: head.version });
+        }
+        self.current(key, &head)
+    }
+
+    /// One version of a resource.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Denied`], [`StoreError::NotFound`], [`StoreError::Gone`] for a deletion.
+    pub fn read_version(
+        &self,
+        grant: &Grant,
+        key: &ResourceKey,
+        version: u64,
+    ) -> Result<Resource, StoreError> {
+        let own = grant.reach(key.kind, Permission::Read)?;
+        let missing = || StoreError::NotFound(format!("version {version} of {key}"));
+        let view = self.views.view();
+        let head = view.head(key)?.ok_or_else(missing)?;
+        let past = view.version(head.number, version)?.ok_or_else(missing)?;
+        let charts: Vec<_> = past.aliases().collect();
+        note(grant, head.number, &charts);
+        if !lies_in(&view, own, &charts)? {
+            return Err(missing());
+        }
+        if !past.live {
+            return Err(StoreError::Gone { what: key.to_string(), version });
+        }
+        let (body, splice) = self.body(past.location)?;
+        let recorded_at = past.recorded_at;
+        Ok(Resource { key: key.clone(), version, recorded_at, body, splice })
+    }
+
+    /// Up to `limit` versions of a resource, newest first, from below version `before`. A version
+    /// that lay in another chart is left out for who reaches only their own.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Denied`], [`StoreError::NotFound`].
+    pub fn history(
+        &self,
+        grant: &Grant,
+        key: &ResourceKey,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<Version>, StoreError> {
+        let own = grant.reach(key.kind, Permission::Read)?;
+        let missing = || StoreError::NotFound(key.to_string());
+        let view = self.views.view();
+        let head = view.head(key)?.ok_or_else(missing)?;
+        let mut versions = Vec::new();
+        for (version, past) in view.versions(head.number, before, limit)? {
+            let charts: Vec<_> = past.aliases().collect();
+            note(grant, head.number, &charts);
+            if !lies_in(&view, own, &charts)? {
+                continue;
+            }
+            let recorded_at = past.recorded_at;
+            let resource = if past.live {
+                let (body, splice) = self.body(past.location)?;
+                Some(Resource { key: key.clone(), version, recorded_at, body, splice })
+            } else {
+                None
+            };
+            versions.push(Version { version, recorded_at, first: past.first, resource });
+        }
+        if versions.is_empty() && before == u64::MAX {
+            return Err(missing());
+        }
+        Ok(versions)
+    }
+
+    /// The head of a resource that the caller may know of; notes that it was looked at.
+    pub(super) fn visible_head(
+        &self,
+        view: &View,
+        grant: &Grant,
+        own: Option<&ResourceId>,
+        key: &ResourceKey,
+    ) -> Result<Head, StoreError> {
+        let missing = || StoreError::NotFound(key.to_string());
+        let head = view.head(key)?.ok_or_else(missing)?;
+        let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
+        note(grant, head.number, &charts);
+        if !lies_in(view, own, &charts)? {
+            return Err(missing());
+        }
+        Ok(head)
+    }
+
+    pub(super) fn current(&self, key: &ResourceKey, head: &Head) -> Result<Resource, StoreError> {
+        let (body, splice) = self.body(head.location)?;
+        Ok(Resource {
+            key: key.clone(),
+            version: head.version,
+            recorded_at: head.recorded_at,
+            body,
+            splice,
+        })
+    }
+
+    /// Stored form and splice of the body in a frame.
+    pub(super) fn body(&self, at: Location) -> Result<(Vec<u8>, u32), StoreError> {
+        let mut payload = self.events_reader.frame(at)?.payload;
+        let (start, splice) = Payload::decode(&payload)
+            .map(|parts| (payload.len() - parts.body.len(), parts.splice))
+            .ok_or_else(|| StoreError::Unreadable("an event does not read back".to_owned()))?;
+        payload.drain(..start);
+        Ok((payload, splice))
+    }
+}
+
+/// Whether something in those charts may be known to a caller who reaches everything (`None`) or
+/// only one chart.
+pub(super) fn lies_in(
+    view: &View,
+    own: Option<&ResourceId>,
+    charts: &[StreamAlias],
+) -> Result<bool, StoreError> {
+    let Some(own) = own else { return Ok(true) };
+    Ok(view.chart(own)?.is_some_and(|chart| charts.contains(&chart.alias())))
+}
+
+/// Also what is refused leaves its trace in the charts concerned.
+fn note(grant: &Grant, number: u64, charts: &[StreamAlias]) {
+    grant.saw_resource(number);
+    for alias in charts {
+        grant.saw_chart(*alias);
+    }
+}

@@ -1,0 +1,124 @@
+//! Searching the current state by terms.
+
+use super::{Resource, Store, StoreError};
+use crate::auth::{Grant, Permission};
+use crate::fhir::criteria::Criteria;
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::log::StreamAlias;
+use crate::view::{Head, View};
+
+/// A search within one type.
+#[derive(Debug, Clone)]
+pub struct SearchRequest {
+    /// The type.
+    pub kind: ResourceType,
+    /// What must match.
+    pub criteria: Criteria,
+    /// Resource number behind which the page starts.
+    pub after: Option<u64>,
+    /// Most matches on the page.
+    pub limit: usize,
+}
+
+/// One page of matches, in the order in which the resources were first recorded.
+#[derive(Debug, Clone)]
+pub struct Hits {
+    /// The matches.
+    pub resources: Vec<Resource>,
+    /// `after` of the next page, if there may be one.
+    pub next: Option<u64>,
+}
+
+impl Store {
+    /// The current resources of a type that match.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Denied`].
+    pub fn search(&self, grant: &Grant, request: &SearchRequest) -> Result<Hits, StoreError> {
+        let own = grant.reach(request.kind, Permission::Search)?;
+        let view = self.views.view();
+        let chart = match own.map(|own| view.chart(own)).transpose()? {
+            None => None,
+            Some(Some(chart)) => Some(chart.alias()),
+            // No chart yet: nothing can match.
+            Some(None) => return Ok(Hits { resources: Vec::new(), next: None }),
+        };
+        let mut resources = Vec::new();
+        let mut next = None;
+        for found in Matches::of(&view, request, chart) {
+            let (key, head) = found?;
+            if resources.len() == request.limit {
+                next = Some(resources.last().map_or(0, |(_, number)| *number));
+                break;
+            }
+            for place in &head.places {
+                grant.saw_chart(place.alias());
+            }
+            resources.push((self.current(&key, &head)?, head.number));
+        }
+        let resources = resources.into_iter().map(|(resource, _)| resource).collect();
+        Ok(Hits { resources, next })
+    }
+
+    /// The resources that a criterion of a write finds, two at most: enough to tell none, one and
+    /// several apart.
+    pub(super) fn find(
+        &self,
+        view: &View,
+        kind: ResourceType,
+        criteria: &Criteria,
+    ) -> Result<Vec<(ResourceKey, Head)>, StoreError> {
+        let request = SearchRequest { kind, criteria: criteria.clone(), after: None, limit: 2 };
+        Matches::of(view, &request, None).take(2).collect()
+    }
+}
+
+/// Walks the matches of a request.
+struct Matches;
+
+impl Matches {
+    fn of<'a>(
+        view: &'a View,
+        request: &'a SearchRequest,
+        chart: Option<StreamAlias>,
+    ) -> Box<dyn Iterator<Item = Result<(ResourceKey, Head), StoreError>> + 'a> {
+        let SearchRequest { kind, criteria, after, .. } = request;
+        let fits = move |head: &Head| {
+            let recorded_at = head.recorded_at.micros();
+            head.live && criteria.last_updated.iter().all(|any| any.iter().any(|range| range.contains(recorded_at)))
+        };
+        if let Some(ids) = &criteria.ids {
+            let found = by_ids(view, request, ids, chart);
+            return Box::new(found.filter(move |one| one.as_ref().map_or(true, |(_, head)| fits(head))));
+        }
+        let numbers = view.matches(*kind, &criteria.clauses, chart, *after);
+        let heads = numbers.map(move |number| -> Result<_, StoreError> {
+            let Some(key) = view.resource(number?)? else { return Ok(None) };
+            let head = view.head(&key)?;
+            Ok(head.map(|head| (key, head)))
+        });
+        let heads = heads.filter_map(Result::transpose);
+        Box::new(heads.filter(move |one| one.as_ref().map_or(true, |(_, head)| fits(head))))
+    }
+}
+
+fn by_ids<'a>(
+    view: &'a View,
+    request: &'a SearchRequest,
+    ids: &[ResourceId],
+    chart: Option<StreamAlias>,
+) -> impl Iterator<Item = Result<(ResourceKey, Head), StoreError>> + use<'a> {
+    let SearchRequest { kind, criteria, after, .. } = request;
+    let look = |id: &ResourceId| -> Result<Option<(ResourceKey, Head)>, StoreError> {
+        let key = ResourceKey::new(*kind, id.clone());
+        let Some(head) = view.head(&key)? else { return Ok(None) };
+        let is_match = after.is_none_or(|after| head.number > after)
+            && view.is_match(*kind, &criteria.clauses, chart, head.number)?;
+        Ok(is_match.then_some((key, head)))
+    };
+    let mut found: Vec<_> = ids.iter().map(look).filter_map(Result::transpose).collect();
+    found.sort_by_key(|one| one.as_ref().map_or(0, |(_, head)| head.number));
+    found.dedup_by_key(|one| one.as_ref().map_or(u64::MAX, |(_, head)| head.number));
+    found.into_iter()
+}

@@ -1,0 +1,166 @@
+//! The access log: one durable entry for every look at a chart, and for every refusal.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::{Health, Store, StoreError};
+use crate::chart::Actor;
+use crate::log::committer::{Apply, Book, OpenGroup};
+use crate::log::{Draft, FrameKind, LogError, StreamAlias, Written};
+use crate::view::Views;
+
+/// How a request ended, as its access entry says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It was answered as asked.
+    Granted,
+    /// The token was missing, unacceptable, or granted too little.
+    Refused,
+    /// It failed for another reason: bad input, nothing there, a conflict, a fault.
+    Failed,
+}
+
+/// Who looked (or was refused) what, from where, why, and with which outcome.
+///
+/// Charts are named by alias and the resource by number, so that the entry can be kept when the
+/// chart is erased; only `query` repeats words of the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Who; `None` when no acceptable token came with the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+    /// Network address of the peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Why, as the request said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// Id of the request.
+    pub request: String,
+    /// Id of the operation in the OpenAPI document.
+    pub operation: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// HTTP status of the answer.
+    pub status: u16,
+    /// The charts it touched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charts: Vec<String>,
+    /// Number of the one resource it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<u64>,
+    /// Path and query as sent.
+    pub query: String,
+}
+
+impl Entry {
+    /// Reads the payload of an access frame; `None` when it is not one.
+    #[must_use]
+    pub fn decode(payload: &[u8]) -> Option<Self> {
+        serde_json::from_slice(payload).ok()
+    }
+
+    /// Aliases of the charts it touched.
+    #[must_use]
+    pub fn aliases(&self) -> Vec<StreamAlias> {
+        self.charts.iter().filter_map(|chart| chart.parse().ok()).collect()
+    }
+}
+
+impl Store {
+    /// Writes an access entry and returns when it is durable and can be found.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Busy`] or [`StoreError::ReadOnly`]: the request must then not be answered.
+    pub async fn record_access(&self, entry: &Entry) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        // Strings and numbers only: this serialisation cannot fail.
+        let payload = serde_json::to_vec(entry).unwrap_or_default();
+        self.access.submit(Command { payload, charts: entry.aliases(), reply })?;
+        match answer.await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(StoreError::ReadOnly),
+        }
+    }
+}
+
+/// One entry to be written.
+#[derive(Debug)]
+pub struct Command {
+    payload: Vec<u8>,
+    charts: Vec<StreamAlias>,
+    reply: oneshot::Sender<bool>,
+}
+
+/// An entry in a group.
+#[derive(Debug)]
+pub struct Admitted {
+    charts: Vec<StreamAlias>,
+    reply: oneshot::Sender<bool>,
+}
+
+/// Takes every entry as it comes.
+pub struct AccessBook;
+
+impl Book for AccessBook {
+    type Command = Command;
+    type Admitted = Admitted;
+
+    fn admit(&mut self, command: Command, group: &mut OpenGroup) -> Admitted {
+        let Command { payload, charts, reply } = command;
+        let version = group.first_position + group.drafts.len() as u64 + 1;
+        group.add(Draft {
+            kind: FrameKind::Access,
+            last_of_commit: true,
+            alias: StreamAlias::NONE,
+            version,
+            payload,
+        });
+        Admitted { charts, reply }
+    }
+}
+
+/// Indexes groups of entries and answers.
+pub struct AccessApply {
+    views: Views,
+    health: Arc<Health>,
+}
+
+impl AccessApply {
+    pub fn new(views: Views, health: Arc<Health>) -> Self {
+        Self { views, health }
+    }
+
+    fn apply_group(&self, written: Result<Option<Written>, LogError>, admitted: &[Admitted]) -> bool {
+        let written = match written {
+            Ok(Some(written)) => written,
+            Ok(None) => return false,
+            Err(error) => {
+                self.health.fail("writing the access log", &error);
+                return false;
+            }
+        };
+        let charts = admitted.iter().map(|entry| entry.charts.as_slice());
+        if let Err(error) = self.views.apply_access(&written, charts) {
+            self.health.fail("indexing access entries", &error);
+            return false;
+        }
+        true
+    }
+}
+
+impl Apply for AccessApply {
+    type Admitted = Admitted;
+
+    fn apply(&mut self, written: Result<Option<Written>, LogError>, admitted: Vec<Admitted>) {
+        let durable = self.apply_group(written, &admitted);
+        for entry in admitted {
+            // The request may have gone away; its entry stays.
+            let _ = entry.reply.send(durable);
+        }
+    }
+}

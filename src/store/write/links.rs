@@ -1,0 +1,98 @@
+//! References inside a request: to its own entries, and by criteria.
+
+use std::collections::HashMap;
+
+use super::{Change, Store, StoreError};
+use crate::auth::{Grant, Permission};
+use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::criteria::{Criteria, parse_query};
+use crate::fhir::reference::Reference;
+use crate::fhir::{ResourceKey, ResourceType};
+use crate::json::Kind;
+use crate::view::View;
+
+/// What the references of a request stand for.
+#[derive(Debug, Default)]
+pub struct Links(HashMap<String, String>);
+
+impl Links {
+    /// The literal reference behind a text, if it is not one already.
+    pub fn resolve(&self, text: &str) -> Option<String> {
+        self.0.get(text).cloned()
+    }
+}
+
+impl Store {
+    /// Resolves what the changes refer to: `urn:uuid:…` and other full URLs of the request's own
+    /// entries (FHIR R4 §3.1.0.11.2), and conditional references (§3.1.0.11.4), each of which must
+    /// find exactly one resource.
+    pub(super) fn links(
+        &self,
+        view: &View,
+        grant: &Grant,
+        changes: &[Change],
+        keys: &[ResourceKey],
+    ) -> Result<Links, StoreError> {
+        let mut links = Links::default();
+        for (change, key) in changes.iter().zip(keys) {
+            if let Some(full_url) = &change.full_url {
+                links.0.insert(full_url.clone(), key.to_string());
+            }
+        }
+        let mut problems = Vec::new();
+        for change in changes {
+            let Some(content) = change.action.content() else { continue };
+            for node in content.descend().filter(|node| node.kind() == Kind::Object) {
+                let Some(text) = node.get_str("reference") else { continue };
+                // Other texts stay as they are; this one question is cheap and rules most out.
+                if !text.contains('?') || links.0.contains_key(text.as_ref()) {
+                    continue;
+                }
+                let Reference::Conditional { kind, query } = Reference::parse(&text, self.base_url())
+                else {
+                    continue;
+                };
+                match self.by_criteria(view, grant, kind, query)? {
+                    Ok(key) => {
+                        links.0.insert(text.to_string(), key.to_string());
+                    }
+                    Err(diagnostics) => problems.push(Problem {
+                        code: IssueCode::NotFound,
+                        expression: change.place.clone(),
+                        diagnostics: format!("the reference \"{text}\" {diagnostics}"),
+                    }),
+                }
+            }
+        }
+        if problems.is_empty() { Ok(links) } else { Err(StoreError::Invalid(problems)) }
+    }
+
+    fn by_criteria(
+        &self,
+        view: &View,
+        grant: &Grant,
+        kind: ResourceType,
+        query: &str,
+    ) -> Result<Result<ResourceKey, String>, StoreError> {
+        if grant.reach(kind, Permission::Search)?.is_some() {
+            return Err(grant.denied(Permission::Search, "resources outside the own chart").into());
+        }
+        let pairs = match parse_query(query) {
+            Ok(pairs) => pairs,
+            Err(error) => return Ok(Err(format!("cannot be read: {error}"))),
+        };
+        let criteria = match Criteria::parse(kind, &pairs, self.base_url()) {
+            Ok(criteria) => criteria,
+            Err(problems) => {
+                let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                return Ok(Err(format!("cannot be read: {}", texts.join("; "))));
+            }
+        };
+        let found = self.find(view, kind, &criteria)?;
+        Ok(match found.as_slice() {
+            [(key, _)] => Ok(key.clone()),
+            [] => Err("finds nothing; it must find exactly one resource".to_owned()),
+            _ => Err("finds several resources; it must find exactly one".to_owned()),
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! What an earlier commit with the same idempotency key did.
+
+use aws_lc_rs::digest;
+
+use super::{Done, Effect, IdempotencyKey, Store, StoreError, Written};
+use crate::auth::Grant;
+use crate::chart::{Actor, Happening, IdempotencyMark, Payload};
+use crate::fhir::{ResourceId, ResourceKey};
+use crate::view::{IdempotentCommit, View};
+
+/// The durable form of a client's key: bound to who used it.
+pub fn mark(actor: &Actor, key: &IdempotencyKey) -> IdempotencyMark {
+    let text = format!("{}\n{}\n{}", actor.issuer, actor.subject, key.key);
+    IdempotencyMark { key: hexadecimal(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()), request: key.request.clone() }
+}
+
+/// An id that a repeated request chooses again: a UUID (version 8, RFC 9562 §5.8) made of the
+/// key's hash and the number of the change.
+pub fn repeatable_id(mark: &IdempotencyMark, change: usize) -> Option<ResourceId> {
+    let hash = digest::digest(&digest::SHA256, format!("{}/{change}", mark.key).as_bytes());
+    let bytes = *hash.as_ref().first_chunk::<16>()?;
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string().parse().ok()
+}
+
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Store {
+    /// The answer to a request that was committed before: for each resource that commit changed,
+    /// what it did then; for the others, how they are now.
+    pub(super) fn recall(
+        &self,
+        view: &View,
+        grant: &Grant,
+        commit: &IdempotentCommit,
+        keys: &[ResourceKey],
+    ) -> Result<Written, StoreError> {
+        let frames = self.events_reader.commit(commit.first)?;
+        let count = frames.len() as u64;
+        let mut then = Vec::new();
+        for (frame, position) in frames.iter().zip(commit.first_position..) {
+            grant.saw_chart(frame.alias);
+            let unreadable = || StoreError::Unreadable(format!("event {position} does not read back"));
+            let payload = Payload::decode(&frame.payload).ok_or_else(unreadable)?;
+            let envelope = payload.envelope().map_err(|_| unreadable())?;
+            if let Some(key) = envelope.key().filter(|_| envelope.home.is_none()) {
+                then.push((key, envelope.event_type.happening, position));
+            }
+        }
+        let mut done = Vec::with_capacity(keys.len());
+        for key in keys {
+            let happened = then.iter().find(|(changed, ..)| changed == key);
+            done.push(match happened {
+                Some((_, happening, position)) => self.done_then(view, key, *happening, *position)?,
+                None => self.done_nothing(view, key)?,
+            });
+        }
+        Ok(Written { done, events: Some((commit.first_position, count)) })
+    }
+
+    fn done_then(
+        &self,
+        view: &View,
+        key: &ResourceKey,
+        happening: Happening,
+        position: u64,
+    ) -> Result<Done, StoreError> {
+        let unreadable = || StoreError::Unreadable(format!("{key} has no version at {position}"));
+        let head = view.head(key)?.ok_or_else(unreadable)?;
+        let versions = view.versions(head.number, u64::MAX, usize::MAX)?;
+        let (version, past) =
+            versions.into_iter().find(|(_, past)| past.position == position).ok_or_else(unreadable)?;
+        let effect = match happening {
+            Happening::Recorded | Happening::Restored => Effect::Created,
+            Happening::Removed => Effect::Removed,
+            _ => Effect::Updated,
+        };
+        let resource = if past.live {
+            let (body, splice) = self.body(past.location)?;
+            let recorded_at = past.recorded_at;
+            Some(super::Resource { key: key.clone(), version, recorded_at, body, splice })
+        } else {
+            None
+        };
+        Ok(Done { key: key.clone(), effect, version, recorded_at: Some(past.recorded_at), resource })
+    }
+
+    /// The result of a change that changes nothing.
+    pub(super) fn done_nothing(&self, view: &View, key: &ResourceKey) -> Result<Done, StoreError> {
+        let Some(head) = view.head(key)? else {
+            let effect = Effect::Absent;
+            return Ok(Done { key: key.clone(), effect, version: 0, recorded_at: None, resource: None });
+        };
+        let effect = if head.live { Effect::Unchanged } else { Effect::Absent };
+        let resource = if head.live { Some(self.current(key, &head)?) } else { None };
+        let recorded_at = Some(head.recorded_at);
+        Ok(Done { key: key.clone(), effect, version: head.version, recorded_at, resource })
+    }
+}

@@ -1,0 +1,65 @@
+//! The index over the access log.
+
+use fjall::Readable;
+
+use super::keyspaces::Views;
+use super::records::encode;
+use super::{View, ViewError, keys};
+use crate::log::{Location, StreamAlias, Written};
+
+impl Views {
+    /// Indexes one group of access entries; `charts` names the charts of each entry, in order.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn apply_access<'a>(
+        &self,
+        written: &Written,
+        charts: impl IntoIterator<Item = &'a [StreamAlias]>,
+    ) -> Result<(), ViewError> {
+        let mut batch = self.database.batch();
+        for (charts, position) in charts.into_iter().zip(written.first_position..) {
+            for alias in charts {
+                batch.insert(&self.spaces.access_charts, keys::pair(alias.0, position), []);
+            }
+        }
+        let Location { segment, offset, length } = written.group;
+        batch.insert(
+            &self.spaces.access_groups,
+            written.first_position.to_be_bytes(),
+            encode(&(segment, offset, length))?,
+        );
+        let applied = written.first_position + written.frames.len() as u64;
+        batch.insert(&self.spaces.state, "access", encode(&applied)?);
+        Ok(batch.commit()?)
+    }
+}
+
+impl View {
+    /// Positions of the access entries that touched a chart, newest first, from below `before`.
+    pub fn accesses_of_chart(
+        &self,
+        alias: StreamAlias,
+        before: u64,
+    ) -> impl Iterator<Item = Result<u64, ViewError>> + use<> {
+        let range = keys::pair(alias.0, 0)..keys::pair(alias.0, before);
+        let entries = self.snapshot.range(&self.spaces.access_charts, range).rev();
+        entries.map(|entry| Ok(keys::last_number(&entry.key()?)))
+    }
+
+    /// Where the group lies that holds an access entry.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn access_group(&self, position: u64) -> Result<Option<Location>, ViewError> {
+        let range = 0u64.to_be_bytes()..=position.to_be_bytes();
+        let Some(entry) = self.snapshot.range(&self.spaces.access_groups, range).next_back() else {
+            return Ok(None);
+        };
+        let (segment, offset, length) =
+            super::records::decode("access_groups", &entry.value()?)?;
+        Ok(Some(Location { segment, offset, length }))
+    }
+}
