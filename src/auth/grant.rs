@@ -1,8 +1,8 @@
 //! The grant: what a request may see, and what it has seen.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 
 use super::{Caller, Permission, Reach};
 use crate::chart::Actor;
@@ -99,7 +99,12 @@ impl Grant {
 
     /// Whether the request may do that to resources of a type in a patient's chart.
     #[must_use]
-    pub fn reaches_in(&self, kind: ResourceType, permission: Permission, patient: &ResourceId) -> bool {
+    pub fn reaches_in(
+        &self,
+        kind: ResourceType,
+        permission: Permission,
+        patient: &ResourceId,
+    ) -> bool {
         matches!(self.reach(kind, permission), Ok(None))
             || self.reach(kind, permission).is_ok_and(|own| own == Some(patient))
     }

@@ -68,10 +68,7 @@ impl Scopes {
     pub fn allows(&self, level: Level, resource_type: &str, permission: Permission) -> bool {
         let wanted = Rights::one(level, permission);
         self.any_type.include(wanted)
-            || self
-                .by_type
-                .get(resource_type)
-                .is_some_and(|rights| rights.include(wanted))
+            || self.by_type.get(resource_type).is_some_and(|rights| rights.include(wanted))
     }
 
     /// Whether nothing at all is granted.
@@ -96,13 +93,7 @@ impl Level {
 
 impl Permission {
     /// All permissions, in the order in which their letters must stand.
-    pub const ALL: [Self; 5] = [
-        Self::Create,
-        Self::Read,
-        Self::Update,
-        Self::Delete,
-        Self::Search,
-    ];
+    pub const ALL: [Self; 5] = [Self::Create, Self::Read, Self::Update, Self::Delete, Self::Search];
 
     /// The letter of this permission in a scope.
     #[must_use]
@@ -185,20 +176,14 @@ mod tests {
 
     #[test]
     fn every_level_and_every_permission_stands_alone() {
-        for (name, level) in [
-            ("patient", Level::Patient),
-            ("user", Level::User),
-            ("system", Level::System),
-        ] {
+        for (name, level) in
+            [("patient", Level::Patient), ("user", Level::User), ("system", Level::System)]
+        {
             for permission in Permission::ALL {
                 let letter = permission.letter();
                 let scopes = Scopes::parse(&format!("{name}/Patient.{letter}"));
                 for other in [Level::Patient, Level::User, Level::System] {
-                    let expected = if other == level {
-                        letter.to_string()
-                    } else {
-                        String::new()
-                    };
+                    let expected = if other == level { letter.to_string() } else { String::new() };
                     assert_eq!(granted(&scopes, other, "Patient"), expected);
                 }
             }
@@ -253,10 +238,7 @@ mod tests {
             "user/Observation.rs\t",
             "user/Observation.rs,user/Condition.rs",
         ] {
-            assert!(
-                Scopes::parse(scope).is_empty(),
-                "{scope:?} must grant nothing"
-            );
+            assert!(Scopes::parse(scope).is_empty(), "{scope:?} must grant nothing");
         }
     }
 

@@ -224,16 +224,10 @@ impl ImportArguments {
     ///
     /// When not exactly one of `--data` and `--server` is given, or a server without a token.
     pub fn target(&self) -> Result<ImportTarget, Failure> {
-        let token = self
-            .token
-            .clone()
-            .filter(|token| !token.expose().is_empty());
+        let token = self.token.clone().filter(|token| !token.expose().is_empty());
         match (&self.data, &self.server, token) {
             (Some(_), None, _) => Ok(ImportTarget::Store),
-            (None, Some(url), Some(token)) => Ok(ImportTarget::Server {
-                url: url.clone(),
-                token,
-            }),
+            (None, Some(url), Some(token)) => Ok(ImportTarget::Server { url: url.clone(), token }),
             (None, Some(url), None) => Err(Failure::usage(format!(
                 "{url} wants to know who imports: give a token in CHARTLOG_TOKEN or with --token \
                  (`chartlog token` prints one for development)"
@@ -265,9 +259,8 @@ impl FileArguments {
 }
 
 fn key_and_value(set: &str) -> Result<Override, &'static str> {
-    let (key, text) = set
-        .split_once('=')
-        .ok_or("write KEY=VALUE, such as limits.page_size_max=500")?;
+    let (key, text) =
+        set.split_once('=').ok_or("write KEY=VALUE, such as limits.page_size_max=500")?;
     let (key, text) = (key.to_owned(), text.to_owned());
     let flag = format!("--set {key}");
     Ok(Override { flag, key, text })

@@ -32,11 +32,7 @@ pub fn run() -> ExitCode {
         // Also the way of --help and --version, which go to stdout and are no failure.
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() {
-                ExitCode::from(USAGE)
-            } else {
-                ExitCode::SUCCESS
-            };
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
     match outcome {
@@ -67,26 +63,17 @@ pub struct Failure {
 impl Failure {
     /// The command could not do what it was asked to.
     pub fn failed(message: impl Display) -> Self {
-        Self {
-            message: message.to_string(),
-            exit_code: FAILED,
-        }
+        Self { message: message.to_string(), exit_code: FAILED }
     }
 
     /// The command line or the configuration is wrong; nothing was done.
     pub fn usage(message: impl Display) -> Self {
-        Self {
-            message: message.to_string(),
-            exit_code: USAGE,
-        }
+        Self { message: message.to_string(), exit_code: USAGE }
     }
 
     /// The import is complete but for resources that were refused.
     pub fn refused(message: impl Display) -> Self {
-        Self {
-            message: message.to_string(),
-            exit_code: REFUSED,
-        }
+        Self { message: message.to_string(), exit_code: REFUSED }
     }
 }
 
@@ -130,9 +117,7 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Command {
-        Arguments::try_parse_from(line.split_whitespace())
-            .unwrap()
-            .command
+        Arguments::try_parse_from(line.split_whitespace()).unwrap().command
     }
 
     #[test]
@@ -143,12 +128,7 @@ mod tests {
     #[test]
     fn help_tells_the_exit_codes() {
         let help = Arguments::command().render_help().to_string();
-        for line in [
-            "0  done",
-            "1  failed",
-            "2  the command line or",
-            "3  imported, but",
-        ] {
+        for line in ["0  done", "1  failed", "2  the command line or", "3  imported, but"] {
             assert!(help.contains(line), "{help}");
         }
     }
@@ -159,19 +139,12 @@ mod tests {
                     --data /d --log-format json \
                     --log-filter warn --demo --demo-patients 7 --demo-seed 9 \
                     --set limits.page_size_max=99";
-        let Command::Serve(arguments) = parse(line) else {
-            panic!("not serve")
-        };
+        let Command::Serve(arguments) = parse(line) else { panic!("not serve") };
         let overrides = arguments.settings.overrides();
         let missing = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
-        let config = crate::config::load(&overrides, |_| None, missing)
-            .unwrap()
-            .config;
+        let config = crate::config::load(&overrides, |_| None, missing).unwrap().config;
         assert_eq!(config.server.listen.port(), 0);
-        assert_eq!(
-            config.server.public_url.as_deref(),
-            Some("https://a.example")
-        );
+        assert_eq!(config.server.public_url.as_deref(), Some("https://a.example"));
         assert_eq!(config.server.workers, 3);
         assert_eq!(config.store.data, std::path::Path::new("/d"));
         assert_eq!(config.log.format, crate::config::LogFormat::Json);
@@ -187,24 +160,15 @@ mod tests {
             Command::Import(arguments) => arguments.target().map_err(|failure| failure.message),
             other => panic!("{other:?}"),
         };
-        assert_eq!(
-            target("chartlog import a.json --data d --token t"),
-            Ok(ImportTarget::Store)
-        );
+        assert_eq!(target("chartlog import a.json --data d --token t"), Ok(ImportTarget::Store));
         let to_server = target("chartlog import a b --server http://a --token t0ken").unwrap();
         let (url, token) = ("http://a".to_owned(), Secret::from("t0ken".to_owned()));
         assert_eq!(to_server, ImportTarget::Server { url, token });
         assert!(!format!("{to_server:?}").contains("t0ken"));
         for (line, expected) in [
             ("chartlog import a --token t", "where to: --data DIR"),
-            (
-                "chartlog import a --data d --server s --token t",
-                "not both",
-            ),
-            (
-                "chartlog import a --server s --token=",
-                "CHARTLOG_TOKEN or with --token",
-            ),
+            ("chartlog import a --data d --server s --token t", "not both"),
+            ("chartlog import a --server s --token=", "CHARTLOG_TOKEN or with --token"),
         ] {
             let message = target(line).unwrap_err();
             assert!(message.contains(expected), "{message}");
@@ -225,9 +189,7 @@ mod tests {
         };
         assert_eq!(arguments.ttl.as_secs(), 7 * 24 * 60 * 60);
         let line = "chartlog token --sub a --scope b --ttl 7";
-        let error = Arguments::try_parse_from(line.split_whitespace())
-            .unwrap_err()
-            .to_string();
+        let error = Arguments::try_parse_from(line.split_whitespace()).unwrap_err().to_string();
         assert!(error.contains("such as 30s, 15m, 12h or 7d"), "{error}");
     }
 }

@@ -7,9 +7,7 @@ use super::{Config, Problem, Sources};
 /// Every contradiction in a configuration.
 pub fn check(config: &Config, sources: &Sources) -> Vec<Problem> {
     let findings = [local_issuer(config), page_size(config), group_size(config)];
-    let issuers = issuers(config)
-        .into_iter()
-        .map(|message| (vec!["auth.issuers"], message));
+    let issuers = issuers(config).into_iter().map(|message| (vec!["auth.issuers"], message));
     findings
         .into_iter()
         .flatten()
@@ -54,10 +52,7 @@ fn page_size(config: &Config) -> Option<Finding> {
             "limits.page_size_default is {default}, but must not exceed limits.page_size_max, \
              which is {max}"
         );
-        (
-            vec!["limits.page_size_default", "limits.page_size_max"],
-            message,
-        )
+        (vec!["limits.page_size_default", "limits.page_size_max"], message)
     })
 }
 
@@ -68,10 +63,7 @@ fn group_size(config: &Config) -> Option<Finding> {
             "store.group_bytes_max is {group}, but must not exceed store.segment_bytes_max, \
              which is {segment}"
         );
-        (
-            vec!["store.group_bytes_max", "store.segment_bytes_max"],
-            message,
-        )
+        (vec!["store.group_bytes_max", "store.segment_bytes_max"], message)
     })
 }
 
@@ -84,14 +76,10 @@ fn issuers(config: &Config) -> Vec<String> {
             messages
                 .push("auth.issuers: a name is empty; write the `iss` of its tokens".to_owned());
         } else if !names.insert(name) {
-            messages.push(format!(
-                "auth.issuers: {name:?} is named twice; put its keys together"
-            ));
+            messages.push(format!("auth.issuers: {name:?} is named twice; put its keys together"));
         }
         if issuer.jwks_file.is_none() && issuer.keys.is_empty() {
-            messages.push(format!(
-                "auth.issuers: {name:?} has no keys; give it jwks_file or keys"
-            ));
+            messages.push(format!("auth.issuers: {name:?} has no keys; give it jwks_file or keys"));
         }
     }
     messages

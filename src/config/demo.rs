@@ -13,10 +13,6 @@ pub struct DemoConfig {
 
 impl Default for DemoConfig {
     fn default() -> Self {
-        Self {
-            enabled: false,
-            patients: 25,
-            seed: 1,
-        }
+        Self { enabled: false, patients: 25, seed: 1 }
     }
 }

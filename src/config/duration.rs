@@ -8,12 +8,9 @@ use std::time::Duration;
 ///
 /// When the text is not of that form, is zero, or is longer than can be counted in seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
-    let refused = || DurationError {
-        text: text.to_owned(),
-    };
-    let digits_end = text
-        .find(|character: char| !character.is_ascii_digit())
-        .ok_or_else(refused)?;
+    let refused = || DurationError { text: text.to_owned() };
+    let digits_end =
+        text.find(|character: char| !character.is_ascii_digit()).ok_or_else(refused)?;
     let (digits, unit) = text.split_at(digits_end);
     let count: u64 = digits.parse().map_err(|_| refused())?;
     let unit_seconds = match unit {
@@ -52,9 +49,9 @@ mod tests {
     #[test]
     fn anything_else_is_refused_with_an_example() {
         let too_long = format!("{}d", u64::MAX);
-        for text in [
-            "", "12", "h", "0s", "-1h", "1.5h", "12 h", "1h30m", "7w", "7D", "९s", &too_long,
-        ] {
+        for text in
+            ["", "12", "h", "0s", "-1h", "1.5h", "12 h", "1h30m", "7w", "7D", "९s", &too_long]
+        {
             let message = parse_duration(text).unwrap_err().to_string();
             assert!(message.contains(&format!("{text:?}")), "{message}");
             assert!(message.contains("such as 30s, 15m, 12h or 7d"), "{message}");

@@ -36,11 +36,7 @@ pub fn read(text: &str) -> Contents<'_> {
     for error in &errors {
         let line = line_at(text, error.span().map_or(0, |span| span.start));
         let message = format!("this is no TOML: {}", error.message());
-        contents.strange.push(Stranger {
-            line,
-            key: None,
-            message,
-        });
+        contents.strange.push(Stranger { line, key: None, message });
     }
     if errors.is_empty() {
         for (name, value) in document.into_inner() {

@@ -97,9 +97,7 @@ impl fmt::Display for Kind {
 }
 
 fn is_base_url(url: &str) -> bool {
-    let rest = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"));
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     rest.is_some_and(|rest| {
         let has_host = !rest.starts_with(['/', ':']) && !rest.is_empty();
         let foreign = |character: char| {

@@ -63,24 +63,14 @@ pub fn load(
     let file = loading.file(overrides.file.as_deref(), environment, read_file);
     loading.environment(environment);
     loading.flags(&overrides.settings);
-    let Loading {
-        config,
-        sources,
-        mut problems,
-    } = loading;
+    let Loading { config, sources, mut problems } = loading;
     // A setting that is wrong by itself is not also blamed for what its default contradicts.
     let settled = |problem: &Problem| !problems.iter().any(|known| shares_key(known, problem));
-    let contradictions: Vec<_> = check::check(&config, &sources)
-        .into_iter()
-        .filter(settled)
-        .collect();
+    let contradictions: Vec<_> =
+        check::check(&config, &sources).into_iter().filter(settled).collect();
     problems.extend(contradictions);
     if problems.is_empty() {
-        Ok(Loaded {
-            config,
-            sources,
-            file,
-        })
+        Ok(Loaded { config, sources, file })
     } else {
         Err(ConfigError { problems })
     }
@@ -106,10 +96,9 @@ impl Loading {
     ) -> Option<PathBuf> {
         let (path, named_by) = match (named, environment(FILE_VARIABLE)) {
             (Some(path), _) => (path.to_owned(), Some(Source::Flag("--config".to_owned()))),
-            (None, Some(path)) => (
-                path.into(),
-                Some(Source::Environment(FILE_VARIABLE.to_owned())),
-            ),
+            (None, Some(path)) => {
+                (path.into(), Some(Source::Environment(FILE_VARIABLE.to_owned())))
+            }
             (None, None) => (DEFAULT_FILE.into(), None),
         };
         match read_file(&path) {
@@ -118,37 +107,21 @@ impl Loading {
                 return None;
             }
             Err(error) => {
-                let message = format!(
-                    "cannot read the configuration file {}: {error}",
-                    path.display()
-                );
-                let source = named_by.unwrap_or(Source::File {
-                    path: path.clone(),
-                    line: None,
-                });
-                self.problems.push(Problem {
-                    source,
-                    keys: Vec::new(),
-                    message,
-                });
+                let message =
+                    format!("cannot read the configuration file {}: {error}", path.display());
+                let source = named_by.unwrap_or(Source::File { path: path.clone(), line: None });
+                self.problems.push(Problem { source, keys: Vec::new(), message });
             }
         }
         Some(path)
     }
 
     fn file_text(&mut self, path: &Path, text: &str) {
-        let at = |line| Source::File {
-            path: path.to_owned(),
-            line: Some(line),
-        };
+        let at = |line| Source::File { path: path.to_owned(), line: Some(line) };
         let contents = file::read(text);
         for Stranger { line, key, message } in contents.strange {
             let keys = key.into_iter().collect();
-            self.problems.push(Problem {
-                source: at(line),
-                keys,
-                message,
-            });
+            self.problems.push(Problem { source: at(line), keys, message });
         }
         for (setting, given, line) in contents.given {
             let outcome = setting.set(&mut self.config, given);
@@ -176,11 +149,7 @@ impl Loading {
                 self.outcome(setting, source, outcome);
             } else {
                 let message = format!("unknown key {key}; `chartlog config` lists them all");
-                self.problems.push(Problem {
-                    source,
-                    keys: vec![key.clone()],
-                    message,
-                });
+                self.problems.push(Problem { source, keys: vec![key.clone()], message });
             }
         }
     }
@@ -189,11 +158,7 @@ impl Loading {
         match outcome {
             Ok(()) => self.sources.note(setting.key, source),
             Err(Refusal { message, .. }) => {
-                self.problems.push(Problem {
-                    source,
-                    keys: vec![setting.key.to_owned()],
-                    message,
-                });
+                self.problems.push(Problem { source, keys: vec![setting.key.to_owned()], message });
             }
         }
     }

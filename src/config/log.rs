@@ -25,7 +25,7 @@ impl Default for LogConfig {
     fn default() -> Self {
         Self {
             format: LogFormat::Text,
-            filter: "info".to_owned(),
+            filter: "info,actix_server=warn,fjall=warn,lsm_tree=warn".to_owned(),
         }
     }
 }

@@ -28,9 +28,7 @@ impl fmt::Display for ConfigError {
             [problem] => write!(formatter, "configuration: {problem}"),
             problems => {
                 write!(formatter, "configuration: {} problems", problems.len())?;
-                problems
-                    .iter()
-                    .try_for_each(|problem| write!(formatter, "\n  {problem}"))
+                problems.iter().try_for_each(|problem| write!(formatter, "\n  {problem}"))
             }
         }
     }

@@ -50,11 +50,7 @@ impl ServerConfig {
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
-            public_url: None,
-            workers: 0,
-        }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), public_url: None, workers: 0 }
     }
 }
 
@@ -97,10 +93,7 @@ mod tests {
             ("10.0.0.7:80", false),
         ] {
             let listen = listen.parse().unwrap();
-            let server = ServerConfig {
-                listen,
-                ..ServerConfig::default()
-            };
+            let server = ServerConfig { listen, ..ServerConfig::default() };
             assert_eq!(server.is_loopback_only(), expected, "{listen}");
         }
     }

@@ -60,19 +60,10 @@ impl Setting {
     pub fn set_text(&self, config: &mut Config, text: &str) -> Result<(), Refusal> {
         let source = self.kind.text_to_toml(text);
         match DeValue::parse(&source) {
-            Ok(value) => self.set(
-                config,
-                Given {
-                    value,
-                    written: text,
-                },
-            ),
+            Ok(value) => self.set(config, Given { value, written: text }),
             Err(_) => Err(self.refusal(text)),
         }
-        .map_err(|refusal| Refusal {
-            offset: None,
-            ..refusal
-        })
+        .map_err(|refusal| Refusal { offset: None, ..refusal })
     }
 
     /// Sets it to a value of the file.

@@ -6,14 +6,8 @@ use super::setting::{Field, Setting};
 
 /// The sections of the file in their order, each with its title.
 pub static SECTIONS: &[(&str, &str)] = &[
-    (
-        "server",
-        "Where the server listens, and with how many threads.",
-    ),
-    (
-        "store",
-        "Where charts are kept, and how much memory and disk their keeping may take.",
-    ),
+    ("server", "Where the server listens, and with how many threads."),
+    ("store", "Where charts are kept, and how much memory and disk their keeping may take."),
     ("auth", "Whose tokens are believed."),
     ("limits", "What one request or one client may ask for."),
     ("log", "What the process writes to stderr."),
@@ -47,12 +41,9 @@ pub static SETTINGS: &[Setting] = &[
         "Threads that serve requests; 0: one per processor core",
         |config| &mut config.server.workers,
     ),
-    setting(
-        "store.data",
-        Kind::Path,
-        "Data directory: logs, views and keys",
-        |config| &mut config.store.data,
-    ),
+    setting("store.data", Kind::Path, "Data directory: logs, views and keys", |config| {
+        &mut config.store.data
+    }),
     setting(
         "store.segment_bytes_max",
         Kind::Number(1 << 20..=BYTES_MAX),
@@ -216,11 +207,5 @@ const fn setting(
     help: &'static str,
     field: fn(&mut Config) -> &mut dyn Field,
 ) -> Setting {
-    Setting {
-        key,
-        kind,
-        help,
-        secret: false,
-        field,
-    }
+    Setting { key, kind, help, secret: false, field }
 }

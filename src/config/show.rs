@@ -37,18 +37,15 @@ pub fn example() -> String {
 /// The help of the command line's option that gives the setting with this key.
 #[must_use]
 pub fn option_help(key: &str) -> String {
-    SETTINGS
-        .iter()
-        .find(|setting| setting.key == key)
-        .map_or_else(String::new, |setting| {
-            let meaning = setting.help.lines().next().unwrap_or_default();
-            let default = match (setting.field)(&mut Config::default()).get() {
-                Value::String(text) if text.is_empty() => String::new(),
-                Value::String(text) => format!("[default: {text}] "),
-                value => format!("[default: {}] ", written(&value)),
-            };
-            format!("{meaning}\n{default}[env: {}]", setting.variable())
-        })
+    SETTINGS.iter().find(|setting| setting.key == key).map_or_else(String::new, |setting| {
+        let meaning = setting.help.lines().next().unwrap_or_default();
+        let default = match (setting.field)(&mut Config::default()).get() {
+            Value::String(text) if text.is_empty() => String::new(),
+            Value::String(text) => format!("[default: {text}] "),
+            value => format!("[default: {}] ", written(&value)),
+        };
+        format!("{meaning}\n{default}[env: {}]", setting.variable())
+    })
 }
 
 /// A whole number as TOML, its digits in groups of three.
@@ -75,19 +72,13 @@ const EXAMPLE_HEAD: &str = "\
 ";
 
 fn settings_of(section: &str) -> impl Iterator<Item = &'static Setting> {
-    SETTINGS
-        .iter()
-        .filter(move |setting| setting.section_and_name().0 == section)
+    SETTINGS.iter().filter(move |setting| setting.section_and_name().0 == section)
 }
 
 pub(super) fn in_force_line(setting: &Setting, config: &mut Config, source: &Source) -> String {
     let (_, name) = setting.section_and_name();
     let value = (setting.field)(config).get();
-    let shown = if setting.secret {
-        format!("{MASK:?}")
-    } else {
-        written(&value)
-    };
+    let shown = if setting.secret { format!("{MASK:?}") } else { written(&value) };
     format!("{name} = {shown}  # {source}\n")
 }
 

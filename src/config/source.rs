@@ -28,10 +28,7 @@ impl fmt::Display for Source {
         match self {
             Self::Default => write!(formatter, "default"),
             Self::File { path, line: None } => write!(formatter, "file {}", path.display()),
-            Self::File {
-                path,
-                line: Some(line),
-            } => {
+            Self::File { path, line: Some(line) } => {
                 write!(formatter, "file {}, line {line}", path.display())
             }
             Self::Environment(name) => write!(formatter, "environment {name}"),

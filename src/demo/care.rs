@@ -65,11 +65,7 @@ impl Care {
             let achievement = if reached { "achieved" } else { "improving" };
             let lifecycle = if reached { "completed" } else { "active" };
             set(goal, "lifecycleStatus", json!(lifecycle));
-            set(
-                goal,
-                "achievementStatus",
-                status(system::GOAL_ACHIEVEMENT, achievement),
-            );
+            set(goal, "achievementStatus", status(system::GOAL_ACHIEVEMENT, achievement));
             set(goal, "statusDate", json!(day(visit.date)));
             pen.commit.put_again(goal.clone());
             !reached

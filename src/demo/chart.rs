@@ -87,8 +87,7 @@ impl Ongoing {
             let condition = self.problems.meet(visit, acute, pen);
             if let Some(medicine) = &acute.medicine {
                 let days = acute.lasts_days;
-                self.prescriptions
-                    .treat(visit, medicine, &condition, days, pen);
+                self.prescriptions.treat(visit, medicine, &condition, days, pen);
             }
             if let Some(code) = acute.procedure {
                 procedure::write(visit, code, Some(&condition), pen);

@@ -47,14 +47,8 @@ const EXTRA_PERCENT: u32 = 10;
 const NEIGHBOURS: usize = 32;
 
 /// Results that nothing else in their panel is computed from, by LOINC code, with their decimals.
-const AMENDABLE: [(&str, u32); 6] = [
-    ("2823-3", 1),
-    ("4548-4", 1),
-    ("2345-7", 0),
-    ("2160-0", 2),
-    ("777-3", 0),
-    ("3016-3", 2),
-];
+const AMENDABLE: [(&str, u32); 6] =
+    [("2823-3", 1), ("4548-4", 1), ("2345-7", 0), ("2160-0", 2), ("777-3", 0), ("3016-3", 2)];
 
 /// What is to be put right after a visit.
 pub enum Repair {
@@ -114,11 +108,7 @@ fn misfile(options: &Options, visit: &Visit, repaired_at: &str, pen: &mut Pen) -
     set(&mut result, "subject", reference("Patient", &owner.id));
     set(&mut result, "status", json!("corrected"));
     set(&mut result, "issued", json!(repaired_at));
-    add_note(
-        &mut result,
-        "Filed under the wrong patient, moved.",
-        repaired_at,
-    );
+    add_note(&mut result, "Filed under the wrong patient, moved.", repaired_at);
     // The encounter was the other patient's.
     unset(&mut result, "encounter");
     Some(Repair::Put(vec![result]))
@@ -141,14 +131,8 @@ fn amend(repaired_at: &str, pen: &mut Pen) -> Option<Repair> {
     let factor = pen.random.pick(&[0.78, 0.85, 1.18, 1.3]);
     let value = result.pointer("/valueQuantity/value")?.as_f64()?;
     let (status, why) = pen.random.pick(&[
-        (
-            "amended",
-            "Value changed after the measurement was repeated.",
-        ),
-        (
-            "corrected",
-            "Samples had been mixed up; this is the right value.",
-        ),
+        ("amended", "Value changed after the measurement was repeated."),
+        ("corrected", "Samples had been mixed up; this is the right value."),
     ]);
     laboratory::restate(&mut result, value * factor, digits);
     add_note(&mut result, why, repaired_at);
@@ -187,9 +171,7 @@ fn enter_in_error(visit: &Visit, repaired_at: &str, pen: &mut Pen) -> Option<Rep
 
 fn written(id: &str, pen: &Pen) -> Option<Value> {
     let mut resources = pen.commit.resources();
-    resources
-        .find(|resource| text(resource, "id") == id)
-        .cloned()
+    resources.find(|resource| text(resource, "id") == id).cloned()
 }
 
 /// The report that groups a result.

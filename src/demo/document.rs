@@ -42,10 +42,7 @@ fn note_text(visit: &Visit, known: &[Known]) -> String {
     let problems = match known {
         [] => "none".to_owned(),
         known => {
-            let names: Vec<&str> = known
-                .iter()
-                .map(|known| known.chronic.code.display)
-                .collect();
+            let names: Vec<&str> = known.iter().map(|known| known.chronic.code.display).collect();
             names.join(", ")
         }
     };

@@ -104,8 +104,5 @@ pub fn unset(object: &mut Value, member: &str) {
 
 /// The text of one member, or nothing.
 pub fn text<'a>(object: &'a Value, member: &str) -> &'a str {
-    object
-        .get(member)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    object.get(member).and_then(Value::as_str).unwrap_or_default()
 }

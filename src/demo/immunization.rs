@@ -19,11 +19,8 @@ const ADULT_MONTHS: i64 = 18 * 12;
 /// What was due so long before an adult's first visit counts as given, but nobody can say when.
 const FORGOTTEN_MONTHS: i64 = 120;
 const DAYS_PER_MONTH: i64 = 30;
-const REFUSED: Coding = coding(
-    "http://terminology.hl7.org/CodeSystem/v3-ActReason",
-    "PATOBJ",
-    "patient objection",
-);
+const REFUSED: Coding =
+    coding("http://terminology.hl7.org/CodeSystem/v3-ActReason", "PATOBJ", "patient objection");
 
 /// What one patient has received.
 #[derive(Default)]

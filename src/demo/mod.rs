@@ -50,6 +50,13 @@ mod tests;
 use chrono::NaiveDate;
 use serde_json::Value;
 
+/// The day on which the clinic that the server loads ends: fixed, so that the same seed gives the
+/// same clinic on every day.
+pub const TODAY: NaiveDate = match NaiveDate::from_ymd_opt(2026, 6, 30) {
+    Some(day) => day,
+    None => NaiveDate::MIN,
+};
+
 /// Which clinic.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {

@@ -132,9 +132,9 @@ impl Person {
     /// A lasting trait of this person in `[0, 1)`, by name: where in the normal range a test lies,
     /// how tall someone is among peers.
     pub fn trait_of(&self, name: &str) -> f64 {
-        let name = name.bytes().fold(0_u64, |sum, byte| {
-            sum.wrapping_mul(31).wrapping_add(u64::from(byte))
-        });
+        let name = name
+            .bytes()
+            .fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
         let seed = self.seed ^ name.rotate_left(32);
         Random::new(seed, self.number as u64, Stream::Trait).unit()
     }
@@ -161,9 +161,7 @@ fn draw_phone(random: &mut Random) -> i64 {
 
 /// The last day on which anything happens.
 pub fn last_day(today: NaiveDate) -> NaiveDate {
-    today
-        .checked_sub_days(Days::new(MARGIN_DAYS))
-        .unwrap_or(today)
+    today.checked_sub_days(Days::new(MARGIN_DAYS)).unwrap_or(today)
 }
 
 /// `days` before `date`; the date itself where the calendar ends.

@@ -79,12 +79,10 @@ impl Prescriptions {
         if !matches!(visit.reason, Reason::FollowUp) {
             return;
         }
-        let (changed, kept) = std::mem::take(&mut self.lasting)
-            .into_iter()
-            .partition(|lasting| {
-                let has_second = lasting.known.chronic.second_medicine.is_some();
-                has_second && pen.random.chance(CHANGE_PERCENT)
-            });
+        let (changed, kept) = std::mem::take(&mut self.lasting).into_iter().partition(|lasting| {
+            let has_second = lasting.known.chronic.second_medicine.is_some();
+            has_second && pen.random.chance(CHANGE_PERCENT)
+        });
         self.lasting = kept;
         for lasting in changed {
             replace(visit, lasting, pen);
@@ -98,18 +96,10 @@ fn replace(visit: &Visit, mut lasting: Lasting, pen: &mut Pen) {
     };
     let mut body = request(visit, second, &lasting.known.condition, None);
     let former = text(&lasting.request, "id");
-    set(
-        &mut body,
-        "priorPrescription",
-        reference("MedicationRequest", former),
-    );
+    set(&mut body, "priorPrescription", reference("MedicationRequest", former));
     pen.put("MedicationRequest", body);
     set(&mut lasting.request, "status", json!("stopped"));
-    set(
-        &mut lasting.request,
-        "statusReason",
-        json!({"text": "Not sufficient, replaced"}),
-    );
+    set(&mut lasting.request, "statusReason", json!({"text": "Not sufficient, replaced"}));
     pen.commit.put_again(lasting.request);
 }
 
@@ -185,11 +175,7 @@ fn request(visit: &Visit, medicine: &Medicine, condition: &str, days: Option<i64
             "medicationReference",
             named_reference("Medication", id, medicine.code.display),
         ),
-        None => set(
-            &mut body,
-            "medicationCodeableConcept",
-            concept(medicine.code),
-        ),
+        None => set(&mut body, "medicationCodeableConcept", concept(medicine.code)),
     }
     body
 }
@@ -201,10 +187,6 @@ fn directions(medicine: &Medicine) -> String {
         times => format!("{times} times a day"),
     };
     let plural = if medicine.dose > 1.0 { "s" } else { "" };
-    let need = if medicine.as_needed {
-        ", as needed"
-    } else {
-        ""
-    };
+    let need = if medicine.as_needed { ", as needed" } else { "" };
     format!("{} {}{plural} {times}{need}", medicine.dose, medicine.form)
 }

@@ -55,10 +55,7 @@ impl Problems {
     pub fn meet(&mut self, visit: &Visit, problem: &Acute, pen: &mut Pen) -> String {
         let condition = pen.put_and_keep("Condition", active(visit, problem.code, visit.date));
         let id = text(&condition, "id").to_owned();
-        self.open.push(Open {
-            condition,
-            ends: later(visit.date, problem.lasts_days),
-        });
+        self.open.push(Open { condition, ends: later(visit.date, problem.lasts_days) });
         id
     }
 
@@ -68,11 +65,7 @@ impl Problems {
             .into_iter()
             .partition(|problem| problem.ends <= visit.date);
         self.open = open;
-        for Open {
-            mut condition,
-            ends,
-        } in over
-        {
+        for Open { mut condition, ends } in over {
             let resolved = status(system::CONDITION_CLINICAL, "resolved");
             set(&mut condition, "clinicalStatus", resolved);
             set(&mut condition, "abatementDateTime", json!(day(ends)));

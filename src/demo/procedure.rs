@@ -26,11 +26,7 @@ impl Screenings {
             return;
         }
         for screening in SCREENINGS.iter().filter(|entry| concerns(entry, visit)) {
-            let last = self
-                .done
-                .iter()
-                .rev()
-                .find(|(code, _)| *code == screening.code);
+            let last = self.done.iter().rev().find(|(code, _)| *code == screening.code);
             let is_due = last.is_none_or(|(_, date)| {
                 (visit.date - *date).num_days() > screening.every_years * DAYS_PER_YEAR - 60
             });
@@ -84,8 +80,6 @@ fn write_report(visit: &Visit, screening: &Screening, pen: &mut Pen) {
 }
 
 fn concerns(screening: &Screening, visit: &Visit) -> bool {
-    let gender_fits = screening
-        .gender
-        .is_none_or(|gender| gender == visit.person.gender);
+    let gender_fits = screening.gender.is_none_or(|gender| gender == visit.person.gender);
     gender_fits && (screening.from_age..screening.until_age).contains(&visit.age_years())
 }

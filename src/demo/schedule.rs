@@ -72,10 +72,7 @@ fn check_ups(person: &Person, last: NaiveDate, random: &mut Random) -> Vec<Appoi
     }
     days.into_iter()
         .filter(|date| *date <= last)
-        .map(|date| Appointment {
-            date,
-            reason: Reason::CheckUp,
-        })
+        .map(|date| Appointment { date, reason: Reason::CheckUp })
         .collect()
 }
 
@@ -86,10 +83,7 @@ fn follow_ups(person: &Person, last: NaiveDate, random: &mut Random) -> Vec<Appo
     let mut days = Vec::new();
     let mut next = later(onset.max(person.registered), random.between(60, 120));
     while next <= last {
-        days.push(Appointment {
-            date: next,
-            reason: Reason::FollowUp,
-        });
+        days.push(Appointment { date: next, reason: Reason::FollowUp });
         next = later(next, random.between(150, 240));
     }
     days
@@ -101,10 +95,8 @@ fn acute_visits(person: &Person, last: NaiveDate, random: &mut Random) -> Vec<Ap
         let day = earlier(last, random.between(0, 364) + year * 365);
         let age = person.age_years(day);
         let problem = random.pick(&fitting(age))?;
-        (random.chance(60) && day > person.registered).then_some(Appointment {
-            date: day,
-            reason: Reason::Acute(problem),
-        })
+        (random.chance(60) && day > person.registered)
+            .then_some(Appointment { date: day, reason: Reason::Acute(problem) })
     });
     visits.collect()
 }
@@ -124,9 +116,8 @@ fn thin_out(person: &Person, wanted: Vec<Appointment>) -> Vec<Appointment> {
             Reason::Acute(_) => DAYS_BETWEEN_VISITS,
             Reason::CheckUp | Reason::FollowUp => DAYS_BETWEEN_ROUTINES,
         };
-        let far_enough = kept
-            .last()
-            .is_none_or(|previous| (appointment.date - previous.date).num_days() >= gap);
+        let far_enough =
+            kept.last().is_none_or(|previous| (appointment.date - previous.date).num_days() >= gap);
         // The margin leaves room for the corrections that follow the last visit.
         if far_enough && person.is_alive(later(appointment.date, DAYS_BETWEEN_VISITS)) {
             kept.push(appointment);

@@ -9,11 +9,7 @@ use serde_json::Value;
 use super::{Options, clinic};
 
 fn options(seed: u64, patients: usize) -> Options {
-    Options {
-        seed,
-        patients,
-        today: NaiveDate::from_ymd_opt(2025, 6, 30).unwrap(),
-    }
+    Options { seed, patients, today: NaiveDate::from_ymd_opt(2025, 6, 30).unwrap() }
 }
 
 /// One clinic for the tests that only look.
@@ -21,9 +17,7 @@ static CLINIC: LazyLock<Vec<Value>> = LazyLock::new(|| clinic(&options(1, 40)).c
 
 fn bytes(options: &Options) -> Vec<Vec<u8>> {
     let bundles = clinic(options);
-    bundles
-        .map(|bundle| serde_json::to_vec(&bundle).unwrap())
-        .collect()
+    bundles.map(|bundle| serde_json::to_vec(&bundle).unwrap()).collect()
 }
 
 fn entries(bundle: &Value) -> &Vec<Value> {
@@ -31,9 +25,7 @@ fn entries(bundle: &Value) -> &Vec<Value> {
 }
 
 fn resources(bundle: &Value) -> impl Iterator<Item = &Value> {
-    entries(bundle)
-        .iter()
-        .filter_map(|entry| entry.get("resource"))
+    entries(bundle).iter().filter_map(|entry| entry.get("resource"))
 }
 
 fn url(resource: &Value) -> String {
@@ -276,14 +268,7 @@ fn corrections(options: &Options) -> BTreeMap<&'static str, usize> {
 #[test]
 fn ten_patients_of_the_default_seed_show_every_kind_of_correction() {
     let found = corrections(&options(1, 10));
-    for kind in [
-        "amended",
-        "deleted",
-        "demographics",
-        "entered in error",
-        "moved",
-        "restored",
-    ] {
+    for kind in ["amended", "deleted", "demographics", "entered in error", "moved", "restored"] {
         assert!(found.contains_key(kind), "{kind} is missing in {found:?}");
     }
 }
@@ -293,10 +278,7 @@ fn twenty_five_patients_of_any_seed_show_many_corrections() {
     for seed in 2..5 {
         let found = corrections(&options(seed, 25));
         assert!(found.len() >= 5, "seed {seed}: {found:?}");
-        assert!(
-            found.values().sum::<usize>() >= 15,
-            "seed {seed}: {found:?}"
-        );
+        assert!(found.values().sum::<usize>() >= 15, "seed {seed}: {found:?}");
     }
 }
 
@@ -325,8 +307,5 @@ fn charts_are_neither_thin_nor_endless() {
     let charts = CLINIC.iter().skip(1);
     let total: usize = charts.map(|bundle| entries(bundle).len()).sum();
     let average = total / 40;
-    assert!(
-        (100..=250).contains(&average),
-        "{average} resources a patient"
-    );
+    assert!((100..=250).contains(&average), "{average} resources a patient");
 }

@@ -66,9 +66,5 @@ impl Transaction {
 
 /// `Type/id` of a resource.
 fn url(resource: &Value) -> String {
-    format!(
-        "{}/{}",
-        text(resource, "resourceType"),
-        text(resource, "id")
-    )
+    format!("{}/{}", text(resource, "resourceType"), text(resource, "id"))
 }

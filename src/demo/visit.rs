@@ -33,10 +33,7 @@ impl<'a> Visit<'a> {
     ) -> Self {
         let emergency = appointment.reason.is_emergency();
         let (clinician, start_minute) = match emergency {
-            true => (
-                pen.random.pick(&EMERGENCY_DOCTORS),
-                pen.random.between(30, 21 * 60),
-            ),
+            true => (pen.random.pick(&EMERGENCY_DOCTORS), pen.random.between(30, 21 * 60)),
             false => (person.doctor, pen.random.between(16, 32) * 30),
         };
         Self {
@@ -101,11 +98,7 @@ impl<'a> Visit<'a> {
 
     /// Reference to the clinician.
     pub fn author(&self) -> Value {
-        named_reference(
-            "Practitioner",
-            self.clinician.id,
-            &self.clinician.full_name(),
-        )
+        named_reference("Practitioner", self.clinician.id, &self.clinician.full_name())
     }
 
     pub fn start(&self) -> String {

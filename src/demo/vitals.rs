@@ -37,14 +37,7 @@ pub fn write(visit: &Visit, pen: &mut Pen) {
     }
     if fever || person.years_with(Effect::Airways, date).is_some() || pen.random.chance(30) {
         let percent = pen.random.around(if fever { 95.5 } else { 98.0 }, 1.0);
-        measure(
-            visit,
-            table::OXYGEN_SATURATION,
-            percent,
-            0,
-            table::PERCENT,
-            pen,
-        );
+        measure(visit, table::OXYGEN_SATURATION, percent, 0, table::PERCENT, pen);
     }
     if visit.age_years() >= 18 && matches!(visit.reason, Reason::CheckUp) {
         write_smoking(visit, pen);
@@ -81,9 +74,7 @@ fn weight_kg(person: &Person, date: NaiveDate, height_cm: f64) -> f64 {
         let (_, median) = median_growth(months);
         return median * (0.88 + 0.28 * person.trait_of("weight"));
     }
-    let heavier = person
-        .years_with(Effect::Glucose, date)
-        .map_or(0.0, |_| 4.0);
+    let heavier = person.years_with(Effect::Glucose, date).map_or(0.0, |_| 4.0);
     let years_grown = (months - GROWN_MONTHS) as f64 / 12.0;
     let gain = years_grown.min(40.0) * 0.08;
     let index = 20.5 + 8.0 * person.trait_of("weight") + heavier + gain;
@@ -119,10 +110,7 @@ fn write_blood_pressure(visit: &Visit, pen: &mut Pen) {
         })
     };
     let mut body = vital_sign(visit, table::BLOOD_PRESSURE);
-    let components = [
-        component(table::SYSTOLIC, systolic),
-        component(table::DIASTOLIC, diastolic),
-    ];
+    let components = [component(table::SYSTOLIC, systolic), component(table::DIASTOLIC, diastolic)];
     set(&mut body, "component", json!(components));
     pen.put("Observation", body);
 }
@@ -138,9 +126,7 @@ fn blood_pressure(person: &Person, date: NaiveDate, random: &mut Random) -> (f64
     let own = usual + 12.0 * person.trait_of("pressure");
     let excess = person
         .years_with(Effect::BloodPressure, date)
-        .map_or(0.0, |years| {
-            26.0 - 19.0 * (years / TREATMENT_YEARS).min(1.0)
-        });
+        .map_or(0.0, |years| 26.0 - 19.0 * (years / TREATMENT_YEARS).min(1.0));
     let systolic = random.around(own + excess, 5.0);
     let diastolic = random.around(systolic * 0.48 + 19.0, 3.0);
     (systolic, diastolic)
@@ -193,11 +179,7 @@ fn observation(visit: &Visit, code: Coding, category: &'static str) -> Value {
 
 /// A weight that was typed in pounds: plausible to a machine, wrong to a nurse.
 pub fn write_weight_in_pounds(visit: &Visit, pen: &mut Pen) -> String {
-    let kilograms = weight_kg(
-        visit.person,
-        visit.date,
-        height_cm(visit.person, visit.date),
-    );
+    let kilograms = weight_kg(visit.person, visit.date, height_cm(visit.person, visit.date));
     let mut body = vital_sign(visit, table::WEIGHT);
     let pounds = quantity(kilograms * 2.204_62, 1, table::KILOGRAM);
     set(&mut body, "valueQuantity", pounds);

@@ -65,36 +65,12 @@ mod tests {
     fn finds_the_chart_of_each_resource() {
         let cases: [(&str, &str, &[&str]); 15] = [
             ("Patient", r#""active":true"#, &["own"]),
-            (
-                "Patient",
-                r#""link":[{"other":{"reference":"Patient/2"}}]"#,
-                &["own", "2"],
-            ),
-            (
-                "Patient",
-                r#""link":[{"other":{"reference":"Patient/own"}}]"#,
-                &["own"],
-            ),
-            (
-                "Observation",
-                r#""subject":{"reference":"Patient/1"}"#,
-                &["1"],
-            ),
-            (
-                "Observation",
-                r#""subject":{"reference":"Patient/1/_history/4"}"#,
-                &["1"],
-            ),
-            (
-                "Observation",
-                r#""subject":{"reference":"http://here/fhir/Patient/1"}"#,
-                &["1"],
-            ),
-            (
-                "Observation",
-                r#""subject":{"reference":"http://there/fhir/Patient/1"}"#,
-                &[],
-            ),
+            ("Patient", r#""link":[{"other":{"reference":"Patient/2"}}]"#, &["own", "2"]),
+            ("Patient", r#""link":[{"other":{"reference":"Patient/own"}}]"#, &["own"]),
+            ("Observation", r#""subject":{"reference":"Patient/1"}"#, &["1"]),
+            ("Observation", r#""subject":{"reference":"Patient/1/_history/4"}"#, &["1"]),
+            ("Observation", r#""subject":{"reference":"http://here/fhir/Patient/1"}"#, &["1"]),
+            ("Observation", r#""subject":{"reference":"http://there/fhir/Patient/1"}"#, &[]),
             ("Observation", r#""subject":{"reference":"Group/1"}"#, &[]),
             ("Observation", r#""subject":{"display":"Somebody"}"#, &[]),
             (
@@ -103,21 +79,9 @@ mod tests {
                    {"reference":"Patient/1"}],"subject":{"reference":"Patient/1"}"#,
                 &["1", "2"],
             ),
-            (
-                "Encounter",
-                r#""subject":{"reference":"Patient/1"}"#,
-                &["1"],
-            ),
-            (
-                "Group",
-                r#""member":[{"entity":{"reference":"Patient/1"}}]"#,
-                &["1"],
-            ),
-            (
-                "Appointment",
-                r#""participant":[{"actor":{"reference":"Patient/1"}}]"#,
-                &["1"],
-            ),
+            ("Encounter", r#""subject":{"reference":"Patient/1"}"#, &["1"]),
+            ("Group", r#""member":[{"entity":{"reference":"Patient/1"}}]"#, &["1"]),
+            ("Appointment", r#""participant":[{"actor":{"reference":"Patient/1"}}]"#, &["1"]),
             ("Task", r#""for":{"reference":"Patient/1"}"#, &[]),
             ("Practitioner", r#""active":true"#, &[]),
         ];

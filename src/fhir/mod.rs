@@ -1,12 +1,13 @@
 //! What FHIR R4 (4.0.1) says about resources, as far as a record server has to know it.
 //!
-//! In: parsed JSON ([`Node`](crate::json::Node)), decoded query strings, reference texts. Out: what is
-//! wrong with a resource ([`check`]), whose chart it belongs to ([`compartment`]), the terms under
-//! which a search finds it ([`terms`], [`criteria`]), and the bytes to store and to serve
+//! In: parsed JSON ([`Node`](crate::json::Node)), decoded query strings, reference texts. Out: what
+//! is wrong with a resource ([`mod@check`]), whose chart it belongs to ([`compartment`]), the terms
+//! under which a search finds it ([`terms`], [`criteria`]), and the bytes to store and to serve
 //! ([`stored`]). What the standard defines in tables comes from [`definitions`], which a script
 //! derives from the official package.
 //!
-//! Everything here is a pure function of its arguments. Never: input or output, clock, HTTP, database.
+//! Everything here is a pure function of its arguments. Never: input or output, clock, HTTP,
+//! database.
 
 pub mod check;
 pub mod compartment;

@@ -1,4 +1,4 @@
-//! What the text of a reference means: FHIR R4 §2.3.0 (References) and §3.1.0.11.2 (transactions).
+//! What the text of a reference means: FHIR R4 §2.3.0 (references), §3.1.0.11.2 (transactions).
 
 use super::{ResourceId, ResourceKey, ResourceType};
 
@@ -39,12 +39,8 @@ impl<'a> Reference<'a> {
         if text.starts_with("urn:") {
             return Self::Urn(text);
         }
-        let relative = base_url
-            .and_then(|base_url| below(text, base_url))
-            .unwrap_or(text);
-        local(relative)
-            .or_else(|| conditional(relative))
-            .unwrap_or(Self::Other(text))
+        let relative = base_url.and_then(|base_url| below(text, base_url)).unwrap_or(text);
+        local(relative).or_else(|| conditional(relative)).unwrap_or(Self::Other(text))
     }
 }
 
@@ -56,9 +52,7 @@ pub fn target_type(reference: &Reference<'_>) -> Option<ResourceType> {
         Reference::Local { key, .. } => Some(key.kind),
         Reference::Conditional { kind, .. } => Some(*kind),
         Reference::Other(text) if text.contains("://") => {
-            let text = text
-                .split_once("/_history/")
-                .map_or(*text, |(resource, _)| resource);
+            let text = text.split_once("/_history/").map_or(*text, |(resource, _)| resource);
             let (before, id) = text.rsplit_once('/')?;
             let (_, kind) = before.rsplit_once('/')?;
             ResourceType::from_name(kind).filter(|_| ResourceId::is_valid(id))
@@ -69,8 +63,7 @@ pub fn target_type(reference: &Reference<'_>) -> Option<ResourceType> {
 
 /// The rest of an absolute URL behind the base.
 fn below<'a>(text: &'a str, base_url: &str) -> Option<&'a str> {
-    text.strip_prefix(base_url.trim_end_matches('/'))?
-        .strip_prefix('/')
+    text.strip_prefix(base_url.trim_end_matches('/'))?.strip_prefix('/')
 }
 
 fn local(text: &str) -> Option<Reference<'_>> {
@@ -87,10 +80,7 @@ fn local(text: &str) -> Option<Reference<'_>> {
 
 fn conditional(text: &str) -> Option<Reference<'_>> {
     let (kind, query) = text.split_once('?')?;
-    Some(Reference::Conditional {
-        kind: ResourceType::from_name(kind)?,
-        query,
-    })
+    Some(Reference::Conditional { kind: ResourceType::from_name(kind)?, query })
 }
 
 #[cfg(test)]
@@ -101,51 +91,34 @@ mod tests {
     const BASE: &str = "https://chart.example/fhir";
 
     fn patient(id: &str, version: Option<u64>) -> Reference<'static> {
-        Reference::Local {
-            key: format!("Patient/{id}").parse().unwrap(),
-            version,
-        }
+        Reference::Local { key: format!("Patient/{id}").parse().unwrap(), version }
     }
 
     #[test]
     fn reads_every_form() {
-        let conditional = Reference::Conditional {
-            kind: ResourceType::PATIENT,
-            query: "identifier=a|b",
-        };
+        let conditional =
+            Reference::Conditional { kind: ResourceType::PATIENT, query: "identifier=a|b" };
         let other = Reference::Other;
         let cases = [
             ("Patient/1", patient("1", None)),
             ("Patient/1/_history/3", patient("1", Some(3))),
             ("Patient/1/_history/three", patient("1", None)),
             ("https://chart.example/fhir/Patient/1", patient("1", None)),
-            (
-                "https://chart.example/fhir/Patient/1/_history/2",
-                patient("1", Some(2)),
-            ),
+            ("https://chart.example/fhir/Patient/1/_history/2", patient("1", Some(2))),
             ("Patient?identifier=a|b", conditional.clone()),
-            (
-                "https://chart.example/fhir/Patient?identifier=a|b",
-                conditional,
-            ),
+            ("https://chart.example/fhir/Patient?identifier=a|b", conditional),
             ("#p1", Reference::Fragment("p1")),
             ("#", Reference::Fragment("")),
             (
                 "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0",
                 Reference::Urn("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"),
             ),
-            (
-                "https://other.example/fhir/Patient/1",
-                other("https://other.example/fhir/Patient/1"),
-            ),
+            ("https://other.example/fhir/Patient/1", other("https://other.example/fhir/Patient/1")),
             (
                 "https://chart.example/fhirs/Patient/1",
                 other("https://chart.example/fhirs/Patient/1"),
             ),
-            (
-                "https://chart.example/fhir",
-                other("https://chart.example/fhir"),
-            ),
+            ("https://chart.example/fhir", other("https://chart.example/fhir")),
             ("Patient", other("Patient")),
             ("Patient/", other("Patient/")),
             ("Patient/a_b", other("Patient/a_b")),
@@ -157,11 +130,7 @@ mod tests {
         ];
         for (text, meaning) in cases {
             assert_eq!(Reference::parse(text, Some(BASE)), meaning, "{text}");
-            assert_eq!(
-                Reference::parse(text, Some(&format!("{BASE}/"))),
-                meaning,
-                "{text}"
-            );
+            assert_eq!(Reference::parse(text, Some(&format!("{BASE}/"))), meaning, "{text}");
         }
         let absolute = "https://chart.example/fhir/Patient/1";
         assert_eq!(Reference::parse(absolute, None), other(absolute));

@@ -9,12 +9,15 @@ const ENTERED_IN_ERROR: &str = "entered-in-error";
 /// `verificationStatus` (a CodeableConcept, as Condition and AllergyIntolerance have it).
 #[must_use]
 pub fn is_entered_in_error(resource: Node<'_>) -> bool {
-    let is_marked = |text: Option<std::borrow::Cow<'_, str>>| text.as_deref() == Some(ENTERED_IN_ERROR);
+    let is_marked =
+        |text: Option<std::borrow::Cow<'_, str>>| text.as_deref() == Some(ENTERED_IN_ERROR);
     let in_concept = |concept: Node<'_>| {
         let codings = concept.get("coding");
-        codings.is_some_and(|codings| codings.items().any(|coding| is_marked(coding.get_str("code"))))
+        codings
+            .is_some_and(|codings| codings.items().any(|coding| is_marked(coding.get_str("code"))))
     };
-    is_marked(resource.get_str("status")) || resource.get("verificationStatus").is_some_and(in_concept)
+    is_marked(resource.get_str("status"))
+        || resource.get("verificationStatus").is_some_and(in_concept)
 }
 
 #[cfg(test)]

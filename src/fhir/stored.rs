@@ -1,8 +1,8 @@
 //! The form in which a resource is stored, so that serving it is copying bytes.
 //!
-//! A stored resource is valid compact JSON without `meta.versionId` and `meta.lastUpdated`, which the
-//! server assigns when the write is numbered: FHIR R4 §2.26.3.1 (`Resource.meta`). [`serve`] puts them
-//! in at an offset that is kept beside the bytes.
+//! A stored resource is valid compact JSON without `meta.versionId` and `meta.lastUpdated`, which
+//! the server assigns when the write is numbered: FHIR R4 §2.26.3.1 (`Resource.meta`). [`serve`]
+//! puts them in at an offset that is kept beside the bytes.
 
 use super::ResourceId;
 use crate::json::{Compactor, Node, quote};
@@ -39,10 +39,7 @@ impl StoredForm {
         out.raw(r#","id":""#);
         out.raw(id.as_str());
         out.raw(r#"","meta":{"#);
-        let meta = resource
-            .get("meta")
-            .into_iter()
-            .flat_map(|meta| meta.members());
+        let meta = resource.get("meta").into_iter().flat_map(|meta| meta.members());
         let meta = meta.filter(|(name, _)| !is_assigned(name));
         for (place, (name, value)) in meta.enumerate() {
             if place > 0 {
@@ -60,10 +57,7 @@ impl StoredForm {
             }
         }
         out.raw("}");
-        Self {
-            bytes: out.finish(),
-            splice,
-        }
+        Self { bytes: out.finish(), splice }
     }
 }
 
@@ -73,9 +67,7 @@ impl StoredForm {
 /// `bytes` and `splice` are those of one [`StoredForm`].
 #[must_use]
 pub fn serve(bytes: &[u8], splice: u32, version: u64, last_updated: &str) -> Vec<u8> {
-    let (before, behind) = bytes
-        .split_at_checked(splice as usize)
-        .unwrap_or((bytes, &[]));
+    let (before, behind) = bytes.split_at_checked(splice as usize).unwrap_or((bytes, &[]));
     let comma = if before.ends_with(b"{") { "" } else { "," };
     let version = version.to_string();
     let parts = [
@@ -93,25 +85,16 @@ pub fn serve(bytes: &[u8], splice: u32, version: u64, last_updated: &str) -> Vec
 
 /// Members of `meta` that the server assigns, and their siblings for extensions.
 fn is_assigned(name: &str) -> bool {
-    matches!(
-        name,
-        "versionId" | "lastUpdated" | "_versionId" | "_lastUpdated"
-    )
+    matches!(name, "versionId" | "lastUpdated" | "_versionId" | "_lastUpdated")
 }
 
 /// Members whose texts are links: `Reference.reference`, and elements of type uri, url, oid and uuid.
 fn is_link(name: &str) -> bool {
-    matches!(
-        name,
-        "reference" | "url" | "uri" | "valueUri" | "valueUrl" | "valueOid" | "valueUuid"
-    )
+    matches!(name, "reference" | "url" | "uri" | "valueUri" | "valueUrl" | "valueOid" | "valueUuid")
 }
 
 fn member(out: &mut Compactor<'_>, name: &str, value: Node<'_>) {
-    if name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    {
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         out.raw("\"");
         out.raw(name);
         out.raw("\":");

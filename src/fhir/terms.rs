@@ -49,10 +49,7 @@ impl Term {
     /// The term of all resources of a type.
     #[must_use]
     pub fn every() -> Self {
-        Self {
-            parameter: 0,
-            value: Vec::new(),
-        }
+        Self { parameter: 0, value: Vec::new() }
     }
 
     /// A code or identifier, whatever its system.
@@ -133,9 +130,7 @@ fn add_tokens(parameter: u16, node: Node<'_>, terms: &mut Vec<Term>) {
         Kind::True | Kind::False | Kind::Number => add_token(parameter, "", node.text(), terms),
         Kind::Object => {
             if let Some(codings) = node.get("coding") {
-                codings
-                    .items()
-                    .for_each(|coding| add_coded(parameter, coding, terms));
+                codings.items().for_each(|coding| add_coded(parameter, coding, terms));
             } else {
                 add_coded(parameter, node, terms);
             }
@@ -159,10 +154,7 @@ fn add_coded(parameter: u16, node: Node<'_>, terms: &mut Vec<Term>) {
 
 /// The codes of `ContactPoint.system`; systems of other types are URIs.
 fn is_contact_system(system: &str) -> bool {
-    matches!(
-        system,
-        "phone" | "fax" | "email" | "pager" | "url" | "sms" | "other"
-    )
+    matches!(system, "phone" | "fax" | "email" | "pager" | "url" | "sms" | "other")
 }
 
 #[cfg(test)]
@@ -192,18 +184,12 @@ mod tests {
             (r#"{"text":"only text"}"#, &[]),
             (r#""final""#, &[("", "final")]),
             ("true", &[("", "true")]),
-            (
-                r#"{"system":"phone","use":"home","value":"1"}"#,
-                &[("home", "1")],
-            ),
+            (r#"{"system":"phone","use":"home","value":"1"}"#, &[("home", "1")]),
             (r#"{"system":"email","value":"a@b"}"#, &[("", "a@b")]),
         ];
         for (element, expected) in cases {
             let expected = expected.iter().flat_map(|(system, value)| {
-                [
-                    Term::token(7, value),
-                    Term::token_in_system(7, system, value),
-                ]
+                [Term::token(7, value), Term::token_in_system(7, system, value)]
             });
             assert_eq!(tokens(element), expected.collect::<Vec<_>>(), "{element}");
         }
@@ -238,10 +224,7 @@ mod tests {
         assert_eq!(Term::every().value, b"");
         assert_eq!(Term::token(6, "v").value, b"\x01v");
         assert_eq!(Term::token_in_system(6, "s", "v").value, b"\x02s\xffv");
-        assert_eq!(
-            Term::reference(11, "Patient/1", None).value,
-            b"\x03Patient/1"
-        );
+        assert_eq!(Term::reference(11, "Patient/1", None).value, b"\x03Patient/1");
         let long = Term::token(6, &"x".repeat(200)).value;
         assert_eq!(long.len(), VALUE_LENGTH_MAX);
         assert_eq!(long[..4], *b"\x01xxx");

@@ -148,10 +148,7 @@ impl ResourceKey {
         let Some((kind, id)) = text.split_once('/') else {
             return Err(NameError::InvalidKey(quotable(text)));
         };
-        Ok(Self {
-            kind: kind.parse()?,
-            id: id.parse()?,
-        })
+        Ok(Self { kind: kind.parse()?, id: id.parse()? })
     }
 }
 
@@ -219,14 +216,7 @@ mod tests {
         for code in [0, 147, u16::MAX] {
             assert_eq!(ResourceType::from_code(code), None);
         }
-        for name in [
-            "",
-            "patient",
-            "Resource",
-            "DomainResource",
-            "Quantity",
-            "type",
-        ] {
+        for name in ["", "patient", "Resource", "DomainResource", "Quantity", "type"] {
             assert_eq!(ResourceType::from_name(name), None, "{name}");
         }
     }
@@ -235,14 +225,8 @@ mod tests {
     fn says_why_a_text_is_not_a_key() {
         let too_long = "x".repeat(65);
         let cases = [
-            (
-                "Patient",
-                "\"Patient\" does not have the form Type/id".to_owned(),
-            ),
-            (
-                "Foo/1",
-                "\"Foo\" is not a resource type of FHIR R4".to_owned(),
-            ),
+            ("Patient", "\"Patient\" does not have the form Type/id".to_owned()),
+            ("Foo/1", "\"Foo\" is not a resource type of FHIR R4".to_owned()),
             ("Patient/", invalid_id("")),
             ("Patient/a_b", invalid_id("a_b")),
             ("Patient/1/2", invalid_id("1/2")),
@@ -250,11 +234,7 @@ mod tests {
             (&format!("Patient/{too_long}"), invalid_id(&too_long)),
         ];
         for (text, message) in cases {
-            assert_eq!(
-                ResourceKey::parse(text).unwrap_err().to_string(),
-                message,
-                "{text}"
-            );
+            assert_eq!(ResourceKey::parse(text).unwrap_err().to_string(), message, "{text}");
         }
     }
 

@@ -146,11 +146,8 @@ impl<'a> Node<'a> {
     }
 
     fn children(&self, of: Kind) -> Children<'a> {
-        let (next, end) = if self.kind() == of {
-            (self.index + 1, self.span.next as usize)
-        } else {
-            (0, 0)
-        };
+        let (next, end) =
+            if self.kind() == of { (self.index + 1, self.span.next as usize) } else { (0, 0) };
         Children { text: self.text, spans: self.spans, next, end }
     }
 

@@ -37,7 +37,7 @@ impl Document {
             let at = error.utf8_error().valid_up_to();
             located(error.as_bytes(), at, "the text is not valid UTF-8")
         })?;
-        let spans = Parser::new(text.as_bytes()).run()?;
+        let spans = Parser::new(&text).run()?;
         Ok(Self { text, spans })
     }
 
@@ -79,6 +79,7 @@ struct Open {
 }
 
 struct Parser<'a> {
+    text: &'a str,
     bytes: &'a [u8],
     at: usize,
     spans: Vec<Span>,
@@ -86,10 +87,11 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
+    fn new(text: &'a str) -> Self {
+        let bytes = text.as_bytes();
         // Dense FHIR has a value about every 16 bytes.
         let spans = Vec::with_capacity(bytes.len() / 16 + 8);
-        Self { bytes, at: 0, spans, open: Vec::new() }
+        Self { text, bytes, at: 0, spans, open: Vec::new() }
     }
 
     fn run(mut self) -> Result<Vec<Span>, JsonError> {
@@ -302,8 +304,7 @@ impl<'a> Parser<'a> {
     }
 
     fn refuse_duplicates(&self, object: usize) -> Result<(), JsonError> {
-        let text = std::str::from_utf8(self.bytes).unwrap_or_default();
-        let node = Node::at(text, &self.spans, object);
+        let node = Node::at(self.text, &self.spans, object);
         let mut names: Vec<_> = node.members().map(|(name, value)| (name, value.start())).collect();
         names.sort_unstable();
         for pair in names.windows(2) {

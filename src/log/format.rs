@@ -277,7 +277,10 @@ mod tests {
         };
         put_frame(&mut bytes, view);
         let (frame, length) = get_frame(&bytes).unwrap();
-        assert_eq!((length, frame.version, frame.payload.as_slice()), (bytes.len(), 3, &b"payload"[..]));
+        assert_eq!(
+            (length, frame.version, frame.payload.as_slice()),
+            (bytes.len(), 3, &b"payload"[..])
+        );
         for bit in 0..bytes.len() * 8 {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);

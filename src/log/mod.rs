@@ -60,7 +60,9 @@ pub enum LogError {
     ReadOnly,
 }
 
-pub(crate) fn disk_error(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> LogError + use<> {
+pub(crate) fn disk_error(
+    path: &std::path::Path,
+) -> impl FnOnce(std::io::Error) -> LogError + use<> {
     let path = path.to_owned();
     move |source| LogError::Disk { path, source }
 }

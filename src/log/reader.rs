@@ -64,7 +64,8 @@ impl Reader {
     pub fn frame(&self, at: Location) -> Result<Frame, LogError> {
         let segment = self.segment(at.segment)?;
         let bytes = segment.read(u64::from(at.offset), at.length as usize)?;
-        let (frame, length) = get_frame(&bytes).map_err(|problem| segment.damaged(at.offset.into(), problem))?;
+        let (frame, length) =
+            get_frame(&bytes).map_err(|problem| segment.damaged(at.offset.into(), problem))?;
         if length == bytes.len() {
             Ok(frame)
         } else {
@@ -109,7 +110,11 @@ impl Reader {
 
     /// Every group of the log from the one that holds `position`, in order, up to `end` frames.
     /// A damaged place ends the iteration with its error.
-    pub fn scan(&self, position: u64, end: u64) -> impl Iterator<Item = Result<Group, LogError>> + use<> {
+    pub fn scan(
+        &self,
+        position: u64,
+        end: u64,
+    ) -> impl Iterator<Item = Result<Group, LogError>> + use<> {
         let mut cursor = Cursor { reader: self.clone(), at: None, position, end };
         std::iter::from_fn(move || cursor.next().transpose())
     }
@@ -123,7 +128,10 @@ impl Reader {
         Ok(segment.file.metadata().map_err(disk_error(&segment.path))?.len())
     }
 
-    pub(super) fn segment_header(&self, number: u32) -> Result<super::format::SegmentHeader, LogError> {
+    pub(super) fn segment_header(
+        &self,
+        number: u32,
+    ) -> Result<super::format::SegmentHeader, LogError> {
         let segment = self.segment(number)?;
         let bytes = segment.read(0, SEGMENT_HEADER)?;
         super::format::SegmentHeader::decode(&bytes)
@@ -131,7 +139,11 @@ impl Reader {
     }
 
     /// The group header at an offset, if whole and unharmed.
-    pub(super) fn group_header(&self, number: u32, offset: u64) -> Result<Option<GroupHeader>, LogError> {
+    pub(super) fn group_header(
+        &self,
+        number: u32,
+        offset: u64,
+    ) -> Result<Option<GroupHeader>, LogError> {
         let segment = self.segment(number)?;
         if offset + GROUP_HEADER as u64 > self.segment_length(number)? {
             return Ok(None);
@@ -139,7 +151,12 @@ impl Reader {
         Ok(GroupHeader::decode(&segment.read(offset, GROUP_HEADER)?))
     }
 
-    pub(super) fn bytes(&self, number: u32, offset: u64, length: usize) -> Result<Vec<u8>, LogError> {
+    pub(super) fn bytes(
+        &self,
+        number: u32,
+        offset: u64,
+        length: usize,
+    ) -> Result<Vec<u8>, LogError> {
         self.segment(number)?.read(offset, length)
     }
 
@@ -167,7 +184,12 @@ impl Segment {
         LogError::Damaged { path: self.path.clone(), offset, problem: problem.to_owned() }
     }
 
-    fn open_group(&self, at: Location, header: &GroupHeader, payload: &[u8]) -> Result<Group, LogError> {
+    fn open_group(
+        &self,
+        at: Location,
+        header: &GroupHeader,
+        payload: &[u8],
+    ) -> Result<Group, LogError> {
         if payload.len() != header.payload_length as usize
             || crc32c::crc32c(payload) != header.payload_check
         {
@@ -242,7 +264,8 @@ impl Cursor {
 
     /// The last segment that starts at or before the wanted position.
     fn start(&self) -> Result<(u32, u64), LogError> {
-        let mut number = u32::try_from(self.reader.segments()).unwrap_or(u32::MAX).saturating_sub(1);
+        let mut number =
+            u32::try_from(self.reader.segments()).unwrap_or(u32::MAX).saturating_sub(1);
         while number > 0 && self.reader.segment_header(number)?.first_position > self.position {
             number -= 1;
         }

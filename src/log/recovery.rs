@@ -25,7 +25,11 @@ pub struct Recovered {
 ///
 /// [`LogError::Damaged`] unless the only flaw is that the last group was not written to its end;
 /// [`LogError::Newer`]; or the disk's.
-pub fn open(directory: &Path, kind: LogKind, segment_bytes_max: u64) -> Result<Recovered, LogError> {
+pub fn open(
+    directory: &Path,
+    kind: LogKind,
+    segment_bytes_max: u64,
+) -> Result<Recovered, LogError> {
     std::fs::create_dir_all(directory).map_err(disk_error(directory))?;
     if let Some(parent) = directory.parent() {
         sync_directory(parent)?;
@@ -76,9 +80,7 @@ fn drop_unfinished_segment(
     reader: &Reader,
     last: u32,
 ) -> Result<u32, LogError> {
-    if reader.segment_length(last)? > SEGMENT_HEADER as u64
-        || reader.segment_header(last).is_ok()
-    {
+    if reader.segment_length(last)? > SEGMENT_HEADER as u64 || reader.segment_header(last).is_ok() {
         return Ok(last);
     }
     let first_position = match last.checked_sub(1) {
@@ -89,7 +91,12 @@ fn drop_unfinished_segment(
     Ok(last)
 }
 
-fn check_header(directory: &Path, kind: LogKind, reader: &Reader, number: u32) -> Result<(), LogError> {
+fn check_header(
+    directory: &Path,
+    kind: LogKind,
+    reader: &Reader,
+    number: u32,
+) -> Result<(), LogError> {
     let header = reader.segment_header(number)?;
     if header.format > FORMAT {
         let path = segment_path(directory, number);
@@ -124,7 +131,9 @@ fn find_tail(directory: &Path, reader: &Reader, segment: u32) -> Result<(Tail, u
         refuse_groups_behind(reader, segment, tail.length, length)?;
         truncate(directory, segment, tail.length)?;
     }
-    if tail.recorded_at == i64::MIN && let Some(before) = segment.checked_sub(1) {
+    if tail.recorded_at == i64::MIN
+        && let Some(before) = segment.checked_sub(1)
+    {
         tail.recorded_at = find_tail(directory, reader, before)?.0.recorded_at;
     }
     Ok((tail, dropped))
@@ -146,7 +155,12 @@ fn whole_group(
 }
 
 /// If a sound group follows, the flaw before it is damage and not an unfinished write.
-fn refuse_groups_behind(reader: &Reader, segment: u32, flaw: u64, length: u64) -> Result<(), LogError> {
+fn refuse_groups_behind(
+    reader: &Reader,
+    segment: u32,
+    flaw: u64,
+    length: u64,
+) -> Result<(), LogError> {
     let rest = reader.bytes(segment, flaw, usize::try_from(length - flaw).unwrap_or(usize::MAX))?;
     let sound = rest
         .windows(GROUP_HEADER)

@@ -121,7 +121,8 @@ impl Writer {
     fn try_append(&mut self, recorded_at: i64, drafts: &[Draft]) -> Result<Written, LogError> {
         let payload: usize = drafts.iter().map(|draft| frame_length(draft.payload.len())).sum();
         let group_length = (GROUP_HEADER + payload) as u64;
-        if self.length > SEGMENT_HEADER as u64 && self.length + group_length > self.segment_bytes_max
+        if self.length > SEGMENT_HEADER as u64
+            && self.length + group_length > self.segment_bytes_max
         {
             self.rotate()?;
         }

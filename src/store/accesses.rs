@@ -118,7 +118,8 @@ impl Store {
             let end = group.first_position + group.frames.len() as u64;
             (group.first_position..end).contains(&position)
         };
-        let unreadable = || StoreError::Unreadable(format!("access entry {position} does not read back"));
+        let unreadable =
+            || StoreError::Unreadable(format!("access entry {position} does not read back"));
         if !group.as_ref().is_some_and(holds) {
             let location = view.access_group(position)?.ok_or_else(unreadable)?;
             *group = Some(self.access_reader.group(location)?);
@@ -142,8 +143,7 @@ impl Store {
 
 impl AccessFilter {
     fn admits(&self, access: &Access) -> bool {
-        let subject = access.entry.actor.as_ref().map(|actor| &actor.subject);
-        self.actor.as_ref().is_none_or(|wanted| Some(wanted) == subject)
+        self.actor.as_ref().is_none_or(|wanted| Some(wanted) == access.entry.subject.as_ref())
             && self.outcome.is_none_or(|wanted| wanted == access.entry.outcome)
             && self.until.is_none_or(|until| access.recorded_at < until)
     }

@@ -100,7 +100,8 @@ impl Store {
             only.is_none_or(|only| only.contains(&kind)) && may_show(grant, kind, patient)
         };
         let resources = self.held(&view, &record, version, readable)?;
-        let recorded_at = view.stream_entry(record.alias(), version)?.map(|entry| entry.recorded_at);
+        let recorded_at =
+            view.stream_entry(record.alias(), version)?.map(|entry| entry.recorded_at);
         Ok(Chart { patient: patient.clone(), version, recorded_at, resources })
     }
 
@@ -181,7 +182,9 @@ impl Store {
         let changed = |these: &[u64], those: &[u64]| -> Vec<u64> {
             these.iter().filter(|one| those.binary_search(one).is_err()).copied().collect()
         };
-        for (versions, is_before) in [(changed(&first, &second), true), (changed(&second, &first), false)] {
+        for (versions, is_before) in
+            [(changed(&first, &second), true), (changed(&second, &first), false)]
+        {
             for version in versions {
                 let Some(resource) = self.held_by(&view, &record, version)? else { continue };
                 if !may_show(grant, resource.key.kind, patient) {
@@ -206,7 +209,8 @@ impl Store {
         grant.reach_chart(patient, Permission::Search)?;
         let view = self.views.view();
         let record = view.chart(patient)?;
-        let record = record.ok_or_else(|| StoreError::NotFound(format!("the chart of patient {patient}")))?;
+        let record = record
+            .ok_or_else(|| StoreError::NotFound(format!("the chart of patient {patient}")))?;
         grant.saw_chart(record.alias());
         Ok((view, record))
     }
@@ -288,7 +292,12 @@ fn unreadable() -> StoreError {
     StoreError::Unreadable("an event does not read back".to_owned())
 }
 
-fn resolve(view: &View, record: &ChartRecord, patient: &ResourceId, at: At) -> Result<u64, StoreError> {
+fn resolve(
+    view: &View,
+    record: &ChartRecord,
+    patient: &ResourceId,
+    at: At,
+) -> Result<u64, StoreError> {
     match at {
         At::Now => Ok(record.version),
         At::Version(version) if version <= record.version => Ok(version),

@@ -272,7 +272,8 @@ impl EventApply {
         &self,
         written: &Written,
         admitted: Vec<Admitted>,
-    ) -> Vec<(oneshot::Sender<Result<Committed, CommitError>>, Result<Committed, CommitError>)> {
+    ) -> Vec<(oneshot::Sender<Result<Committed, CommitError>>, Result<Committed, CommitError>)>
+    {
         let recorded_at = Instant::from_micros(written.recorded_at);
         let mut facts = Vec::with_capacity(written.frames.len());
         let mut answers = Vec::with_capacity(admitted.len());

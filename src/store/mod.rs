@@ -27,7 +27,9 @@ pub use error::StoreError;
 pub use resource::{Resource, Version};
 pub use search::{Hits, SearchRequest};
 pub use trail::{Entry, Outcome};
-pub use write::{Action, Change, Done, Effect, IdempotencyKey, Target, Write, Written};
+pub use write::{
+    Action, Change, Done, Effect, INLINE_BYTES_MAX, IdempotencyKey, Target, Write, Written,
+};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -93,13 +95,12 @@ impl Store {
     ///
     /// [`StoreError`]: damage in a log, or the disk's.
     pub fn open(directory: DataDirectory, options: &Options) -> Result<Arc<Self>, StoreError> {
-        let open = |name: &str, kind| {
-            log::open(&directory.log(name), kind, options.segment_bytes_max)
-        };
+        let open =
+            |name: &str, kind| log::open(&directory.log(name), kind, options.segment_bytes_max);
         let events = open("events", LogKind::Events)?;
         let access = open("access", LogKind::Access)?;
         let base_url = options.base_url.clone();
-        let views = replay::open_views(&directory.views(), options.views, &events, &access, base_url.as_deref())?;
+        let views = replay::open_views(&directory.views(), options.views, &events, &access)?;
         let health = Arc::new(Health::default());
         health.applied_events.store(events.writer.next_position(), Ordering::Release);
         let limits = Limits {

@@ -20,7 +20,6 @@ pub fn open_views(
     options: Options,
     events: &Recovered,
     access: &Recovered,
-    base_url: Option<&str>,
 ) -> Result<Views, StoreError> {
     let views = match Views::open(directory, options) {
         Ok(views) if are_behind(&views.view(), events, access)? => views,
@@ -34,7 +33,7 @@ pub fn open_views(
             reopen_empty(directory, options)?
         }
     };
-    replay_events(&views, events, base_url)?;
+    replay_events(&views, events)?;
     replay_access(&views, access)?;
     Ok(views)
 }
@@ -49,7 +48,7 @@ fn are_behind(view: &View, events: &Recovered, access: &Recovered) -> Result<boo
         && view.applied_access()? <= access.writer.next_position())
 }
 
-fn replay_events(views: &Views, log: &Recovered, base_url: Option<&str>) -> Result<(), StoreError> {
+fn replay_events(views: &Views, log: &Recovered) -> Result<(), StoreError> {
     let from = views.view().applied_events()?;
     let end = log.writer.next_position();
     for group in log.reader.scan(from, end) {
@@ -57,7 +56,7 @@ fn replay_events(views: &Views, log: &Recovered, base_url: Option<&str>) -> Resu
         let view = views.view();
         let mut facts = Vec::with_capacity(group.frames.len());
         for (frame, location) in &group.frames {
-            facts.push(fact(&view, &log.reader, frame, *location, base_url)?);
+            facts.push(fact(&view, &log.reader, frame, *location)?);
         }
         views.apply(group.first_position, Instant::from_micros(group.recorded_at), &facts)?;
     }
@@ -69,7 +68,6 @@ fn fact(
     reader: &Reader,
     frame: &Frame,
     location: Location,
-    base_url: Option<&str>,
 ) -> Result<Fact, StoreError> {
     let payload = Payload::decode(&frame.payload).ok_or_else(|| unreadable(location))?;
     let envelope = payload.envelope().map_err(|_| unreadable(location))?;
@@ -89,9 +87,9 @@ fn fact(
         } else {
             let document = Document::parse(payload.body).map_err(|_| unreadable(location))?;
             fact.retracted = status::is_entered_in_error(document.root());
-            terms_of(key.kind, document.root(), base_url)
+            terms_of(key.kind, document.root(), None)
         };
-        let before = terms_before(view, reader, &key, base_url)?;
+        let before = terms_before(view, reader, &key)?;
         fact.terms = TermChange::between(&before, &after);
     }
     Ok(fact)
@@ -104,17 +102,12 @@ fn holds_body(envelope: &Envelope) -> bool {
 }
 
 /// The index terms of a resource's current version.
-fn terms_before(
-    view: &View,
-    reader: &Reader,
-    key: &ResourceKey,
-    base_url: Option<&str>,
-) -> Result<Vec<Term>, StoreError> {
+fn terms_before(view: &View, reader: &Reader, key: &ResourceKey) -> Result<Vec<Term>, StoreError> {
     let Some(head) = view.head(key)?.filter(|head| head.live) else { return Ok(Vec::new()) };
     let frame = reader.frame(head.location)?;
     let payload = Payload::decode(&frame.payload).ok_or_else(|| unreadable(head.location))?;
     let document = Document::parse(payload.body).map_err(|_| unreadable(head.location))?;
-    Ok(terms_of(key.kind, document.root(), base_url))
+    Ok(terms_of(key.kind, document.root(), None))
 }
 
 fn unreadable(at: Location) -> StoreError {

@@ -3,6 +3,7 @@
 use super::{Resource, Store, StoreError};
 use crate::auth::{Grant, Permission};
 use crate::fhir::criteria::Criteria;
+use crate::fhir::terms::Term;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
 use crate::view::{Head, View};
@@ -86,13 +87,22 @@ impl Matches {
         let SearchRequest { kind, criteria, after, .. } = request;
         let fits = move |head: &Head| {
             let recorded_at = head.recorded_at.micros();
-            head.live && criteria.last_updated.iter().all(|any| any.iter().any(|range| range.contains(recorded_at)))
+            head.live
+                && criteria
+                    .last_updated
+                    .iter()
+                    .all(|any| any.iter().any(|range| range.contains(recorded_at)))
         };
         if let Some(ids) = &criteria.ids {
             let found = by_ids(view, request, ids, chart);
-            return Box::new(found.filter(move |one| one.as_ref().map_or(true, |(_, head)| fits(head))));
+            return Box::new(
+                found.filter(move |one| one.as_ref().map_or(true, |(_, head)| fits(head))),
+            );
         }
-        let numbers = view.matches(*kind, &criteria.clauses, chart, *after);
+        let every = [vec![Term::every()]];
+        let clauses =
+            if criteria.clauses.is_empty() { &every } else { criteria.clauses.as_slice() };
+        let numbers = view.matches(*kind, clauses, chart, *after);
         let heads = numbers.map(move |number| -> Result<_, StoreError> {
             let Some(key) = view.resource(number?)? else { return Ok(None) };
             let head = view.head(&key)?;

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::{Health, Store, StoreError};
-use crate::chart::Actor;
 use crate::log::committer::{Apply, Book, OpenGroup};
 use crate::log::{Draft, FrameKind, LogError, StreamAlias, Written};
 use crate::view::Views;
@@ -29,9 +28,15 @@ pub enum Outcome {
 /// chart is erased; only `query` repeats words of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Who; `None` when no acceptable token came with the request.
+    /// Who: subject of the token; `None` when no acceptable token came with the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor: Option<Actor>,
+    pub subject: Option<String>,
+    /// Client application, where the token names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Issuer of the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
     /// Network address of the peer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
@@ -52,7 +57,7 @@ pub struct Entry {
     /// Number of the one resource it was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<u64>,
-    /// Path and query as sent.
+    /// Method, path and query as sent.
     pub query: String,
 }
 
@@ -135,7 +140,11 @@ impl AccessApply {
         Self { views, health }
     }
 
-    fn apply_group(&self, written: Result<Option<Written>, LogError>, admitted: &[Admitted]) -> bool {
+    fn apply_group(
+        &self,
+        written: Result<Option<Written>, LogError>,
+        admitted: &[Admitted],
+    ) -> bool {
         let written = match written {
             Ok(Some(written)) => written,
             Ok(None) => return false,

@@ -58,8 +58,7 @@ impl View {
         let Some(entry) = self.snapshot.range(&self.spaces.access_groups, range).next_back() else {
             return Ok(None);
         };
-        let (segment, offset, length) =
-            super::records::decode("access_groups", &entry.value()?)?;
+        let (segment, offset, length) = super::records::decode("access_groups", &entry.value()?)?;
         Ok(Some(Location { segment, offset, length }))
     }
 }

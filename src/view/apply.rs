@@ -129,7 +129,12 @@ impl Application<'_> {
         Ok(())
     }
 
-    fn open_resource(&mut self, position: u64, fact: &Fact, key: ResourceKey) -> Result<(), ViewError> {
+    fn open_resource(
+        &mut self,
+        position: u64,
+        fact: &Fact,
+        key: ResourceKey,
+    ) -> Result<(), ViewError> {
         let before = self.view.head(&key)?;
         let places = match &before {
             // A deletion leaves the record of where the resource lay.
@@ -165,9 +170,8 @@ impl Application<'_> {
                 ViewError::Apply(format!("event {position} has no home event before it"))
             })?;
             let before = open.before.as_ref().filter(|before| before.live);
-            let place = before.and_then(|before| {
-                before.places.iter().find(|place| place.alias() == fact.alias)
-            });
+            let place = before
+                .and_then(|before| before.places.iter().find(|place| place.alias() == fact.alias));
             entry.supersedes = place.map_or(0, |place| place.version);
             entry.resource_version = open.head.version;
             if fact.holds_body {
@@ -188,7 +192,8 @@ impl Application<'_> {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::hash_map::Entry::Vacant(place) => {
                 let patient = fact.envelope.patient_id();
-                let patient = patient.ok_or(ViewError::Apply("a chart without a patient".into()))?;
+                let patient =
+                    patient.ok_or(ViewError::Apply("a chart without a patient".into()))?;
                 let record = self.view.chart(&patient)?.unwrap_or(ChartRecord {
                     alias: fact.alias.0,
                     version: 0,

@@ -172,6 +172,9 @@ pub(super) fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, ViewError> {
     postcard::to_stdvec(record).map_err(|_| ViewError::Record("being written"))
 }
 
-pub(super) fn decode<'de, T: Deserialize<'de>>(view: &'static str, bytes: &'de [u8]) -> Result<T, ViewError> {
+pub(super) fn decode<'de, T: Deserialize<'de>>(
+    view: &'static str,
+    bytes: &'de [u8],
+) -> Result<T, ViewError> {
     postcard::from_bytes(bytes).map_err(|_| ViewError::Record(view))
 }

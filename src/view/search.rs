@@ -20,7 +20,9 @@ impl View {
         let mut wanted: Vec<Vec<Vec<u8>>> = chart
             .map(|alias| vec![keys::compartment(kind, alias)])
             .into_iter()
-            .chain(clauses.iter().map(|any| any.iter().map(|term| keys::term(kind, term)).collect()))
+            .chain(
+                clauses.iter().map(|any| any.iter().map(|term| keys::term(kind, term)).collect()),
+            )
             .collect();
         let mut driver = match wanted.is_empty() {
             true => Union::default(),
@@ -54,7 +56,8 @@ impl View {
         number: u64,
     ) -> Result<bool, ViewError> {
         let in_chart = chart.map(|alias| vec![keys::compartment(kind, alias)]);
-        let clauses = clauses.iter().map(|any| any.iter().map(|term| keys::term(kind, term)).collect());
+        let clauses =
+            clauses.iter().map(|any| any.iter().map(|term| keys::term(kind, term)).collect());
         let wanted: Vec<Vec<Vec<u8>>> = in_chart.into_iter().chain(clauses).collect();
         self.has_all(&wanted, number)
     }

@@ -61,19 +61,11 @@ mod tests {
 
     #[test]
     fn algorithms_are_known_by_their_registered_names() {
-        for algorithm in [
-            Algorithm::Hs256,
-            Algorithm::Rs256,
-            Algorithm::Es256,
-            Algorithm::EdDsa,
-        ] {
+        for algorithm in [Algorithm::Hs256, Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {
             assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
         }
         for name in ["none", "None", "", "hs256", "HS512", "PS256"] {
-            assert_eq!(
-                name.parse::<Algorithm>(),
-                Err(ConfigurationError::UnsupportedAlgorithm)
-            );
+            assert_eq!(name.parse::<Algorithm>(), Err(ConfigurationError::UnsupportedAlgorithm));
         }
     }
 }

@@ -73,19 +73,14 @@ pub(super) fn is_acceptable_name(name: &str) -> bool {
 /// Whether `id` has the form of a FHIR resource id.
 pub(super) fn is_fhir_id(id: &str) -> bool {
     (1..=FHIR_ID_LENGTH_MAX).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
 /// One of the token's audiences must be one of ours (RFC 7519 §4.1.3).
 fn check_audience(claim: Option<&Value>, audiences: &[String]) -> Result<(), TokenError> {
     let claim = claim.ok_or(TokenError::MissingClaim("aud"))?;
     let named = one_or_many(claim).ok_or(TokenError::InvalidClaim("aud"))?;
-    if named
-        .iter()
-        .any(|name| audiences.iter().any(|audience| audience == name))
-    {
+    if named.iter().any(|name| audiences.iter().any(|audience| audience == name)) {
         Ok(())
     } else {
         Err(TokenError::WrongAudience)
@@ -125,9 +120,7 @@ fn optional_name(name: &'static str, claim: Option<&Value>) -> Result<Option<Str
 fn numeric_date(name: &'static str, claim: Option<&Value>) -> Result<Option<i64>, TokenError> {
     let Some(claim) = claim else { return Ok(None) };
     // The cast saturates: a moment beyond the range of seconds is still far away.
-    let seconds = claim
-        .as_i64()
-        .or_else(|| claim.as_f64().map(|seconds| seconds.floor() as i64));
+    let seconds = claim.as_i64().or_else(|| claim.as_f64().map(|seconds| seconds.floor() as i64));
     seconds.map(Some).ok_or(TokenError::InvalidClaim(name))
 }
 

@@ -39,10 +39,7 @@ impl<'token> CompactToken<'token> {
         header.check_critical()?;
         header.check_type()?;
         Ok(Self {
-            algorithm: header
-                .alg
-                .parse()
-                .map_err(|_| TokenError::UnsupportedAlgorithm)?,
+            algorithm: header.alg.parse().map_err(|_| TokenError::UnsupportedAlgorithm)?,
             key_id: header.kid,
             claims: decode_json(payload)?,
             signed,
@@ -84,8 +81,6 @@ impl Header {
 /// A JSON object in base64url without padding. A member that occurs twice is refused, as RFC 7519
 /// §4 allows, rather than leaving it to chance which one counts.
 fn decode_json<T: DeserializeOwned>(part: &str) -> Result<T, TokenError> {
-    let json = URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| TokenError::Malformed)?;
+    let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)?;
     serde_json::from_slice(&json).map_err(|_| TokenError::Malformed)
 }

@@ -36,11 +36,7 @@ impl VerificationKey {
     /// A shared secret, for HS256 (RFC 7518 §3.2: no shorter than the hash).
     #[must_use]
     pub fn hmac(secret: &[u8; 32]) -> Self {
-        Self {
-            key_id: None,
-            algorithm: Algorithm::Hs256,
-            key: DecodingKey::from_secret(secret),
-        }
+        Self { key_id: None, algorithm: Algorithm::Hs256, key: DecodingKey::from_secret(secret) }
     }
 
     /// A public key in PEM: `PUBLIC KEY` (RFC 7468 §13) or, for RSA, `RSA PUBLIC KEY`.
@@ -97,17 +93,12 @@ impl VerificationKey {
     ///
     /// When the value is no JWK set or holds more than [`KEYS_PER_SET_MAX`] keys.
     pub fn from_jwk_set(set: &Value) -> Result<Vec<Self>, ConfigurationError> {
-        let keys = set
-            .get("keys")
-            .and_then(Value::as_array)
-            .ok_or(ConfigurationError::InvalidJwkSet)?;
+        let keys =
+            set.get("keys").and_then(Value::as_array).ok_or(ConfigurationError::InvalidJwkSet)?;
         if keys.len() > KEYS_PER_SET_MAX {
             return Err(ConfigurationError::TooManyKeys(KEYS_PER_SET_MAX));
         }
-        Ok(keys
-            .iter()
-            .filter_map(|jwk| Self::from_jwk(jwk).ok())
-            .collect())
+        Ok(keys.iter().filter_map(|jwk| Self::from_jwk(jwk).ok()).collect())
     }
 
     /// The algorithm this key is for.
@@ -134,11 +125,7 @@ impl VerificationKey {
     /// The key, unless it could never verify anything: better to learn it at start than by refused
     /// tokens.
     fn checked(key_id: Option<String>, algorithm: Algorithm, key: DecodingKey) -> Option<Self> {
-        is_sound(algorithm, &key).then_some(Self {
-            key_id,
-            algorithm,
-            key,
-        })
+        is_sound(algorithm, &key).then_some(Self { key_id, algorithm, key })
     }
 }
 
@@ -167,11 +154,8 @@ fn jwk_algorithm(jwk: &Jwk) -> Result<Algorithm, ConfigurationError> {
     };
     let own = KeyAlgorithm::from(jsonwebtoken::Algorithm::from(algorithm));
     let for_this_algorithm = jwk.common.key_algorithm.is_none_or(|named| named == own);
-    let for_signatures = jwk
-        .common
-        .public_key_use
-        .as_ref()
-        .is_none_or(|usage| *usage == PublicKeyUse::Signature);
+    let for_signatures =
+        jwk.common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
     let for_verifying = jwk
         .common
         .key_operations
@@ -261,19 +245,14 @@ mod tests {
             VerificationKey::from_pem(algorithm, None, pem.as_bytes()).unwrap_err()
         };
         let private = TestKey::ed_dsa().pem().replace("PUBLIC", "PRIVATE");
-        assert_eq!(
-            refused(Algorithm::EdDsa, &private),
-            ConfigurationError::PrivateKey
-        );
+        assert_eq!(refused(Algorithm::EdDsa, &private), ConfigurationError::PrivateKey);
         assert_eq!(
             refused(Algorithm::Rs256, RSA_1024_PUBLIC_PEM),
             ConfigurationError::InvalidPem(Algorithm::Rs256)
         );
-        for garbage in [
-            "",
-            "not a key",
-            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
-        ] {
+        for garbage in
+            ["", "not a key", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"]
+        {
             assert_eq!(
                 refused(Algorithm::Rs256, garbage),
                 ConfigurationError::InvalidPem(Algorithm::Rs256)
@@ -285,9 +264,7 @@ mod tests {
     fn unsuitable_jwks_are_refused() {
         let changed = |member: &str, value: Value| {
             let mut jwk = TestKey::es256().jwk("k1");
-            jwk.as_object_mut()
-                .unwrap()
-                .insert(member.to_owned(), value);
+            jwk.as_object_mut().unwrap().insert(member.to_owned(), value);
             VerificationKey::from_jwk(&jwk)
         };
         assert!(changed("use", json!("sig")).is_ok());
@@ -295,11 +272,7 @@ mod tests {
         assert!(changed("x5t", json!("ignored")).is_ok());
         for (member, value, expected) in [
             ("use", json!("enc"), ConfigurationError::InvalidJwk),
-            (
-                "key_ops",
-                json!(["encrypt"]),
-                ConfigurationError::InvalidJwk,
-            ),
+            ("key_ops", json!(["encrypt"]), ConfigurationError::InvalidJwk),
             ("alg", json!("ES384"), ConfigurationError::InvalidJwk),
             ("alg", json!("HS256"), ConfigurationError::InvalidJwk),
             ("crv", json!("P-384"), ConfigurationError::InvalidJwk),
@@ -307,11 +280,7 @@ mod tests {
             ("x", json!("AAAA"), ConfigurationError::InvalidJwk),
             ("d", json!("AAAA"), ConfigurationError::PrivateKey),
         ] {
-            assert_eq!(
-                changed(member, value.clone()).unwrap_err(),
-                expected,
-                "{member}: {value}"
-            );
+            assert_eq!(changed(member, value.clone()).unwrap_err(), expected, "{member}: {value}");
         }
 
         let secret = json!({"kty": "oct", "k": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"});

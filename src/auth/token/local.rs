@@ -97,9 +97,7 @@ impl LocalIssuer {
 
 impl fmt::Debug for LocalIssuer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("LocalIssuer")
-            .finish_non_exhaustive()
+        formatter.debug_struct("LocalIssuer").finish_non_exhaustive()
     }
 }
 
@@ -166,42 +164,18 @@ mod tests {
             change(&mut request);
             issuer.sign(&request, 1_000).unwrap_err()
         };
-        assert_eq!(
-            refused(|r| r.subject = String::new()),
-            SigningError::InvalidSubject
-        );
-        assert_eq!(
-            refused(|r| r.subject = "x".repeat(257)),
-            SigningError::InvalidSubject
-        );
-        assert_eq!(
-            refused(|r| r.subject = "a\nb".to_owned()),
-            SigningError::InvalidSubject
-        );
-        assert_eq!(
-            refused(|r| r.patient = Some("a/b".to_owned())),
-            SigningError::InvalidPatient
-        );
-        assert_eq!(
-            refused(|r| r.audience = String::new()),
-            SigningError::InvalidAudience
-        );
-        assert_eq!(
-            refused(|r| r.ttl_seconds = 0),
-            SigningError::InvalidTimeToLive
-        );
+        assert_eq!(refused(|r| r.subject = String::new()), SigningError::InvalidSubject);
+        assert_eq!(refused(|r| r.subject = "x".repeat(257)), SigningError::InvalidSubject);
+        assert_eq!(refused(|r| r.subject = "a\nb".to_owned()), SigningError::InvalidSubject);
+        assert_eq!(refused(|r| r.patient = Some("a/b".to_owned())), SigningError::InvalidPatient);
+        assert_eq!(refused(|r| r.audience = String::new()), SigningError::InvalidAudience);
+        assert_eq!(refused(|r| r.ttl_seconds = 0), SigningError::InvalidTimeToLive);
         assert_eq!(
             refused(|r| r.ttl_seconds = TTL_SECONDS_MAX + 1),
             SigningError::InvalidTimeToLive
         );
-        assert_eq!(
-            refused(|r| r.scope = "x ".repeat(20_000)),
-            SigningError::TooLong
-        );
-        assert_eq!(
-            issuer.sign(&request(), i64::MAX).unwrap_err(),
-            SigningError::InvalidTimeToLive
-        );
+        assert_eq!(refused(|r| r.scope = "x ".repeat(20_000)), SigningError::TooLong);
+        assert_eq!(issuer.sign(&request(), i64::MAX).unwrap_err(), SigningError::InvalidTimeToLive);
     }
 
     #[test]

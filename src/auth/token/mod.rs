@@ -165,18 +165,12 @@ impl Issuer {
     /// Whether one of this issuer's keys, for the algorithm and of the name that the header gives,
     /// made the signature.
     fn check_signature(&self, token: &CompactToken<'_>) -> Result<(), TokenError> {
-        let for_algorithm = || {
-            self.keys
-                .iter()
-                .filter(|key| key.algorithm() == token.algorithm)
-        };
+        let for_algorithm = || self.keys.iter().filter(|key| key.algorithm() == token.algorithm);
         if for_algorithm().next().is_none() {
             return Err(TokenError::UnsupportedAlgorithm);
         }
         let key_id = token.key_id.as_deref();
-        let mut candidates = for_algorithm()
-            .filter(|key| key.answers_to(key_id))
-            .peekable();
+        let mut candidates = for_algorithm().filter(|key| key.answers_to(key_id)).peekable();
         if candidates.peek().is_none() {
             return Err(TokenError::UnknownKey);
         }
@@ -196,17 +190,11 @@ impl Issuer {
 /// Names must tell issuers apart, and only this server may share a secret with itself.
 fn check_issuers(issuers: &[Issuer]) -> Result<(), ConfigurationError> {
     for (index, issuer) in issuers.iter().enumerate() {
-        let taken = issuers
-            .iter()
-            .take(index)
-            .any(|earlier| earlier.name == issuer.name);
+        let taken = issuers.iter().take(index).any(|earlier| earlier.name == issuer.name);
         if issuer.name.is_empty() || taken {
             return Err(ConfigurationError::AmbiguousIssuer);
         }
-        let shares_secret = issuer
-            .keys
-            .iter()
-            .any(|key| key.algorithm() == Algorithm::Hs256);
+        let shares_secret = issuer.keys.iter().any(|key| key.algorithm() == Algorithm::Hs256);
         if shares_secret && !issuer.may_share_secrets() {
             return Err(ConfigurationError::SharedSecret);
         }

@@ -77,8 +77,7 @@ impl TestKey {
         match self {
             Self::Rs256(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                    .unwrap();
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
                 URL_SAFE_NO_PAD.encode(signature)
             }
             Self::Es256(pair) => URL_SAFE_NO_PAD.encode(pair.sign(&random, message).unwrap()),
@@ -106,9 +105,7 @@ impl TestKey {
         .unwrap();
         let jwk = Jwk::from_decoding_key(&key, Some(self.algorithm().into())).unwrap();
         let mut jwk = serde_json::to_value(jwk).unwrap();
-        jwk.as_object_mut()
-            .unwrap()
-            .insert("kid".to_owned(), json!(key_id));
+        jwk.as_object_mut().unwrap().insert("kid".to_owned(), json!(key_id));
         jwk
     }
 }

@@ -61,13 +61,8 @@ fn another_file_can_be_named_and_must_then_exist() {
         error.contains("flag --config: cannot read the configuration file missing.toml"),
         "{error}"
     );
-    let error = World::default()
-        .variable(FILE_VARIABLE, "missing.toml")
-        .error();
-    assert!(
-        error.contains("environment CHARTLOG_CONFIG: cannot read"),
-        "{error}"
-    );
+    let error = World::default().variable(FILE_VARIABLE, "missing.toml").error();
+    assert!(error.contains("environment CHARTLOG_CONFIG: cannot read"), "{error}");
 }
 
 #[test]
@@ -75,9 +70,7 @@ fn every_setting_can_be_given_as_text() {
     for setting in SETTINGS {
         let mut config = Config::default();
         let value = (setting.field)(&mut config).get();
-        let text = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let loaded = World::default()
             .variable(&setting.variable(), &text)
             .flag("--set", setting.key, &text)
@@ -89,22 +82,13 @@ fn every_setting_can_be_given_as_text() {
 #[test]
 fn lists_and_tables_fit_into_the_environment() {
     let world = World::default()
-        .variable(
-            "CHARTLOG_AUTH_AUDIENCE",
-            "chartlog, https://charts.example.org",
-        )
-        .variable(
-            "CHARTLOG_AUTH_ISSUERS",
-            r#"[{ name = "https://a", jwks_file = "a.json" }]"#,
-        )
+        .variable("CHARTLOG_AUTH_AUDIENCE", "chartlog, https://charts.example.org")
+        .variable("CHARTLOG_AUTH_ISSUERS", r#"[{ name = "https://a", jwks_file = "a.json" }]"#)
         .variable("CHARTLOG_SERVER_PUBLIC_URL", "https://charts.example.org");
     let Config { auth, server, .. } = world.loaded().config;
     assert_eq!(auth.audience, ["chartlog", "https://charts.example.org"]);
     assert_eq!(auth.issuers[0].jwks_file, Some("a.json".into()));
-    assert_eq!(
-        server.public_url.as_deref(),
-        Some("https://charts.example.org")
-    );
+    assert_eq!(server.public_url.as_deref(), Some("https://charts.example.org"));
     let world = World::default().variable("CHARTLOG_AUTH_AUDIENCE", r#"["a,b"]"#);
     assert_eq!(world.loaded().config.auth.audience, ["a,b"]);
 }

@@ -42,16 +42,9 @@ impl World {
 
     fn load(&self) -> Result<Loaded, ConfigError> {
         let read_file = |path: &Path| {
-            self.files
-                .get(path)
-                .cloned()
-                .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+            self.files.get(path).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
         };
-        load(
-            &self.overrides,
-            |name| self.environment.get(name).cloned(),
-            read_file,
-        )
+        load(&self.overrides, |name| self.environment.get(name).cloned(), read_file)
     }
 
     fn loaded(&self) -> Loaded {

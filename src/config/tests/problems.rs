@@ -9,79 +9,30 @@ fn an_unknown_key_is_answered_with_the_known_ones() {
                     [demo] has enabled, patients, seed";
     assert_eq!(error, expected);
     let error = with_file("\n[sever]\nlisten = 1\n").error();
-    assert!(
-        error.contains("line 2: unknown section sever; there are server, store,"),
-        "{error}"
-    );
+    assert!(error.contains("line 2: unknown section sever; there are server, store,"), "{error}");
     let error = with_file("server = 1").error();
-    assert!(
-        error.contains("line 1: server must be a section, written [server]"),
-        "{error}"
-    );
+    assert!(error.contains("line 1: server must be a section, written [server]"), "{error}");
     let error = World::default().flag("--set demo.x", "demo.x", "1").error();
-    assert!(
-        error.contains("flag --set demo.x: unknown key demo.x"),
-        "{error}"
-    );
+    assert!(error.contains("flag --set demo.x: unknown key demo.x"), "{error}");
 }
 
 #[test]
 fn a_bad_value_is_answered_with_its_place_and_what_would_be_right() {
     for (key, text, right) in [
-        (
-            "server.listen",
-            "localhost:8080",
-            "an IP address and a port, such as \"127.0.0.1:8080\"",
-        ),
-        (
-            "server.public_url",
-            "ftp://a",
-            "empty, or an address such as",
-        ),
-        (
-            "server.public_url",
-            "https://user:secret@a",
-            "no query, fragment or credentials",
-        ),
+        ("server.listen", "localhost:8080", "an IP address and a port, such as \"127.0.0.1:8080\""),
+        ("server.public_url", "ftp://a", "empty, or an address such as"),
+        ("server.public_url", "https://user:secret@a", "no query, fragment or credentials"),
         ("server.public_url", "https://", "empty, or an address"),
-        (
-            "limits.page_size_max",
-            "0",
-            "a whole number from 1 to 10_000",
-        ),
-        (
-            "limits.page_size_max",
-            "many",
-            "a whole number from 1 to 10_000",
-        ),
-        (
-            "limits.page_size_max",
-            "-1",
-            "a whole number from 1 to 10_000",
-        ),
-        (
-            "limits.page_size_max",
-            "1.5",
-            "a whole number from 1 to 10_000",
-        ),
-        (
-            "limits.page_size_max",
-            "99999999999999999999",
-            "a whole number from 1 to 10_000",
-        ),
-        (
-            "store.segment_bytes_max",
-            "256MB",
-            "a whole number from 1_048_576 to",
-        ),
+        ("limits.page_size_max", "0", "a whole number from 1 to 10_000"),
+        ("limits.page_size_max", "many", "a whole number from 1 to 10_000"),
+        ("limits.page_size_max", "-1", "a whole number from 1 to 10_000"),
+        ("limits.page_size_max", "1.5", "a whole number from 1 to 10_000"),
+        ("limits.page_size_max", "99999999999999999999", "a whole number from 1 to 10_000"),
+        ("store.segment_bytes_max", "256MB", "a whole number from 1_048_576 to"),
         ("auth.local_issuer", "yes", "true or false"),
         ("auth.audience", "a,,b", "a list of at least one name"),
         ("log.format", "xml", "\"text\" or \"json\""),
-        (
-            "log.filter",
-            "chartlog=loud",
-            "a level or a list of filters",
-        ),
+        ("log.filter", "chartlog=loud", "a level or a list of filters"),
     ] {
         let error = World::default().flag("--set", key, text).error();
         let expected = format!("configuration: flag --set: {key} is {text}, but must be ");
@@ -89,10 +40,7 @@ fn a_bad_value_is_answered_with_its_place_and_what_would_be_right() {
         assert!(error.contains(right), "{error}");
     }
     let error = with_file("[demo]\n\nseed = \"one\"\n").error();
-    assert!(
-        error.contains("line 3: demo.seed is \"one\", but must be a whole number"),
-        "{error}"
-    );
+    assert!(error.contains("line 3: demo.seed is \"one\", but must be a whole number"), "{error}");
 }
 
 #[test]
@@ -103,11 +51,7 @@ fn all_problems_are_told_at_once() {
         .flag("--set", "limits.page_size_default", "2000")
         .load()
         .unwrap_err();
-    let keys: Vec<_> = error
-        .problems
-        .iter()
-        .map(|problem| problem.keys[0].as_str())
-        .collect();
+    let keys: Vec<_> = error.problems.iter().map(|problem| problem.keys[0].as_str()).collect();
     let expected = [
         "demo.sead",
         "demo.seed",
@@ -127,10 +71,7 @@ fn all_problems_are_told_at_once() {
 #[test]
 fn a_file_that_is_no_toml_is_told_by_line() {
     let error = with_file("[demo]\nseed = 1\nseed = 2\n").error();
-    assert!(
-        error.contains("file config/chartlog.toml, line 3: this is no TOML: "),
-        "{error}"
-    );
+    assert!(error.contains("file config/chartlog.toml, line 3: this is no TOML: "), "{error}");
     let error = with_file("[demo]\nseed = \n").error();
     assert!(error.contains("line 2: this is no TOML: "), "{error}");
 }
@@ -140,10 +81,7 @@ fn mistakes_within_issuers_are_told_by_their_own_line() {
     let text = "[[auth.issuers]]\nname = \"https://a\"\n\n[[auth.issuers.keys]]\n\
                 algorithm = \"HS256\"\npem_file = \"a.pem\"\n";
     let error = with_file(text).error();
-    assert!(
-        error.contains("line 5: auth.issuers: unknown variant `HS256`"),
-        "{error}"
-    );
+    assert!(error.contains("line 5: auth.issuers: unknown variant `HS256`"), "{error}");
     assert!(error.contains("RS256"), "{error}");
     let error = with_file("[[auth.issuers]]\nname = \"a\"\njwks = \"a\"\n").error();
     assert!(
@@ -157,46 +95,25 @@ fn mistakes_within_issuers_are_told_by_their_own_line() {
         error.contains("auth.issuers: \"a\" has no keys; give it jwks_file or keys"),
         "{error}"
     );
-    assert!(
-        error.contains("auth.issuers: \"a\" is named twice"),
-        "{error}"
-    );
+    assert!(error.contains("auth.issuers: \"a\" is named twice"), "{error}");
 }
 
 #[test]
 fn the_local_issuer_stays_on_this_machine_unless_told_otherwise() {
     let world = || World::default().flag("--listen", "server.listen", "0.0.0.0:8080");
     let error = world().error();
-    assert!(
-        error.contains("flag --listen: server.listen is 0.0.0.0:8080"),
-        "{error}"
-    );
+    assert!(error.contains("flag --listen: server.listen is 0.0.0.0:8080"), "{error}");
     assert!(error.contains("auth.local_issuer off"), "{error}");
-    assert!(
-        error.contains("auth.local_issuer_beyond_loopback on"),
-        "{error}"
-    );
-    world()
-        .variable("CHARTLOG_AUTH_LOCAL_ISSUER", "false")
-        .loaded();
-    world()
-        .variable("CHARTLOG_AUTH_LOCAL_ISSUER_BEYOND_LOOPBACK", "true")
-        .loaded();
-    World::default()
-        .flag("--listen", "server.listen", "[::1]:0")
-        .loaded();
+    assert!(error.contains("auth.local_issuer_beyond_loopback on"), "{error}");
+    world().variable("CHARTLOG_AUTH_LOCAL_ISSUER", "false").loaded();
+    world().variable("CHARTLOG_AUTH_LOCAL_ISSUER_BEYOND_LOOPBACK", "true").loaded();
+    World::default().flag("--listen", "server.listen", "[::1]:0").loaded();
 }
 
 #[test]
 fn limits_that_contradict_each_other_are_refused() {
     let error = with_file("[limits]\npage_size_max = 10\n").error();
-    assert!(
-        error.contains("limits.page_size_default is 50, but must not exceed"),
-        "{error}"
-    );
+    assert!(error.contains("limits.page_size_default is 50, but must not exceed"), "{error}");
     let error = with_file("[store]\nsegment_bytes_max = 1_048_576\n").error();
-    assert!(
-        error.contains("store.group_bytes_max is 8388608, but must not exceed"),
-        "{error}"
-    );
+    assert!(error.contains("store.group_bytes_max is 8388608, but must not exceed"), "{error}");
 }

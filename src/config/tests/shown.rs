@@ -9,11 +9,7 @@ use super::*;
 #[test]
 fn the_example_file_is_the_committed_one_and_says_the_defaults() {
     let committed = include_str!("../../../config/chartlog.toml");
-    assert_eq!(
-        committed,
-        example(),
-        "repeat: chartlog config --example > config/chartlog.toml"
-    );
+    assert_eq!(committed, example(), "repeat: chartlog config --example > config/chartlog.toml");
     let uncomment = |line: &str| match line.strip_prefix('#') {
         Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest.to_owned(),
         _ => line.to_owned(),
@@ -22,12 +18,7 @@ fn the_example_file_is_the_committed_one_and_says_the_defaults() {
     let loaded = with_file(&lines.join("\n")).loaded();
     assert_eq!(loaded.config, Config::default());
     for setting in SETTINGS {
-        assert_ne!(
-            loaded.sources.of(setting.key),
-            Source::Default,
-            "{} is missing",
-            setting.key
-        );
+        assert_ne!(loaded.sources.of(setting.key), Source::Default, "{} is missing", setting.key);
     }
     assert_eq!(with_file(committed).loaded().config, Config::default());
 }
@@ -46,10 +37,7 @@ fn what_is_in_force_is_shown_with_its_sources_and_reads_back_the_same() {
         "issuers = [{ jwks_file = \"a.json\", name = \"https://a\" }]  \
          # file config/chartlog.toml, line 1",
     ] {
-        assert!(
-            text.lines().any(|shown| shown == line),
-            "{line}\nis missing in\n{text}"
-        );
+        assert!(text.lines().any(|shown| shown == line), "{line}\nis missing in\n{text}");
     }
     assert_eq!(with_file(&text).loaded().config, loaded.config);
 }
@@ -84,11 +72,7 @@ fn the_table_is_in_order() {
         assert!(keys.insert(setting.key), "{} is there twice", setting.key);
         order.push(setting.section_and_name().0);
         let default = (setting.field)(&mut Config::default()).get();
-        assert!(
-            setting.kind.accepts(&default),
-            "{} refuses its default",
-            setting.key
-        );
+        assert!(setting.kind.accepts(&default), "{} refuses its default", setting.key);
     }
     order.dedup();
     assert_eq!(order, sections);

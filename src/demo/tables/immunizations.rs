@@ -17,30 +17,17 @@ pub struct Vaccine {
 pub const LIFELONG: i64 = 12 * 130;
 
 pub const SCHEDULE: [Vaccine; 16] = [
-    vaccine(
-        cvx("08", "Hep B, adolescent or pediatric"),
-        &[0, 2, 6],
-        216,
-        95,
-    ),
+    vaccine(cvx("08", "Hep B, adolescent or pediatric"), &[0, 2, 6], 216, 95),
     vaccine(cvx("119", "rotavirus, monovalent"), &[2, 4], 8, 90),
     vaccine(cvx("20", "DTaP"), &[2, 4, 6, 15, 48], 84, 96),
     vaccine(cvx("49", "Hib (PRP-OMP)"), &[2, 4, 12], 60, 94),
-    vaccine(
-        cvx("133", "Pneumococcal conjugate PCV 13"),
-        &[2, 4, 6, 12],
-        60,
-        94,
-    ),
+    vaccine(cvx("133", "Pneumococcal conjugate PCV 13"), &[2, 4, 6, 12], 60, 94),
     vaccine(cvx("10", "IPV"), &[2, 4, 6, 48], 216, 96),
     vaccine(cvx("03", "MMR"), &[12, 48], 216, 96),
     vaccine(cvx("21", "varicella"), &[12, 48], 216, 94),
     vaccine(cvx("83", "Hep A, ped/adol, 2 dose"), &[12, 18], 216, 88),
     vaccine(cvx("115", "Tdap"), &[132], 300, 90),
-    Vaccine {
-        since_year: 2015,
-        ..vaccine(cvx("165", "HPV9"), &[132, 138], 324, 72)
-    },
+    Vaccine { since_year: 2015, ..vaccine(cvx("165", "HPV9"), &[132, 138], 324, 72) },
     vaccine(cvx("114", "meningococcal MCV4P"), &[132, 192], 264, 85),
     vaccine(
         cvx("113", "Td (adult) preservative free"),
@@ -49,12 +36,7 @@ pub const SCHEDULE: [Vaccine; 16] = [
         80,
     ),
     vaccine(cvx("187", "zoster recombinant"), &[600, 604], LIFELONG, 55),
-    vaccine(
-        cvx("33", "pneumococcal polysaccharide PPV23"),
-        &[780],
-        LIFELONG,
-        70,
-    ),
+    vaccine(cvx("33", "pneumococcal polysaccharide PPV23"), &[780], LIFELONG, 70),
     Vaccine {
         since_year: 2021,
         ..vaccine(
@@ -79,11 +61,5 @@ const fn vaccine(
     until_months: i64,
     uptake_percent: u32,
 ) -> Vaccine {
-    Vaccine {
-        code,
-        due_months,
-        until_months,
-        since_year: 1990,
-        uptake_percent,
-    }
+    Vaccine { code, due_months, until_months, since_year: 1990, uptake_percent }
 }

@@ -139,10 +139,7 @@ pub const METABOLIC: Panel = Panel {
             (100.0, 105.0),
         ),
         measured(
-            loinc(
-                "2028-9",
-                "Carbon dioxide, total [Moles/volume] in Serum or Plasma",
-            ),
+            loinc("2028-9", "Carbon dioxide, total [Moles/volume] in Serum or Plasma"),
             MMOL_PER_L,
             0,
             Between(22.0, 29.0),
@@ -157,10 +154,7 @@ pub const LIPIDS: Panel = Panel {
         Test {
             normal_women: Some(Above(50.0)),
             ..measured(
-                loinc(
-                    HDL_CODE,
-                    "Cholesterol in HDL [Mass/volume] in Serum or Plasma",
-                ),
+                loinc(HDL_CODE, "Cholesterol in HDL [Mass/volume] in Serum or Plasma"),
                 MG_PER_DL,
                 0,
                 Above(40.0),
@@ -168,20 +162,14 @@ pub const LIPIDS: Panel = Panel {
             )
         },
         measured(
-            loinc(
-                TRIGLYCERIDE_CODE,
-                "Triglyceride [Mass/volume] in Serum or Plasma",
-            ),
+            loinc(TRIGLYCERIDE_CODE, "Triglyceride [Mass/volume] in Serum or Plasma"),
             MG_PER_DL,
             0,
             Below(150.0),
             (80.0, 150.0),
         ),
         measured(
-            loinc(
-                LDL_CODE,
-                "Cholesterol in LDL [Mass/volume] in Serum or Plasma by calculation",
-            ),
+            loinc(LDL_CODE, "Cholesterol in LDL [Mass/volume] in Serum or Plasma by calculation"),
             MG_PER_DL,
             0,
             Below(130.0),
@@ -205,20 +193,14 @@ pub const BLOOD_COUNT: Panel = Panel {
     code: loinc("58410-2", "CBC panel - Blood by Automated count"),
     tests: &[
         measured(
-            loinc(
-                LEUKOCYTES_CODE,
-                "Leukocytes [#/volume] in Blood by Automated count",
-            ),
+            loinc(LEUKOCYTES_CODE, "Leukocytes [#/volume] in Blood by Automated count"),
             THOUSAND_PER_UL,
             1,
             Between(4.0, 11.0),
             (5.0, 9.0),
         ),
         measured(
-            loinc(
-                ERYTHROCYTES_CODE,
-                "Erythrocytes [#/volume] in Blood by Automated count",
-            ),
+            loinc(ERYTHROCYTES_CODE, "Erythrocytes [#/volume] in Blood by Automated count"),
             MILLION_PER_UL,
             2,
             Between(4.1, 5.7),
@@ -288,9 +270,6 @@ const fn measured(
         digits,
         normal,
         normal_women: None,
-        source: Source::Measured {
-            low: set_point.0,
-            high: set_point.1,
-        },
+        source: Source::Measured { low: set_point.0, high: set_point.1 },
     }
 }

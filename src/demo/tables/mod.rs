@@ -49,11 +49,7 @@ pub const fn cvx(code: &'static str, display: &'static str) -> Coding {
 }
 
 pub const fn coding(system: &'static str, code: &'static str, display: &'static str) -> Coding {
-    Coding {
-        system,
-        code,
-        display,
-    }
+    Coding { system, code, display }
 }
 
 /// Code systems by their canonical addresses.

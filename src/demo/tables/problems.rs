@@ -57,10 +57,7 @@ pub const CHRONIC: [Chronic; 7] = [
         plan: Some(Plan {
             category: snomed("443402002", "Lifestyle education regarding hypertension"),
             activities: &[
-                snomed(
-                    "1151000175103",
-                    "Dietary approaches to stop hypertension diet",
-                ),
+                snomed("1151000175103", "Dietary approaches to stop hypertension diet"),
                 snomed("386463000", "Prescribed activity/exercise education"),
             ],
             goal: "Systolic blood pressure below 135 mmHg",

@@ -41,26 +41,14 @@ pub struct Location {
     pub organization: &'static Organization,
 }
 
-pub const CONSULTING_ROOMS: Location = Location {
-    id: "loc-consulting",
-    name: "Consulting rooms",
-    kind: "wi",
-    organization: &CLINIC,
-};
+pub const CONSULTING_ROOMS: Location =
+    Location { id: "loc-consulting", name: "Consulting rooms", kind: "wi", organization: &CLINIC };
 
-pub const TREATMENT_ROOM: Location = Location {
-    id: "loc-treatment",
-    name: "Treatment room",
-    kind: "ro",
-    organization: &CLINIC,
-};
+pub const TREATMENT_ROOM: Location =
+    Location { id: "loc-treatment", name: "Treatment room", kind: "ro", organization: &CLINIC };
 
-pub const LABORATORY: Location = Location {
-    id: "loc-laboratory",
-    name: "Laboratory",
-    kind: "ro",
-    organization: &HOSPITAL,
-};
+pub const LABORATORY: Location =
+    Location { id: "loc-laboratory", name: "Laboratory", kind: "ro", organization: &HOSPITAL };
 
 pub const EMERGENCY: Location = Location {
     id: "loc-emergency",
@@ -101,59 +89,28 @@ pub const NURSE: Clinician = Clinician {
     ..doctor("prac-weber", "Lena", "Weber", "female", GENERAL_PRACTICE)
 };
 
-pub const PATHOLOGIST: Clinician = Clinician {
-    location: &LABORATORY,
-    ..doctor("prac-osei", "Kofi", "Osei", "male", PATHOLOGY)
-};
+pub const PATHOLOGIST: Clinician =
+    Clinician { location: &LABORATORY, ..doctor("prac-osei", "Kofi", "Osei", "male", PATHOLOGY) };
 
 pub const EMERGENCY_DOCTORS: [Clinician; 2] = [
     Clinician {
         location: &EMERGENCY,
-        ..doctor(
-            "prac-lindqvist",
-            "Maja",
-            "Lindqvist",
-            "female",
-            EMERGENCY_MEDICINE,
-        )
+        ..doctor("prac-lindqvist", "Maja", "Lindqvist", "female", EMERGENCY_MEDICINE)
     },
     Clinician {
         location: &EMERGENCY,
-        ..doctor(
-            "prac-romero",
-            "Andrés",
-            "Romero",
-            "male",
-            EMERGENCY_MEDICINE,
-        )
+        ..doctor("prac-romero", "Andrés", "Romero", "male", EMERGENCY_MEDICINE)
     },
 ];
 
 pub const FAMILY_DOCTORS: [Clinician; 3] = [
-    doctor(
-        "prac-adeyemi",
-        "Folake",
-        "Adeyemi",
-        "female",
-        GENERAL_PRACTICE,
-    ),
+    doctor("prac-adeyemi", "Folake", "Adeyemi", "female", GENERAL_PRACTICE),
     doctor("prac-brandt", "Jonas", "Brandt", "male", GENERAL_PRACTICE),
-    doctor(
-        "prac-sullivan",
-        "Maeve",
-        "Sullivan",
-        "female",
-        GENERAL_PRACTICE,
-    ),
+    doctor("prac-sullivan", "Maeve", "Sullivan", "female", GENERAL_PRACTICE),
 ];
 
-pub const CHILDRENS_DOCTORS: [Clinician; 1] = [doctor(
-    "prac-yamada",
-    "Haruto",
-    "Yamada",
-    "male",
-    PAEDIATRICS,
-)];
+pub const CHILDRENS_DOCTORS: [Clinician; 1] =
+    [doctor("prac-yamada", "Haruto", "Yamada", "male", PAEDIATRICS)];
 
 /// Everyone, in the order of the directory.
 pub fn clinicians() -> impl Iterator<Item = Clinician> {
@@ -171,15 +128,7 @@ const fn doctor(
     gender: &'static str,
     specialty: Coding,
 ) -> Clinician {
-    Clinician {
-        id,
-        given,
-        family,
-        gender,
-        role: DOCTOR,
-        specialty,
-        location: &CONSULTING_ROOMS,
-    }
+    Clinician { id, given, family, gender, role: DOCTOR, specialty, location: &CONSULTING_ROOMS }
 }
 
 impl Clinician {

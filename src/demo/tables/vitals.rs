@@ -11,10 +11,8 @@ pub const SYSTOLIC: Coding = loinc("8480-6", "Systolic blood pressure");
 pub const DIASTOLIC: Coding = loinc("8462-4", "Diastolic blood pressure");
 pub const HEART_RATE: Coding = loinc("8867-4", "Heart rate");
 pub const TEMPERATURE: Coding = loinc("8310-5", "Body temperature");
-pub const OXYGEN_SATURATION: Coding = loinc(
-    "59408-5",
-    "Oxygen saturation in Arterial blood by Pulse oximetry",
-);
+pub const OXYGEN_SATURATION: Coding =
+    loinc("59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry");
 pub const SMOKING: Coding = loinc("72166-2", "Tobacco smoking status");
 
 pub const NEVER_SMOKED: Coding = snomed("266919005", "Never smoked tobacco");
@@ -24,19 +22,10 @@ pub const SMOKES_DAILY: Coding = snomed("449868002", "Smokes tobacco daily");
 pub const CENTIMETRE: Unit = Unit::same("cm");
 pub const KILOGRAM: Unit = Unit::same("kg");
 pub const KILOGRAM_PER_SQUARE_METRE: Unit = Unit::same("kg/m2");
-pub const MILLIMETRE_OF_MERCURY: Unit = Unit {
-    text: "mmHg",
-    code: "mm[Hg]",
-};
-pub const CELSIUS: Unit = Unit {
-    text: "°C",
-    code: "Cel",
-};
+pub const MILLIMETRE_OF_MERCURY: Unit = Unit { text: "mmHg", code: "mm[Hg]" };
+pub const CELSIUS: Unit = Unit { text: "°C", code: "Cel" };
 pub const PERCENT: Unit = Unit::same("%");
-pub const PER_MINUTE: Unit = Unit {
-    text: "beats/minute",
-    code: "/min",
-};
+pub const PER_MINUTE: Unit = Unit { text: "beats/minute", code: "/min" };
 
 /// Median height and weight of children (CDC growth charts, both sexes, rounded).
 pub struct Growth {
@@ -62,9 +51,5 @@ pub const GROWTH: [Growth; 13] = [
 ];
 
 const fn growth(age_months: i64, height_cm: f64, weight_kg: f64) -> Growth {
-    Growth {
-        age_months,
-        height_cm,
-        weight_kg,
-    }
+    Growth { age_months, height_cm, weight_kg }
 }

@@ -1,7 +1,8 @@
 //! What is refused on every write, whatever the resource type: the rules of FHIR R4's JSON
 //! (§2.6.2) and of all resources (§2.26, §2.27).
 //!
-//! All problems are reported at once, each with its FHIRPath. Never: knowledge of a type's elements.
+//! All problems are reported at once, each with its FHIRPath. Never: knowledge of a type's
+//! elements.
 
 mod place;
 mod problem;
@@ -24,8 +25,8 @@ pub struct Checked {
 
 /// Checks a resource, of the expected type if there is one.
 ///
-/// `place` is the FHIRPath of the resource in what was sent, such as `Bundle.entry[3].resource`; it
-/// is empty if the resource is all that was sent.
+/// `place` is the FHIRPath of the resource in what was sent, such as `Bundle.entry[3].resource`;
+/// it is empty if the resource is all that was sent.
 ///
 /// # Errors
 ///
@@ -74,19 +75,11 @@ fn resource_rules(
     if let Some(meta) = resource.get("meta")
         && !meta.is_object()
     {
-        problems.add(
-            IssueCode::Structure,
-            &place.member("meta"),
-            "meta is a JSON object",
-        );
+        problems.add(IssueCode::Structure, &place.member("meta"), "meta is a JSON object");
     }
     let id = resource.get("id")?;
     let Some(text) = id.as_str() else {
-        problems.add(
-            IssueCode::Structure,
-            &place.member("id"),
-            "an id is a JSON string",
-        );
+        problems.add(IssueCode::Structure, &place.member("id"), "an id is a JSON string");
         return None;
     };
     match ResourceId::parse(&text) {
@@ -176,10 +169,8 @@ fn resource_type(value: Node<'_>, place: &Place<'_>, problems: &mut Problems) {
     match value.as_str() {
         Some(name) if ResourceType::from_name(&name).is_some() || name.is_empty() => {}
         Some(name) => {
-            let diagnostics = format!(
-                "\"{}\" is not a resource type of FHIR R4",
-                super::types::quotable(&name)
-            );
+            let diagnostics =
+                format!("\"{}\" is not a resource type of FHIR R4", super::types::quotable(&name));
             problems.add(IssueCode::NotSupported, place, diagnostics);
         }
         None => problems.add(IssueCode::Structure, place, "resourceType is a JSON string"),
@@ -189,11 +180,7 @@ fn resource_type(value: Node<'_>, place: &Place<'_>, problems: &mut Problems) {
 /// Resources within a resource: FHIR R4 §2.27.2, invariant dom-2.
 fn contained(array: Node<'_>, place: &Place<'_>, problems: &mut Problems) {
     if array.kind() != Kind::Array {
-        problems.add(
-            IssueCode::Structure,
-            place,
-            "contained is a JSON array of resources",
-        );
+        problems.add(IssueCode::Structure, place, "contained is a JSON array of resources");
     }
     for (index, resource) in array.items().enumerate() {
         if problems.is_full() {
@@ -201,21 +188,13 @@ fn contained(array: Node<'_>, place: &Place<'_>, problems: &mut Problems) {
         }
         let place = place.item(index);
         if !resource.is_object() {
-            problems.add(
-                IssueCode::Structure,
-                &place,
-                "a contained resource is a JSON object",
-            );
+            problems.add(IssueCode::Structure, &place, "a contained resource is a JSON object");
             continue;
         }
         resource_rules(resource, &place, problems);
         if resource.get("contained").is_some() {
             let diagnostics = "a contained resource does not contain resources (dom-2)";
-            problems.add(
-                IssueCode::Invariant,
-                &place.member("contained"),
-                diagnostics,
-            );
+            problems.add(IssueCode::Invariant, &place.member("contained"), diagnostics);
         }
     }
 }

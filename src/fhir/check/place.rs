@@ -43,7 +43,5 @@ fn is_identifier(name: &str) -> bool {
     const LENGTH_MAX: usize = 80;
     name.len() <= LENGTH_MAX
         && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

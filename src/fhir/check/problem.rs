@@ -65,11 +65,7 @@ impl Problems {
     ) {
         if !self.is_full() {
             let (expression, diagnostics) = (place.to_string(), diagnostics.into());
-            self.0.push(Problem {
-                code,
-                expression,
-                diagnostics,
-            });
+            self.0.push(Problem { code, expression, diagnostics });
         }
     }
 

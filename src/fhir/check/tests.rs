@@ -10,20 +10,14 @@ fn problems(text: &str, place: &str) -> Vec<(&'static str, String)> {
     let expected = ResourceType::from_name("Patient");
     let problems =
         check(expected, document.root(), place).map_or_else(|problems| problems, |_| vec![]);
-    problems
-        .into_iter()
-        .map(|problem| (problem.code.as_str(), problem.expression))
-        .collect()
+    problems.into_iter().map(|problem| (problem.code.as_str(), problem.expression)).collect()
 }
 
 #[test]
 fn passes_what_is_right() {
     let cases = [
         (r#"{"resourceType":"Patient"}"#, None),
-        (
-            r#"{"resourceType":"Patient","id":"a-1.B","meta":{"tag":[{"code":"x"}]}}"#,
-            Some("a-1.B"),
-        ),
+        (r#"{"resourceType":"Patient","id":"a-1.B","meta":{"tag":[{"code":"x"}]}}"#, Some("a-1.B")),
         (
             r#"{"resourceType":"Patient","name":[{"given":["a",null],"_given":[null,{"id":"x"}]}],
             "_birthDate":{"id":"y"},"active":false,"multipleBirthInteger":0,
@@ -34,15 +28,9 @@ fn passes_what_is_right() {
     for (text, id) in cases {
         let document = Document::parse(text).unwrap();
         let id = id.map(|id| ResourceId::parse(id).unwrap());
-        let checked = Checked {
-            kind: ResourceType::PATIENT,
-            id,
-        };
+        let checked = Checked { kind: ResourceType::PATIENT, id };
         assert_eq!(check(None, document.root(), ""), Ok(checked.clone()));
-        assert_eq!(
-            check(Some(ResourceType::PATIENT), document.root(), ""),
-            Ok(checked)
-        );
+        assert_eq!(check(Some(ResourceType::PATIENT), document.root(), ""), Ok(checked));
     }
 }
 
@@ -54,56 +42,20 @@ fn refuses_what_is_wrong_and_says_where() {
         ("\"Patient\"", &[("structure", "Resource")]),
         ("{}", &[("required", "Resource")]),
         (r#"{"id":"1"}"#, &[("required", "Resource")]),
-        (
-            r#"{"resourceType":"Foo"}"#,
-            &[("not-supported", "Resource.resourceType")],
-        ),
-        (
-            r#"{"resourceType":""}"#,
-            &[("structure", "Resource.resourceType")],
-        ),
-        (
-            r#"{"resourceType":7}"#,
-            &[("structure", "Resource.resourceType")],
-        ),
-        (
-            r#"{"resourceType":"Group"}"#,
-            &[("value", "Group.resourceType")],
-        ),
-        (
-            r#"{"resourceType":"Patient","id":7}"#,
-            &[("structure", "Patient.id")],
-        ),
-        (
-            r#"{"resourceType":"Patient","id":"a_b"}"#,
-            &[("value", "Patient.id")],
-        ),
-        (
-            r#"{"resourceType":"Patient","id":""}"#,
-            &[("structure", "Patient.id")],
-        ),
-        (
-            r#"{"resourceType":"Patient","meta":[{"id":"x"}]}"#,
-            &[("structure", "Patient.meta")],
-        ),
-        (
-            r#"{"resourceType":"Patient","active":null}"#,
-            &[("structure", "Patient.active")],
-        ),
-        (
-            r#"{"resourceType":"Patient","name":[]}"#,
-            &[("structure", "Patient.name")],
-        ),
-        (
-            r#"{"resourceType":"Patient","name":[{}]}"#,
-            &[("structure", "Patient.name[0]")],
-        ),
+        (r#"{"resourceType":"Foo"}"#, &[("not-supported", "Resource.resourceType")]),
+        (r#"{"resourceType":""}"#, &[("structure", "Resource.resourceType")]),
+        (r#"{"resourceType":7}"#, &[("structure", "Resource.resourceType")]),
+        (r#"{"resourceType":"Group"}"#, &[("value", "Group.resourceType")]),
+        (r#"{"resourceType":"Patient","id":7}"#, &[("structure", "Patient.id")]),
+        (r#"{"resourceType":"Patient","id":"a_b"}"#, &[("value", "Patient.id")]),
+        (r#"{"resourceType":"Patient","id":""}"#, &[("structure", "Patient.id")]),
+        (r#"{"resourceType":"Patient","meta":[{"id":"x"}]}"#, &[("structure", "Patient.meta")]),
+        (r#"{"resourceType":"Patient","active":null}"#, &[("structure", "Patient.active")]),
+        (r#"{"resourceType":"Patient","name":[]}"#, &[("structure", "Patient.name")]),
+        (r#"{"resourceType":"Patient","name":[{}]}"#, &[("structure", "Patient.name[0]")]),
         (
             r#"{"resourceType":"Patient","name":[{"id":"x"},{"given":["a",""],"family":""}]}"#,
-            &[
-                ("structure", "Patient.name[1].given[1]"),
-                ("structure", "Patient.name[1].family"),
-            ],
+            &[("structure", "Patient.name[1].given[1]"), ("structure", "Patient.name[1].family")],
         ),
         (
             r#"{"resourceType":"Patient","name":[{"given":[null,"b"],"_given":[null,{"id":"x"}]}]}"#,
@@ -112,10 +64,7 @@ fn refuses_what_is_wrong_and_says_where() {
                 ("structure", "Patient.name[0]._given[0]"),
             ],
         ),
-        (
-            r#"{"resourceType":"Patient","name":[["x"]]}"#,
-            &[("structure", "Patient.name[0]")],
-        ),
+        (r#"{"resourceType":"Patient","name":[["x"]]}"#, &[("structure", "Patient.name[0]")]),
         (
             r#"{"resourceType":"Patient","contained":[{"resourceType":"Foo"},{"id":"x y"},"z"]}"#,
             &[
@@ -134,16 +83,11 @@ fn refuses_what_is_wrong_and_says_where() {
             r#"{"resourceType":"Patient","contained":{"resourceType":"Group"}}"#,
             &[("structure", "Patient.contained")],
         ),
-        (
-            r#"{"resourceType":"Patient","a b`":""}"#,
-            &[("structure", "Patient.`a b\\\\``")],
-        ),
+        (r#"{"resourceType":"Patient","a b`":""}"#, &[("structure", "Patient.`a b\\\\``")]),
     ];
     for (text, expected) in cases {
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|(code, place)| (*code, (*place).to_owned()))
-            .collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(code, place)| (*code, (*place).to_owned())).collect();
         assert_eq!(problems(text, ""), expected, "{text}");
     }
 }
@@ -163,10 +107,7 @@ fn says_what_would_be_right() {
 
 #[test]
 fn places_begin_with_the_place_of_the_resource() {
-    let found = problems(
-        r#"{"resourceType":"Patient","id":"a b"}"#,
-        "Bundle.entry[3].resource",
-    );
+    let found = problems(r#"{"resourceType":"Patient","id":"a b"}"#, "Bundle.entry[3].resource");
     assert_eq!(found, [("value", "Bundle.entry[3].resource.id".to_owned())]);
 }
 

@@ -20,41 +20,25 @@ impl InstantRange {
 
     /// The ranges of instants, of which any may match, that a prefix and a date ask for.
     ///
-    /// A date stands for the whole year, month, day, minute, second or fraction that it names, in its
-    /// time zone; without one, in UTC.
+    /// A date stands for the whole year, month, day, minute, second or fraction that it names, in
+    /// its time zone; without one, in UTC.
     pub(super) fn parse(text: &str) -> Result<Vec<Self>, String> {
         let (prefix, date) = match text.bytes().take_while(u8::is_ascii_lowercase).count() {
             2 => text.split_at_checked(2).unwrap_or(("", text)),
             _ => ("", text),
         };
         let named = date_range(date).ok_or_else(|| {
-            let hint = if date.contains(' ') {
-                "; in a URL, '+' is written %2B"
-            } else {
-                ""
-            };
+            let hint = if date.contains(' ') { "; in a URL, '+' is written %2B" } else { "" };
             let date = crate::fhir::types::quotable(date);
             format!(
                 "\"{date}\" is not a date of the form YYYY, YYYY-MM, YYYY-MM-DD or \
                  YYYY-MM-DDThh:mm[:ss[.sss]] with an optional time zone Z or ±hh:mm{hint}"
             )
         })?;
-        let before = Self {
-            from: i64::MIN,
-            until: named.from,
-        };
-        let until_its_end = Self {
-            from: i64::MIN,
-            until: named.until,
-        };
-        let since_its_start = Self {
-            from: named.from,
-            until: i64::MAX,
-        };
-        let after = Self {
-            from: named.until,
-            until: i64::MAX,
-        };
+        let before = Self { from: i64::MIN, until: named.from };
+        let until_its_end = Self { from: i64::MIN, until: named.until };
+        let since_its_start = Self { from: named.from, until: i64::MAX };
+        let after = Self { from: named.until, until: i64::MAX };
         Ok(match prefix {
             "" | "eq" => vec![named],
             "ne" => vec![before, after],
@@ -97,10 +81,7 @@ fn day_range(text: &str) -> Option<InstantRange> {
         }
     };
     let micros = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
-    Some(InstantRange {
-        from: micros(from),
-        until: micros(until),
-    })
+    Some(InstantRange { from: micros(from), until: micros(until) })
 }
 
 /// `hh:mm`, `hh:mm:ss` or `hh:mm:ss.s…`, with or without a time zone.
@@ -117,10 +98,8 @@ fn time_range(date: NaiveDate, text: &str) -> Option<InstantRange> {
     let mut parts = time.split(':');
     let hour = digits(parts.next()?, 2)?;
     let minute = digits(parts.next()?, 2)?;
-    let second = parts
-        .next()
-        .map(|second| digits(second, 2))
-        .map_or(Some(None), |read| read.map(Some))?;
+    let second =
+        parts.next().map(|second| digits(second, 2)).map_or(Some(None), |read| read.map(Some))?;
     if parts.next().is_some() {
         return None;
     }
@@ -131,10 +110,7 @@ fn time_range(date: NaiveDate, text: &str) -> Option<InstantRange> {
     };
     let time = NaiveTime::from_hms_micro_opt(hour, minute, second.unwrap_or(0), micros)?;
     let from = in_zone(date.and_time(time), zone)?.timestamp_micros();
-    Some(InstantRange {
-        from,
-        until: from + width,
-    })
+    Some(InstantRange { from, until: from + width })
 }
 
 /// A fraction of a second in microseconds, and how many of them its last digit stands for.
@@ -187,9 +163,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn micros(text: &str) -> i64 {
-        DateTime::parse_from_rfc3339(text)
-            .unwrap()
-            .timestamp_micros()
+        DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros()
     }
 
     #[test]
@@ -199,66 +173,30 @@ mod tests {
             ("2024-02", "2024-02-01T00:00:00Z", "2024-03-01T00:00:00Z"),
             ("2024-12", "2024-12-01T00:00:00Z", "2025-01-01T00:00:00Z"),
             ("2024-02-29", "2024-02-29T00:00:00Z", "2024-03-01T00:00:00Z"),
-            (
-                "2024-02-29T23:59",
-                "2024-02-29T23:59:00Z",
-                "2024-03-01T00:00:00Z",
-            ),
-            (
-                "2024-02-29T10:00:59",
-                "2024-02-29T10:00:59Z",
-                "2024-02-29T10:01:00Z",
-            ),
-            (
-                "2024-02-29T10:00:00.5Z",
-                "2024-02-29T10:00:00.5Z",
-                "2024-02-29T10:00:00.6Z",
-            ),
-            (
-                "2024-02-29T10:00:00.123Z",
-                "2024-02-29T10:00:00.123Z",
-                "2024-02-29T10:00:00.124Z",
-            ),
+            ("2024-02-29T23:59", "2024-02-29T23:59:00Z", "2024-03-01T00:00:00Z"),
+            ("2024-02-29T10:00:59", "2024-02-29T10:00:59Z", "2024-02-29T10:01:00Z"),
+            ("2024-02-29T10:00:00.5Z", "2024-02-29T10:00:00.5Z", "2024-02-29T10:00:00.6Z"),
+            ("2024-02-29T10:00:00.123Z", "2024-02-29T10:00:00.123Z", "2024-02-29T10:00:00.124Z"),
             (
                 "2024-02-29T10:00:00.1234567Z",
                 "2024-02-29T10:00:00.123456Z",
                 "2024-02-29T10:00:00.123457Z",
             ),
-            (
-                "2024-03-01T00:30+02:00",
-                "2024-02-29T22:30:00Z",
-                "2024-02-29T22:31:00Z",
-            ),
-            (
-                "2024-02-29T22:30:00-05:30",
-                "2024-03-01T04:00:00Z",
-                "2024-03-01T04:00:01Z",
-            ),
-            (
-                "1969-12-31T23:59:59Z",
-                "1969-12-31T23:59:59Z",
-                "1970-01-01T00:00:00Z",
-            ),
+            ("2024-03-01T00:30+02:00", "2024-02-29T22:30:00Z", "2024-02-29T22:31:00Z"),
+            ("2024-02-29T22:30:00-05:30", "2024-03-01T04:00:00Z", "2024-03-01T04:00:01Z"),
+            ("1969-12-31T23:59:59Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"),
         ];
         for (text, from, until) in cases {
-            let range = InstantRange {
-                from: micros(from),
-                until: micros(until),
-            };
+            let range = InstantRange { from: micros(from), until: micros(until) };
             assert_eq!(InstantRange::parse(text), Ok(vec![range]), "{text}");
         }
     }
 
     #[test]
     fn prefixes_compare_with_the_whole_range() {
-        let (before, start) = (
-            micros("2024-02-29T23:59:59.999999Z"),
-            micros("2024-03-01T00:00:00Z"),
-        );
-        let (end, after) = (
-            micros("2024-03-31T23:59:59.999999Z"),
-            micros("2024-04-01T00:00:00Z"),
-        );
+        let (before, start) =
+            (micros("2024-02-29T23:59:59.999999Z"), micros("2024-03-01T00:00:00Z"));
+        let (end, after) = (micros("2024-03-31T23:59:59.999999Z"), micros("2024-04-01T00:00:00Z"));
         let cases = [
             ("", [false, true, true, false]),
             ("eq", [false, true, true, false]),
@@ -309,10 +247,7 @@ mod tests {
             assert!(InstantRange::parse(text).is_err(), "{text}");
         }
         let error = InstantRange::parse("ap2024").unwrap_err();
-        assert!(
-            error.starts_with("the prefix \"ap\" is not supported"),
-            "{error}"
-        );
+        assert!(error.starts_with("the prefix \"ap\" is not supported"), "{error}");
         let error = InstantRange::parse("2024-02-29T10:00:00 02:00").unwrap_err();
         assert!(error.ends_with("in a URL, '+' is written %2B"), "{error}");
     }

@@ -1,8 +1,8 @@
 //! What a search asks for, as terms: FHIR R4 §3.1.1 (Search).
 //!
 //! In: a resource type and its query, decoded by [`parse_query`] into names and values. Out:
-//! [`Criteria`] made of the same [`Term`]s that resources have, so that the index and the matcher in
-//! memory cannot disagree. What is not understood is a [`SearchProblem`], never ignored. Never:
+//! [`Criteria`] made of the same [`Term`]s that resources have, so that the index and the matcher
+//! in memory cannot disagree. What is not understood is a [`SearchProblem`], never ignored. Never:
 //! parameters that shape the result (`_count`, `_sort`, …); the caller takes those out before.
 
 mod instant;
@@ -55,28 +55,19 @@ impl Criteria {
                 });
             }
         }
-        if problems.is_empty() {
-            Ok(criteria)
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(criteria) } else { Err(problems) }
     }
 
     /// Whether a resource meets the criteria.
     ///
-    /// `terms` are those of [`terms_of`](super::terms_of), sorted; `last_updated` is in microseconds
-    /// since 1970-01-01T00:00:00Z.
+    /// `terms` are those of [`terms_of`](super::terms_of), sorted; `last_updated` is in
+    /// microseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn matches(&self, terms: &[Term], id: &ResourceId, last_updated: i64) -> bool {
         let has = |term: &Term| terms.binary_search(term).is_ok();
         let contains = |range: &InstantRange| range.contains(last_updated);
-        self.ids
-            .as_ref()
-            .is_none_or(|ids| ids.binary_search(id).is_ok())
-            && self
-                .last_updated
-                .iter()
-                .all(|ranges| ranges.iter().any(contains))
+        self.ids.as_ref().is_none_or(|ids| ids.binary_search(id).is_ok())
+            && self.last_updated.iter().all(|ranges| ranges.iter().any(contains))
             && self.clauses.iter().all(|clause| clause.iter().any(has))
     }
 

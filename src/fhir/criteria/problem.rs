@@ -33,11 +33,7 @@ pub enum ProblemKind {
 /// Names the parameter, and lists those that there are.
 pub(super) fn unknown_parameter(kind: ResourceType, name: &str) -> Refusal {
     let mut supported = vec!["_id", "_lastUpdated"];
-    supported.extend(
-        search_parameters(kind)
-            .iter()
-            .map(|parameter| parameter.name),
-    );
+    supported.extend(search_parameters(kind).iter().map(|parameter| parameter.name));
     let diagnostics = format!(
         "{kind} has no search parameter \"{}\" on this server; supported are {}",
         quotable(name),

@@ -12,26 +12,14 @@ const PATIENT: u16 = 11;
 const SUBJECT: u16 = 22;
 
 fn parse(query: &str) -> Result<Criteria, Vec<SearchProblem>> {
-    let pairs: Vec<_> = query
-        .split('&')
-        .map(|pair| pair.split_once('=').unwrap())
-        .collect();
-    let pairs: Vec<_> = pairs
-        .iter()
-        .map(|(name, value)| ((*name).into(), (*value).into()))
-        .collect();
-    Criteria::parse(
-        ResourceType::from_name("Observation").unwrap(),
-        &pairs,
-        Some(BASE),
-    )
+    let pairs: Vec<_> = query.split('&').map(|pair| pair.split_once('=').unwrap()).collect();
+    let pairs: Vec<_> =
+        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    Criteria::parse(ResourceType::from_name("Observation").unwrap(), &pairs, Some(BASE))
 }
 
 fn references(parameter: u16, texts: &[&str]) -> Vec<Term> {
-    texts
-        .iter()
-        .map(|text| Term::reference(parameter, text, None))
-        .collect()
+    texts.iter().map(|text| Term::reference(parameter, text, None)).collect()
 }
 
 #[test]
@@ -40,49 +28,19 @@ fn values_become_terms() {
     let in_system = |system, value| Term::token_in_system(IDENTIFIER, system, value);
     let cases = [
         ("identifier=v", vec![vec![token("v")]]),
-        (
-            "identifier=http://s|v",
-            vec![vec![in_system("http://s", "v")]],
-        ),
+        ("identifier=http://s|v", vec![vec![in_system("http://s", "v")]]),
         ("identifier=|v", vec![vec![in_system("", "v")]]),
-        (
-            "identifier=v,s|w",
-            vec![vec![token("v"), in_system("s", "w")]],
-        ),
-        (
-            "identifier=v&identifier=w",
-            vec![vec![token("v")], vec![token("w")]],
-        ),
+        ("identifier=v,s|w", vec![vec![token("v"), in_system("s", "w")]]),
+        ("identifier=v&identifier=w", vec![vec![token("v")], vec![token("w")]]),
         (r"identifier=a\,b\|c\$d\\e", vec![vec![token(r"a,b|c$d\e")]]),
         (r"identifier=s\|t|v", vec![vec![in_system("s|t", "v")]]),
-        (
-            "subject=Patient/1",
-            vec![references(SUBJECT, &["Patient/1"])],
-        ),
-        (
-            "subject=Patient/1/_history/2",
-            vec![references(SUBJECT, &["Patient/1"])],
-        ),
-        (
-            "subject=http://here/fhir/Patient/1",
-            vec![references(SUBJECT, &["Patient/1"])],
-        ),
-        (
-            "subject=http://there/Patient/1",
-            vec![references(SUBJECT, &["http://there/Patient/1"])],
-        ),
-        (
-            "subject=urn:uuid:1",
-            vec![references(SUBJECT, &["urn:uuid:1"])],
-        ),
-        (
-            "subject:Group=1,2",
-            vec![references(SUBJECT, &["Group/1", "Group/2"])],
-        ),
-        (
-            "patient=1",
-            vec![references(PATIENT, &["Group/1", "Patient/1"])],
-        ),
+        ("subject=Patient/1", vec![references(SUBJECT, &["Patient/1"])]),
+        ("subject=Patient/1/_history/2", vec![references(SUBJECT, &["Patient/1"])]),
+        ("subject=http://here/fhir/Patient/1", vec![references(SUBJECT, &["Patient/1"])]),
+        ("subject=http://there/Patient/1", vec![references(SUBJECT, &["http://there/Patient/1"])]),
+        ("subject=urn:uuid:1", vec![references(SUBJECT, &["urn:uuid:1"])]),
+        ("subject:Group=1,2", vec![references(SUBJECT, &["Group/1", "Group/2"])]),
+        ("patient=1", vec![references(PATIENT, &["Group/1", "Patient/1"])]),
         (
             "subject=1&identifier=v",
             vec![
@@ -92,27 +50,14 @@ fn values_become_terms() {
         ),
     ];
     for (query, clauses) in cases {
-        assert_eq!(
-            parse(query).unwrap(),
-            Criteria {
-                clauses,
-                ..Criteria::default()
-            },
-            "{query}"
-        );
+        assert_eq!(parse(query).unwrap(), Criteria { clauses, ..Criteria::default() }, "{query}");
     }
 }
 
 #[test]
 fn ids_are_alternatives_and_repeated_lists_intersect() {
     let ids = |query| -> Vec<String> {
-        parse(query)
-            .unwrap()
-            .ids
-            .unwrap()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        parse(query).unwrap().ids.unwrap().iter().map(ToString::to_string).collect()
     };
     assert_eq!(ids("_id=b,a,b"), ["a", "b"]);
     assert_eq!(ids("_id=a,b,c&_id=c,b,d"), ["b", "c"]);
@@ -133,16 +78,8 @@ fn what_is_not_understood_is_refused_by_name() {
             UnknownParameter,
             "Observation has no search parameter \"subject.name\"",
         ),
-        (
-            "identifier:not=x",
-            NotSupported,
-            "identifier has no modifier \":not\" on this server",
-        ),
-        (
-            "_id:missing=true",
-            NotSupported,
-            "_id has no modifier \":missing\"",
-        ),
+        ("identifier:not=x", NotSupported, "identifier has no modifier \":not\" on this server"),
+        ("_id:missing=true", NotSupported, "_id has no modifier \":missing\""),
         (
             "subject:missing=true",
             NotSupported,
@@ -153,59 +90,23 @@ fn what_is_not_understood_is_refused_by_name() {
             InvalidValue,
             "subject does not refer to Practitioner, but to Device, Group, Location, Patient",
         ),
-        (
-            "subject=Practitioner/1",
-            InvalidValue,
-            "subject does not refer to Practitioner",
-        ),
-        (
-            "subject:Patient=Patient/1",
-            InvalidValue,
-            "\"Patient/1\" is not an id",
-        ),
-        (
-            "subject=a/b/c",
-            InvalidValue,
-            "\"a/b/c\" is not a reference",
-        ),
-        (
-            "subject=#a",
-            NotSupported,
-            "\"#a\" is a reference that a search cannot follow",
-        ),
+        ("subject=Practitioner/1", InvalidValue, "subject does not refer to Practitioner"),
+        ("subject:Patient=Patient/1", InvalidValue, "\"Patient/1\" is not an id"),
+        ("subject=a/b/c", InvalidValue, "\"a/b/c\" is not a reference"),
+        ("subject=#a", NotSupported, "\"#a\" is a reference that a search cannot follow"),
         ("identifier=", InvalidValue, "the value is empty"),
         ("identifier=a,,b", InvalidValue, "the value is empty"),
-        (
-            "identifier=s|",
-            NotSupported,
-            "a system alone, \"system|\", is not supported",
-        ),
-        (
-            "identifier=a|b|c",
-            InvalidValue,
-            "\"a|b|c\" has more than one '|'",
-        ),
-        (
-            r"identifier=a\b",
-            InvalidValue,
-            "a backslash stands only before",
-        ),
+        ("identifier=s|", NotSupported, "a system alone, \"system|\", is not supported"),
+        ("identifier=a|b|c", InvalidValue, "\"a|b|c\" has more than one '|'"),
+        (r"identifier=a\b", InvalidValue, "a backslash stands only before"),
         ("_id=a_b", InvalidValue, "\"a_b\" is not an id"),
-        (
-            "_lastUpdated=yesterday",
-            InvalidValue,
-            "\"yesterday\" is not a date",
-        ),
+        ("_lastUpdated=yesterday", InvalidValue, "\"yesterday\" is not a date"),
     ];
     for (query, kind, diagnostics) in cases {
         let problems = parse(query).unwrap_err();
         let problem = problems.first().unwrap();
         assert_eq!(problem.kind, kind, "{query}");
-        assert!(
-            problem.diagnostics.starts_with(diagnostics),
-            "{query}: {}",
-            problem.diagnostics
-        );
+        assert!(problem.diagnostics.starts_with(diagnostics), "{query}: {}", problem.diagnostics);
         assert_eq!(problem.parameter, query.split_once('=').unwrap().0);
     }
     assert_eq!(parse("a=1&identifier=v&b=2").unwrap_err().len(), 2);
@@ -251,11 +152,7 @@ fn the_matcher_finds_a_resource_by_its_own_terms() {
         ("_lastUpdated=ne2024-01-02", true),
     ];
     for (query, expected) in cases {
-        assert_eq!(
-            parse(query).unwrap().matches(&terms, &id, updated),
-            expected,
-            "{query}"
-        );
+        assert_eq!(parse(query).unwrap().matches(&terms, &id, updated), expected, "{query}");
     }
     assert!(Criteria::default().matches(&terms, &id, updated));
 }

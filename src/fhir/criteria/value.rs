@@ -23,10 +23,7 @@ pub(super) fn instant_ranges(text: &str) -> Result<Vec<InstantRange>, Refusal> {
 
 /// The terms of `value`, `system|value` and `|value`: FHIR R4 §3.1.1.4.10.
 pub(super) fn tokens(parameter: &SearchParameter, text: &str) -> Result<Vec<Term>, Refusal> {
-    alternatives(text)?
-        .into_iter()
-        .map(|value| token(parameter, value))
-        .collect()
+    alternatives(text)?.into_iter().map(|value| token(parameter, value)).collect()
 }
 
 fn token(parameter: &SearchParameter, text: &str) -> Result<Term, Refusal> {
@@ -36,11 +33,9 @@ fn token(parameter: &SearchParameter, text: &str) -> Result<Term, Refusal> {
         [_, ""] => Err(not_supported(
             "a system alone, \"system|\", is not supported; supported are value, system|value and |value",
         )),
-        [system, value] => Ok(Term::token_in_system(
-            parameter.code,
-            &unescaped(system),
-            &unescaped(value),
-        )),
+        [system, value] => {
+            Ok(Term::token_in_system(parameter.code, &unescaped(system), &unescaped(value)))
+        }
         _ => Err(invalid(format!(
             "\"{}\" has more than one '|'; inside of a value it is written \\|",
             quotable(text)
@@ -55,9 +50,7 @@ pub(super) fn references(
     text: &str,
     base_url: Option<&str>,
 ) -> Result<Vec<Term>, Refusal> {
-    let modifier = modifier
-        .map(|modifier| type_modifier(parameter, modifier))
-        .transpose()?;
+    let modifier = modifier.map(|modifier| type_modifier(parameter, modifier)).transpose()?;
     let mut terms = Vec::new();
     for value in alternatives(text)? {
         let value = unescaped(value);
@@ -65,11 +58,7 @@ pub(super) fn references(
             (Ok(id), Some(kind)) => terms.push(local_term(parameter, kind, id)),
             (Ok(id), None) => {
                 let targets = parameter.targets();
-                terms.extend(
-                    targets
-                        .iter()
-                        .map(|kind| local_term(parameter, *kind, id.clone())),
-                );
+                terms.extend(targets.iter().map(|kind| local_term(parameter, *kind, id.clone())));
             }
             (Err(error), Some(_)) => return Err(invalid(error.to_string())),
             (Err(_), None) => terms.push(full_reference(parameter, &value, base_url)?),
@@ -79,11 +68,7 @@ pub(super) fn references(
 }
 
 fn local_term(parameter: &SearchParameter, kind: ResourceType, id: ResourceId) -> Term {
-    Term::reference(
-        parameter.code,
-        &ResourceKey::new(kind, id).to_string(),
-        None,
-    )
+    Term::reference(parameter.code, &ResourceKey::new(kind, id).to_string(), None)
 }
 
 fn full_reference(
@@ -133,11 +118,7 @@ pub(super) fn refuse_modifier(name: &str, modifier: Option<&str>) -> Result<(), 
 }
 
 fn wrong_target(parameter: &SearchParameter, kind: ResourceType) -> String {
-    format!(
-        "{} does not refer to {kind}, but to {}",
-        parameter.name,
-        target_names(parameter)
-    )
+    format!("{} does not refer to {kind}, but to {}", parameter.name, target_names(parameter))
 }
 
 fn target_names(parameter: &SearchParameter) -> String {
@@ -149,9 +130,7 @@ fn target_names(parameter: &SearchParameter) -> String {
 fn alternatives(text: &str) -> Result<Vec<&str>, Refusal> {
     let values = split_unescaped(text, ',')?;
     if values.contains(&"") {
-        return Err(invalid(
-            "the value is empty, or empty before or behind a comma",
-        ));
+        return Err(invalid("the value is empty, or empty before or behind a comma"));
     }
     Ok(values)
 }
@@ -181,11 +160,7 @@ fn unescaped(text: &str) -> String {
     let mut characters = text.chars();
     let mut out = String::with_capacity(text.len());
     while let Some(character) = characters.next() {
-        out.extend(if character == '\\' {
-            characters.next()
-        } else {
-            Some(character)
-        });
+        out.extend(if character == '\\' { characters.next() } else { Some(character) });
     }
     out
 }

@@ -1,7 +1,7 @@
 //! The tables derived from the official R4 definitions, read once on first use.
 //!
-//! `definitions/generate.py` writes them. The numeric codes in them are part of the formats on disk:
-//! a name keeps its code for ever, and a code never gets a second name.
+//! `definitions/generate.py` writes them. The numeric codes in them are part of the formats on
+//! disk: a name keeps its code for ever, and a code never gets a second name.
 
 use std::sync::LazyLock;
 
@@ -36,6 +36,17 @@ pub enum SearchType {
     Reference,
 }
 
+impl SearchType {
+    /// The code in a CapabilityStatement (value set `search-param-type`).
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Reference => "reference",
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Targets {
     Any,
@@ -55,9 +66,7 @@ impl SearchParameter {
     /// The types to which references of this parameter may lead; none unless it is a reference.
     #[must_use]
     pub fn targets(&self) -> Vec<ResourceType> {
-        ResourceType::all()
-            .filter(|kind| self.may_target(*kind))
-            .collect()
+        ResourceType::all().filter(|kind| self.may_target(*kind)).collect()
     }
 }
 
@@ -71,9 +80,7 @@ pub fn search_parameters(kind: ResourceType) -> &'static [SearchParameter] {
 /// The search parameter of that name.
 #[must_use]
 pub fn search_parameter(kind: ResourceType, name: &str) -> Option<&'static SearchParameter> {
-    search_parameters(kind)
-        .iter()
-        .find(|parameter| parameter.name == name)
+    search_parameters(kind).iter().find(|parameter| parameter.name == name)
 }
 
 /// The parameters whose references put a resource of the type into a patient's compartment, in the
@@ -89,17 +96,12 @@ pub(super) fn type_name(code: u16) -> Option<&'static str> {
 }
 
 pub(super) fn type_code(name: &str) -> Option<u16> {
-    let place = TYPES
-        .by_name
-        .binary_search_by_key(&name, |(name, _)| name)
-        .ok()?;
+    let place = TYPES.by_name.binary_search_by_key(&name, |(name, _)| name).ok()?;
     TYPES.by_name.get(place).map(|(_, code)| *code)
 }
 
 pub(super) fn type_codes() -> impl Iterator<Item = u16> {
-    (0..=u16::MAX)
-        .zip(&TYPES.by_code)
-        .filter_map(|(code, name)| name.map(|_| code))
+    (0..=u16::MAX).zip(&TYPES.by_code).filter_map(|(code, name)| name.map(|_| code))
 }
 
 struct Types {
@@ -111,10 +113,7 @@ static TYPES: LazyLock<Types> = LazyLock::new(|| {
     let rows = rows(RESOURCE_TYPES).filter_map(|[code, name]| Some((name, code.parse().ok()?)));
     let mut by_name: Vec<(&str, u16)> = rows.collect();
     by_name.sort_unstable();
-    Types {
-        by_code: by_code(by_name.iter().map(|(name, code)| (*code, Some(*name)))),
-        by_name,
-    }
+    Types { by_code: by_code(by_name.iter().map(|(name, code)| (*code, Some(*name)))), by_name }
 });
 
 static PARAMETERS_OF_TYPE: LazyLock<Vec<Vec<SearchParameter>>> = LazyLock::new(|| {
@@ -134,9 +133,7 @@ static PARAMETERS_OF_TYPE: LazyLock<Vec<Vec<SearchParameter>>> = LazyLock::new(|
 static COMPARTMENT_OF_TYPE: LazyLock<Vec<Vec<&'static SearchParameter>>> = LazyLock::new(|| {
     by_code(rows(PATIENT_COMPARTMENT).filter_map(|[kind, names]| {
         let kind = ResourceType::from_name(kind)?;
-        let parameters = names
-            .split(' ')
-            .filter_map(|name| search_parameter(kind, name));
+        let parameters = names.split(' ').filter_map(|name| search_parameter(kind, name));
         Some((kind.code(), parameters.collect()))
     }))
 });
@@ -157,21 +154,10 @@ fn parameter(
     };
     let targets = match targets {
         "*" => Targets::Any,
-        names => Targets::Only(
-            names
-                .split(' ')
-                .filter_map(ResourceType::from_name)
-                .collect(),
-        ),
+        names => Targets::Only(names.split(' ').filter_map(ResourceType::from_name).collect()),
     };
     let expression = Expression::parse(expression).ok()?;
-    Some(SearchParameter {
-        name,
-        code: code.parse().ok()?,
-        search_type,
-        expression,
-        targets,
-    })
+    Some(SearchParameter { name, code: code.parse().ok()?, search_type, expression, targets })
 }
 
 /// The cells of each row behind the header.
@@ -216,10 +202,7 @@ mod tests {
         assert_eq!(parameters.sum::<usize>(), lines(SEARCH_PARAMETERS));
         for [kind, names] in rows(PATIENT_COMPARTMENT) {
             let kind = ResourceType::from_name(kind).unwrap();
-            let read: Vec<_> = patient_compartment(kind)
-                .iter()
-                .map(|found| found.name)
-                .collect();
+            let read: Vec<_> = patient_compartment(kind).iter().map(|found| found.name).collect();
             assert_eq!(read.join(" "), names);
         }
         for [_, kind, name, _, targets, _] in rows(SEARCH_PARAMETERS) {
@@ -243,12 +226,7 @@ mod tests {
 
     #[test]
     fn codes_on_disk_stay_what_they_were() {
-        let types = [
-            ("Account", 1),
-            ("Bundle", 12),
-            ("Patient", 103),
-            ("VisionPrescription", 146),
-        ];
+        let types = [("Account", 1), ("Bundle", 12), ("Patient", 103), ("VisionPrescription", 146)];
         for (name, code) in types {
             assert_eq!(type_code(name), Some(code));
         }

@@ -27,19 +27,14 @@ impl<'a> Evaluation<'a> {
                     Start::Type(_) => Vec::new(),
                     Start::Group(group) => self.items(group, focus),
                 };
-                steps
-                    .iter()
-                    .fold(items, |items, step| self.step(step, items))
+                steps.iter().fold(items, |items, step| self.step(step, items))
             }
-            Expr::Union(alternatives) => alternatives
-                .iter()
-                .flat_map(|expr| self.items(expr, focus))
-                .collect(),
-            Expr::And(_) | Expr::Equal { .. } => self
-                .truth(expr, focus)
-                .map(Item::Boolean)
-                .into_iter()
-                .collect(),
+            Expr::Union(alternatives) => {
+                alternatives.iter().flat_map(|expr| self.items(expr, focus)).collect()
+            }
+            Expr::And(_) | Expr::Equal { .. } => {
+                self.truth(expr, focus).map(Item::Boolean).into_iter().collect()
+            }
         }
     }
 
@@ -56,11 +51,7 @@ impl<'a> Evaluation<'a> {
                     })
                     .unwrap_or_else(Some)
             }
-            Expr::Equal {
-                left,
-                right,
-                negated,
-            } => match self.items(left, focus).as_slice() {
+            Expr::Equal { left, right, negated } => match self.items(left, focus).as_slice() {
                 [] => None,
                 [item] => Some(equals(*item, right) != *negated),
                 _ => Some(*negated),
@@ -86,7 +77,7 @@ impl<'a> Evaluation<'a> {
             }
             Step::Exists => vec![Item::Boolean(!items.is_empty())],
             Step::Extension(url) => each_node(&items, |node, out| {
-                out.extend(extensions(node, url).map(Item::Node))
+                out.extend(extensions(node, url).map(Item::Node));
             }),
             Step::HasExtension(url) => each_node(&items, |node, out| {
                 out.push(Item::Boolean(extensions(node, url).next().is_some()));
@@ -102,11 +93,8 @@ impl<'a> Evaluation<'a> {
         let text = node.get_str("reference").or_else(|| node.as_str());
         let reference = text.as_deref().map(|text| Reference::parse(text, None));
         if let Some(Reference::Fragment(id)) = reference {
-            let mut contained = self
-                .resource
-                .get("contained")
-                .into_iter()
-                .flat_map(|list| list.items());
+            let mut contained =
+                self.resource.get("contained").into_iter().flat_map(|list| list.items());
             return contained
                 .any(|inner| inner.get_str("id").as_deref() == Some(id) && has_type(inner, name));
         }
@@ -165,10 +153,7 @@ fn flatten<'a>(value: Option<Node<'a>>, out: &mut Vec<Item<'a>>) {
 }
 
 fn extensions<'a>(node: Node<'a>, url: &str) -> impl Iterator<Item = Node<'a>> {
-    let list = node
-        .get("extension")
-        .into_iter()
-        .flat_map(|list| list.items());
+    let list = node.get("extension").into_iter().flat_map(|list| list.items());
     list.filter(move |extension| extension.get_str("url").as_deref() == Some(url))
 }
 
@@ -185,8 +170,8 @@ fn equals(item: Item<'_>, literal: &Literal) -> bool {
     }
 }
 
-/// How the names of choice elements end in JSON: the types of FHIR R4 §2.24.0.1 that an `[x]` element
-/// can have, sorted.
+/// How the names of choice elements end in JSON: the types of FHIR R4 §2.24.0.1 that an `[x]`
+/// element can have, sorted.
 const CHOICE_TYPES: [&str; 50] = [
     "Address",
     "Age",

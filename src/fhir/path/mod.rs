@@ -6,9 +6,9 @@
 //! The part is: paths, `[n]`, `|`, `where(…)`, `exists()`, `and`, `=` and `!=` with a literal,
 //! `as` and `is` in their spellings as operators and functions, `ofType(…)`, `extension(…)`,
 //! `hasExtension(…)` and `resolve() is Type`. That covers the search parameters of R4; what is
-//! beyond is refused by the parser, so evaluating never fails. Choice elements (`value[x]`) are found
-//! under the names that JSON gives them. Never: fetching another resource; `resolve()` looks no
-//! further than the reference's text and the contained resources.
+//! beyond is refused by the parser, so evaluating never fails. Choice elements (`value[x]`) are
+//! found under the names that JSON gives them. Never: fetching another resource; `resolve()` looks
+//! no further than the reference's text and the contained resources.
 
 mod evaluate;
 mod parse;
@@ -50,8 +50,8 @@ impl Expression {
         parse::expression(text).map(Self)
     }
 
-    /// All parts of the resource to which the expression leads, in the order of the expression, then
-    /// of the resource. Arrays are given item by item.
+    /// All parts of the resource to which the expression leads, in the order of the expression,
+    /// then of the resource. Arrays are given item by item.
     #[must_use]
     pub fn evaluate<'a>(&self, resource: Node<'a>) -> Vec<Item<'a>> {
         evaluate::expression(&self.0, resource)
@@ -87,9 +87,7 @@ mod tests {
     /// The texts of everything to which the expression leads.
     fn found(expression: &str) -> Vec<String> {
         let document = Document::parse(RESOURCE).unwrap();
-        let items = Expression::parse(expression)
-            .unwrap()
-            .evaluate(document.root());
+        let items = Expression::parse(expression).unwrap().evaluate(document.root());
         let texts = items.iter().map(|item| match item {
             Item::Node(node) => node.text().to_owned(),
             Item::Boolean(truth) => truth.to_string(),
@@ -110,24 +108,15 @@ mod tests {
             ("Observation.component.code.text", &[r#""a""#, r#""b""#]),
             ("Observation.component[1].code.text", &[r#""b""#]),
             ("Observation.component[2].code", &[]),
-            (
-                "Observation.id | Patient.id | Observation.rank",
-                &[r#""o""#, "2"],
-            ),
+            ("Observation.id | Patient.id | Observation.rank", &[r#""o""#, "2"]),
             ("Observation.value", &[r#"{"value": 1.50}"#]),
             ("Observation.value as Quantity", &[r#"{"value": 1.50}"#]),
             ("(Observation.value as Quantity).value", &["1.50"]),
             ("Observation.value.as(Quantity).value", &["1.50"]),
-            (
-                "Observation.value.ofType(Quantity)",
-                &[r#"{"value": 1.50}"#],
-            ),
+            ("Observation.value.ofType(Quantity)", &[r#"{"value": 1.50}"#]),
             ("Observation.value as string", &[]),
             ("Observation.component.value as string", &[r#""s""#]),
-            (
-                "Observation.component.value",
-                &[r#""s""#, r#"{"text": "t"}"#],
-            ),
+            ("Observation.component.value", &[r#""s""#, r#"{"text": "t"}"#]),
             (
                 "(Observation.value as string) | (Observation.component.value as string)",
                 &[r#""s""#],
@@ -135,48 +124,23 @@ mod tests {
             ("Observation.value is Quantity", &["true"]),
             ("Observation.value.is(string)", &["false"]),
             ("Observation.deceased as boolean", &["true"]),
-            (
-                "Observation.telecom.where(system='email').value",
-                &[r#""2""#],
-            ),
-            (
-                "Observation.telecom.where(system!='email').value",
-                &[r#""1""#],
-            ),
+            ("Observation.telecom.where(system='email').value", &[r#""2""#]),
+            ("Observation.telecom.where(system!='email').value", &[r#""1""#]),
             ("Observation.telecom.where(use='home').value", &[]),
-            (
-                "Observation.component.where(value is string).code.text",
-                &[r#""a""#],
-            ),
-            (
-                "Observation.deceased.exists() and Observation.deceased != false",
-                &["true"],
-            ),
-            (
-                "Observation.missing.exists() and Observation.missing != false",
-                &["false"],
-            ),
+            ("Observation.component.where(value is string).code.text", &[r#""a""#]),
+            ("Observation.deceased.exists() and Observation.deceased != false", &["true"]),
+            ("Observation.missing.exists() and Observation.missing != false", &["false"]),
             ("Observation.missing != false", &[]),
             ("Observation.rank = 2", &["true"]),
             ("Observation.extension('http://a').value", &[r#""x""#]),
             ("Observation.where(hasExtension('http://b')).rank", &["2"]),
             ("Observation.where(hasExtension('http://c')).rank", &[]),
-            (
-                "Observation.subject.where(resolve() is Patient).reference",
-                &[r#""Patient/1""#],
-            ),
+            ("Observation.subject.where(resolve() is Patient).reference", &[r#""Patient/1""#]),
             ("Observation.subject.where(resolve() is Group)", &[]),
-            (
-                "Observation.performer.where(resolve() is Group).reference",
-                &[r##""#g""##],
-            ),
+            ("Observation.performer.where(resolve() is Group).reference", &[r##""#g""##]),
             (
                 "Observation.performer.where(resolve() is Patient).reference",
-                &[
-                    r##""#p""##,
-                    r#""http://other/fhir/Patient/3""#,
-                    r#""urn:x""#,
-                ],
+                &[r##""#p""##, r#""http://other/fhir/Patient/3""#, r#""urn:x""#],
             ),
         ];
         for (expression, expected) in cases {
@@ -209,26 +173,14 @@ mod tests {
     fn says_what_is_wrong_and_where() {
         let cases = [
             ("", "expected a path (at byte 0 of the expression)"),
-            (
-                "a.",
-                "expected an element or function (at byte 2 of the expression)",
-            ),
+            ("a.", "expected an element or function (at byte 2 of the expression)"),
             ("a b", "expected an operator (at byte 2 of the expression)"),
             ("(a", "expected ')' (at byte 2 of the expression)"),
             ("a[x]", "expected a number (at byte 2 of the expression)"),
-            (
-                "a.where(b='c",
-                "the text in quotes has no end (at byte 10 of the expression)",
-            ),
-            (
-                "a.first()",
-                "the function 'first' is not supported (at byte 2 of the expression)",
-            ),
+            ("a.where(b='c", "the text in quotes has no end (at byte 10 of the expression)"),
+            ("a.first()", "the function 'first' is not supported (at byte 2 of the expression)"),
             ("a = b", "expected a literal (at byte 4 of the expression)"),
-            (
-                "a + b",
-                "unexpected character '+' (at byte 2 of the expression)",
-            ),
+            ("a + b", "unexpected character '+' (at byte 2 of the expression)"),
             (
                 "a.resolve()",
                 "'resolve()' is supported before 'is' only (at byte 2 of the expression)",
@@ -239,23 +191,14 @@ mod tests {
             ),
         ];
         for (text, message) in cases {
-            assert_eq!(
-                Expression::parse(text).unwrap_err().to_string(),
-                message,
-                "{text}"
-            );
+            assert_eq!(Expression::parse(text).unwrap_err().to_string(), message, "{text}");
         }
     }
 
     #[test]
     fn refuses_depth_bombs() {
         for bomb in ["(".repeat(100_000), "a.where(".repeat(100_000)] {
-            assert!(
-                Expression::parse(&bomb)
-                    .unwrap_err()
-                    .problem
-                    .contains("nested deeper")
-            );
+            assert!(Expression::parse(&bomb).unwrap_err().problem.contains("nested deeper"));
         }
         let long = format!("a{}", " and a".repeat(100_000));
         assert!(Expression::parse(&long).is_ok());

@@ -10,10 +10,7 @@ const DEPTH_MAX: usize = 16;
 /// Parses a whole expression.
 pub(super) fn expression(text: &str) -> Result<Expr, PathError> {
     let tokens = tokens(text)?;
-    let mut parser = Parser {
-        tokens: &tokens,
-        depth: 0,
-    };
+    let mut parser = Parser { tokens: &tokens, depth: 0 };
     let expr = parser.conjunction()?;
     match parser.peek() {
         Token::End => Ok(expr),
@@ -52,10 +49,7 @@ impl<'a> Parser<'a> {
 
     fn error(&self, problem: impl Into<String>) -> PathError {
         let offset = self.tokens.first().map_or(0, |(_, offset)| *offset);
-        PathError {
-            problem: problem.into(),
-            offset,
-        }
+        PathError { problem: problem.into(), offset }
     }
 
     /// `a and b`
@@ -84,11 +78,7 @@ impl<'a> Parser<'a> {
             _ => return Err(self.error("expected a literal")),
         };
         self.skip();
-        Ok(Expr::Equal {
-            left: Box::new(left),
-            right,
-            negated,
-        })
+        Ok(Expr::Equal { left: Box::new(left), right, negated })
     }
 
     /// `a | b`
@@ -114,8 +104,8 @@ impl<'a> Parser<'a> {
                     steps.push(self.index()?);
                     self.expect(b']')?;
                 }
-                Token::Name("as") => self.cast(&mut steps, |parser| parser.type_name())?,
-                Token::Name("is") => self.test(&mut steps, |parser| parser.type_name())?,
+                Token::Name("as") => self.cast(&mut steps, Self::type_name)?,
+                Token::Name("is") => self.test(&mut steps, Self::type_name)?,
                 _ => return Ok(Expr::Path { start, steps }),
             }
         }

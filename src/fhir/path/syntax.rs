@@ -10,11 +10,7 @@ pub(super) enum Expr {
     /// `a and b and …`
     And(Vec<Expr>),
     /// `a = literal`, or `a != literal` if negated.
-    Equal {
-        left: Box<Expr>,
-        right: Literal,
-        negated: bool,
-    },
+    Equal { left: Box<Expr>, right: Literal, negated: bool },
 }
 
 /// Where a path begins.

@@ -24,7 +24,7 @@ impl Links {
 
 impl Store {
     /// Resolves what the changes refer to: `urn:uuid:…` and other full URLs of the request's own
-    /// entries (FHIR R4 §3.1.0.11.2), and conditional references (§3.1.0.11.4), each of which must
+    /// entries (FHIR R4 §3.1.0.11.2), absolute URLs of this server, and conditional references (§3.1.0.11.4), each of which must
     /// find exactly one resource.
     pub(super) fn links(
         &self,
@@ -44,13 +44,21 @@ impl Store {
             let Some(content) = change.action.content() else { continue };
             for node in content.descend().filter(|node| node.kind() == Kind::Object) {
                 let Some(text) = node.get_str("reference") else { continue };
-                // Other texts stay as they are; this one question is cheap and rules most out.
-                if !text.contains('?') || links.0.contains_key(text.as_ref()) {
+                // Other texts stay as they are; this question is cheap and rules most out.
+                if !text.contains(['?', ':']) || links.0.contains_key(text.as_ref()) {
                     continue;
                 }
-                let Reference::Conditional { kind, query } = Reference::parse(&text, self.base_url())
-                else {
-                    continue;
+                let (kind, query) = match Reference::parse(&text, self.base_url()) {
+                    Reference::Conditional { kind, query } => (kind, query),
+                    // A local reference is stored without the server's address, which may change.
+                    Reference::Local { .. } => {
+                        let relative = self.base_url().and_then(|base| text.strip_prefix(base));
+                        let relative =
+                            relative.map(|relative| relative.trim_start_matches('/').to_owned());
+                        links.0.extend(relative.map(|relative| (text.into_owned(), relative)));
+                        continue;
+                    }
+                    _ => continue,
                 };
                 match self.by_criteria(view, grant, kind, query)? {
                     Ok(key) => {

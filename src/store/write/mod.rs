@@ -192,7 +192,11 @@ impl Store {
         Err(StoreError::Busy)
     }
 
-    async fn decide(self: &Arc<Self>, grant: &Arc<Grant>, write: &Arc<Write>) -> Result<Plan, StoreError> {
+    async fn decide(
+        self: &Arc<Self>,
+        grant: &Arc<Grant>,
+        write: &Arc<Write>,
+    ) -> Result<Plan, StoreError> {
         if write.size <= INLINE_BYTES_MAX {
             return self.plan(grant, write);
         }

@@ -4,10 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::links::Links;
 use super::recall::{mark, repeatable_id};
-use super::{Action, Change, Done, Effect, Expectation, Plan, Prepared, Resource, Store, StoreError, Target, Write};
+use super::{
+    Action, Change, Done, Effect, Expectation, Plan, Prepared, Resource, Store, StoreError, Target,
+    Write,
+};
 use crate::auth::{Grant, Permission};
 use crate::chart::event::SCHEMA;
-use crate::chart::{Current, Drafted, Envelope, EventType, Happening, IdempotencyMark, Payload, Wish, decide};
+use crate::chart::{
+    Current, Drafted, Envelope, EventType, Happening, IdempotencyMark, Payload, Wish, decide,
+};
 use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::stored::StoredForm;
@@ -93,7 +98,9 @@ impl Planner<'_> {
                 if commit.request != mark.request {
                     return Err(StoreError::KeyReused);
                 }
-                return Ok(Plan::Nothing(self.store.recall(self.view, self.grant, &commit, &keys)?));
+                return Ok(Plan::Nothing(
+                    self.store.recall(self.view, self.grant, &commit, &keys)?,
+                ));
             }
             self.expectations.push(Expectation::Unused(mark.key.clone()));
         }
@@ -120,7 +127,8 @@ impl Planner<'_> {
         if let (Some(first), Some(mark)) = (events.first_mut(), self.mark) {
             first.envelope.idempotency = Some(mark.clone());
             let payload = Payload::decode(&first.payload);
-            let (splice, body) = payload.map_or((0, Vec::new()), |old| (old.splice, old.body.to_vec()));
+            let (splice, body) =
+                payload.map_or((0, Vec::new()), |old| (old.splice, old.body.to_vec()));
             first.payload = Payload::encode(&first.envelope, splice, &body);
         }
         let expectations = std::mem::take(&mut self.expectations);
@@ -208,7 +216,12 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn change(&mut self, change: &Change, key: &ResourceKey, links: &Links) -> Result<Done, StoreError> {
+    fn change(
+        &mut self,
+        change: &Change,
+        key: &ResourceKey,
+        links: &Links,
+    ) -> Result<Done, StoreError> {
         let before = self.before(key)?;
         let content = match change.action.content() {
             Some(node) => Some(self.content(change, key, node, links)?),
@@ -218,7 +231,9 @@ impl Planner<'_> {
         self.refuse_by_chart(change, key, before.as_ref(), content.as_ref())?;
         self.refuse_by_version(change, key, before.as_ref())?;
         let unchanged = match (&before, &content) {
-            (Some(Before { body: Some((bytes, _)), .. }), Some(content)) => *bytes == content.stored.bytes,
+            (Some(Before { body: Some((bytes, _)), .. }), Some(content)) => {
+                *bytes == content.stored.bytes
+            }
             _ => false,
         };
         let current = before.as_ref().map(|before| Current {
@@ -290,7 +305,7 @@ impl Planner<'_> {
         let document = Document::parse(stored.bytes.as_slice())
             .map_err(|error| StoreError::Unreadable(error.to_string()))?;
         let root = document.root();
-        let patients = compartment::patients_of(key.kind, root, &key.id, self.store.base_url());
+        let patients = compartment::patients_of(key.kind, root, &key.id, None);
         if patients.len() > CHARTS_PER_RESOURCE_MAX {
             return Err(StoreError::Invalid(vec![Problem {
                 code: IssueCode::TooLong,
@@ -313,7 +328,9 @@ impl Planner<'_> {
     ) -> Result<(), StoreError> {
         let place = || change.place.clone();
         let live = before.filter(|before| before.head.live);
-        if change.if_none_match && let Some(live) = live {
+        if change.if_none_match
+            && let Some(live) = live
+        {
             let reason = format!("If-None-Match: {key} exists, at version {}", live.head.version);
             return Err(StoreError::Precondition { place: place(), reason });
         }
@@ -321,7 +338,10 @@ impl Planner<'_> {
         let reason = match live {
             Some(live) if live.head.version == expected => return Ok(()),
             Some(live) => {
-                format!("If-Match says version {expected}, {key} is at version {}", live.head.version)
+                format!(
+                    "If-Match says version {expected}, {key} is at version {}",
+                    live.head.version
+                )
             }
             None => format!("If-Match says version {expected}, {key} does not exist"),
         };
@@ -378,15 +398,12 @@ impl Planner<'_> {
         content: Option<&Content>,
         drafted: &[Drafted],
     ) -> Result<(), StoreError> {
-        let base_url = self.store.base_url();
         let terms = |document: Option<&Document>| {
-            document.map(|document| terms_of(key.kind, document.root(), base_url)).unwrap_or_default()
+            document.map(|document| terms_of(key.kind, document.root(), None)).unwrap_or_default()
         };
         let old = before.and_then(|before| before.body.as_ref()).map(|(_, document)| document);
-        let mut change = TermChange::between(
-            &terms(old),
-            &terms(content.map(|content| &content.document)),
-        );
+        let mut change =
+            TermChange::between(&terms(old), &terms(content.map(|content| &content.document)));
         for (steps, draft) in (0u32..).zip(drafted) {
             let alias = match &draft.patient {
                 Some(patient) => self.chart(patient)?,
@@ -403,7 +420,8 @@ impl Planner<'_> {
                 idempotency: None,
             };
             let stored = content.filter(|_| draft.home).map(|content| &content.stored);
-            let (splice, body) = stored.map_or((0, [].as_slice()), |stored| (stored.splice, &stored.bytes));
+            let (splice, body) =
+                stored.map_or((0, [].as_slice()), |stored| (stored.splice, &stored.bytes));
             self.events.push(Prepared {
                 alias,
                 resource_version: version,
@@ -486,7 +504,11 @@ fn refuse_repeated(changes: &[Change], keys: &[ResourceKey]) -> Result<(), Store
 }
 
 /// Refuses a change that is something else than the request said.
-fn refuse_undeclared(change: &Change, key: &ResourceKey, drafted: &[Drafted]) -> Result<(), StoreError> {
+fn refuse_undeclared(
+    change: &Change,
+    key: &ResourceKey,
+    drafted: &[Drafted],
+) -> Result<(), StoreError> {
     let Some(declared) = change.declared else { return Ok(()) };
     let actual = drafted.first().map(|draft| draft.happening);
     if actual.is_none() || actual == Some(declared) {

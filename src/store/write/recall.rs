@@ -11,7 +11,10 @@ use crate::view::{IdempotentCommit, View};
 /// The durable form of a client's key: bound to who used it.
 pub fn mark(actor: &Actor, key: &IdempotencyKey) -> IdempotencyMark {
     let text = format!("{}\n{}\n{}", actor.issuer, actor.subject, key.key);
-    IdempotencyMark { key: hexadecimal(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()), request: key.request.clone() }
+    IdempotencyMark {
+        key: hexadecimal(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()),
+        request: key.request.clone(),
+    }
 }
 
 /// An id that a repeated request chooses again: a UUID (version 8, RFC 9562 §5.8) made of the
@@ -41,7 +44,8 @@ impl Store {
         let mut then = Vec::new();
         for (frame, position) in frames.iter().zip(commit.first_position..) {
             grant.saw_chart(frame.alias);
-            let unreadable = || StoreError::Unreadable(format!("event {position} does not read back"));
+            let unreadable =
+                || StoreError::Unreadable(format!("event {position} does not read back"));
             let payload = Payload::decode(&frame.payload).ok_or_else(unreadable)?;
             let envelope = payload.envelope().map_err(|_| unreadable())?;
             if let Some(key) = envelope.key().filter(|_| envelope.home.is_none()) {
@@ -52,7 +56,9 @@ impl Store {
         for key in keys {
             let happened = then.iter().find(|(changed, ..)| changed == key);
             done.push(match happened {
-                Some((_, happening, position)) => self.done_then(view, key, *happening, *position)?,
+                Some((_, happening, position)) => {
+                    self.done_then(view, key, *happening, *position)?
+                }
                 None => self.done_nothing(view, key)?,
             });
         }
@@ -69,8 +75,10 @@ impl Store {
         let unreadable = || StoreError::Unreadable(format!("{key} has no version at {position}"));
         let head = view.head(key)?.ok_or_else(unreadable)?;
         let versions = view.versions(head.number, u64::MAX, usize::MAX)?;
-        let (version, past) =
-            versions.into_iter().find(|(_, past)| past.position == position).ok_or_else(unreadable)?;
+        let (version, past) = versions
+            .into_iter()
+            .find(|(_, past)| past.position == position)
+            .ok_or_else(unreadable)?;
         let effect = match happening {
             Happening::Recorded | Happening::Restored => Effect::Created,
             Happening::Removed => Effect::Removed,
@@ -83,14 +91,26 @@ impl Store {
         } else {
             None
         };
-        Ok(Done { key: key.clone(), effect, version, recorded_at: Some(past.recorded_at), resource })
+        Ok(Done {
+            key: key.clone(),
+            effect,
+            version,
+            recorded_at: Some(past.recorded_at),
+            resource,
+        })
     }
 
     /// The result of a change that changes nothing.
     pub(super) fn done_nothing(&self, view: &View, key: &ResourceKey) -> Result<Done, StoreError> {
         let Some(head) = view.head(key)? else {
             let effect = Effect::Absent;
-            return Ok(Done { key: key.clone(), effect, version: 0, recorded_at: None, resource: None });
+            return Ok(Done {
+                key: key.clone(),
+                effect,
+                version: 0,
+                recorded_at: None,
+                resource: None,
+            });
         };
         let effect = if head.live { Effect::Unchanged } else { Effect::Absent };
         let resource = if head.live { Some(self.current(key, &head)?) } else { None };

@@ -36,14 +36,8 @@ fn options() -> VerifierOptions {
         audience: vec![AUDIENCE.to_owned(), "other-name".to_owned()],
         leeway_seconds: LEEWAY_SECONDS.unsigned_abs(),
         issuers: vec![
-            Issuer {
-                name: ISSUER.to_owned(),
-                keys,
-            },
-            Issuer {
-                name: LocalIssuer::ISSUER.to_owned(),
-                keys: vec![local.verification_key()],
-            },
+            Issuer { name: ISSUER.to_owned(), keys },
+            Issuer { name: LocalIssuer::ISSUER.to_owned(), keys: vec![local.verification_key()] },
         ],
         cache_entries: 100,
     }
@@ -101,9 +95,7 @@ fn hmac_token(secret: &[u8], claims: &Value) -> String {
 
 /// The reason why a token with these claims, well signed, is refused.
 fn refusal_of(claims: &Value) -> TokenError {
-    verifier()
-        .verify(&token(TestKey::ed_dsa(), claims), NOW)
-        .unwrap_err()
+    verifier().verify(&token(TestKey::ed_dsa(), claims), NOW).unwrap_err()
 }
 
 #[test]
@@ -123,14 +115,8 @@ fn a_good_token_of_every_algorithm_describes_its_caller() {
                 not_before: Some(NOW - 600),
             }
         );
-        assert_eq!(
-            caller.reach("Observation", Permission::Read),
-            Reach::OwnChart
-        );
-        assert_eq!(
-            caller.reach("Observation", Permission::Update),
-            Reach::Nothing
-        );
+        assert_eq!(caller.reach("Observation", Permission::Read), Reach::OwnChart);
+        assert_eq!(caller.reach("Observation", Permission::Update), Reach::Nothing);
     }
 }
 
@@ -149,16 +135,10 @@ fn a_local_token_is_accepted() {
     assert_eq!(caller.issuer, LocalIssuer::ISSUER);
     assert_eq!(caller.patient.as_deref(), Some("p1"));
     assert_eq!(caller.expires_at, NOW + 60);
-    assert_eq!(
-        caller.reach("Patient", Permission::Create),
-        Reach::Everything
-    );
+    assert_eq!(caller.reach("Patient", Permission::Create), Reach::Everything);
 
     let forged = LocalIssuer::new([1; 32]).sign(&grant, NOW).unwrap();
-    assert_eq!(
-        verifier().verify(&forged, NOW),
-        Err(TokenError::BadSignature)
-    );
+    assert_eq!(verifier().verify(&forged, NOW), Err(TokenError::BadSignature));
 }
 
 #[test]
@@ -168,14 +148,8 @@ fn options_that_make_no_sense_are_refused() {
         change(&mut options);
         Verifier::new(options).unwrap_err()
     };
-    let issuer = |name: &str| Issuer {
-        name: name.to_owned(),
-        keys: Vec::new(),
-    };
-    assert_eq!(
-        refused(&|options| options.audience.clear()),
-        ConfigurationError::NoAudience
-    );
+    let issuer = |name: &str| Issuer { name: name.to_owned(), keys: Vec::new() };
+    assert_eq!(refused(&|options| options.audience.clear()), ConfigurationError::NoAudience);
     assert_eq!(
         refused(&|options| options.audience.push(String::new())),
         ConfigurationError::NoAudience
@@ -195,10 +169,7 @@ fn options_that_make_no_sense_are_refused() {
     assert_eq!(
         refused(&|options| {
             let keys = vec![VerificationKey::hmac(&LOCAL_SECRET)];
-            options.issuers.push(Issuer {
-                name: "https://third.example".to_owned(),
-                keys,
-            });
+            options.issuers.push(Issuer { name: "https://third.example".to_owned(), keys });
         }),
         ConfigurationError::SharedSecret
     );
@@ -207,16 +178,10 @@ fn options_that_make_no_sense_are_refused() {
 #[test]
 fn nothing_prints_a_secret_or_a_token() {
     let verifier = verifier();
-    let token = hmac_token(
-        &LOCAL_SECRET,
-        &claims_with(json!({"iss": LocalIssuer::ISSUER})),
-    );
+    let token = hmac_token(&LOCAL_SECRET, &claims_with(json!({"iss": LocalIssuer::ISSUER})));
     let caller = verifier.verify(&token, NOW).unwrap();
     let printed = format!("{verifier:?} {:?} {caller:?}", options());
     assert!(!printed.contains(&token));
     assert!(!printed.contains("9, 9, 9"));
-    assert!(
-        !printed.contains("[redacted]"),
-        "the key is not even mentioned"
-    );
+    assert!(!printed.contains("[redacted]"), "the key is not even mentioned");
 }

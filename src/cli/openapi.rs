@@ -1,0 +1,21 @@
+//! `chartlog openapi`: the document that `openapi/` holds.
+
+use super::{Failure, OpenapiArguments};
+use crate::http::document_text;
+
+/// Writes the OpenAPI document to a file or to stdout.
+///
+/// # Errors
+///
+/// [`Failure`]: the file cannot be written.
+pub fn run(arguments: OpenapiArguments) -> Result<(), Failure> {
+    let text = document_text();
+    match arguments.output {
+        Some(path) => std::fs::write(&path, text)
+            .map_err(|error| Failure::failed(format!("{}: {error}", path.display()))),
+        None => {
+            print!("{text}");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! `chartlog serve`: opens the store, listens, and serves until it is told to stop.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Failure, import};
+use crate::auth::{
+    Algorithm, Issuer, LocalIssuer, TokenRequest, VerificationKey, Verifier, VerifierOptions,
+};
+use crate::clock::Instant;
+use crate::config::{self, Config};
+use crate::demo;
+use crate::http::{self, Running};
+use crate::store::{self, DataDirectory, Store};
+use crate::view;
+
+/// Scopes of the token that `--demo` prints.
+const DEMO_SCOPES: &str = "user/*.cruds";
+const DEMO_TTL_SECONDS: u64 = 12 * 60 * 60;
+
+/// Runs the server.
+///
+/// # Errors
+///
+/// [`Failure`]: the address is taken, the store is damaged or in use, a key file is not there.
+pub fn run(config: Config) -> Result<(), Failure> {
+    http::install_metrics();
+    let served = Served::open(&config)?;
+    let base = served.base_url.clone();
+    let issuer = served.issuer.clone();
+    let demo = config.demo.clone();
+    actix_web::rt::System::new().block_on(async move {
+        let Running { handle, server, .. } = served.start(&config)?;
+        let server = actix_web::rt::spawn(server);
+        if demo.enabled {
+            if let Err(failure) = load_demo(&demo, &base, &issuer).await {
+                handle.stop(true).await;
+                return Err(failure);
+            }
+            print_welcome(&base, &issuer)?;
+        }
+        println!("listening on {base}");
+        server.await.map_err(Failure::failed)?.map_err(Failure::failed)
+    })
+}
+
+/// A store with everything that is needed to serve it.
+pub struct Served {
+    listener: TcpListener,
+    store: Arc<Store>,
+    verifier: Verifier,
+    /// Address under which clients reach the server.
+    pub base_url: String,
+    /// Signs development tokens for it.
+    pub issuer: Arc<LocalIssuer>,
+}
+
+impl Served {
+    /// Binds the address, opens the store, reads the keys.
+    pub fn open(config: &Config) -> Result<Self, Failure> {
+        let listener = TcpListener::bind(config.server.listen)
+            .map_err(|error| Failure::failed(format!("{}: {error}", config.server.listen)))?;
+        let bound = listener.local_addr().map_err(Failure::failed)?;
+        let base_url = config.server.base_url(bound);
+        let directory = DataDirectory::open(&config.store.data).map_err(Failure::failed)?;
+        let secret = directory.local_issuer_secret().map_err(Failure::failed)?;
+        let issuer = Arc::new(LocalIssuer::new(secret));
+        let verifier = verifier(config, &issuer)?;
+        let options = store::Options {
+            segment_bytes_max: config.store.segment_bytes_max,
+            queue_commands_max: config.store.queue_commands_max,
+            group_bytes_max: usize::try_from(config.store.group_bytes_max).unwrap_or(usize::MAX),
+            views: view::Options {
+                cache_bytes: config.store.cache_bytes,
+                snapshot_events_min: config.store.snapshot_events_min,
+            },
+            base_url: Some(format!("{base_url}/fhir")),
+        };
+        let store = Store::open(directory, &options).map_err(Failure::failed)?;
+        Ok(Self { listener, store, verifier, base_url, issuer })
+    }
+
+    /// Starts to answer requests.
+    pub fn start(self, config: &Config) -> Result<Running, Failure> {
+        let limits = &config.limits;
+        let options = http::Options {
+            public_url: self.base_url,
+            workers: config.server.worker_count(),
+            body_bytes_max: limits.body_bytes_max,
+            client_request_timeout_ms: limits.client_request_timeout_ms,
+            request_timeout_seconds: limits.request_timeout_seconds,
+            keep_alive_seconds: limits.keep_alive_seconds,
+            connections_per_worker_max: limits.connections_per_worker_max,
+            shutdown_timeout_seconds: limits.shutdown_timeout_seconds,
+            bundle_entries_max: limits.bundle_entries_max,
+            page_size_default: limits.page_size_default,
+            page_size_max: limits.page_size_max,
+        };
+        http::start(self.listener, self.store, self.verifier, options).map_err(Failure::failed)
+    }
+}
+
+fn verifier(config: &Config, local: &LocalIssuer) -> Result<Verifier, Failure> {
+    let mut issuers = Vec::new();
+    if config.auth.local_issuer {
+        let name = LocalIssuer::ISSUER.to_owned();
+        issuers.push(Issuer { name, keys: vec![local.verification_key()] });
+    }
+    for issuer in &config.auth.issuers {
+        issuers.push(Issuer { name: issuer.name.clone(), keys: keys(issuer)? });
+    }
+    let options = VerifierOptions {
+        audience: config.auth.audience.clone(),
+        leeway_seconds: config.auth.leeway_seconds,
+        issuers,
+        cache_entries: config.auth.token_cache_entries,
+    };
+    Verifier::new(options).map_err(Failure::usage)
+}
+
+fn keys(issuer: &config::Issuer) -> Result<Vec<VerificationKey>, Failure> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    };
+    let mut keys = Vec::new();
+    if let Some(path) = &issuer.jwks_file {
+        let wrong =
+            |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
+        let set = serde_json::from_slice(&read(path)?).map_err(|error| wrong(&error))?;
+        keys.extend(VerificationKey::from_jwk_set(&set).map_err(|error| wrong(&error))?);
+    }
+    for key in &issuer.keys {
+        let pem = read(&key.pem_file)?;
+        let parsed = VerificationKey::from_pem(algorithm(key.algorithm), key.kid.clone(), &pem);
+        keys.push(
+            parsed
+                .map_err(|error| Failure::usage(format!("{}: {error}", key.pem_file.display())))?,
+        );
+    }
+    Ok(keys)
+}
+
+fn algorithm(configured: config::Algorithm) -> Algorithm {
+    match configured {
+        config::Algorithm::Rs256 => Algorithm::Rs256,
+        config::Algorithm::Es256 => Algorithm::Es256,
+        config::Algorithm::EdDsa => Algorithm::EdDsa,
+    }
+}
+
+/// Loads the synthetic clinic; what is there already stays as it is.
+async fn load_demo(
+    demo: &config::DemoConfig,
+    base: &str,
+    issuer: &LocalIssuer,
+) -> Result<(), Failure> {
+    let options = demo::Options { seed: demo.seed, patients: demo.patients, today: demo::TODAY };
+    let token = sign(issuer, "chartlog-demo", "system/*.cruds")?;
+    let base = base.to_owned();
+    let load = move || import::load_demo(&base, &token, &options);
+    actix_web::web::block(load).await.map_err(Failure::failed)?
+}
+
+fn sign(issuer: &LocalIssuer, subject: &str, scope: &str) -> Result<String, Failure> {
+    let request = TokenRequest {
+        subject: subject.to_owned(),
+        scope: scope.to_owned(),
+        patient: None,
+        audience: "chartlog".to_owned(),
+        ttl_seconds: DEMO_TTL_SECONDS,
+    };
+    issuer.sign(&request, Instant::now().seconds()).map_err(Failure::failed)
+}
+
+fn print_welcome(base: &str, issuer: &LocalIssuer) -> Result<(), Failure> {
+    let token = sign(issuer, "demo-clinician", DEMO_SCOPES)?;
+    println!(
+        "\
+A synthetic clinic is loaded. All of its people are made up.
+
+  FHIR R4     {base}/fhir
+  native API  {base}/v1
+  docs        {base}/docs/
+
+A token for twelve hours:
+
+export TOKEN={token}
+
+Worth trying:
+
+curl -H \"Authorization: Bearer $TOKEN\" '{base}/fhir/Patient?_count=3'
+curl -H \"Authorization: Bearer $TOKEN\" '{base}/v1/patients/p0002/diff?from=5'
+curl -H \"Authorization: Bearer $TOKEN\" '{base}/v1/patients/p0002/accesses'
+"
+    );
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! A request as a handler sees it: decoded, bounded, and with its grant.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use actix_web::http::header::HeaderMap;
+
+use super::server::State;
+use super::{Failure, Fault};
+use crate::auth::Grant;
+use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType, parse_query};
+use crate::json::Document;
+use crate::store::{INLINE_BYTES_MAX, Store};
+
+/// One request that has passed the gate.
+#[derive(Debug)]
+pub struct Call {
+    pub(super) state: Arc<State>,
+    /// What it may see, and the duty to record what it saw.
+    pub grant: Arc<Grant>,
+    /// Names and values in the path.
+    pub(super) path: Vec<(String, String)>,
+    /// The query, decoded, in its order.
+    pub query: Vec<(String, String)>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Call {
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.state.store
+    }
+
+    /// Server-wide limits and names.
+    #[must_use]
+    pub fn options(&self) -> &super::Options {
+        &self.state.options
+    }
+
+    /// Base URL of the FHIR face, without a slash at its end.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.state.fhir_base
+    }
+
+    fn segment(&self, name: &str) -> &str {
+        self.path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    /// The resource type in the path.
+    ///
+    /// # Errors
+    ///
+    /// 404: FHIR R4 has no such type.
+    pub fn kind(&self) -> Result<ResourceType, Failure> {
+        self.segment("type")
+            .parse()
+            .map_err(|error| Failure::of(Fault::UnknownType, format!("{error}")))
+    }
+
+    /// The id in the path.
+    ///
+    /// # Errors
+    ///
+    /// 400: it breaks FHIR's rule for ids.
+    pub fn id(&self) -> Result<ResourceId, Failure> {
+        self.segment("id").parse().map_err(|error| Failure::of(Fault::Invalid, format!("{error}")))
+    }
+
+    /// The resource named by the path.
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::kind`] and [`Call::id`].
+    pub fn key(&self) -> Result<ResourceKey, Failure> {
+        Ok(ResourceKey::new(self.kind()?, self.id()?))
+    }
+
+    /// The version in the path.
+    ///
+    /// # Errors
+    ///
+    /// 404: this server gives out numbers only.
+    pub fn version(&self) -> Result<u64, Failure> {
+        let text = self.segment("version");
+        text.parse().map_err(|_| {
+            Failure::of(
+                Fault::NotFound,
+                format!("there is no version \"{text}\": versions are numbers"),
+            )
+        })
+    }
+
+    /// A header's text; empty headers count as absent.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// The one value of a query parameter.
+    ///
+    /// # Errors
+    ///
+    /// 400: it occurs twice, or is not what it must be.
+    pub fn parameter<T: FromStr>(&self, name: &str, must_be: &str) -> Result<Option<T>, Failure> {
+        let mut values = self.query.iter().filter(|(known, _)| known == name);
+        let Some((_, text)) = values.next() else { return Ok(None) };
+        let wrong = |why: String| {
+            let problem =
+                Problem { code: IssueCode::Value, expression: name.to_owned(), diagnostics: why };
+            Failure::invalid(vec![problem])
+        };
+        if values.next().is_some() {
+            return Err(wrong(format!("{name} may be given once")));
+        }
+        text.parse().map(Some).map_err(|_| wrong(format!("{name} must be {must_be}")))
+    }
+
+    /// Refuses query parameters outside a list, naming them all.
+    ///
+    /// # Errors
+    ///
+    /// 400.
+    pub fn allow_parameters(&self, allowed: &[&str]) -> Result<(), Failure> {
+        let unknown = self.query.iter().filter(|(name, _)| !allowed.contains(&name.as_str()));
+        let problem = |(name, _): &(String, String)| Problem {
+            code: IssueCode::NotSupported,
+            expression: name.clone(),
+            diagnostics: match allowed {
+                [] => "this operation takes no query parameters".to_owned(),
+                _ => format!("this operation takes only {}", allowed.join(", ")),
+            },
+        };
+        let problems: Vec<Problem> = unknown.map(problem).collect();
+        if problems.is_empty() { Ok(()) } else { Err(Failure::invalid(problems)) }
+    }
+
+    /// The body as JSON. Large bodies are parsed beside the threads that serve small requests.
+    ///
+    /// # Errors
+    ///
+    /// 400 with line and column.
+    pub async fn json(&mut self) -> Result<Arc<Document>, Failure> {
+        let body = std::mem::take(&mut self.body);
+        let parsed = if body.len() <= INLINE_BYTES_MAX {
+            Document::parse(body)
+        } else {
+            actix_web::web::block(move || Document::parse(body))
+                .await
+                .map_err(|_| Failure::of(Fault::Internal, "a worker thread stopped"))?
+        };
+        parsed.map(Arc::new).map_err(|error| {
+            Failure::invalid(vec![Problem {
+                code: IssueCode::Structure,
+                expression: format!("line {}, column {}", error.line, error.column),
+                diagnostics: format!("the body is not acceptable JSON: {}", error.problem),
+            }])
+        })
+    }
+
+    /// Bytes of the body, until [`Call::json`] has taken it.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+/// Decodes a query string.
+pub(super) fn decoded(query: &str) -> Result<Vec<(String, String)>, Failure> {
+    parse_query(query)
+        .map_err(|error| Failure::of(Fault::Invalid, format!("the query cannot be read: {error}")))
+}

@@ -1,0 +1,238 @@
+//! Failures: one table of what can go wrong, and its two renderings.
+
+use actix_web::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::Reply;
+use super::reply::FHIR_JSON;
+use crate::fhir::check::{IssueCode, Problem};
+use crate::store::StoreError;
+
+/// Content type of RFC 9457 problem details.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What went wrong, as a client can tell it apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// No token.
+    NoToken,
+    /// A token that is not acceptable.
+    BadToken,
+    /// The token grants too little.
+    Forbidden,
+    /// Not there, or not for this caller to know.
+    NotFound,
+    /// FHIR R4 has no such resource type.
+    UnknownType,
+    /// Deleted.
+    Gone,
+    /// No such route.
+    NoRoute,
+    /// The route has no such method.
+    Method,
+    /// The request breaks the rules.
+    Invalid,
+    /// The client was too slow.
+    Timeout,
+    /// The state is not what the request said.
+    Conflict,
+    /// A condition of the request does not hold.
+    Precondition,
+    /// The body is too large.
+    TooLarge,
+    /// The body has another media type or encoding.
+    MediaType,
+    /// An idempotency key was used for another request.
+    KeyReused,
+    /// Try again later.
+    Busy,
+    /// No writes, and no reads that must be recorded, until restart.
+    ReadOnly,
+    /// The commit may or may not have happened.
+    Unknown,
+    /// Our fault.
+    Internal,
+}
+
+impl Fault {
+    /// The one table: slug, status, title, FHIR issue type.
+    fn row(self) -> (&'static str, u16, &'static str, &'static str) {
+        match self {
+            Self::NoToken => ("no-token", 401, "An access token is needed", "login"),
+            Self::BadToken => ("bad-token", 401, "The access token is not acceptable", "login"),
+            Self::Forbidden => ("forbidden", 403, "The token does not allow this", "forbidden"),
+            Self::NotFound => ("not-found", 404, "Not found", "not-found"),
+            Self::UnknownType => ("unknown-type", 404, "Not a FHIR resource type", "not-supported"),
+            Self::NoRoute => ("no-route", 404, "No such address", "not-found"),
+            Self::Gone => ("gone", 410, "Deleted", "deleted"),
+            Self::Method => ("method", 405, "No such method here", "not-supported"),
+            Self::Invalid => ("invalid", 400, "The request is not valid", "invalid"),
+            Self::Timeout => ("timeout", 408, "The request took too long to arrive", "timeout"),
+            Self::Conflict => ("conflict", 409, "The state is another", "conflict"),
+            Self::Precondition => ("precondition", 412, "A condition does not hold", "conflict"),
+            Self::TooLarge => ("too-large", 413, "The body is too large", "too-long"),
+            Self::MediaType => ("media-type", 415, "Not a supported media type", "not-supported"),
+            Self::KeyReused => ("key-reused", 422, "Idempotency key used before", "duplicate"),
+            Self::Busy => ("busy", 503, "The server is busy", "throttled"),
+            Self::ReadOnly => ("read-only", 503, "The store is read-only", "no-store"),
+            Self::Unknown => ("unknown-outcome", 500, "The outcome is unknown", "incomplete"),
+            Self::Internal => ("internal", 500, "Internal error", "exception"),
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.row().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The FHIR issue type (value set `issue-type`).
+    #[must_use]
+    pub fn issue_type(self) -> &'static str {
+        self.row().3
+    }
+}
+
+/// Why a request is not answered as asked; rendered in the words of the face it came to.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What went wrong.
+    pub fault: Fault,
+    /// One sentence about it.
+    pub detail: String,
+    /// Each thing that is wrong with the request.
+    pub problems: Vec<Problem>,
+}
+
+impl Failure {
+    /// A failure with one sentence about it.
+    #[must_use]
+    pub fn of(fault: Fault, detail: impl Into<String>) -> Self {
+        Self { fault, detail: detail.into(), problems: Vec::new() }
+    }
+
+    /// A fault of the server that the client need not understand.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::of(Fault::Internal, "the server failed; its log says more under this request's id")
+    }
+
+    /// A request that breaks the rules, with everything that is wrong about it.
+    #[must_use]
+    pub fn invalid(problems: Vec<Problem>) -> Self {
+        let detail = match problems.as_slice() {
+            [one] => format!("{}: {}", one.expression, one.diagnostics),
+            several => format!("{} problems; nothing was stored", several.len()),
+        };
+        Self { fault: Fault::Invalid, detail, problems }
+    }
+
+    /// A request with one thing wrong at one place.
+    #[must_use]
+    pub fn at(code: IssueCode, place: impl Into<String>, diagnostics: impl Into<String>) -> Self {
+        let (expression, diagnostics) = (place.into(), diagnostics.into());
+        Self::invalid(vec![Problem { code, expression, diagnostics }])
+    }
+
+    /// As an OperationOutcome (FHIR R4 §2.28).
+    #[must_use]
+    pub fn outcome(&self) -> Value {
+        let issue = |code: &str, diagnostics: &str, expression: Option<&str>| {
+            let mut issue =
+                json!({ "severity": "error", "code": code, "diagnostics": diagnostics });
+            if let (Some(expression), Some(members)) =
+                (expression.filter(|at| !at.is_empty()), issue.as_object_mut())
+            {
+                members.insert("expression".to_owned(), json!([expression]));
+            }
+            issue
+        };
+        let issues: Vec<Value> = if self.problems.is_empty() {
+            vec![issue(self.fault.issue_type(), &self.detail, None)]
+        } else {
+            let each = |problem: &Problem| {
+                issue(problem.code.as_str(), &problem.diagnostics, Some(&problem.expression))
+            };
+            self.problems.iter().map(each).collect()
+        };
+        json!({ "resourceType": "OperationOutcome", "issue": issues })
+    }
+
+    /// As problem details (RFC 9457).
+    fn problem(&self, request: &str) -> Value {
+        let (slug, status, title, _) = self.fault.row();
+        let mut body = json!({
+            "type": format!("urn:chartlog:problem:{slug}"),
+            "title": title,
+            "status": status,
+            "detail": self.detail,
+            "instance": format!("urn:chartlog:request:{request}"),
+        });
+        if !self.problems.is_empty()
+            && let Some(members) = body.as_object_mut()
+        {
+            let each = |problem: &Problem| json!({ "code": problem.code.as_str(), "place": problem.expression, "detail": problem.diagnostics });
+            members.insert("errors".to_owned(), self.problems.iter().map(each).collect());
+        }
+        body
+    }
+
+    /// The answer: an OperationOutcome on the FHIR face, problem details elsewhere.
+    pub(super) fn render(&self, is_fhir: bool, request: &str) -> Reply {
+        let status = self.fault.status();
+        let (content_type, value) = if is_fhir {
+            (FHIR_JSON, self.outcome())
+        } else {
+            (PROBLEM_JSON, self.problem(request))
+        };
+        let mut reply = Reply::new(status, content_type, value.to_string().into_bytes());
+        match self.fault {
+            Fault::NoToken => reply = reply.header("www-authenticate", "Bearer realm=\"chartlog\""),
+            Fault::BadToken => {
+                // RFC 6750 §3; a token error has no characters that would need escaping.
+                let why = format!("error=\"invalid_token\", error_description=\"{}\"", self.detail);
+                reply =
+                    reply.header("www-authenticate", format!("Bearer realm=\"chartlog\", {why}"));
+            }
+            Fault::Busy => reply = reply.header("retry-after", "1"),
+            _ => {}
+        }
+        reply
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let fault = match &error {
+            StoreError::NotFound(_) => Fault::NotFound,
+            StoreError::Gone { .. } => Fault::Gone,
+            StoreError::Denied(_) => Fault::Forbidden,
+            StoreError::Precondition { .. } => Fault::Precondition,
+            StoreError::Conflict { .. } => Fault::Conflict,
+            StoreError::KeyReused => Fault::KeyReused,
+            StoreError::Busy => Fault::Busy,
+            StoreError::ReadOnly => Fault::ReadOnly,
+            StoreError::Unknown => Fault::Unknown,
+            StoreError::Invalid(problems) => return Self::invalid(problems.clone()),
+            StoreError::Log(_)
+            | StoreError::View(_)
+            | StoreError::System(_)
+            | StoreError::Unreadable(_) => {
+                // What went wrong inside is for the log, not for the client.
+                tracing::error!(%error, "a request failed");
+                return Self::internal();
+            }
+        };
+        let place = match &error {
+            StoreError::Precondition { place, .. } | StoreError::Conflict { place, .. } => {
+                place.clone()
+            }
+            _ => String::new(),
+        };
+        let mut failure = Self::of(fault, error.to_string());
+        if !place.is_empty() {
+            failure.detail = format!("{place}: {}", failure.detail);
+        }
+        failure
+    }
+}

@@ -1,0 +1,132 @@
+//! The FHIR R4 face, under `/fhir`: one file per interaction.
+//!
+//! In: requests as HL7 FHIR R4 §3.1 describes them. Out: stored bytes, Bundles around stored bytes,
+//! and OperationOutcomes. Handlers translate; what is true is decided in the store.
+
+mod bundle;
+mod capability;
+mod create;
+mod everything;
+mod history;
+mod read;
+mod search;
+mod transaction;
+mod update;
+
+use actix_web::http::StatusCode;
+
+use super::reply::FHIR_JSON;
+use super::routes::Routes;
+use super::{Call, Failure, Reply};
+use crate::fhir::check::IssueCode;
+use crate::store::{Done, Effect, IdempotencyKey};
+
+/// Mounts the interactions. Fixed paths come before patterns that would match them too.
+pub fn mount(routes: &mut Routes<'_>) {
+    routes.open::<capability::__path_capabilities, _, _>(capability::capabilities);
+    routes.gated::<everything::__path_everything, _, _>(everything::everything);
+    routes.gated::<history::__path_history, _, _>(history::history);
+    routes.gated::<read::__path_read_version, _, _>(read::read_version);
+    routes.gated::<read::__path_read, _, _>(read::read);
+    routes.gated::<update::__path_update, _, _>(update::update);
+    routes.gated::<update::__path_delete, _, _>(update::delete);
+    routes.gated::<search::__path_search, _, _>(search::search);
+    routes.gated::<create::__path_create, _, _>(create::create);
+    routes.gated::<transaction::__path_transaction, _, _>(transaction::transaction);
+}
+
+/// What a client wants back from a write: `Prefer: return=` (R4 §3.1.0.1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Return {
+    /// Nothing.
+    Minimal,
+    /// The resource.
+    Representation,
+    /// An OperationOutcome.
+    Outcome,
+}
+
+impl Return {
+    fn of(call: &Call) -> Result<Self, Failure> {
+        let prefer = call.header("prefer").unwrap_or_default();
+        let wanted = prefer.split([',', ';']).find_map(|one| one.trim().strip_prefix("return="));
+        match wanted {
+            None | Some("representation") => Ok(Self::Representation),
+            Some("minimal") => Ok(Self::Minimal),
+            Some("OperationOutcome") => Ok(Self::Outcome),
+            Some(other) => Err(Failure::at(
+                IssueCode::Value,
+                "Prefer",
+                format!("return={other} is not minimal, representation or OperationOutcome"),
+            )),
+        }
+    }
+}
+
+/// The answer to a write of one resource.
+fn written(call: &Call, done: &Done, wanted: Return) -> Reply {
+    let status = match done.effect {
+        Effect::Created => StatusCode::CREATED,
+        _ => StatusCode::OK,
+    };
+    let base = call.base_url();
+    let location = format!("{base}/{}/_history/{}", done.key, done.version);
+    let reply = match (wanted, &done.resource) {
+        (Return::Representation, Some(resource)) => Reply::new(status, FHIR_JSON, resource.bytes()),
+        (Return::Outcome, _) => Reply::new(status, FHIR_JSON, informed(done)),
+        _ => Reply::empty(status),
+    };
+    let reply = reply.header("location", location);
+    match done.recorded_at {
+        Some(recorded_at) => reply.version(done.version, recorded_at),
+        None => reply,
+    }
+}
+
+/// An OperationOutcome that says what a write did.
+fn informed(done: &Done) -> Vec<u8> {
+    let did = match done.effect {
+        Effect::Created => "created",
+        Effect::Updated => "updated",
+        Effect::Unchanged => "unchanged",
+        Effect::Removed => "deleted",
+        Effect::Absent => "was not there",
+    };
+    let text = format!("{} {did}, version {}", done.key, done.version);
+    let issue = serde_json::json!([{ "severity": "information", "code": "informational", "diagnostics": text }]);
+    serde_json::json!({ "resourceType": "OperationOutcome", "issue": issue })
+        .to_string()
+        .into_bytes()
+}
+
+/// The version that an `If-Match` header names.
+fn if_match(header: Option<&str>, place: &str) -> Result<Option<u64>, Failure> {
+    let Some(header) = header else { return Ok(None) };
+    let wrong = || {
+        let diagnostics = format!("{header} is not one version: write W/\"3\"");
+        Failure::at(IssueCode::Value, place, diagnostics)
+    };
+    let tags = super::reply::entity_tags(header).ok_or_else(wrong)?;
+    match tags.as_slice() {
+        [one] => one.parse().map(Some).map_err(|_| wrong()),
+        _ => Err(wrong()),
+    }
+}
+
+/// Whether an `If-None-Match` header says `*`.
+fn if_none_match(header: Option<&str>, place: &str) -> Result<bool, Failure> {
+    match header.map(super::reply::entity_tags) {
+        None => Ok(false),
+        Some(None) => Ok(true),
+        Some(Some(_)) => {
+            Err(Failure::at(IssueCode::Value, place, "a write takes only If-None-Match: *"))
+        }
+    }
+}
+
+/// The `Idempotency-Key` of a write, bound to everything that makes it this write.
+fn idempotency(call: &Call, operation: &str) -> Result<Option<IdempotencyKey>, Failure> {
+    let conditions = ["if-match", "if-none-match", "if-none-exist"]
+        .map(|name| call.header(name).unwrap_or_default());
+    super::v1::idempotency(call, &[operation, &conditions.join("\n")])
+}

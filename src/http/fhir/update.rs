@@ -1,0 +1,105 @@
+//! update, with create-on-update, and delete: FHIR R4 §3.1.0.4 and §3.1.0.7.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+
+use super::super::reply::FHIR_JSON;
+use super::{
+    Call, Failure, Reply, Return, idempotency, if_match, if_none_match, informed, written,
+};
+use crate::fhir::check::IssueCode;
+use crate::fhir::{ResourceKey, check};
+use crate::json::Node;
+use crate::store::{Action, Change, Effect, Target, Write};
+
+/// Replaces a resource, or stores it for the first time under this id.
+#[utoipa::path(put, path = "/fhir/{type}/{id}", operation_id = "updateResource", tag = "fhir",
+    params(
+        ("type" = String, Path, description = "Resource type", example = "Patient"),
+        ("id" = String, Path, description = "Logical id"),
+        ("If-Match" = Option<String>, Header, description = "The version that it must have", example = "W/\"1\""),
+        ("If-None-Match" = Option<String>, Header, description = "*: it must not exist yet"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
+        ("Prefer" = Option<String>, Header, description = "return=minimal, representation (default) or OperationOutcome"),
+        ("_format" = Option<String>, Query, description = "json")),
+    request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource"),
+    responses(
+        (status = 200, description = "Replaced, or unchanged because equal", content_type = "application/fhir+json"),
+        (status = 201, description = "Stored for the first time, or again after a deletion"),
+        (status = 400, description = "Not valid; the outcome says what and where"), (status = 401, description = "No acceptable token"),
+        (status = 403, description = "The token does not allow it"), (status = 404, description = "Not for this token"),
+        (status = 412, description = "It has another version"), (status = 413, description = "Too large"),
+        (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request")))]
+pub async fn update(mut call: Call) -> Result<Reply, Failure> {
+    let key = call.key()?;
+    call.allow_parameters(&["_format"])?;
+    let wanted = Return::of(&call)?;
+    let idempotency = idempotency(&call, &format!("PUT {key}"))?;
+    let if_match = if_match(call.header("if-match"), "If-Match")?;
+    let if_none_match = if_none_match(call.header("if-none-match"), "If-None-Match")?;
+    let size = call.body().len();
+    let document = call.json().await?;
+    check_named(&key, document.root(), "")?;
+    let index = document.root().index();
+    let change = Change::new(Target::Key(key), Action::Put(document, index));
+    let change = Change { if_match, if_none_match, ..change };
+    let write = Write { changes: vec![change], expected_version: None, idempotency, size };
+    let done = call.store().write(&call.grant, Arc::new(write)).await?.done;
+    let done = done.first().ok_or_else(Failure::internal)?;
+    Ok(written(&call, done, wanted))
+}
+
+/// Deletes a resource; its history stays.
+#[utoipa::path(delete, path = "/fhir/{type}/{id}", operation_id = "deleteResource", tag = "fhir",
+    params(
+        ("type" = String, Path, description = "Resource type", example = "Patient"),
+        ("id" = String, Path, description = "Logical id"),
+        ("If-Match" = Option<String>, Header, description = "The version that it must have", example = "W/\"1\""),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
+        ("Prefer" = Option<String>, Header, description = "return=minimal (default) or OperationOutcome"),
+        ("_format" = Option<String>, Query, description = "json")),
+    responses(
+        (status = 200, description = "Deleted, with an OperationOutcome", content_type = "application/fhir+json"),
+        (status = 204, description = "Deleted, or not there"),
+        (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
+        (status = 403, description = "The token does not allow it"), (status = 404, description = "Not for this token"),
+        (status = 412, description = "It has another version")))]
+pub async fn delete(call: Call) -> Result<Reply, Failure> {
+    let key = call.key()?;
+    call.allow_parameters(&["_format"])?;
+    let wanted = Return::of(&call)?;
+    let idempotency = idempotency(&call, &format!("DELETE {key}"))?;
+    let if_match = if_match(call.header("if-match"), "If-Match")?;
+    let change = Change { if_match, ..Change::new(Target::Key(key), Action::Remove) };
+    let write = Write { changes: vec![change], expected_version: None, idempotency, size: 0 };
+    let done = call.store().write(&call.grant, Arc::new(write)).await?.done;
+    let done = done.first().ok_or_else(Failure::internal)?;
+    let reply = match wanted {
+        Return::Outcome => Reply::new(StatusCode::OK, FHIR_JSON, informed(done)),
+        _ => Reply::empty(StatusCode::NO_CONTENT),
+    };
+    Ok(match done.effect {
+        Effect::Removed | Effect::Absent if done.version > 0 => {
+            reply.header("etag", format!("W/\"{}\"", done.version))
+        }
+        _ => reply,
+    })
+}
+
+/// Checks a resource that must carry the id under which it is to be stored.
+pub fn check_named(key: &ResourceKey, resource: Node<'_>, place: &str) -> Result<(), Failure> {
+    let checked = check(Some(key.kind), resource, place).map_err(Failure::invalid)?;
+    let prefix = if place.is_empty() { key.kind.name() } else { place };
+    match checked.id {
+        Some(id) if id == key.id => Ok(()),
+        Some(id) => {
+            let diagnostics = format!("the id is {id}, the address says {}", key.id);
+            Err(Failure::at(IssueCode::Value, format!("{prefix}.id"), diagnostics))
+        }
+        None => {
+            let diagnostics = format!("the id is missing; the address says {}", key.id);
+            Err(Failure::at(IssueCode::Required, format!("{prefix}.id"), diagnostics))
+        }
+    }
+}

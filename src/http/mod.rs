@@ -1,0 +1,28 @@
+//! The HTTP server: routes, limits, the gate, and two faces over one store.
+//!
+//! In: requests. Out: responses, each with an `X-Request-Id`. A handler is a translation: it reads
+//! a [`Call`], asks the store, and gives a [`Reply`] or a [`Failure`]. Only the [`gate`] turns these
+//! into a response: it checks the token before and writes the access entry after, so a handler
+//! without an access entry cannot be mounted.
+//!
+//! One table of routes ([`routes`]) serves the router and the OpenAPI document, so that they cannot
+//! differ. Never: a decision about rights, knowledge of segments or keyspaces.
+
+mod call;
+mod docs;
+mod failure;
+pub mod fhir;
+mod gate;
+mod health;
+mod paging;
+mod reply;
+mod routes;
+mod server;
+pub mod v1;
+
+pub use call::Call;
+pub use docs::{document, document_text};
+pub use failure::{Failure, Fault};
+pub use health::install_metrics;
+pub use reply::Reply;
+pub use server::{Options, Running, start};

@@ -1,0 +1,43 @@
+//! Pages: how many, and where the next one starts.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::{Call, Failure};
+use crate::fhir::check::IssueCode;
+
+/// The page size that a request asks for under that name, within the server's limits.
+///
+/// # Errors
+///
+/// 400: not a number.
+pub fn page_size(call: &Call, name: &str) -> Result<usize, Failure> {
+    let options = call.options();
+    let asked = call.parameter::<usize>(name, "a number, 0 or more")?;
+    Ok(asked.unwrap_or(options.page_size_default).min(options.page_size_max))
+}
+
+/// The opaque text that stands for a place between two pages.
+#[must_use]
+pub fn cursor(number: u64) -> String {
+    URL_SAFE_NO_PAD.encode(number.to_be_bytes())
+}
+
+/// The place that a request's cursor stands for.
+///
+/// # Errors
+///
+/// 400: not a cursor that this server gave out.
+pub fn read_cursor(call: &Call, name: &str) -> Result<Option<u64>, Failure> {
+    let Some(text) = call.parameter::<String>(name, "a cursor")? else { return Ok(None) };
+    let bytes = URL_SAFE_NO_PAD.decode(&text).ok();
+    let number = bytes.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map(u64::from_be_bytes);
+    let wrong = || {
+        Failure::at(
+            IssueCode::Value,
+            name,
+            "not a cursor of this server: take it from the link to the next page",
+        )
+    };
+    number.map(Some).ok_or_else(wrong)
+}

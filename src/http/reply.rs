@@ -1,0 +1,67 @@
+//! An answer, before the gate lets it out.
+
+use actix_web::http::StatusCode;
+
+use crate::clock::Instant;
+
+/// Content type of the FHIR face.
+pub const FHIR_JSON: &str = "application/fhir+json";
+/// Content type of the native face.
+pub const JSON: &str = "application/json";
+
+/// Status, headers and body of an answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Reply {
+    /// An answer with a body of that content type.
+    #[must_use]
+    pub fn new(status: StatusCode, content_type: &str, body: Vec<u8>) -> Self {
+        Self { status, headers: vec![("content-type", content_type.to_owned())], body }
+    }
+
+    /// An answer without a body.
+    #[must_use]
+    pub fn empty(status: StatusCode) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// A value of the native face.
+    #[must_use]
+    pub fn json(status: StatusCode, value: &impl serde::Serialize) -> Self {
+        // Maps with string keys, numbers and strings only: this serialisation cannot fail.
+        Self::new(status, JSON, serde_json::to_vec(value).unwrap_or_default())
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same with the headers of a FHIR version: `ETag` and `Last-Modified` (R4 §3.1.0.5).
+    #[must_use]
+    pub fn version(self, version: u64, recorded_at: Instant) -> Self {
+        self.header("etag", format!("W/\"{version}\""))
+            .header("last-modified", recorded_at.http_date())
+    }
+}
+
+/// The versions that an `If-Match` or `If-None-Match` header names; `None` for `*`.
+#[must_use]
+pub fn entity_tags(header: &str) -> Option<Vec<&str>> {
+    if header.trim() == "*" {
+        return None;
+    }
+    Some(
+        header
+            .split(',')
+            .map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"'))
+            .collect(),
+    )
+}

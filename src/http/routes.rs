@@ -1,0 +1,117 @@
+//! The table of routes, from which the router and the OpenAPI document both come.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Route};
+use utoipa::openapi::Paths;
+use utoipa::openapi::path::{HttpMethod, Operation};
+use utoipa::openapi::{RefOr, schema::Schema};
+
+use super::server::State;
+use super::{Call, Failure, Reply, fhir, gate, health, v1};
+
+/// Collects routes for one of the two uses.
+pub struct Routes<'a> {
+    state: Option<&'a Arc<State>>,
+    /// In order: an earlier path wins over a later one that would match too.
+    mounted: Vec<(String, Vec<Route>)>,
+    /// Paths of the OpenAPI document.
+    pub paths: Paths,
+    /// Schemas that the paths refer to.
+    pub schemas: BTreeMap<String, RefOr<Schema>>,
+}
+
+impl<'a> Routes<'a> {
+    /// All routes. Without a state only the document is collected.
+    pub fn all(state: Option<&'a Arc<State>>) -> Self {
+        let mut routes =
+            Self { state, mounted: Vec::new(), paths: Paths::default(), schemas: BTreeMap::new() };
+        health::mount(&mut routes);
+        fhir::mount(&mut routes);
+        v1::mount(&mut routes);
+        routes
+    }
+
+    /// Mounts a handler behind the gate.
+    pub fn gated<P, H, F>(&mut self, handler: H)
+    where
+        P: utoipa::Path + utoipa::__dev::SchemaReferences,
+        H: FnOnce(Call) -> F + Copy + 'static,
+        F: Future<Output = Result<Reply, Failure>> + 'static,
+    {
+        let operation = self.describe::<P>();
+        let id: Arc<str> = operation.operation_id.unwrap_or_default().into();
+        let Some(state) = self.state else { return };
+        let state = Arc::clone(state);
+        self.add::<P>(move |method| {
+            let (state, id) = (Arc::clone(&state), Arc::clone(&id));
+            web::method(method).to(move |request: HttpRequest, payload: web::Payload| {
+                gate::pass(Arc::clone(&state), Arc::clone(&id), request, payload, handler)
+            })
+        });
+    }
+
+    /// Mounts a handler that shows nothing clinical and needs no token.
+    pub fn open<P, H, F>(&mut self, handler: H)
+    where
+        P: utoipa::Path + utoipa::__dev::SchemaReferences,
+        H: Fn(Arc<State>) -> F + Copy + 'static,
+        F: Future<Output = HttpResponse> + 'static,
+    {
+        self.describe::<P>();
+        let Some(state) = self.state else { return };
+        let state = Arc::clone(state);
+        self.add::<P>(move |method| {
+            let state = Arc::clone(&state);
+            web::method(method).to(move || handler(Arc::clone(&state)))
+        });
+    }
+
+    /// Hands the routes to an application.
+    pub fn mount(self, config: &mut ServiceConfig) {
+        for (path, routes) in self.mounted {
+            let mut resource = web::resource(path).default_service(web::to(health::no_method));
+            for route in routes {
+                resource = resource.route(route);
+            }
+            config.service(resource);
+        }
+    }
+
+    fn describe<P: utoipa::Path + utoipa::__dev::SchemaReferences>(&mut self) -> Operation {
+        let operation = P::operation();
+        self.paths.add_path_operation(P::path(), P::methods(), operation.clone());
+        let mut schemas = Vec::new();
+        P::schemas(&mut schemas);
+        self.schemas.extend(schemas);
+        operation
+    }
+
+    fn add<P: utoipa::Path>(&mut self, route: impl Fn(Method) -> Route) {
+        let path = P::path();
+        for method in P::methods() {
+            let route = route(actix_method(&method));
+            match self.mounted.iter_mut().find(|(known, _)| *known == path) {
+                Some((_, routes)) => routes.push(route),
+                None => self.mounted.push((path.clone(), vec![route])),
+            }
+        }
+    }
+}
+
+fn actix_method(method: &HttpMethod) -> Method {
+    match method {
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Delete => Method::DELETE,
+        HttpMethod::Options => Method::OPTIONS,
+        HttpMethod::Head => Method::HEAD,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Trace => Method::TRACE,
+    }
+}

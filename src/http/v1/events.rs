@@ -1,0 +1,351 @@
+//! The events of a chart: appending and reading.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::super::paging::{cursor, page_size, read_cursor};
+use super::super::reply::Reply;
+use super::super::{Call, Failure};
+use super::{idempotency, instant, raw};
+use crate::chart::{EventType, Happening};
+use crate::clock::Instant;
+use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
+use crate::fhir::{ResourceId, ResourceKey, check};
+use crate::json::{Document, Kind, Node};
+use crate::store::{Action, Change, ChartEvent, Effect, EventFilter, Target, Write, Written};
+
+/// Events to be appended, all or none.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[allow(dead_code)]
+struct Append {
+    /// The version that the chart must have; 0 for a chart that does not exist yet.
+    expected_version: Option<u64>,
+    /// 1 to 20,000 events; each resource at most once.
+    events: Vec<NewEvent>,
+}
+
+/// One event to be appended.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code)]
+struct NewEvent {
+    /// Type.recorded, .amended, .retracted, .restored or .removed.
+    #[schema(rename = "type", example = "Observation.recorded")]
+    event_type: String,
+    /// The FHIR resource; for removed: its Type/id. Without an id, a recorded resource gets one.
+    #[schema(value_type = Object)]
+    resource: String,
+}
+
+/// What was appended.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Appended {
+    /// Position of the first event in the whole log: the receipt.
+    position: Option<u64>,
+    /// Number of events.
+    events: u64,
+    /// When they were recorded.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    recorded_at: Option<Instant>,
+    /// One entry per event of the request.
+    resources: Vec<AppendedResource>,
+}
+
+/// What became of one event of the request.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct AppendedResource {
+    /// Type/id.
+    resource: String,
+    /// Its version now.
+    version_id: String,
+    /// False when nothing changed.
+    changed: bool,
+}
+
+/// Appends events to a chart: all or none, in one commit.
+#[utoipa::path(post, path = "/v1/patients/{id}/events", operation_id = "appendEvents", tag = "charts",
+    params(
+        ("id" = String, Path, description = "Id of the Patient"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
+        ("X-Purpose-Of-Use" = Option<String>, Header, description = "Why; kept in the events")),
+    request_body(content = Append, content_type = "application/json"),
+    responses(
+        (status = 201, description = "Appended and durable", body = Appended),
+        (status = 200, description = "Nothing changed: the chart says all of this already", body = Appended),
+        (status = 400, description = "Not valid; nothing was stored"), (status = 401, description = "No acceptable token"),
+        (status = 403, description = "The token does not allow it"), (status = 404, description = "Not for this token"),
+        (status = 409, description = "The chart has another version, or an event is not what it says"),
+        (status = 413, description = "Too large"), (status = 415, description = "Not JSON"),
+        (status = 422, description = "The key was used for another request")))]
+pub async fn append(mut call: Call) -> Result<Reply, Failure> {
+    let patient = call.id()?;
+    call.allow_parameters(&[])?;
+    let idempotency = idempotency(&call, &["append", patient.as_str()])?;
+    let size = call.body().len();
+    let document = call.json().await?;
+    let (expected, events) = read_request(&document, call.options().bundle_entries_max)?;
+    let mut changes = Vec::with_capacity(events.len());
+    let mut problems = Vec::new();
+    for (at, index) in events.into_iter().enumerate() {
+        match read_event(&document, index, &format!("events[{at}]"), &patient) {
+            Ok(change) => changes.push(change),
+            Err(failure) => problems.extend(failure.problems),
+        }
+    }
+    if !problems.is_empty() {
+        problems.truncate(PROBLEMS_MAX);
+        return Err(Failure::invalid(problems));
+    }
+    let expected_version = expected.map(|version| (patient, version));
+    let write = Write { changes, expected_version, idempotency, size };
+    let written = call.store().write(&call.grant, Arc::new(write)).await?;
+    let status = if written.events.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(Reply::json(status, &appended(&written)))
+}
+
+fn appended(written: &Written) -> Appended {
+    let resources = written.done.iter().map(|done| AppendedResource {
+        resource: done.key.to_string(),
+        version_id: done.version.to_string(),
+        changed: !matches!(done.effect, Effect::Unchanged | Effect::Absent),
+    });
+    let changed =
+        written.done.iter().find(|done| !matches!(done.effect, Effect::Unchanged | Effect::Absent));
+    Appended {
+        position: written.events.map(|(position, _)| position),
+        events: written.events.map_or(0, |(_, count)| count),
+        recorded_at: changed.and_then(|done| done.recorded_at),
+        resources: resources.collect(),
+    }
+}
+
+/// The expected version, and the indexes of the events.
+fn read_request(
+    document: &Document,
+    events_max: usize,
+) -> Result<(Option<u64>, Vec<usize>), Failure> {
+    let root = document.root();
+    let mut problems = Vec::new();
+    let mut wrong = |code, place: &str, text: String| {
+        problems.push(Problem { code, expression: place.to_owned(), diagnostics: text });
+    };
+    if !root.is_object() {
+        wrong(IssueCode::Structure, "", "expected an object with events".to_owned());
+    }
+    for (name, _) in root.members() {
+        if !matches!(&*name, "expectedVersion" | "events") {
+            wrong(
+                IssueCode::Structure,
+                &name,
+                "unknown; known are expectedVersion and events".to_owned(),
+            );
+        }
+    }
+    let expected = root.get("expectedVersion").filter(|node| node.kind() != Kind::Null);
+    let expected = expected.map(|node| {
+        let number = if node.kind() == Kind::Number { node.text().parse().ok() } else { None };
+        if number.is_none() {
+            wrong(
+                IssueCode::Value,
+                "expectedVersion",
+                "must be a whole number, 0 or more".to_owned(),
+            );
+        }
+        number.unwrap_or_default()
+    });
+    let events: Vec<usize> = match root.get("events") {
+        Some(list) if list.kind() == Kind::Array => {
+            list.items().map(|event| event.index()).collect()
+        }
+        _ => Vec::new(),
+    };
+    if !(1..=events_max).contains(&events.len()) {
+        wrong(IssueCode::Required, "events", format!("must be a list of 1 to {events_max} events"));
+    }
+    if problems.is_empty() { Ok((expected, events)) } else { Err(Failure::invalid(problems)) }
+}
+
+fn read_event(
+    document: &Arc<Document>,
+    index: usize,
+    place: &str,
+    patient: &ResourceId,
+) -> Result<Change, Failure> {
+    let event = document.node(index);
+    let at = |member: &str| format!("{place}.{member}");
+    let wrong = |code, member: &str, text: &str| Failure::at(code, at(member), text);
+    let event_type =
+        event.get_str("type").ok_or_else(|| wrong(IssueCode::Required, "type", "is missing"))?;
+    let event_type: EventType =
+        event_type.parse().map_err(|error: String| wrong(IssueCode::Value, "type", &error))?;
+    let resource = event
+        .get("resource")
+        .ok_or_else(|| wrong(IssueCode::Required, "resource", "is missing"))?;
+    let kind = event_type.subject.parse().map_err(|_| {
+        wrong(
+            IssueCode::Value,
+            "type",
+            "must begin with a resource type; charts open and move by themselves",
+        )
+    })?;
+    let mut change = match event_type.happening {
+        Happening::Removed => {
+            let key = removed_key(resource, &at("resource"))?;
+            if key.kind != kind {
+                return Err(wrong(
+                    IssueCode::Value,
+                    "resource",
+                    "is of another type than the event",
+                ));
+            }
+            Change::new(Target::Key(key), Action::Remove)
+        }
+        Happening::Opened | Happening::MovedIn | Happening::MovedOut => {
+            return Err(wrong(IssueCode::Value, "type", "charts open and move by themselves"));
+        }
+        happening => {
+            let checked = check(Some(kind), resource, &at("resource")).map_err(Failure::invalid)?;
+            let action = Action::Put(Arc::clone(document), resource.index());
+            match checked.id {
+                Some(id) => Change::new(Target::Key(ResourceKey::new(kind, id)), action),
+                None if happening == Happening::Recorded => {
+                    Change::new(Target::New(kind, None), action)
+                }
+                None => return Err(wrong(IssueCode::Required, "resource.id", "is missing")),
+            }
+        }
+    };
+    change.declared = Some(event_type.happening);
+    change.within = Some(patient.clone());
+    change.place = place.to_owned();
+    Ok(change)
+}
+
+fn removed_key(resource: Node<'_>, place: &str) -> Result<ResourceKey, Failure> {
+    let wrong = |text: String| Failure::at(IssueCode::Value, place, text);
+    let text =
+        resource.as_str().ok_or_else(|| wrong("must be Type/id of what is removed".to_owned()))?;
+    text.parse().map_err(|error| wrong(format!("{error}")))
+}
+
+/// A page of events.
+#[derive(Debug, Serialize, ToSchema)]
+struct EventPage {
+    /// In the order of the chart.
+    events: Vec<Event>,
+    /// `cursor` of the next page, if there may be one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// One event of a chart.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    /// Its number in the chart, from 1.
+    version: u64,
+    /// Its number in the whole log, from 0.
+    position: u64,
+    /// When it was recorded.
+    #[schema(value_type = String, format = DateTime)]
+    recorded_at: Instant,
+    /// Such as Observation.amended or chart.moved-in.
+    #[serde(rename = "type")]
+    event_type: String,
+    /// Type/id of the resource it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
+    /// The resource's version that it brings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version_id: Option<String>,
+    /// Who caused it.
+    actor: Actor,
+    /// The resource as it is from this event on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    body: Option<Box<RawValue>>,
+}
+
+/// Who caused an event, for what, in which request.
+#[derive(Debug, Serialize, ToSchema)]
+struct Actor {
+    /// Subject of the token.
+    subject: String,
+    /// Client application.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    /// Issuer of the token.
+    issuer: String,
+    /// X-Purpose-Of-Use of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purpose: Option<String>,
+    /// Network address of the peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    /// Id of the request.
+    request: String,
+}
+
+/// The events of a chart, oldest first.
+#[utoipa::path(get, path = "/v1/patients/{id}/events", operation_id = "listEvents", tag = "charts",
+    params(
+        ("id" = String, Path, description = "Id of the Patient"),
+        ("type" = Option<String>, Query, description = "Only this type of event", example = "Observation.amended"),
+        ("resource" = Option<String>, Query, description = "Only about this resource: Type/id"),
+        ("actor" = Option<String>, Query, description = "Only caused by this subject"),
+        ("since" = Option<String>, Query, description = "Not before this instant"),
+        ("until" = Option<String>, Query, description = "Before this instant"),
+        ("count" = Option<u32>, Query, description = "Events on a page"),
+        ("cursor" = Option<String>, Query, description = "next of the page before")),
+    responses(
+        (status = 200, description = "A page of events", body = EventPage),
+        (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
+        (status = 403, description = "The token does not allow it"), (status = 404, description = "No such chart")))]
+pub async fn list(call: Call) -> Result<Reply, Failure> {
+    let patient = call.id()?;
+    call.allow_parameters(&["type", "resource", "actor", "since", "until", "count", "cursor"])?;
+    let moment = |name: &str| -> Result<Option<Instant>, Failure> {
+        let text = call.parameter::<String>(name, "an instant")?;
+        text.map(|text| instant(&text, name)).transpose()
+    };
+    let filter = EventFilter {
+        event_type: call.parameter("type", "a type of event such as Observation.recorded")?,
+        resource: call.parameter("resource", "Type/id")?,
+        actor: call.parameter("actor", "a subject")?,
+        since: moment("since")?,
+        until: moment("until")?,
+    };
+    let limit = page_size(&call, "count")?.max(1);
+    let after = read_cursor(&call, "cursor")?.unwrap_or(0);
+    let (events, next) = call.store().events(&call.grant, &patient, &filter, after, limit)?;
+    let events: Result<_, _> = events.iter().map(event).collect();
+    Ok(Reply::json(StatusCode::OK, &EventPage { events: events?, next: next.map(cursor) }))
+}
+
+fn event(event: &ChartEvent) -> Result<Event, Failure> {
+    let envelope = &event.envelope;
+    let actor = &envelope.actor;
+    Ok(Event {
+        version: event.version,
+        position: event.position,
+        recorded_at: event.recorded_at,
+        event_type: envelope.event_type.to_string(),
+        resource: envelope.resource.clone(),
+        version_id: (event.resource_version > 0).then(|| event.resource_version.to_string()),
+        actor: Actor {
+            subject: actor.subject.clone(),
+            client: actor.client.clone(),
+            issuer: actor.issuer.clone(),
+            purpose: actor.purpose.clone(),
+            address: actor.address.clone(),
+            request: actor.request.clone(),
+        },
+        body: event.resource.as_ref().map(raw).transpose()?,
+    })
+}

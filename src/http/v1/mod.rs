@@ -1,0 +1,72 @@
+//! The native face, under `/v1`: one file per noun. What FHIR cannot say: the chart as a stream.
+//!
+//! In: JSON as the OpenAPI document describes it. Out: JSON, with resources as their stored bytes;
+//! errors are problem details (RFC 9457).
+
+mod accesses;
+mod chart;
+mod difference;
+mod events;
+
+use aws_lc_rs::digest;
+use serde_json::value::RawValue;
+
+use super::routes::Routes;
+use super::{Call, Failure};
+use crate::clock::Instant;
+use crate::fhir::check::IssueCode;
+use crate::store::{At, IdempotencyKey, Resource};
+
+/// Longest `Idempotency-Key`, in characters.
+const KEY_LENGTH_MAX: usize = 255;
+
+/// Mounts the operations.
+pub fn mount(routes: &mut Routes<'_>) {
+    routes.gated::<events::__path_append, _, _>(events::append);
+    routes.gated::<events::__path_list, _, _>(events::list);
+    routes.gated::<chart::__path_chart, _, _>(chart::chart);
+    routes.gated::<difference::__path_difference, _, _>(difference::difference);
+    routes.gated::<accesses::__path_of_chart, _, _>(accesses::of_chart);
+    routes.gated::<accesses::__path_of_all, _, _>(accesses::of_all);
+}
+
+/// The `Idempotency-Key` of a write, bound to the body and to everything else that makes it this
+/// write.
+pub fn idempotency(call: &Call, parts: &[&str]) -> Result<Option<IdempotencyKey>, Failure> {
+    let Some(key) = call.header("idempotency-key") else { return Ok(None) };
+    if key.len() > KEY_LENGTH_MAX {
+        let diagnostics = format!("longer than {KEY_LENGTH_MAX} characters");
+        return Err(Failure::at(IssueCode::TooLong, "Idempotency-Key", diagnostics));
+    }
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(part.as_bytes());
+        context.update(b"\n");
+    }
+    context.update(call.body());
+    let request = context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Some(IdempotencyKey { key: key.to_owned(), request }))
+}
+
+/// A resource's bytes as a JSON value that is written as it is.
+fn raw(resource: &Resource) -> Result<Box<RawValue>, Failure> {
+    let text = String::from_utf8(resource.bytes()).map_err(|_| Failure::internal())?;
+    RawValue::from_string(text).map_err(|_| Failure::internal())
+}
+
+/// A state of a chart as a query names it: a version number or an instant.
+fn state(text: &str, name: &str) -> Result<At, Failure> {
+    if let Ok(version) = text.parse() {
+        return Ok(At::Version(version));
+    }
+    instant(text, name).map(At::Moment)
+}
+
+/// An instant that is not in the future: the chart of a later moment is not known yet.
+fn instant(text: &str, name: &str) -> Result<Instant, Failure> {
+    let wrong = |diagnostics: &str| Failure::at(IssueCode::Value, name, diagnostics);
+    let instant = Instant::parse(text).ok_or_else(|| {
+        wrong("not an instant with a time zone, such as 2026-02-28T12:00:00Z (write + as %2B)")
+    })?;
+    if instant > Instant::now() { Err(wrong("lies in the future")) } else { Ok(instant) }
+}
