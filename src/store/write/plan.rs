@@ -85,25 +85,23 @@ impl Planner<'_> {
         for change in &write.changes {
             self.refuse_by_type(change)?;
         }
-        let aims = self.aims(write)?;
-        let keys: Vec<ResourceKey> = aims
-            .iter()
-            .map(|aim| match aim {
-                Aim::Resource(key) | Aim::Existing(key) => key.clone(),
-            })
-            .collect();
-        refuse_repeated(&write.changes, &keys)?;
         if let Some(mark) = self.mark {
             if let Some(commit) = self.view.idempotent(&mark.key)? {
                 if commit.request != mark.request {
                     return Err(StoreError::KeyReused);
                 }
-                return Ok(Plan::Nothing(
-                    self.store.recall(self.view, self.grant, &commit, &keys)?,
-                ));
+                let written =
+                    self.store.recall(self.view, self.grant, &commit, mark, &write.changes)?;
+                return Ok(Plan::Nothing(written));
             }
             self.expectations.push(Expectation::Unused(mark.key.clone()));
         }
+        let aims = self.aims(write)?;
+        let key = |aim: &Aim| match aim {
+            Aim::Resource(key) | Aim::Existing(key) => key.clone(),
+        };
+        let keys: Vec<ResourceKey> = aims.iter().map(key).collect();
+        refuse_repeated(&write.changes, &keys)?;
         if let Some((patient, expected)) = &write.expected_version {
             self.expect_version(patient, *expected)?;
         }
@@ -111,7 +109,7 @@ impl Planner<'_> {
         let mut done = Vec::with_capacity(aims.len());
         for (change, aim) in write.changes.iter().zip(&aims) {
             done.push(match aim {
-                Aim::Existing(key) => self.store.done_nothing(self.view, key)?,
+                Aim::Existing(key) => self.store.done_nothing(self.view, self.grant, key)?,
                 Aim::Resource(key) => self.change(change, key, &links)?,
             });
         }
@@ -255,7 +253,9 @@ impl Planner<'_> {
             key.clone(),
             before.as_ref().map(|before| before.head.position),
         ));
-        let Some(home) = drafted.first() else { return self.store.done_nothing(self.view, key) };
+        let Some(home) = drafted.first() else {
+            return self.store.done_nothing(self.view, self.grant, key);
+        };
         let effect = match home.happening {
             Happening::Recorded | Happening::Restored => Effect::Created,
             Happening::Removed => Effect::Removed,

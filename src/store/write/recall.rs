@@ -1,11 +1,15 @@
 //! What an earlier commit with the same idempotency key did.
 
+use std::collections::HashMap;
+
 use aws_lc_rs::digest;
 
-use super::{Done, Effect, IdempotencyKey, Store, StoreError, Written};
-use crate::auth::Grant;
+use super::super::resource::lies_in;
+use super::{Change, Done, Effect, IdempotencyKey, Store, StoreError, Target, Written};
+use crate::auth::{Grant, Permission};
 use crate::chart::{Actor, Happening, IdempotencyMark, Payload};
 use crate::fhir::{ResourceId, ResourceKey};
+use crate::log::StreamAlias;
 use crate::view::{IdempotentCommit, View};
 
 /// The durable form of a client's key: bound to who used it.
@@ -37,11 +41,12 @@ impl Store {
         view: &View,
         grant: &Grant,
         commit: &IdempotentCommit,
-        keys: &[ResourceKey],
+        mark: &IdempotencyMark,
+        changes: &[Change],
     ) -> Result<Written, StoreError> {
         let frames = self.events_reader.commit(commit.first)?;
         let count = frames.len() as u64;
-        let mut then = Vec::new();
+        let mut then = HashMap::new();
         for (frame, position) in frames.iter().zip(commit.first_position..) {
             grant.saw_chart(frame.alias);
             let unreadable =
@@ -49,25 +54,51 @@ impl Store {
             let payload = Payload::decode(&frame.payload).ok_or_else(unreadable)?;
             let envelope = payload.envelope().map_err(|_| unreadable())?;
             if let Some(key) = envelope.key().filter(|_| envelope.home.is_none()) {
-                then.push((key, envelope.event_type.happening, position));
+                then.insert(key, (envelope.event_type.happening, position));
             }
         }
-        let mut done = Vec::with_capacity(keys.len());
-        for key in keys {
-            let happened = then.iter().find(|(changed, ..)| changed == key);
-            done.push(match happened {
-                Some((_, happening, position)) => {
-                    self.done_then(view, key, *happening, *position)?
+        let mut done = Vec::with_capacity(changes.len());
+        for (at, change) in changes.iter().enumerate() {
+            let key = self.recalled_key(view, mark, at, change, &then)?;
+            done.push(match then.get(&key) {
+                Some((happening, position)) => {
+                    self.done_then(view, grant, &key, *happening, *position)?
                 }
-                None => self.done_nothing(view, key)?,
+                None => self.done_nothing(view, grant, &key)?,
             });
         }
         Ok(Written { done, events: Some((commit.first_position, count)) })
     }
 
+    /// The resource that a change was about when its commit was made.
+    fn recalled_key(
+        &self,
+        view: &View,
+        mark: &IdempotencyMark,
+        at: usize,
+        change: &Change,
+        then: &HashMap<ResourceKey, (Happening, u64)>,
+    ) -> Result<ResourceKey, StoreError> {
+        let (kind, criteria) = match &change.target {
+            Target::Key(key) => return Ok(key.clone()),
+            Target::New(kind, criteria) => (*kind, criteria),
+        };
+        let unreadable = || StoreError::Unreadable("an idempotency key has no id".to_owned());
+        let created = ResourceKey::new(kind, repeatable_id(mark, at).ok_or_else(unreadable)?);
+        match criteria {
+            // The criteria had found a resource then: most likely the one they find now.
+            Some(criteria) if !then.contains_key(&created) => {
+                let found = self.find(view, kind, criteria)?;
+                Ok(found.into_iter().next().map_or(created, |(key, _)| key))
+            }
+            _ => Ok(created),
+        }
+    }
+
     fn done_then(
         &self,
         view: &View,
+        grant: &Grant,
         key: &ResourceKey,
         happening: Happening,
         position: u64,
@@ -84,7 +115,8 @@ impl Store {
             Happening::Removed => Effect::Removed,
             _ => Effect::Updated,
         };
-        let resource = if past.live {
+        let charts: Vec<_> = past.aliases().collect();
+        let resource = if past.live && may_read(view, grant, key, &charts)? {
             let (body, splice) = self.body(past.location)?;
             let recorded_at = past.recorded_at;
             Some(super::Resource { key: key.clone(), version, recorded_at, body, splice })
@@ -101,7 +133,12 @@ impl Store {
     }
 
     /// The result of a change that changes nothing.
-    pub(super) fn done_nothing(&self, view: &View, key: &ResourceKey) -> Result<Done, StoreError> {
+    pub(super) fn done_nothing(
+        &self,
+        view: &View,
+        grant: &Grant,
+        key: &ResourceKey,
+    ) -> Result<Done, StoreError> {
         let Some(head) = view.head(key)? else {
             let effect = Effect::Absent;
             return Ok(Done {
@@ -113,8 +150,26 @@ impl Store {
             });
         };
         let effect = if head.live { Effect::Unchanged } else { Effect::Absent };
-        let resource = if head.live { Some(self.current(key, &head)?) } else { None };
+        let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
+        let resource = if head.live && may_read(view, grant, key, &charts)? {
+            Some(self.current(key, &head)?)
+        } else {
+            None
+        };
         let recorded_at = Some(head.recorded_at);
         Ok(Done { key: key.clone(), effect, version: head.version, recorded_at, resource })
+    }
+}
+
+/// Whether a writer may also be shown a resource that lies in those charts.
+fn may_read(
+    view: &View,
+    grant: &Grant,
+    key: &ResourceKey,
+    charts: &[StreamAlias],
+) -> Result<bool, StoreError> {
+    match grant.reach(key.kind, Permission::Read) {
+        Ok(own) => lies_in(view, own, charts),
+        Err(_) => Ok(false),
     }
 }
