@@ -31,6 +31,8 @@ pub struct Seen {
     pub resource: Option<u64>,
     /// True when it committed events: these are its trace.
     pub committed: bool,
+    /// True when the events alone do not tell all that it saw or was refused.
+    pub owes_entry: bool,
 }
 
 /// The token does not allow it.
@@ -124,6 +126,12 @@ impl Grant {
     /// Notes that events of this request are in the log.
     pub fn committed(&self) {
         self.seen(|seen| seen.committed = true);
+    }
+
+    /// Notes that a writing request saw, or was refused, something beside what it wrote: its
+    /// events are then not trace enough.
+    pub fn owes_entry(&self) {
+        self.seen(|seen| seen.owes_entry = true);
     }
 
     /// What the request has seen so far.

@@ -2,7 +2,8 @@
 //!
 //! Each mounted handler runs inside [`pass`]. It authenticates, reads the bounded body, makes the
 //! [`Grant`], runs the handler, and lets the answer out only when the access entry is durable. A
-//! request that committed events needs no entry: the events carry who, why and which request.
+//! request that committed events, and saw nothing else, needs no entry: the events carry who, why
+//! and which request.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -43,9 +44,9 @@ where
         Ok(reply) => reply.status.as_u16(),
         Err(failure) => failure.fault.status().as_u16(),
     };
-    let committed = seen.committed && result.is_ok();
+    let is_its_own_trace = seen.committed && !seen.owes_entry && result.is_ok();
     let entry = visit.entry(&operation, caller.as_deref(), &seen, status);
-    let recorded = if committed { Ok(()) } else { state.store.record_access(&entry).await };
+    let recorded = if is_its_own_trace { Ok(()) } else { state.store.record_access(&entry).await };
     let reply = match (recorded, result) {
         (Ok(()), Ok(reply)) => reply,
         (Ok(()), Err(failure)) => failure.render(visit.is_fhir, &visit.request),

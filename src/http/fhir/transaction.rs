@@ -122,6 +122,7 @@ async fn each_by_itself(
         match result {
             Ok(done) => succeeded(&mut bundle, call, done, wanted),
             Err(failure) => {
+                call.grant.owes_entry();
                 let status = failure.fault.status().as_u16();
                 let response =
                     format!(r#"{{"status":"{status}","outcome":{}}}"#, failure.outcome());

@@ -152,6 +152,7 @@ impl Store {
         let effect = if head.live { Effect::Unchanged } else { Effect::Absent };
         let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
         let resource = if head.live && may_read(view, grant, key, &charts)? {
+            grant.owes_entry();
             Some(self.current(key, &head)?)
         } else {
             None
