@@ -1,4 +1,23 @@
-//! Chartlog
+//! Chartlog: the patient's chart as a log.
+//!
+//! Every change to a record is an immutable event in a log; everything else is derived from it.
+//! The modules below stand in the order in which a request passes through them:
+//!
+//! ```text
+//!  write   http ─► auth ─► fhir: parse, check ─► chart: decide ──┐       worker threads
+//!                                            (events, terms)     ▼
+//!                                                        log: committer  one thread per log
+//!                                   segment ◄── append + fsync ──┤
+//!                                   view    ◄── apply ───────────┴─► answer
+//!
+//!  read    http ─► auth ─► view: one state ─► bodies from the log
+//!                                             ─► access entry durable ─► answer
+//! ```
+//!
+//! [`store`] ties these together behind a [`auth::Grant`]. Dependencies point down this list:
+//! `cli`, `http`, `store`, `view`, `auth`, `chart`, `fhir`, `log`, `json`, `clock`. `demo` and
+//! `config` stand beside it. `ARCHITECTURE.md` has the whole picture.
+
 pub mod auth;
 pub mod chart;
 pub mod cli;
