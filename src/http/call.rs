@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::http::header::HeaderMap;
 
-use super::server::State;
+use super::state::State;
 use super::{Failure, Fault};
 use crate::auth::Grant;
 use crate::fhir::check::{IssueCode, Problem};

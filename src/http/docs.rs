@@ -8,14 +8,14 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::routes::Routes;
+use super::table;
 
 const SCHEME: &str = "bearer";
 
 /// The OpenAPI 3.1 document of everything that is mounted.
 #[must_use]
 pub fn document() -> OpenApi {
-    let routes = Routes::all(None);
+    let routes = table::routes(None);
     let mut components = ComponentsBuilder::new().security_scheme(
         SCHEME,
         SecurityScheme::Http(

@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::call::decoded;
 use super::reply::Reply;
-use super::server::State;
+use super::state::State;
 use super::{Call, Failure, Fault};
 use crate::auth::{Caller, Grant, Seen};
 use crate::chart::Actor;
@@ -53,7 +53,7 @@ where
         // No look without a trace: what could not be recorded is not answered.
         (Err(error), _) => Failure::from(error).render(visit.is_fhir, &visit.request),
     };
-    super::health::count(&operation, reply.status, started.elapsed());
+    super::metrics::count(&operation, reply.status, started.elapsed());
     if reply.status.is_server_error() {
         tracing::warn!(
             request = visit.request,

@@ -5,7 +5,7 @@
 //! into a response: it checks the token before and writes the access entry after, so a handler
 //! without an access entry cannot be mounted.
 //!
-//! One table of routes ([`routes`]) serves the router and the OpenAPI document, so that they cannot
+//! One [`table`] of routes serves the router and the OpenAPI document, so that they cannot
 //! differ. Never: a decision about rights, knowledge of segments or keyspaces.
 
 mod call;
@@ -14,15 +14,19 @@ mod failure;
 pub mod fhir;
 mod gate;
 mod health;
+mod metrics;
 mod paging;
 mod reply;
 mod routes;
 mod server;
+mod state;
+mod table;
 pub mod v1;
 
 pub use call::Call;
 pub use docs::{document, document_text};
 pub use failure::{Failure, Fault};
-pub use health::install_metrics;
+pub use metrics::install as install_metrics;
 pub use reply::Reply;
-pub use server::{Options, Running, start};
+pub use server::{Running, start};
+pub use state::Options;

@@ -1,4 +1,4 @@
-//! The table of routes, from which the router and the OpenAPI document both come.
+//! A table of routes, from which the router and the OpenAPI document both come.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -11,8 +11,8 @@ use utoipa::openapi::Paths;
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{RefOr, schema::Schema};
 
-use super::server::State;
-use super::{Call, Failure, Reply, fhir, gate, health, v1};
+use super::state::State;
+use super::{Call, Failure, Fault, Reply, gate};
 
 /// Collects routes for one of the two uses.
 pub struct Routes<'a> {
@@ -26,14 +26,10 @@ pub struct Routes<'a> {
 }
 
 impl<'a> Routes<'a> {
-    /// All routes. Without a state only the document is collected.
-    pub fn all(state: Option<&'a Arc<State>>) -> Self {
-        let mut routes =
-            Self { state, mounted: Vec::new(), paths: Paths::default(), schemas: BTreeMap::new() };
-        health::mount(&mut routes);
-        fhir::mount(&mut routes);
-        v1::mount(&mut routes);
-        routes
+    /// An empty table. Without a state only the document is collected.
+    pub fn new(state: Option<&'a Arc<State>>) -> Self {
+        let (mounted, schemas) = (Vec::new(), BTreeMap::new());
+        Self { state, mounted, paths: Paths::default(), schemas }
     }
 
     /// Mounts a handler behind the gate.
@@ -74,7 +70,9 @@ impl<'a> Routes<'a> {
     /// Hands the routes to an application.
     pub fn mount(self, config: &mut ServiceConfig) {
         for (path, routes) in self.mounted {
-            let mut resource = web::resource(path).default_service(web::to(health::no_method));
+            // The same with a slash at the end: some clients join addresses that way.
+            let paths = [format!("{path}/"), path];
+            let mut resource = web::resource(paths).default_service(web::to(no_method));
             for route in routes {
                 resource = resource.route(route);
             }
@@ -114,4 +112,27 @@ fn actix_method(method: &HttpMethod) -> Method {
         HttpMethod::Patch => Method::PATCH,
         HttpMethod::Trace => Method::TRACE,
     }
+}
+
+/// An address that does not exist, or not with this method.
+pub async fn no_route(request: HttpRequest) -> HttpResponse {
+    let is_fhir = request.path().starts_with("/fhir");
+    let detail = format!("there is no {} {}", request.method(), request.path());
+    let failure = Failure::of(Fault::NoRoute, detail);
+    plain(failure.render(is_fhir, "none"))
+}
+
+/// An address that exists, but not with this method.
+pub async fn no_method(request: HttpRequest) -> HttpResponse {
+    let is_fhir = request.path().starts_with("/fhir");
+    let detail = format!("{} has no {}", request.path(), request.method());
+    plain(Failure::of(Fault::Method, detail).render(is_fhir, "none"))
+}
+
+fn plain(reply: Reply) -> HttpResponse {
+    let mut response = HttpResponse::build(reply.status);
+    for (name, value) in reply.headers {
+        response.insert_header((name, value));
+    }
+    response.body(reply.body)
 }

@@ -1,52 +1,16 @@
-//! Starting the server: workers, limits, and the state that they share.
+//! Starting the server: workers and limits.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::{App, HttpServer};
+use actix_web::{App, HttpServer, web};
 
-use super::routes::Routes;
-use super::{docs, health};
+use super::state::{Options, State};
+use super::{docs, routes, table};
 use crate::auth::Verifier;
 use crate::store::Store;
-
-/// Limits and names of a server.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Base URL under which clients reach the server, without a slash at its end.
-    pub public_url: String,
-    /// Threads that serve requests.
-    pub workers: usize,
-    /// Bytes of one request body.
-    pub body_bytes_max: usize,
-    /// Time for a request's head to arrive, in milliseconds.
-    pub client_request_timeout_ms: u64,
-    /// Time for a request's body to arrive, in seconds.
-    pub request_timeout_seconds: u64,
-    /// Time for which an idle connection is kept, in seconds.
-    pub keep_alive_seconds: u64,
-    /// Open connections per worker.
-    pub connections_per_worker_max: usize,
-    /// Time for open requests at shutdown, in seconds.
-    pub shutdown_timeout_seconds: u64,
-    /// Entries of one Bundle.
-    pub bundle_entries_max: usize,
-    /// Matches on a page when the request does not say.
-    pub page_size_default: usize,
-    /// Matches on a page at most.
-    pub page_size_max: usize,
-}
-
-/// What all requests share.
-#[derive(Debug)]
-pub struct State {
-    pub(super) store: Arc<Store>,
-    pub(super) verifier: Verifier,
-    pub(super) options: Options,
-    pub(super) fhir_base: String,
-}
 
 /// A server that listens. It runs while its future is awaited.
 pub struct Running {
@@ -82,9 +46,9 @@ pub fn start(
     let server = HttpServer::new(move || {
         let state = Arc::clone(&state);
         App::new()
-            .configure(move |config| Routes::all(Some(&state)).mount(config))
+            .configure(move |config| table::routes(Some(&state)).mount(config))
             .configure(docs::mount)
-            .default_service(health::default_route())
+            .default_service(web::to(routes::no_route))
     })
     .workers(limits.workers)
     .max_connections(limits.connections_per_worker_max)

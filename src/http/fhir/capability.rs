@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use serde_json::{Value, json};
 
 use super::super::reply::FHIR_JSON;
-use super::super::server::State;
+use super::super::state::State;
 use crate::fhir::ResourceType;
 use crate::fhir::definitions;
 
