@@ -7,9 +7,11 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
+use super::search::find;
 use super::{Health, StoreError};
 use crate::chart::Envelope;
 use crate::clock::Instant;
+use crate::fhir::criteria::Criteria;
 use crate::fhir::terms::Term;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::committer::{Apply, Book, OpenGroup};
@@ -59,8 +61,8 @@ pub enum Expectation {
     Match {
         /// The type searched.
         kind: ResourceType,
-        /// All of these, each by any of its terms.
-        clauses: Vec<Vec<Term>>,
+        /// What it asks for: at least a term or an id.
+        criteria: Criteria,
         /// What it found.
         found: Option<u64>,
     },
@@ -151,7 +153,7 @@ impl EventBook {
         }
     }
 
-    fn holds(&self, expectation: &Expectation) -> Result<bool, ViewError> {
+    fn holds(&self, expectation: &Expectation) -> Result<bool, StoreError> {
         Ok(match expectation {
             Expectation::Head(key, position) => {
                 !self.heads.0.contains_key(key)
@@ -163,18 +165,25 @@ impl EventBook {
             Expectation::ChartVersion(patient, version) => {
                 self.chart(patient)?.map_or(0, |(_, version)| version) == *version
             }
-            Expectation::Match { kind, clauses, found } => {
-                let recent = |term: &Term| self.terms.0.contains_key(&(*kind, term.clone()));
-                if clauses.iter().flatten().any(recent) {
-                    return Ok(false);
-                }
-                let mut matches = self.view.matches(*kind, clauses, None, None);
-                matches.next().transpose()? == *found && matches.next().is_none()
+            Expectation::Match { kind, criteria, found } => {
+                !self.is_recent(*kind, criteria)
+                    && match find(&self.view, *kind, criteria)?.as_slice() {
+                        [] => found.is_none(),
+                        [(_, head)] => *found == Some(head.number),
+                        _ => false,
+                    }
             }
             Expectation::Unused(key) => {
                 !self.keys.0.contains_key(key) && self.view.idempotent(key)?.is_none()
             }
         })
+    }
+
+    /// Whether a commit that the view may not show yet could change what the criteria find.
+    fn is_recent(&self, kind: ResourceType, criteria: &Criteria) -> bool {
+        let term = |term: &Term| self.terms.0.contains_key(&(kind, term.clone()));
+        let id = |id: &ResourceId| self.heads.0.contains_key(&ResourceKey::new(kind, id.clone()));
+        criteria.clauses.iter().flatten().any(term) || criteria.ids.iter().flatten().any(id)
     }
 
     fn check(&self, expectations: &[Expectation]) -> Result<(), CommitError> {

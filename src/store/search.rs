@@ -61,18 +61,17 @@ impl Store {
         let resources = resources.into_iter().map(|(resource, _)| resource).collect();
         Ok(Hits { resources, next })
     }
+}
 
-    /// The resources that a criterion of a write finds, two at most: enough to tell none, one and
-    /// several apart.
-    pub(super) fn find(
-        &self,
-        view: &View,
-        kind: ResourceType,
-        criteria: &Criteria,
-    ) -> Result<Vec<(ResourceKey, Head)>, StoreError> {
-        let request = SearchRequest { kind, criteria: criteria.clone(), after: None, limit: 2 };
-        Matches::of(view, &request, None).take(2).collect()
-    }
+/// The resources that the criteria of a write find, two at most: enough to tell none, one and
+/// several apart.
+pub(super) fn find(
+    view: &View,
+    kind: ResourceType,
+    criteria: &Criteria,
+) -> Result<Vec<(ResourceKey, Head)>, StoreError> {
+    let request = SearchRequest { kind, criteria: criteria.clone(), after: None, limit: 2 };
+    Matches::of(view, &request, None).take(2).collect()
 }
 
 /// Walks the matches of a request.

@@ -56,12 +56,17 @@ pub fn criteria(
     if pairs.is_empty() {
         return Err(Failure::at(IssueCode::Required, place, "criteria are missing"));
     }
-    Criteria::parse(kind, &pairs, Some(call.base_url())).map_err(|problems| {
+    let criteria = Criteria::parse(kind, &pairs, Some(call.base_url())).map_err(|problems| {
         let each = |problem: crate::fhir::SearchProblem| Problem {
             code: IssueCode::NotSupported,
             expression: place.to_owned(),
             diagnostics: problem.to_string(),
         };
         Failure::invalid(problems.into_iter().map(each).collect())
-    })
+    })?;
+    if criteria.clauses.is_empty() && criteria.ids.is_none() {
+        let diagnostics = "must name an id or another value of the resource";
+        return Err(Failure::at(IssueCode::Required, place, diagnostics));
+    }
+    Ok(criteria)
 }

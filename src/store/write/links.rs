@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::super::search::find;
 use super::{Change, Store, StoreError};
 use crate::auth::{Grant, Permission};
 use crate::fhir::check::{IssueCode, Problem};
@@ -96,7 +97,7 @@ impl Store {
                 return Ok(Err(format!("cannot be read: {}", texts.join("; "))));
             }
         };
-        let found = self.find(view, kind, &criteria)?;
+        let found = find(view, kind, &criteria)?;
         Ok(match found.as_slice() {
             [(key, _)] => Ok(key.clone()),
             [] => Err("finds nothing; it must find exactly one resource".to_owned()),

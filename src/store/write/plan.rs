@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::super::search::find;
 use super::links::Links;
 use super::recall::{mark, repeatable_id};
 use super::{
@@ -171,7 +172,7 @@ impl Planner<'_> {
                 aims.push(Aim::Resource(fresh()));
                 continue;
             };
-            let found = self.store.find(self.view, kind, criteria)?;
+            let found = find(self.view, kind, criteria)?;
             let aim = match found.as_slice() {
                 [] => Aim::Resource(fresh()),
                 [(key, head)] => {
@@ -185,7 +186,7 @@ impl Planner<'_> {
             };
             self.expectations.push(Expectation::Match {
                 kind,
-                clauses: criteria.clauses.clone(),
+                criteria: criteria.clone(),
                 found: found.first().map(|(_, head)| head.number),
             });
             aims.push(aim);

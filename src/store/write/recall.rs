@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_lc_rs::digest;
 
 use super::super::resource::lies_in;
+use super::super::search::find;
 use super::{Change, Done, Effect, IdempotencyKey, Store, StoreError, Target, Written};
 use crate::auth::{Grant, Permission};
 use crate::chart::{Actor, Happening, IdempotencyMark, Payload};
@@ -88,7 +89,7 @@ impl Store {
         match criteria {
             // The criteria had found a resource then: most likely the one they find now.
             Some(criteria) if !then.contains_key(&created) => {
-                let found = self.find(view, kind, criteria)?;
+                let found = find(view, kind, criteria)?;
                 Ok(found.into_iter().next().map_or(created, |(key, _)| key))
             }
             _ => Ok(created),
