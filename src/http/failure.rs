@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Reply;
 use super::reply::FHIR_JSON;
 use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::criteria::{ProblemKind, SearchProblem};
 use crate::store::StoreError;
 
 /// Content type of RFC 9457 problem details.
@@ -132,6 +133,27 @@ impl Failure {
     pub fn at(code: IssueCode, place: impl Into<String>, diagnostics: impl Into<String>) -> Self {
         let (expression, diagnostics) = (place.into(), diagnostics.into());
         Self::invalid(vec![Problem { code, expression, diagnostics }])
+    }
+
+    /// Criteria that are not understood: each named by its parameter, or by the place where all
+    /// of them stand.
+    #[must_use]
+    pub fn search(problems: Vec<SearchProblem>, place: Option<&str>) -> Self {
+        let each = |problem: SearchProblem| Problem {
+            code: match problem.kind {
+                ProblemKind::InvalidValue => IssueCode::Value,
+                ProblemKind::UnknownParameter | ProblemKind::NotSupported => {
+                    IssueCode::NotSupported
+                }
+                ProblemKind::TooCostly => IssueCode::TooLong,
+            },
+            diagnostics: match place {
+                Some(_) => problem.to_string(),
+                None => problem.diagnostics,
+            },
+            expression: place.map_or(problem.parameter, str::to_owned),
+        };
+        Self::invalid(problems.into_iter().map(each).collect())
     }
 
     /// As an OperationOutcome (FHIR R4 §2.28).

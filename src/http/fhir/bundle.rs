@@ -1,6 +1,7 @@
 //! Writing Bundles around stored bytes.
 
 use crate::json::quote;
+use crate::store::Resource;
 
 /// A Bundle that is being written (FHIR R4 §2.36).
 #[derive(Debug)]
@@ -54,6 +55,13 @@ impl BundleWriter {
             separator = ",";
         }
         self.raw("}");
+    }
+
+    /// Adds a resource that a search found.
+    pub fn matched(&mut self, base: &str, resource: &Resource) {
+        let full_url = format!("{base}/{}", resource.key);
+        let mode = r#"{"mode":"match"}"#.to_owned();
+        self.entry(Some(&full_url), Some(&resource.bytes()), &[("search", mode)]);
     }
 
     /// The bytes of the finished Bundle.

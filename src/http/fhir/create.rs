@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Call, Failure, Reply, Return, idempotency, written};
-use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::check::IssueCode;
 use crate::fhir::criteria::Criteria;
 use crate::fhir::{ResourceType, check, parse_query};
 use crate::store::{Action, Change, Target, Write};
@@ -56,14 +56,8 @@ pub fn criteria(
     if pairs.is_empty() {
         return Err(Failure::at(IssueCode::Required, place, "criteria are missing"));
     }
-    let criteria = Criteria::parse(kind, &pairs, Some(call.base_url())).map_err(|problems| {
-        let each = |problem: crate::fhir::SearchProblem| Problem {
-            code: IssueCode::NotSupported,
-            expression: place.to_owned(),
-            diagnostics: problem.to_string(),
-        };
-        Failure::invalid(problems.into_iter().map(each).collect())
-    })?;
+    let criteria = Criteria::parse(kind, &pairs, Some(call.base_url()))
+        .map_err(|problems| Failure::search(problems, Some(place)))?;
     if criteria.clauses.is_empty() && criteria.ids.is_none() {
         let diagnostics = "must name an id or another value of the resource";
         return Err(Failure::at(IssueCode::Required, place, diagnostics));

@@ -29,12 +29,7 @@ pub async fn everything(call: Call) -> Result<Reply, Failure> {
     let link = ("self", format!("{base}/Patient/{patient}/$everything"));
     let mut bundle = BundleWriter::new("searchset", Some(chart.resources.len()), &[link]);
     for resource in &chart.resources {
-        let full_url = format!("{base}/{}", resource.key);
-        bundle.entry(
-            Some(&full_url),
-            Some(&resource.bytes()),
-            &[("search", r#"{"mode":"match"}"#.into())],
-        );
+        bundle.matched(base, resource);
     }
     Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()))
 }

@@ -6,8 +6,8 @@ use super::super::paging::{cursor, page_size, read_cursor};
 use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
 use super::{Call, Failure, Reply};
-use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::criteria::Criteria;
+use crate::fhir::ResourceType;
+use crate::fhir::criteria::{Criteria, ProblemKind};
 use crate::store::SearchRequest;
 
 /// Parameters that shape the result; all others are criteria.
@@ -35,15 +35,9 @@ pub async fn search(call: Call) -> Result<Reply, Failure> {
     let limit = page_size(&call, "_count")?.max(1);
     let after = read_cursor(&call, "_cursor")?;
     let is_criterion = |name: &str| !RESULT_PARAMETERS.contains(&name);
-    let pairs: Vec<_> = call.query.iter().filter(|(name, _)| is_criterion(name)).cloned().collect();
-    let criteria = Criteria::parse(kind, &pairs, Some(call.base_url())).map_err(|problems| {
-        let each = |problem: crate::fhir::SearchProblem| Problem {
-            code: IssueCode::NotSupported,
-            expression: problem.parameter.clone(),
-            diagnostics: problem.to_string(),
-        };
-        Failure::invalid(problems.into_iter().map(each).collect())
-    })?;
+    let mut pairs: Vec<_> =
+        call.query.iter().filter(|(name, _)| is_criterion(name)).cloned().collect();
+    let criteria = criteria(&call, kind, &mut pairs)?;
     let request = SearchRequest { kind, criteria, after, limit };
     let hits = call.store().search(&call.grant, &request)?;
     let base = call.base_url();
@@ -64,14 +58,32 @@ pub async fn search(call: Call) -> Result<Reply, Failure> {
     let total = is_whole.then_some(hits.resources.len());
     let mut bundle = BundleWriter::new("searchset", total, &links);
     for resource in &hits.resources {
-        let full_url = format!("{base}/{}", resource.key);
-        bundle.entry(
-            Some(&full_url),
-            Some(&resource.bytes()),
-            &[("search", r#"{"mode":"match"}"#.into())],
-        );
+        bundle.matched(base, resource);
     }
     Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()))
+}
+
+/// Understands the criteria. With `Prefer: handling=lenient` unknown parameters are dropped, and
+/// the self link shows it (R4 §3.1.1.2); otherwise they are refused.
+fn criteria(
+    call: &Call,
+    kind: ResourceType,
+    pairs: &mut Vec<(String, String)>,
+) -> Result<Criteria, Failure> {
+    let parsed = Criteria::parse(kind, pairs, Some(call.base_url()));
+    let is_lenient = call.header("prefer").is_some_and(|text| text.contains("handling=lenient"));
+    let parsed = match parsed {
+        Err(problems) if is_lenient => {
+            let is_unknown = |name: &str| {
+                let of_name = problems.iter().find(|problem| problem.parameter == name);
+                of_name.is_some_and(|problem| problem.kind == ProblemKind::UnknownParameter)
+            };
+            pairs.retain(|(name, _)| !is_unknown(name));
+            Criteria::parse(kind, pairs, Some(call.base_url()))
+        }
+        parsed => parsed,
+    };
+    parsed.map_err(|problems| Failure::search(problems, None))
 }
 
 /// Percent-encodes what may not stand in a query as it is (RFC 3986 §3.4).
