@@ -88,6 +88,7 @@ impl Served {
             public_url: self.base_url,
             workers: config.server.worker_count(),
             body_bytes_max: limits.body_bytes_max,
+            bodies_bytes_max: limits.bodies_bytes_max,
             client_request_timeout_ms: limits.client_request_timeout_ms,
             request_timeout_seconds: limits.request_timeout_seconds,
             keep_alive_seconds: limits.keep_alive_seconds,

@@ -6,11 +6,13 @@
 /// headers) may have 131,072 bytes and 96 headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitsConfig {
-    /// Largest request body in bytes, after decompression.
+    /// Largest request body in bytes.
     pub body_bytes_max: usize,
+    /// Bytes of all request bodies that are worked on at the same time; more are answered 503.
+    pub bodies_bytes_max: usize,
     /// Milliseconds in which a client must have sent the whole head of its request.
     pub client_request_timeout_ms: u64,
-    /// Seconds a request may take from its head to the start of its answer, body included.
+    /// Seconds in which a client must have sent the whole body of its request.
     pub request_timeout_seconds: u64,
     /// Seconds an idle connection stays open.
     pub keep_alive_seconds: u64,
@@ -30,6 +32,7 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             body_bytes_max: 32 * 1024 * 1024,
+            bodies_bytes_max: 256 * 1024 * 1024,
             client_request_timeout_ms: 5_000,
             request_timeout_seconds: 60,
             // Longer than the idle timeout of common load balancers (60 s), or they would send a

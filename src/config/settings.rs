@@ -118,8 +118,14 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "limits.body_bytes_max",
         Kind::Number(1024..=WHOLE_BYTES_MAX),
-        "Largest request body in bytes, after decompression",
+        "Largest request body in bytes",
         |config| &mut config.limits.body_bytes_max,
+    ),
+    setting(
+        "limits.bodies_bytes_max",
+        Kind::Number(1024..=WHOLE_BYTES_MAX),
+        "Bytes of all request bodies that are worked on at the same time; more are answered 503",
+        |config| &mut config.limits.bodies_bytes_max,
     ),
     setting(
         "limits.client_request_timeout_ms",
@@ -130,7 +136,7 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "limits.request_timeout_seconds",
         Kind::Number(1..=TIMEOUT_SECONDS_MAX),
-        "Seconds a request may take from its head to the start of its answer, body included",
+        "Seconds in which a client must have sent the whole body of its request",
         |config| &mut config.limits.request_timeout_seconds,
     ),
     setting(

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use actix_web::http::header::HeaderMap;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::state::State;
 use super::{Failure, Fault};
@@ -25,6 +26,8 @@ pub struct Call {
     pub query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+    /// Share in the memory for request bodies, given back when the request is done.
+    pub(super) _share: Option<OwnedSemaphorePermit>,
 }
 
 impl Call {

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant as Stopwatch};
 
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::call::decoded;
 use super::reply::Reply;
-use super::state::State;
+use super::state::{BODY_UNIT, State};
 use super::{Call, Failure, Fault};
 use crate::auth::{Caller, Grant, Seen};
 use crate::chart::Actor;
@@ -177,6 +178,7 @@ async fn prepare(
     payload: web::Payload,
 ) -> Result<Call, Failure> {
     let query = decoded(request.query_string())?;
+    let share = body_share(state, request.headers())?;
     let body = read_body(state, request.headers(), payload).await?;
     let path = request.match_info();
     let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -187,7 +189,30 @@ async fn prepare(
         query,
         headers: request.headers().clone(),
         body,
+        _share: share,
     })
+}
+
+/// A share in the memory for request bodies, as large as this body says it is.
+fn body_share(state: &State, headers: &HeaderMap) -> Result<Option<OwnedSemaphorePermit>, Failure> {
+    let limit = state.options.body_bytes_max;
+    let declared = headers.get("content-length").and_then(|text| text.to_str().ok()?.parse().ok());
+    let bytes = match declared {
+        Some(bytes) => bytes,
+        None if headers.contains_key("transfer-encoding") => limit,
+        None => 0,
+    };
+    if bytes == 0 {
+        return Ok(None);
+    }
+    if bytes > limit {
+        return Err(too_large(limit));
+    }
+    let permits = u32::try_from(bytes.div_ceil(BODY_UNIT)).unwrap_or(u32::MAX);
+    match Arc::clone(&state.bodies).try_acquire_many_owned(permits) {
+        Ok(share) => Ok(Some(share)),
+        Err(_) => Err(Failure::of(Fault::Busy, "too many large requests at the same time")),
+    }
 }
 
 async fn read_body(
@@ -215,6 +240,10 @@ async fn read_body(
         check_media_type(headers)?;
     }
     Ok(body.into())
+}
+
+fn too_large(limit: usize) -> Failure {
+    Failure::of(Fault::TooLarge, format!("the body may have {limit} bytes"))
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Failure> {

@@ -40,8 +40,7 @@ pub fn start(
     options: Options,
 ) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
-    let fhir_base = format!("{}/fhir", options.public_url);
-    let state = Arc::new(State { store, verifier, options, fhir_base });
+    let state = Arc::new(State::new(store, verifier, options));
     let limits = state.options.clone();
     let server = HttpServer::new(move || {
         let state = Arc::clone(&state);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::auth::Verifier;
 use crate::store::Store;
 
@@ -14,6 +16,8 @@ pub struct Options {
     pub workers: usize,
     /// Bytes of one request body.
     pub body_bytes_max: usize,
+    /// Bytes of all request bodies that are worked on at the same time.
+    pub bodies_bytes_max: usize,
     /// Time for a request's head to arrive, in milliseconds.
     pub client_request_timeout_ms: u64,
     /// Time for a request's body to arrive, in seconds.
@@ -39,4 +43,20 @@ pub struct State {
     pub(super) verifier: Verifier,
     pub(super) options: Options,
     pub(super) fhir_base: String,
+    /// One permit per [`BODY_UNIT`] bytes of request bodies.
+    pub(super) bodies: Arc<Semaphore>,
+}
+
+/// Bytes of request bodies per permit.
+pub(super) const BODY_UNIT: usize = 1_024;
+
+impl State {
+    pub(super) fn new(store: Arc<Store>, verifier: Verifier, options: Options) -> Self {
+        let fhir_base = format!("{}/fhir", options.public_url);
+        // One body of the largest size always fits.
+        let bytes = options.bodies_bytes_max.max(options.body_bytes_max);
+        let permits = (bytes / BODY_UNIT + 1).min(Semaphore::MAX_PERMITS);
+        let bodies = Arc::new(Semaphore::new(permits));
+        Self { store, verifier, options, fhir_base, bodies }
+    }
 }
