@@ -226,7 +226,7 @@ async fn read_body(
     let body = match read {
         Err(_) => return Err(Failure::of(Fault::Timeout, "the body did not arrive in time")),
         Ok(Err(_)) => {
-            return Err(Failure::of(Fault::TooLarge, format!("the body may have {limit} bytes")));
+            return Err(too_large(limit));
         }
         Ok(Ok(Err(error))) => {
             return Err(Failure::of(
