@@ -106,11 +106,15 @@ impl Store {
         let view = self.views.view();
         let head = view.head(key)?.ok_or_else(missing)?;
         let mut versions = Vec::new();
-        for (version, past) in view.versions(head.number, before, limit)? {
+        for entry in view.versions(head.number, before) {
+            let (version, past) = entry?;
             let charts: Vec<_> = past.aliases().collect();
             note(grant, head.number, &charts);
             if !lies_in(&view, own, &charts)? {
                 continue;
+            }
+            if versions.len() == limit {
+                break;
             }
             let recorded_at = past.recorded_at;
             let resource = if past.live {

@@ -105,25 +105,17 @@ impl View {
         self.record(&self.spaces.history, "history", keys::pair(number, version))
     }
 
-    /// Up to `limit` versions of a resource, newest first, from below version `before`.
-    ///
-    /// # Errors
-    ///
-    /// The view store's.
+    /// The versions of a resource below version `before`, newest first.
     pub fn versions(
         &self,
         number: u64,
         before: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, PastVersion)>, ViewError> {
+    ) -> impl Iterator<Item = Result<(u64, PastVersion), ViewError>> + use<> {
         let range = keys::pair(number, 0)..keys::pair(number, before);
-        let entries = self.snapshot.range(&self.spaces.history, range).rev().take(limit);
-        entries
-            .map(|entry| {
-                let (key, value) = entry.into_inner()?;
-                Ok((keys::last_number(&key), decode("history", &value)?))
-            })
-            .collect()
+        self.snapshot.range(&self.spaces.history, range).rev().map(|entry| {
+            let (key, value) = entry.into_inner()?;
+            Ok((keys::last_number(&key), decode("history", &value)?))
+        })
     }
 
     /// One event of a chart.

@@ -106,11 +106,13 @@ impl Store {
     ) -> Result<Done, StoreError> {
         let unreadable = || StoreError::Unreadable(format!("{key} has no version at {position}"));
         let head = view.head(key)?.ok_or_else(unreadable)?;
-        let versions = view.versions(head.number, u64::MAX, usize::MAX)?;
-        let (version, past) = versions
-            .into_iter()
-            .find(|(_, past)| past.position == position)
-            .ok_or_else(unreadable)?;
+        let mut versions = view.versions(head.number, u64::MAX);
+        let (version, past) = loop {
+            let (version, past) = versions.next().ok_or_else(unreadable)??;
+            if past.position == position {
+                break (version, past);
+            }
+        };
         let effect = match happening {
             Happening::Recorded | Happening::Restored => Effect::Created,
             Happening::Removed => Effect::Removed,
