@@ -12,7 +12,7 @@ use crate::auth::Grant;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType, parse_query};
 use crate::json::Document;
-use crate::store::{INLINE_BYTES_MAX, Store};
+use crate::store::{INLINE_BYTES_MAX, Store, StoreError};
 
 /// One request that has passed the gate.
 #[derive(Debug)]
@@ -153,7 +153,7 @@ impl Call {
         } else {
             actix_web::web::block(move || Document::parse(body))
                 .await
-                .map_err(|_| Failure::of(Fault::Internal, "a worker thread stopped"))?
+                .map_err(|_| Failure::internal())?
         };
         parsed.map(Arc::new).map_err(|error| {
             Failure::invalid(vec![Problem {
@@ -162,6 +162,20 @@ impl Call {
                 diagnostics: format!("the body is not acceptable JSON: {}", error.problem),
             }])
         })
+    }
+
+    /// Reads something large beside the threads that serve small requests.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn aside<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store, &Grant) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (store, grant) = (Arc::clone(self.store()), Arc::clone(&self.grant));
+        let result = actix_web::web::block(move || read(&store, &grant)).await;
+        Ok(result.map_err(|_| Failure::internal())??)
     }
 
     /// Bytes of the body, until [`Call::json`] has taken it.

@@ -5,9 +5,10 @@ use actix_web::http::StatusCode;
 use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
 use super::{Call, Failure, Reply};
+use crate::auth::Grant;
 use crate::fhir::ResourceType;
 use crate::fhir::check::IssueCode;
-use crate::store::At;
+use crate::store::{At, Store};
 
 /// The patient's compartment: the Patient and every resource in the chart, now.
 #[utoipa::path(get, path = "/fhir/Patient/{id}/$everything", operation_id = "patientEverything", tag = "fhir",
@@ -24,7 +25,10 @@ pub async fn everything(call: Call) -> Result<Reply, Failure> {
     call.allow_parameters(&["_type", "_format"])?;
     let only = call.parameter::<String>("_type", "resource types, separated by commas")?;
     let only = only.map(|names| types(&names)).transpose()?;
-    let chart = call.store().chart(&call.grant, &patient, At::Now, only.as_deref())?;
+    let id = patient.clone();
+    let read =
+        move |store: &Store, grant: &Grant| store.chart(grant, &id, At::Now, only.as_deref());
+    let chart = call.aside(read).await?;
     let base = call.base_url();
     let link = ("self", format!("{base}/Patient/{patient}/$everything"));
     let mut bundle = BundleWriter::new("searchset", Some(chart.resources.len()), &[link]);

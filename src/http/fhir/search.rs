@@ -39,7 +39,7 @@ pub async fn search(call: Call) -> Result<Reply, Failure> {
         call.query.iter().filter(|(name, _)| is_criterion(name)).cloned().collect();
     let criteria = criteria(&call, kind, &mut pairs)?;
     let request = SearchRequest { kind, criteria, after, limit };
-    let hits = call.store().search(&call.grant, &request)?;
+    let hits = call.aside(move |store, grant| store.search(grant, &request)).await?;
     let base = call.base_url();
     let address = |cursor_text: Option<String>| {
         let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));

@@ -8,10 +8,11 @@ use super::super::paging::{cursor, page_size, read_cursor};
 use super::super::reply::Reply;
 use super::super::{Call, Failure};
 use super::instant;
+use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::fhir::ResourceId;
 use crate::fhir::check::IssueCode;
-use crate::store::{self, AccessFilter, Outcome};
+use crate::store::{self, AccessFilter, Outcome, Store};
 
 /// A page of access entries.
 #[derive(Debug, Serialize, ToSchema)]
@@ -81,7 +82,7 @@ struct Access {
         (status = 403, description = "The token does not grant AuditEvent.rs"), (status = 404, description = "No such chart")))]
 pub async fn of_chart(call: Call) -> Result<Reply, Failure> {
     let patient = call.id()?;
-    page(&call, Some(&patient))
+    page(&call, Some(patient)).await
 }
 
 /// Who looked at anything, or was refused.
@@ -98,10 +99,10 @@ pub async fn of_chart(call: Call) -> Result<Reply, Failure> {
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not grant AuditEvent.rs on everything")))]
 pub async fn of_all(call: Call) -> Result<Reply, Failure> {
-    page(&call, None)
+    page(&call, None).await
 }
 
-fn page(call: &Call, patient: Option<&ResourceId>) -> Result<Reply, Failure> {
+async fn page(call: &Call, patient: Option<ResourceId>) -> Result<Reply, Failure> {
     call.allow_parameters(&["actor", "outcome", "since", "until", "count", "cursor"])?;
     let moment = |name: &str| -> Result<Option<Instant>, Failure> {
         let text = call.parameter::<String>(name, "an instant")?;
@@ -128,7 +129,10 @@ fn page(call: &Call, patient: Option<&ResourceId>) -> Result<Reply, Failure> {
     };
     let limit = page_size(call, "count")?.max(1);
     let before = read_cursor(call, "cursor")?.unwrap_or(u64::MAX);
-    let (found, next) = call.store().accesses(&call.grant, patient, &filter, before, limit)?;
+    let read = move |store: &Store, grant: &Grant| {
+        store.accesses(grant, patient.as_ref(), &filter, before, limit)
+    };
+    let (found, next) = call.aside(read).await?;
     let accesses = found.into_iter().map(access).collect();
     Ok(Reply::json(StatusCode::OK, &AccessPage { accesses, next: next.map(cursor) }))
 }

@@ -66,7 +66,7 @@ pub async fn chart(call: Call) -> Result<Reply, Failure> {
             );
         }
     }
-    let chart = call.store().chart(&call.grant, &patient, at, None)?;
+    let chart = call.aside(move |store, grant| store.chart(grant, &patient, at, None)).await?;
     let resources: Result<_, _> = chart.resources.iter().map(raw).collect();
     let body = Chart {
         patient: chart.patient.to_string(),

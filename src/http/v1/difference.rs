@@ -8,8 +8,9 @@ use utoipa::ToSchema;
 use super::super::reply::Reply;
 use super::super::{Call, Failure};
 use super::{raw, state};
+use crate::auth::Grant;
 use crate::fhir::check::IssueCode;
-use crate::store::At;
+use crate::store::{At, Store};
 
 /// What changed between two versions of a chart.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,7 +59,8 @@ pub async fn difference(call: Call) -> Result<Reply, Failure> {
     let from = state(&from, "from")?;
     let to = call.parameter::<String>("to", "a version or an instant")?;
     let to = to.map(|text| state(&text, "to")).transpose()?.unwrap_or(At::Now);
-    let (from, to, differences) = call.store().difference(&call.grant, &patient, from, to)?;
+    let read = move |store: &Store, grant: &Grant| store.difference(grant, &patient, from, to);
+    let (from, to, differences) = call.aside(read).await?;
     let mut changes = Vec::with_capacity(differences.len());
     for difference in &differences {
         changes.push(Change {

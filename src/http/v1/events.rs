@@ -11,12 +11,15 @@ use super::super::paging::{cursor, page_size, read_cursor};
 use super::super::reply::Reply;
 use super::super::{Call, Failure};
 use super::{idempotency, instant, raw};
+use crate::auth::Grant;
 use crate::chart::{EventType, Happening};
 use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
 use crate::fhir::{ResourceId, ResourceKey, check};
 use crate::json::{Document, Kind, Node};
-use crate::store::{Action, Change, ChartEvent, Effect, EventFilter, Target, Write, Written};
+use crate::store::{
+    Action, Change, ChartEvent, Effect, EventFilter, Store, Target, Write, Written,
+};
 
 /// Events to be appended, all or none.
 #[derive(Debug, ToSchema)]
@@ -323,7 +326,9 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
     };
     let limit = page_size(&call, "count")?.max(1);
     let after = read_cursor(&call, "cursor")?.unwrap_or(0);
-    let (events, next) = call.store().events(&call.grant, &patient, &filter, after, limit)?;
+    let read =
+        move |store: &Store, grant: &Grant| store.events(grant, &patient, &filter, after, limit);
+    let (events, next) = call.aside(read).await?;
     let events: Result<_, _> = events.iter().map(event).collect();
     Ok(Reply::json(StatusCode::OK, &EventPage { events: events?, next: next.map(cursor) }))
 }
