@@ -11,7 +11,7 @@ pub struct Instant(i64);
 impl Instant {
     /// The operating system's clock.
     #[must_use]
-    #[allow(clippy::disallowed_methods)]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn now() -> Self {
         Self(Utc::now().timestamp_micros())
     }

@@ -104,6 +104,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
 
 /// The one place that looks at the environment of the process; only `CHARTLOG_TOKEN`, which is no
 /// setting, is read by clap.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {
     let environment =
         |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());

@@ -60,6 +60,7 @@ pub const TODAY: NaiveDate = match NaiveDate::from_ymd_opt(2026, 6, 30) {
 /// Which clinic.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
+    /// Seed of its random generator: the same options give the same bytes.
     pub seed: u64,
     /// How many patients; their ids are `p0001` and so on.
     pub patients: usize,

@@ -1,11 +1,11 @@
 //! The HTTP server: routes, limits, the gate, and two faces over one store.
 //!
 //! In: requests. Out: responses, each with an `X-Request-Id`. A handler is a translation: it reads
-//! a [`Call`], asks the store, and gives a [`Reply`] or a [`Failure`]. Only the [`gate`] turns these
+//! a [`Call`], asks the store, and gives a [`Reply`] or a [`Failure`]. Only the `gate` turns these
 //! into a response: it checks the token before and writes the access entry after, so a handler
 //! without an access entry cannot be mounted.
 //!
-//! One [`table`] of routes serves the router and the OpenAPI document, so that they cannot
+//! One table of routes (`table.rs`) serves the router and the OpenAPI document, so that they cannot
 //! differ. Never: a decision about rights, knowledge of segments or keyspaces.
 
 mod call;

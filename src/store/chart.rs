@@ -136,8 +136,8 @@ impl Store {
     ) -> Result<(Vec<ChartEvent>, Option<u64>), StoreError> {
         let (view, record) = self.open_chart(grant, patient)?;
         let mut events = Vec::new();
-        let mut scanned = 0;
-        for entry in view.stream(record.alias(), after.saturating_add(1), u64::MAX) {
+        let entries = view.stream(record.alias(), after.saturating_add(1), u64::MAX);
+        for (scanned, entry) in entries.enumerate() {
             let (version, entry) = entry?;
             let is_past = filter.until.is_some_and(|until| entry.recorded_at >= until);
             if is_past {
@@ -146,7 +146,6 @@ impl Store {
             if events.len() == limit || scanned == EVENTS_SCANNED_MAX {
                 return Ok((events, Some(version - 1)));
             }
-            scanned += 1;
             if filter.since.is_some_and(|since| entry.recorded_at < since) {
                 continue;
             }

@@ -277,12 +277,7 @@ impl EventApply {
         Self { views, health }
     }
 
-    fn apply_group(
-        &self,
-        written: &Written,
-        admitted: Vec<Admitted>,
-    ) -> Vec<(oneshot::Sender<Result<Committed, CommitError>>, Result<Committed, CommitError>)>
-    {
+    fn apply_group(&self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
         let recorded_at = Instant::from_micros(written.recorded_at);
         let mut facts = Vec::with_capacity(written.frames.len());
         let mut answers = Vec::with_capacity(admitted.len());
@@ -314,6 +309,7 @@ impl EventApply {
     }
 }
 
+/// Where an answer goes, and the answer.
 type Answer = (oneshot::Sender<Result<Committed, CommitError>>, Result<Committed, CommitError>);
 
 fn fail_all(answers: Vec<Answer>) -> Vec<Answer> {

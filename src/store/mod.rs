@@ -1,4 +1,4 @@
-//! The store: the two logs and the views over them, as one thing that a [`Grant`] opens.
+//! The store: the two logs and the views over them, as one thing that a [`Grant`](crate::auth::Grant) opens.
 //!
 //! In: requests for reading and writing, each with the grant of its caller. Out: resources as
 //! their stored bytes, charts, events; or the one [`StoreError`] that says why not. Reading takes
