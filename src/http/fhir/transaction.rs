@@ -11,7 +11,7 @@ use super::update::check_named;
 use super::{Call, Failure, Reply, Return, if_match, if_none_match};
 use crate::fhir::check::IssueCode;
 use crate::fhir::{ResourceKey, ResourceType, check};
-use crate::json::{Document, Node, quote};
+use crate::json::{Document, Kind, Node, quote};
 use crate::store::{Action, Change, Done, Effect, IdempotencyKey, Target, Write};
 
 /// Entries of a batch that are worked on at the same time.
@@ -58,7 +58,12 @@ pub async fn transaction(mut call: Call) -> Result<Reply, Failure> {
 /// The indexes of the entries.
 fn entries(call: &Call, root: Node<'_>) -> Result<Vec<usize>, Failure> {
     let entries: Vec<usize> = match root.get("entry") {
-        Some(list) => list.items().map(|entry| entry.index()).collect(),
+        Some(list) if list.kind() == Kind::Array => {
+            list.items().map(|entry| entry.index()).collect()
+        }
+        Some(_) => {
+            return Err(Failure::at(IssueCode::Structure, "Bundle.entry", "must be an array"));
+        }
         None => Vec::new(),
     };
     let limit = call.options().bundle_entries_max;
