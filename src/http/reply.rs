@@ -65,3 +65,12 @@ pub fn entity_tags(header: &str) -> Option<Vec<&str>> {
             .collect(),
     )
 }
+
+/// Whether a read's `If-None-Match` header names the current version (RFC 9110 §13.1.2).
+#[must_use]
+pub fn is_known(header: Option<&str>, version: u64) -> bool {
+    let version = version.to_string();
+    header.is_some_and(|header| {
+        entity_tags(header).is_none_or(|tags| tags.contains(&version.as_str()))
+    })
+}

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 
-use super::super::reply::{FHIR_JSON, entity_tags};
+use super::super::reply::{FHIR_JSON, is_known};
 use super::{Call, Failure, Reply};
 use crate::store::Resource;
 
@@ -48,9 +48,7 @@ pub async fn read_version(call: Call) -> Result<Reply, Failure> {
 }
 
 fn unless_known(call: &Call, resource: &Resource) -> Reply {
-    let version = resource.version.to_string();
-    let tags = call.header("if-none-match").and_then(entity_tags).unwrap_or_default();
-    let reply = if tags.contains(&version.as_str()) {
+    let reply = if is_known(call.header("if-none-match"), resource.version) {
         Reply::empty(StatusCode::NOT_MODIFIED)
     } else {
         Reply::new(StatusCode::OK, FHIR_JSON, resource.bytes())

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::super::reply::{Reply, entity_tags};
+use super::super::reply::{Reply, is_known};
 use super::super::{Call, Failure};
 use super::{instant, raw};
 use crate::clock::Instant;
@@ -57,10 +57,10 @@ pub async fn chart(call: Call) -> Result<Reply, Failure> {
             ));
         }
     };
-    let tags = call.header("if-none-match").and_then(entity_tags).unwrap_or_default();
-    if !tags.is_empty() {
-        let current = call.store().chart_version(&call.grant, &patient, at)?.to_string();
-        if tags.contains(&current.as_str()) {
+    let known = call.header("if-none-match");
+    if known.is_some() {
+        let current = call.store().chart_version(&call.grant, &patient, at)?;
+        if is_known(known, current) {
             return Ok(
                 Reply::empty(StatusCode::NOT_MODIFIED).header("etag", format!("\"{current}\""))
             );
