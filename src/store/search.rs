@@ -37,13 +37,9 @@ impl Store {
     ///
     /// [`StoreError::Denied`].
     pub fn search(&self, grant: &Grant, request: &SearchRequest) -> Result<Hits, StoreError> {
-        let own = grant.reach(request.kind, Permission::Search)?;
         let view = self.views.view();
-        let chart = match own.map(|own| view.chart(own)).transpose()? {
-            None => None,
-            Some(Some(chart)) => Some(chart.alias()),
-            // No chart yet: nothing can match.
-            Some(None) => return Ok(Hits { resources: Vec::new(), next: None }),
+        let Ok(chart) = searched(&view, grant, request.kind)? else {
+            return Ok(Hits { resources: Vec::new(), next: None });
         };
         let mut resources = Vec::new();
         let mut next = None;
@@ -61,6 +57,22 @@ impl Store {
         let resources = resources.into_iter().map(|(resource, _)| resource).collect();
         Ok(Hits { resources, next })
     }
+
+    /// How many current resources of a type match.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Denied`].
+    pub fn count(&self, grant: &Grant, request: &SearchRequest) -> Result<usize, StoreError> {
+        let view = self.views.view();
+        let Ok(chart) = searched(&view, grant, request.kind)? else { return Ok(0) };
+        let mut count = 0;
+        for found in Matches::of(&view, request, chart) {
+            found?;
+            count += 1;
+        }
+        Ok(count)
+    }
 }
 
 /// The resources that the criteria of a write find, two at most: enough to tell none, one and
@@ -73,6 +85,23 @@ pub(super) fn find(
     let request = SearchRequest { kind, criteria: criteria.clone(), after: None, limit: 2 };
     Matches::of(view, &request, None).take(2).collect()
 }
+
+/// The one chart in which the caller may search, or `None` for all.
+fn searched(
+    view: &View,
+    grant: &Grant,
+    kind: ResourceType,
+) -> Result<Result<Option<StreamAlias>, NoChart>, StoreError> {
+    let own = grant.reach(kind, Permission::Search)?;
+    Ok(match own.map(|own| view.chart(own)).transpose()? {
+        None => Ok(None),
+        Some(Some(chart)) => Ok(Some(chart.alias())),
+        Some(None) => Err(NoChart),
+    })
+}
+
+/// The caller's own chart does not exist yet: nothing can match.
+struct NoChart;
 
 /// Walks the matches of a request.
 struct Matches;

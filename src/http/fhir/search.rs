@@ -32,14 +32,13 @@ const RESULT_PARAMETERS: [&str; 3] = ["_count", "_cursor", "_format"];
         (status = 404, description = "Not a resource type")))]
 pub async fn search(call: Call) -> Result<Reply, Failure> {
     let kind = call.kind()?;
-    let limit = page_size(&call, "_count")?.max(1);
+    let limit = page_size(&call, "_count")?;
     let after = read_cursor(&call, "_cursor")?;
     let is_criterion = |name: &str| !RESULT_PARAMETERS.contains(&name);
     let mut pairs: Vec<_> =
         call.query.iter().filter(|(name, _)| is_criterion(name)).cloned().collect();
     let criteria = criteria(&call, kind, &mut pairs)?;
     let request = SearchRequest { kind, criteria, after, limit };
-    let hits = call.aside(move |store, grant| store.search(grant, &request)).await?;
     let base = call.base_url();
     let address = |cursor_text: Option<String>| {
         let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -53,6 +52,13 @@ pub async fn search(call: Call) -> Result<Reply, Failure> {
         format!("{base}/{kind}?{}", query.join("&"))
     };
     let mut links = vec![("self", address(None))];
+    if limit == 0 {
+        // FHIR R4 §3.1.1.5.4: the total, and nothing else.
+        let total = call.aside(move |store, grant| store.count(grant, &request)).await?;
+        let bundle = BundleWriter::new("searchset", Some(total), &links);
+        return Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()));
+    }
+    let hits = call.aside(move |store, grant| store.search(grant, &request)).await?;
     links.extend(hits.next.map(|next| ("next", address(Some(cursor(next))))));
     let is_whole = after.is_none() && hits.next.is_none();
     let total = is_whole.then_some(hits.resources.len());
