@@ -54,6 +54,7 @@ impl Store {
         before: u64,
         limit: usize,
     ) -> Result<(Vec<Access>, Option<u64>), StoreError> {
+        let own = grant.reach(ResourceType::AUDIT_EVENT, Permission::Read)?;
         let view = self.views.view();
         let positions: Box<dyn Iterator<Item = Result<u64, StoreError>>> = match patient {
             Some(patient) => {
@@ -82,7 +83,10 @@ impl Store {
                 break;
             }
             if filter.admits(&access) {
-                accesses.push(access);
+                accesses.push(match own {
+                    Some(own) => access.for_patient(own),
+                    None => access,
+                });
             }
         }
         Ok((accesses, None))
@@ -138,6 +142,20 @@ impl Store {
         };
         let recorded_at = Instant::from_micros(group.recorded_at);
         Ok(Access { position, recorded_at, entry, patients, resource })
+    }
+}
+
+impl Access {
+    /// What a patient may see of it: no other patient, and nothing that could name one.
+    fn for_patient(mut self, own: &ResourceId) -> Self {
+        if self.patients.iter().any(|patient| patient != own) {
+            self.resource = None;
+        }
+        self.patients.retain(|patient| patient == own);
+        if let Some((path, _)) = self.entry.query.split_once('?') {
+            self.entry.query = path.to_owned();
+        }
+        self
     }
 }
 
