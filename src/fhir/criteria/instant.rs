@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, FixedOffset, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
 /// Instants in microseconds since 1970-01-01T00:00:00Z: `from` is inside, `until` is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InstantRange {
     /// The first instant inside.
     pub from: i64,

@@ -21,7 +21,7 @@ pub use query::{PAIRS_MAX, QueryError, parse_query};
 pub const TERMS_MAX: usize = 10_000;
 
 /// The criteria of a search on one resource type; all of them must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Criteria {
     /// Of each clause at least one term must be among the resource's terms.
     pub clauses: Vec<Vec<Term>>,

@@ -1,6 +1,6 @@
 //! Deciding a write against one view.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::search::find;
 use super::links::Links;
@@ -16,9 +16,10 @@ use crate::chart::{
 };
 use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::criteria::Criteria;
 use crate::fhir::stored::StoredForm;
 use crate::fhir::terms::terms_of;
-use crate::fhir::{ResourceId, ResourceKey, compartment, status};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType, compartment, status};
 use crate::json::{Document, Node};
 use crate::log::StreamAlias;
 use crate::view::{Head, TermChange, View};
@@ -103,6 +104,7 @@ impl Planner<'_> {
         };
         let keys: Vec<ResourceKey> = aims.iter().map(key).collect();
         refuse_repeated(&write.changes, &keys)?;
+        refuse_ambiguous(&write.changes, &aims)?;
         if let Some((patient, expected)) = &write.expected_version {
             self.expect_version(patient, *expected)?;
         }
@@ -110,7 +112,10 @@ impl Planner<'_> {
         let mut done = Vec::with_capacity(aims.len());
         for (change, aim) in write.changes.iter().zip(&aims) {
             done.push(match aim {
-                Aim::Existing(key) => self.store.done_nothing(self.view, self.grant, key)?,
+                Aim::Existing(key) => {
+                    self.grant.owes_entry();
+                    self.store.done_nothing(self.view, self.grant, key)?
+                }
                 Aim::Resource(key) => self.change(change, key, &links)?,
             });
         }
@@ -373,22 +378,15 @@ impl Planner<'_> {
         if foreign {
             return Err(StoreError::NotFound(key.to_string()));
         }
-        let Some(content) = content else { return Ok(()) };
+        let Some(content) = content else {
+            return live.map_or(Ok(()), |live| refuse_elsewhere(change, key, &live.patients));
+        };
         if let Some(own) = own
             && content.patients.as_slice() != std::slice::from_ref(own)
         {
             return Err(self.grant.denied(permission, "resources outside the own chart").into());
         }
-        if let Some(within) = &change.within
-            && !content.patients.contains(within)
-        {
-            return Err(StoreError::Invalid(vec![Problem {
-                code: IssueCode::Invariant,
-                expression: change.place.clone(),
-                diagnostics: format!("{key} does not belong to the chart of patient {within}"),
-            }]));
-        }
-        Ok(())
+        refuse_elsewhere(change, key, &content.patients)
     }
 
     fn draft(
@@ -502,6 +500,42 @@ fn refuse_repeated(changes: &[Change], keys: &[ResourceKey]) -> Result<(), Store
     };
     let problems: Vec<Problem> = repeated.map(problem).collect();
     if problems.is_empty() { Ok(()) } else { Err(StoreError::Invalid(problems)) }
+}
+
+/// Refuses two creations under one condition that found nothing: each would make the other's
+/// condition untrue.
+fn refuse_ambiguous(changes: &[Change], aims: &[Aim]) -> Result<(), StoreError> {
+    let mut seen: HashMap<(ResourceType, &Criteria), &str> = HashMap::new();
+    let mut problems = Vec::new();
+    for (change, aim) in changes.iter().zip(aims) {
+        let (Target::New(kind, Some(criteria)), Aim::Resource(_)) = (&change.target, aim) else {
+            continue;
+        };
+        if let Some(first) = seen.insert((*kind, criteria), &change.place) {
+            problems.push(Problem {
+                code: IssueCode::Invariant,
+                expression: change.place.clone(),
+                diagnostics: format!("If-None-Exist asks for the same as that of {first}"),
+            });
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(StoreError::Invalid(problems)) }
+}
+
+/// Refuses a change to what lies outside the one chart that the request is about.
+fn refuse_elsewhere(
+    change: &Change,
+    key: &ResourceKey,
+    patients: &[ResourceId],
+) -> Result<(), StoreError> {
+    match &change.within {
+        Some(within) if !patients.contains(within) => Err(StoreError::Invalid(vec![Problem {
+            code: IssueCode::Invariant,
+            expression: change.place.clone(),
+            diagnostics: format!("{key} does not belong to the chart of patient {within}"),
+        }])),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a change that is something else than the request said.
