@@ -1,0 +1,19 @@
+//! What all black-box tests share: a real server process, a client that can also misbehave, actors
+//! with their tokens, and small resources.
+//!
+//! Never: knowledge of the inside of the server. The only things taken from the library are the
+//! signing of development tokens and the secret's place in a data directory.
+
+mod accesses;
+mod actor;
+mod client;
+mod resources;
+mod server;
+
+pub use accesses::{accesses_of_request, only_access_of_request};
+pub use actor::Actor;
+pub use client::{Request, Response, raw_exchange};
+pub use resources::{
+    appointment, bundle, entry, observation, patient, practitioner, unique, with_reference,
+};
+pub use server::{Server, Setup, guard, run, shared};

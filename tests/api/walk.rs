@@ -1,0 +1,325 @@
+//! A walk over every operation of the OpenAPI document, and over every route there is.
+//!
+//! Whoever adds an operation gets its refusals and its access entries tested here, unasked.
+
+use serde_json::{Value, json};
+
+use crate::harness::{
+    Actor, Request, Response, bundle, entry, observation, only_access_of_request, patient, shared,
+    unique,
+};
+
+/// Operations that are excused from a case, with the reason. This list may only shrink.
+const EXCUSED: [(&str, &str); 0] = [];
+
+const METHODS: [&str; 8] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"];
+
+struct Operation {
+    id: String,
+    method: String,
+    path: String,
+    is_open: bool,
+    documented: Vec<String>,
+}
+
+impl Operation {
+    fn is_fhir(&self) -> bool {
+        self.path.starts_with("/fhir")
+    }
+
+    fn is_excused(&self, case: &str) -> bool {
+        EXCUSED.contains(&(&self.id, case))
+    }
+
+    /// A request that would be good with enough rights.
+    fn request(&self, actor: &Actor, owner: &str, value: &str, query: &str) -> Request {
+        let request = actor.request(&self.method, &format!("{}{query}", self.target(owner, value)));
+        match self.body(owner, value) {
+            Value::Null => request,
+            body => request.json(&body),
+        }
+    }
+
+    fn target(&self, owner: &str, value: &str) -> String {
+        let of_chart = self.path.starts_with("/v1/patients") || self.path.contains("/Patient/");
+        let target = self
+            .path
+            .replace("{type}", "Observation")
+            .replace("{id}", if of_chart { owner } else { value })
+            .replace("{version}", "1");
+        assert!(!target.contains('{'), "teach the walk what stands for {target}");
+        let from = if self.id == "diffChart" { "?from=0" } else { "" };
+        format!("{target}{from}")
+    }
+
+    fn body(&self, owner: &str, value: &str) -> Value {
+        match self.id.as_str() {
+            "transaction" => {
+                let url = format!("Observation/{value}");
+                bundle("transaction", &[entry("PUT", &url, observation(value, owner))])
+            }
+            "createResource" | "updateResource" => observation(value, owner),
+            "appendEvents" => json!({ "events": [
+                { "type": "Observation.amended", "resource": observation(value, owner) },
+            ] }),
+            _ if matches!(self.method.as_str(), "POST" | "PUT") => {
+                panic!("teach the walk a body for {}", self.id)
+            }
+            _ => Value::Null,
+        }
+    }
+
+    /// A query that this operation cannot take, added to its own.
+    fn nonsense(&self) -> &'static str {
+        if self.id == "diffChart" { "&nonsense=1" } else { "?nonsense=1" }
+    }
+
+    #[track_caller]
+    fn expect(&self, case: &str, request: Request, status: u16, outcome: &str) {
+        if self.is_excused(case) {
+            return;
+        }
+        let id = unique("walk");
+        let response = request.header("x-request-id", &id).send();
+        let told = format!("{} {}: {}", self.id, case, String::from_utf8_lossy(&response.body));
+        assert_eq!(response.status, status, "{told}");
+        let response = if self.is_fhir() {
+            response.refused(status, &[])
+        } else {
+            response.problem(status, &[])
+        };
+        assert_eq!(response.header("x-request-id"), Some(id.as_str()), "{told}");
+        assert!(
+            self.documented.contains(&status.to_string()),
+            "{status} is not documented: {told}"
+        );
+        let access = only_access_of_request(shared(), &id);
+        assert_eq!(access["operation"], self.id.as_str(), "{access}");
+        assert_eq!(
+            (&access["status"], &access["outcome"]),
+            (&json!(status), &json!(outcome)),
+            "{access}"
+        );
+    }
+}
+
+fn operations() -> Vec<Operation> {
+    let document = shared().anonymous().get("/openapi.json").expect(200).json();
+    assert!(
+        document["security"][0].get("bearer").is_some(),
+        "a token is needed unless said otherwise"
+    );
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let security = operation.get("security");
+            let is_open = security.is_some_and(|security| *security == json!([{}]));
+            assert!(is_open || security.is_none(), "{path} {method} has a security of its own");
+            operations.push(Operation {
+                id: operation["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_uppercase(),
+                path: path.clone(),
+                is_open,
+                documented: operation["responses"].as_object().unwrap().keys().cloned().collect(),
+            });
+        }
+    }
+    assert!(operations.len() >= 19, "{}", operations.len());
+    operations
+}
+
+/// A chart with one observation.
+fn chart() -> (String, String) {
+    let (owner, value) = (unique("p"), unique("o"));
+    let clinician = shared().clinician();
+    clinician.put(&patient(&owner)).expect(201);
+    clinician.put(&observation(&value, &owner)).expect(201);
+    (owner, value)
+}
+
+#[test]
+fn every_operation_refuses_who_has_no_token() {
+    let (owner, value) = chart();
+    for operation in operations().iter().filter(|operation| !operation.is_open) {
+        let request = operation.request(&shared().anonymous(), &owner, &value, "");
+        operation.expect("no token", request, 401, "refused");
+    }
+}
+
+#[test]
+fn every_operation_refuses_a_bad_token() {
+    let (owner, value) = chart();
+    for operation in operations().iter().filter(|operation| !operation.is_open) {
+        let request = operation.request(&shared().with_token("bad"), &owner, &value, "");
+        operation.expect("bad token", request, 401, "refused");
+    }
+}
+
+#[test]
+fn every_operation_refuses_a_token_without_scopes() {
+    let (owner, value) = chart();
+    let nobody = shared().actor("nobody", "openid");
+    for operation in operations().iter().filter(|operation| !operation.is_open) {
+        let request = operation.request(&nobody, &owner, &value, "");
+        operation.expect("no scopes", request, 403, "refused");
+    }
+}
+
+#[test]
+fn every_operation_refuses_a_parameter_that_it_does_not_know() {
+    let (owner, value) = chart();
+    for operation in operations().iter().filter(|operation| !operation.is_open) {
+        let query = operation.nonsense();
+        let request = operation.request(&shared().clinician(), &owner, &value, query);
+        operation.expect("unknown parameter", request, 400, "failed");
+    }
+}
+
+#[test]
+fn every_operation_with_a_body_refuses_what_is_not_json() {
+    let (owner, value) = chart();
+    let mut walked = 0;
+    for operation in operations() {
+        if operation.is_open || !matches!(operation.method.as_str(), "POST" | "PUT") {
+            continue;
+        }
+        walked += 1;
+        let target = operation.target(&owner, &value);
+        let request = || shared().clinician().request(&operation.method, &target);
+        operation.expect("bad JSON", request().text("{"), 400, "failed");
+        let typed = request().header("content-type", "text/plain").bytes("{}");
+        operation.expect("media type", typed, 415, "failed");
+    }
+    assert!(walked >= 4, "{walked}");
+}
+
+#[test]
+fn every_operation_refuses_an_id_that_is_none() {
+    let mut walked = 0;
+    for operation in operations() {
+        if operation.is_open || !operation.path.contains("{id}") {
+            continue;
+        }
+        walked += 1;
+        let request = operation.request(&shared().clinician(), "a_b", "a_b", "");
+        operation.expect("bad id", request, 400, "failed");
+    }
+    assert!(walked >= 10, "{walked}");
+}
+
+#[test]
+fn every_open_operation_answers_without_a_token() {
+    for operation in operations().iter().filter(|operation| operation.is_open) {
+        let response = shared().anonymous().request(&operation.method, &operation.path).send();
+        assert_eq!(response.status, 200, "{}", operation.path);
+    }
+}
+
+#[test]
+fn every_good_request_is_answered_as_documented_with_one_trace() {
+    for operation in operations().iter().filter(|operation| !operation.is_open) {
+        let (owner, value) = chart();
+        let id = unique("walk");
+        let before = shared().clinician().events(&owner).len();
+        let request = operation.request(&shared().clinician(), &owner, &value, "");
+        let response = request.header("x-request-id", &id).send();
+        let told = format!("{}: {}", operation.id, String::from_utf8_lossy(&response.body));
+        assert!((200..300).contains(&response.status), "{told}");
+        assert!(
+            operation.documented.contains(&response.status.to_string()),
+            "{} is not documented: {told}",
+            response.status
+        );
+        assert_eq!(response.header("cache-control"), Some("private, no-cache"), "{told}");
+        let events = shared().clinician().events(&owner);
+        let own = events
+            .iter()
+            .skip(before)
+            .filter(|event| event["actor"]["request"] == id.as_str())
+            .count();
+        if own == 0 {
+            only_access_of_request(shared(), &id);
+        } else {
+            let accesses = crate::harness::accesses_of_request(shared(), &id);
+            assert_eq!(accesses, Vec::<Value>::new(), "{told}");
+        }
+    }
+}
+
+/// What the server says about an address that is none, or not with this method.
+#[track_caller]
+fn assert_no(status: u16, target: &str, response: Response, method: &str) {
+    assert_eq!(response.status, status, "{method} {target}");
+    if method == "HEAD" {
+        return;
+    }
+    if target.starts_with("/fhir") {
+        response.refused(status, &[]);
+    } else {
+        response.problem(status, &[]);
+    }
+}
+
+#[test]
+fn methods_that_are_not_documented_do_not_exist() {
+    let operations = operations();
+    for path in operations.iter().map(|operation| &operation.path) {
+        let known: Vec<&str> = operations
+            .iter()
+            .filter(|one| one.path == *path)
+            .map(|one| one.method.as_str())
+            .collect();
+        let target =
+            path.replace("{type}", "Observation").replace("{id}", "x").replace("{version}", "1");
+        for method in METHODS {
+            let response = shared().clinician().request(method, &target).send();
+            if known.contains(&method) {
+                assert_ne!(response.status, 405, "{method} {target}");
+                assert!(
+                    !String::from_utf8_lossy(&response.body).contains("there is no "),
+                    "{method} {target}"
+                );
+            } else {
+                let allowed = response.header("allow").unwrap_or_default().to_owned();
+                assert_no(405, &target, response, method);
+                // RFC 9110 §15.5.6: the answer names the methods that there are.
+                let mut allowed: Vec<&str> = allowed.split(", ").collect();
+                let mut known = known.clone();
+                allowed.sort_unstable();
+                known.sort_unstable();
+                assert_eq!(allowed, known, "{method} {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn addresses_that_are_not_documented_do_not_exist() {
+    for target in [
+        "/nothing",
+        "/fhir/",
+        "/fhir/Patient/x/y",
+        "/fhir/Patient/x/_history/1/2",
+        "/fhir/Observation/x/$everything",
+        "/fhir/Patient/x/$everything/y",
+        "/v1",
+        "/v1/",
+        "/v1/patients",
+        "/v1/patients/x",
+        "/v1/patients/x/notes",
+        "/v1/patients/x/chart/1",
+        "/v1/accesses/1",
+        "/metrics/x",
+        "/health",
+        "/openapi.yaml",
+        "/admin",
+        "/fhirx",
+    ] {
+        for method in ["GET", "POST", "DELETE"] {
+            let response = shared().clinician().request(method, target).send();
+            assert_eq!(response.status, 404, "{method} {target}");
+        }
+    }
+    assert_no(404, "/fhir/Patient/x/y", shared().clinician().get("/fhir/Patient/x/y"), "GET");
+    assert_no(404, "/v1/nothing", shared().clinician().get("/v1/nothing"), "GET");
+}
