@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::state::{Options, State};
 use super::{docs, routes, table};
@@ -28,7 +29,7 @@ impl std::fmt::Debug for Running {
     }
 }
 
-/// Starts serving on a listener. SIGTERM and SIGINT drain and stop it.
+/// Starts serving on a listener. SIGTERM and SIGINT drain and stop it; the second stops it at once.
 ///
 /// # Errors
 ///
@@ -42,6 +43,7 @@ pub fn start(
     let address = listener.local_addr()?;
     let state = Arc::new(State::new(store, verifier, options));
     let limits = state.options.clone();
+    let signals = Signals::listen()?;
     let server = HttpServer::new(move || {
         let state = Arc::clone(&state);
         App::new()
@@ -54,7 +56,37 @@ pub fn start(
     .client_request_timeout(Duration::from_millis(limits.client_request_timeout_ms))
     .keep_alive(Duration::from_secs(limits.keep_alive_seconds))
     .shutdown_timeout(limits.shutdown_timeout_seconds)
+    .disable_signals()
     .listen(listener)?
     .run();
+    actix_web::rt::spawn(signals.stop(server.handle()));
     Ok(Running { address, handle: server.handle(), server })
+}
+
+/// The signals that stop a server. Those of actix-web do not drain on SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Self { terminate: signal(terminate)?, interrupt: signal(interrupt)? })
+    }
+
+    async fn stop(mut self, server: ServerHandle) {
+        self.next().await;
+        tokio::select! {
+            () = server.stop(true) => {}
+            () = self.next() => server.stop(false).await,
+        }
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
