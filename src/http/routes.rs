@@ -18,7 +18,7 @@ use super::{Call, Failure, Fault, Reply, gate};
 pub struct Routes<'a> {
     state: Option<&'a Arc<State>>,
     /// In order: an earlier path wins over a later one that would match too.
-    mounted: Vec<(String, Vec<Route>)>,
+    mounted: Vec<(String, Vec<(Method, Route)>)>,
     /// Paths of the OpenAPI document.
     pub paths: Paths,
     /// Schemas that the paths refer to.
@@ -70,10 +70,13 @@ impl<'a> Routes<'a> {
     /// Hands the routes to an application.
     pub fn mount(self, config: &mut ServiceConfig) {
         for (path, routes) in self.mounted {
+            let names: Vec<&str> = routes.iter().map(|(method, _)| method.as_str()).collect();
+            let allow: Arc<str> = names.join(", ").into();
+            let no_method = move |request: HttpRequest| no_method(request, Arc::clone(&allow));
             // The same with a slash at the end: some clients join addresses that way.
             let paths = [format!("{path}/"), path];
             let mut resource = web::resource(paths).default_service(web::to(no_method));
-            for route in routes {
+            for (_, route) in routes {
                 resource = resource.route(route);
             }
             config.service(resource);
@@ -92,7 +95,8 @@ impl<'a> Routes<'a> {
     fn add<P: utoipa::Path>(&mut self, route: impl Fn(Method) -> Route) {
         let path = P::path();
         for method in P::methods() {
-            let route = route(actix_method(&method));
+            let method = actix_method(&method);
+            let route = (method.clone(), route(method));
             match self.mounted.iter_mut().find(|(known, _)| *known == path) {
                 Some((_, routes)) => routes.push(route),
                 None => self.mounted.push((path.clone(), vec![route])),
@@ -122,11 +126,12 @@ pub async fn no_route(request: HttpRequest) -> HttpResponse {
     plain(failure.render(is_fhir, "none"))
 }
 
-/// An address that exists, but not with this method.
-pub async fn no_method(request: HttpRequest) -> HttpResponse {
+/// An address that exists, but not with this method; `allow` names those that it has.
+pub async fn no_method(request: HttpRequest, allow: Arc<str>) -> HttpResponse {
     let is_fhir = request.path().starts_with("/fhir");
-    let detail = format!("{} has no {}", request.path(), request.method());
-    plain(Failure::of(Fault::Method, detail).render(is_fhir, "none"))
+    let detail = format!("{} has no {}, but {allow}", request.path(), request.method());
+    let failure = Failure::of(Fault::Method, detail);
+    plain(failure.render(is_fhir, "none").header("allow", &*allow))
 }
 
 fn plain(reply: Reply) -> HttpResponse {
