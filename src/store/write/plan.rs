@@ -27,6 +27,9 @@ use crate::view::{Head, TermChange, View};
 /// Most charts in which one resource may lie.
 const CHARTS_PER_RESOURCE_MAX: usize = 1_000;
 
+/// What a caller with one chart is denied.
+const OUTSIDE: &str = "resources outside the own chart";
+
 impl Store {
     pub(super) fn plan(&self, grant: &Grant, write: &Write) -> Result<Plan, StoreError> {
         let view = self.views.view();
@@ -72,6 +75,12 @@ struct Content {
     document: Document,
     patients: Vec<ResourceId>,
     retracted: bool,
+}
+
+impl Content {
+    fn lies_only_in(&self, own: &ResourceId) -> bool {
+        self.patients.as_slice() == std::slice::from_ref(own)
+    }
 }
 
 /// What a resource is when a change meets it.
@@ -145,8 +154,7 @@ impl Planner<'_> {
             (Target::New(kind, criteria), _) => {
                 self.grant.reach(*kind, Permission::Create)?;
                 if criteria.is_some() && self.grant.reach(*kind, Permission::Search)?.is_some() {
-                    let what = "resources outside the own chart";
-                    return Err(self.grant.denied(Permission::Search, what).into());
+                    return Err(self.grant.denied(Permission::Search, OUTSIDE).into());
                 }
             }
             (Target::Key(key), Action::Remove) => {
@@ -362,6 +370,9 @@ impl Planner<'_> {
         before: Option<&Before>,
         content: Option<&Content>,
     ) -> Result<(), StoreError> {
+        if let Some(content) = content {
+            self.refuse_content_elsewhere(key, content)?;
+        }
         let live = before.filter(|before| before.head.live);
         let permission = match (&change.action, live) {
             (Action::Remove, _) => Permission::Delete,
@@ -382,11 +393,31 @@ impl Planner<'_> {
             return live.map_or(Ok(()), |live| refuse_elsewhere(change, key, &live.patients));
         };
         if let Some(own) = own
-            && content.patients.as_slice() != std::slice::from_ref(own)
+            && !content.lies_only_in(own)
         {
-            return Err(self.grant.denied(permission, "resources outside the own chart").into());
+            return Err(self.grant.denied(permission, OUTSIDE).into());
         }
         refuse_elsewhere(change, key, &content.patients)
+    }
+
+    /// Refuses content that would lie outside the only chart that the caller may write into, with
+    /// the same words whether the resource exists or not.
+    fn refuse_content_elsewhere(
+        &self,
+        key: &ResourceKey,
+        content: &Content,
+    ) -> Result<(), StoreError> {
+        let reaches = [Permission::Create, Permission::Update]
+            .map(|permission| self.grant.reach(key.kind, permission));
+        if reaches.iter().any(|reach| matches!(reach, Ok(None))) {
+            return Ok(());
+        }
+        match reaches.into_iter().flatten().flatten().next() {
+            Some(own) if !content.lies_only_in(own) => {
+                Err(self.grant.denied(Permission::Update, OUTSIDE).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn draft(
