@@ -1,0 +1,116 @@
+//! A store in a directory of its own, and requests to it with full rights.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chartlog::auth::{Caller, Grant, Scopes};
+use chartlog::chart::Actor;
+use chartlog::fhir::criteria::{Criteria, parse_query};
+use chartlog::fhir::{ResourceKey, ResourceType};
+use chartlog::json::Document;
+use chartlog::store::{
+    Action, Change, DataDirectory, Options, Store, StoreError, Target, Write, Written,
+};
+use chartlog::view;
+
+use crate::history::{Condition, Op, Transaction};
+
+/// Sizes small enough that segments roll and snapshots are taken within one short history.
+pub fn options(snapshot_events_min: u64, segment_bytes_max: u64) -> Options {
+    Options {
+        segment_bytes_max,
+        queue_commands_max: 4_096,
+        group_bytes_max: 1 << 20,
+        views: view::Options { cache_bytes: 1 << 20, snapshot_events_min },
+        base_url: None,
+    }
+}
+
+pub fn open(root: &Path, options: &Options) -> Result<Arc<Store>, StoreError> {
+    Store::open(DataDirectory::open(root).unwrap(), options)
+}
+
+/// A grant with those scopes; `patient` is the chart that `patient/` scopes open.
+pub fn grant_of(scopes: &str, patient: Option<&str>) -> Arc<Grant> {
+    let caller = Caller {
+        subject: "tester".to_owned(),
+        client: None,
+        issuer: "model".to_owned(),
+        scopes: Scopes::parse(scopes),
+        patient: patient.map(str::to_owned),
+        token_id: None,
+        expires_at: i64::MAX,
+        not_before: None,
+    };
+    let actor = Actor {
+        subject: "tester".to_owned(),
+        issuer: "model".to_owned(),
+        request: "r".to_owned(),
+        ..Actor::default()
+    };
+    Arc::new(Grant::new(Arc::new(caller), actor))
+}
+
+pub fn grant() -> Arc<Grant> {
+    grant_of("system/*.cruds", None)
+}
+
+/// Waits for a future on this thread.
+pub fn block_on<F: std::future::Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+pub fn key(text: &str) -> ResourceKey {
+    text.parse().unwrap()
+}
+
+pub fn criteria(kind: &str, query: &str) -> Criteria {
+    let kind: ResourceType = kind.parse().unwrap();
+    Criteria::parse(kind, &parse_query(query).unwrap(), None).unwrap()
+}
+
+/// A change that stores a resource under the key it carries.
+pub fn put(text: &str, target: Target) -> Change {
+    let document = Arc::new(Document::parse(text).unwrap());
+    let index = document.root().index();
+    Change::new(target, Action::Put(document, index))
+}
+
+/// The write that a generated transaction asks for. `version_of` says the live version of a
+/// resource, or that there is none.
+pub fn write_of(transaction: &Transaction, version_of: impl Fn(&str) -> Option<u64>) -> Write {
+    let changes = transaction.iter().map(|op| {
+        let (mut change, key, condition) = match op {
+            Op::Put { condition, .. } => {
+                let name = op.key().unwrap();
+                (put(&op.sent(&name), Target::Key(key(&name))), name, *condition)
+            }
+            Op::Remove { condition, .. } => {
+                let name = op.key().unwrap();
+                (Change::new(Target::Key(key(&name)), Action::Remove), name, *condition)
+            }
+            Op::CreateUnlessThere { tag, .. } => {
+                let criteria = criteria("Observation", &format!("identifier=urn:t|i{tag}"));
+                let target = Target::New("Observation".parse().unwrap(), Some(criteria));
+                return put(&op.sent("Observation/ignored"), target);
+            }
+        };
+        let version = version_of(&key);
+        match condition {
+            Condition::None => {}
+            Condition::Right => change.if_match = version,
+            Condition::Wrong => change.if_match = Some(version.unwrap_or(0) + 7),
+            Condition::NotThere => change.if_none_match = true,
+        }
+        change
+    });
+    Write { changes: changes.collect(), ..Write::default() }
+}
+
+/// Sends all transactions before it waits for the first answer.
+pub fn send(store: &Arc<Store>, writes: Vec<Write>) -> Vec<Result<Written, StoreError>> {
+    block_on(futures_util::future::join_all(writes.into_iter().map(|write| {
+        let store = Arc::clone(store);
+        async move { store.write(&grant(), Arc::new(write)).await }
+    })))
+}

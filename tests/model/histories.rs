@@ -1,0 +1,355 @@
+//! Generated histories: the store says of every version and every moment what a plain replay says,
+//! and says the same after a restart and after a rebuild of its views.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use chartlog::clock::Instant;
+use chartlog::fhir::ResourceId;
+use chartlog::fhir::criteria::Criteria;
+use chartlog::store::{At, EventFilter, Options, SearchRequest, Store, StoreError};
+
+use crate::clinic::{criteria, grant, grant_of, key, open, options, send, write_of};
+use crate::fold::Fold;
+use crate::history::{PATIENTS, Round, history, runner, seed};
+
+/// Plays rounds on a store, and in the fold in the order in which the store committed them.
+pub fn play(store: &Arc<Store>, fold: &mut Fold, rounds: &[Round]) {
+    for round in rounds {
+        let version_of = |key: &str| fold.live_version(key);
+        let writes = round.iter().map(|transaction| write_of(transaction, version_of)).collect();
+        let answers = send(store, writes);
+        if let ([transaction], [answer]) = (round.as_slice(), answers.as_slice()) {
+            let refused = match answer {
+                Ok(_) => false,
+                Err(StoreError::Precondition { .. }) => true,
+                Err(error) => panic!("{error}: {transaction:?}"),
+            };
+            assert_eq!(refused, fold.refuses(transaction), "{transaction:?}");
+            if let Ok(written) = answer {
+                fold.take(transaction, written);
+            }
+            continue;
+        }
+        let mut committed = Vec::new();
+        for (transaction, answer) in round.iter().zip(&answers) {
+            match answer {
+                Ok(written) => {
+                    committed.extend(written.events.map(|at| (at, transaction, written)))
+                }
+                // Another of this round may have come first.
+                Err(StoreError::Precondition { .. }) => {}
+                Err(error) => panic!("{error}: {transaction:?}"),
+            }
+        }
+        committed.sort_by_key(|(at, ..)| *at);
+        for (_, transaction, written) in committed {
+            fold.take(transaction, written);
+        }
+    }
+}
+
+/// Compares everything that the store says with the fold.
+pub fn compare(store: &Store, fold: &Fold) {
+    assert_eq!(store.applied_position(), fold.position, "number of events");
+    let mut positions = BTreeSet::new();
+    for patient in PATIENTS {
+        let id: ResourceId = patient.parse().unwrap();
+        if fold.charts.contains_key(patient) {
+            compare_events(store, fold, patient, &mut positions);
+            compare_charts(store, fold, patient);
+            compare_differences(store, fold, patient);
+        } else {
+            let answer = store.chart(&grant(), &id, At::Now, None);
+            assert!(matches!(answer, Err(StoreError::NotFound(_))), "{answer:?}");
+        }
+        compare_searches(store, fold, patient);
+    }
+    for name in &fold.order {
+        compare_versions(store, fold, name);
+    }
+}
+
+fn compare_events(store: &Store, fold: &Fold, patient: &str, positions: &mut BTreeSet<u64>) {
+    let id: ResourceId = patient.parse().unwrap();
+    let expected = &fold.charts[patient];
+    let mut found = Vec::new();
+    let mut after = 0;
+    loop {
+        let (page, next) = store.events(&grant(), &id, &EventFilter::default(), after, 7).unwrap();
+        found.extend(page);
+        match next {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    assert_eq!(found.len(), expected.len(), "events of {patient}");
+    let mut last = None;
+    for ((version, event), expected) in (1..).zip(&found).zip(expected) {
+        let said = (
+            event.version,
+            event.envelope.event_type.to_string(),
+            event.envelope.resource.clone(),
+            event.envelope.patient.as_deref(),
+            event.resource_version,
+            event.resource.as_ref().map(|one| String::from_utf8(one.bytes()).unwrap()),
+            event.recorded_at,
+        );
+        let expected_words = (
+            version,
+            expected.word.clone(),
+            expected.resource.clone(),
+            Some(patient),
+            expected.resource_version,
+            expected.served.clone(),
+            expected.recorded_at,
+        );
+        assert_eq!(said, expected_words);
+        let (first, end) = expected.commit;
+        assert!((first..end).contains(&event.position), "{event:?} is outside its commit");
+        assert!(last < Some(event.position), "positions run backwards in {patient}");
+        last = Some(event.position);
+        assert!(positions.insert(event.position), "position {} twice", event.position);
+    }
+    let about = found.last().and_then(|event| event.envelope.key());
+    let filter = EventFilter { resource: about.clone(), ..EventFilter::default() };
+    let (some, _) = store.events(&grant(), &id, &filter, 0, 100_000).unwrap();
+    let about = about.map(|key| key.to_string());
+    let count = expected.iter().filter(|event| about.is_none() || event.resource == about).count();
+    assert_eq!(some.len(), count, "events of {patient} about {about:?}");
+}
+
+fn compare_charts(store: &Store, fold: &Fold, patient: &str) {
+    let events = &fold.charts[patient];
+    for version in 0..=events.len() {
+        let expected = fold.chart_at(patient, version);
+        assert_eq!(held(store, patient, At::Version(version as u64)), (version as u64, expected));
+    }
+    assert_eq!(
+        held(store, patient, At::Now),
+        (events.len() as u64, fold.chart_at(patient, events.len()))
+    );
+    let beyond = At::Version(events.len() as u64 + 1);
+    let answer = store.chart(&grant(), &patient.parse().unwrap(), beyond, None);
+    assert!(matches!(answer, Err(StoreError::NotFound(_))), "{answer:?}");
+    for event in events {
+        for shift in [-1, 0, 1] {
+            let moment = Instant::from_micros(event.recorded_at.micros() + shift);
+            let version = events.iter().filter(|event| event.recorded_at <= moment).count();
+            let expected = fold.chart_at(patient, version);
+            assert_eq!(held(store, patient, At::Moment(moment)), (version as u64, expected));
+        }
+    }
+}
+
+/// Version and content of a chart.
+fn held(store: &Store, patient: &str, at: At) -> (u64, Vec<(String, String)>) {
+    let chart = store.chart(&grant(), &patient.parse().unwrap(), at, None).unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let resources = chart.resources.iter().map(|one| (one.key.to_string(), text(one.bytes())));
+    (chart.version, resources.collect())
+}
+
+fn compare_differences(store: &Store, fold: &Fold, patient: &str) {
+    let id = patient.parse().unwrap();
+    let last = fold.charts[patient].len();
+    let pairs =
+        (0..=last).flat_map(|at| [(0, at), (at, last), (last, at), (at, (at + 3).min(last))]);
+    for (from, to) in pairs {
+        let (first, second) = (At::Version(from as u64), At::Version(to as u64));
+        let (_, _, found) = store.difference(&grant(), &id, first, second).unwrap();
+        let bytes = |one: &Option<chartlog::store::Resource>| {
+            one.as_ref().map(|one| String::from_utf8(one.bytes()).unwrap())
+        };
+        let found: BTreeMap<String, _> = found
+            .iter()
+            .map(|one| (one.key.to_string(), (bytes(&one.before), bytes(&one.after))))
+            .collect();
+        let before: BTreeMap<_, _> = fold.chart_at(patient, from).into_iter().collect();
+        let after: BTreeMap<_, _> = fold.chart_at(patient, to).into_iter().collect();
+        let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+        let differs = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
+        // An event can bring a content again that the chart held already: then nothing differs,
+        // though the events do; the store may say so or not, but never with other content.
+        let expected: BTreeMap<String, _> = differs
+            .map(|key| (key.clone(), (before.get(key).cloned(), after.get(key).cloned())))
+            .collect();
+        assert_eq!(found, expected, "{patient} from {from} to {to}");
+    }
+}
+
+fn compare_versions(store: &Store, fold: &Fold, name: &str) {
+    let expected = &fold.resources[name];
+    let history = store.history(&grant(), &key(name), u64::MAX, usize::MAX).unwrap();
+    assert_eq!(history.len(), expected.len(), "versions of {name}");
+    for ((number, expected), found) in (1u64..).zip(expected).zip(history.iter().rev()) {
+        let served = found.resource.as_ref().map(|one| String::from_utf8(one.bytes()).unwrap());
+        assert_eq!(
+            (found.version, found.recorded_at, found.first, &served),
+            (number, expected.recorded_at, expected.first, &expected.served),
+            "{name}"
+        );
+        match store.read_version(&grant(), &key(name), number) {
+            Ok(one) => assert_eq!(Some(String::from_utf8(one.bytes()).unwrap()), expected.served),
+            Err(StoreError::Gone { version, .. }) => {
+                assert_eq!((version, &expected.served), (number, &None));
+            }
+            Err(error) => panic!("{name} version {number}: {error}"),
+        }
+    }
+    let now = expected.last().unwrap();
+    match store.read(&grant(), &key(name)) {
+        Ok(one) => assert_eq!(Some(String::from_utf8(one.bytes()).unwrap()), now.served),
+        Err(StoreError::Gone { version, .. }) => {
+            assert_eq!((version as usize, &now.served), (expected.len(), &None));
+        }
+        Err(error) => panic!("{name}: {error}"),
+    }
+    let beyond = store.read_version(&grant(), &key(name), expected.len() as u64 + 1);
+    assert!(matches!(beyond, Err(StoreError::NotFound(_))));
+}
+
+fn compare_searches(store: &Store, fold: &Fold, patient: &str) {
+    let everything = grant();
+    let subject = format!(r#""subject":{{"reference":"Patient/{patient}"}}"#);
+    let actor = format!(r#""actor":{{"reference":"Patient/{patient}"}}"#);
+    for (kind, query, text) in [
+        ("Observation", format!("patient={patient}"), &subject),
+        ("Observation", format!("subject=Patient/{patient}"), &subject),
+        ("Condition", format!("patient={patient}"), &subject),
+        ("Appointment", format!("patient={patient}"), &actor),
+    ] {
+        let found = find(store, &everything, kind, criteria(kind, &query));
+        assert_eq!(found, fold.scan(kind, text), "{kind}?{query}");
+    }
+    let own = grant_of("patient/*.cruds", Some(patient));
+    for kind in ["Patient", "Observation", "Condition", "Appointment", "Practitioner"] {
+        let found = find(store, &own, kind, Criteria::default());
+        assert_eq!(found, fold.in_chart(kind, patient), "{kind} within {patient}");
+        let found = find(store, &everything, kind, Criteria::default());
+        assert_eq!(found, fold.scan(kind, ""), "all {kind}");
+    }
+    for tag in 0..6 {
+        let value = format!(r#""value":"i{tag}""#);
+        for kind in ["Patient", "Observation"] {
+            for query in [format!("identifier=i{tag}"), format!("identifier=urn:t|i{tag}")] {
+                let found = find(store, &everything, kind, criteria(kind, &query));
+                assert_eq!(found, fold.scan(kind, &value), "{kind}?{query}");
+            }
+        }
+    }
+}
+
+/// All pages of a search, as keys.
+fn find(
+    store: &Store,
+    grant: &chartlog::auth::Grant,
+    kind: &str,
+    criteria: Criteria,
+) -> Vec<String> {
+    let kind = kind.parse().unwrap();
+    let mut request = SearchRequest { kind, criteria, after: None, limit: 2 };
+    let mut found = Vec::new();
+    loop {
+        let hits = store.search(grant, &request).unwrap();
+        found.extend(hits.resources.iter().map(|one| one.key.to_string()));
+        match hits.next {
+            Some(next) => request.after = Some(next),
+            None => return found,
+        }
+    }
+}
+
+/// Everything that the store says, as text.
+fn portrait(store: &Store, fold: &Fold) -> String {
+    let mut out = String::new();
+    for patient in fold.charts.keys() {
+        let id: ResourceId = patient.parse().unwrap();
+        let (events, _) = store.events(&grant(), &id, &EventFilter::default(), 0, 1 << 20).unwrap();
+        for event in &events {
+            writeln!(out, "{event:?}").unwrap();
+            writeln!(out, "{:?}", held(store, patient, At::Version(event.version))).unwrap();
+        }
+    }
+    for name in &fold.order {
+        let history = store.history(&grant(), &key(name), u64::MAX, usize::MAX).unwrap();
+        writeln!(out, "{name} {history:?}").unwrap();
+    }
+    out
+}
+
+const KEYSPACES: [&str; 12] = [
+    "state",
+    "charts",
+    "aliases",
+    "resources",
+    "numbers",
+    "history",
+    "streams",
+    "snapshots",
+    "terms",
+    "idempotency",
+    "access_groups",
+    "access_charts",
+];
+
+/// Every record of the views of a closed store.
+fn records(root: &Path) -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
+    let database = fjall::Database::builder(root.join("views/1")).open().unwrap();
+    let mut records = Vec::new();
+    for name in KEYSPACES {
+        let space = database.keyspace(name, fjall::KeyspaceCreateOptions::default).unwrap();
+        for entry in space.iter() {
+            let (key, value) = entry.into_inner().unwrap();
+            records.push((name, key.to_vec(), value.to_vec()));
+        }
+    }
+    records
+}
+
+fn check(rounds: &[Round], options: &Options) {
+    let root = tempfile::tempdir().unwrap();
+    let mut fold = Fold::default();
+    let store = open(root.path(), options).unwrap();
+    let (first, second) = rounds.split_at(rounds.len() / 2);
+    play(&store, &mut fold, first);
+    drop(store);
+    let store = open(root.path(), options).unwrap();
+    play(&store, &mut fold, second);
+    compare(&store, &fold);
+    let before = portrait(&store, &fold);
+    drop(store);
+    let kept = records(root.path());
+    std::fs::remove_dir_all(root.path().join("views")).unwrap();
+    let store = open(root.path(), options).unwrap();
+    assert!(portrait(&store, &fold) == before, "the rebuilt views say something else");
+    compare(&store, &fold);
+    drop(store);
+    let rebuilt = records(root.path());
+    assert_eq!(kept.len(), rebuilt.len(), "number of records in the views");
+    for (kept, rebuilt) in kept.iter().zip(&rebuilt) {
+        assert_eq!(kept, rebuilt, "a record of the views");
+    }
+}
+
+#[test]
+fn any_past_version_and_moment_is_what_a_plain_replay_says() {
+    let seed = seed();
+    let cases = std::env::var("CHARTLOG_CASES").ok().and_then(|text| text.parse().ok());
+    let strategy = (history(8..40), proptest::sample::select(vec![1, 3, 8]));
+    let outcome = runner(seed, cases.unwrap_or(8)).run(&strategy, |(rounds, snapshots)| {
+        check(&rounds, &options(snapshots, 4_000));
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("CHARTLOG_SEED={seed}: {error}");
+    }
+}
+
+#[test]
+fn a_long_chart_is_the_same_at_every_version() {
+    let rounds = crate::history::one(seed(), 90);
+    check(&rounds, &options(8, 20_000));
+}

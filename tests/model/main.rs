@@ -1,0 +1,12 @@
+//! Tests that try to break the promises about charts, crashes and concurrency.
+//!
+//! `clinic` opens stores and speaks to them; `history` generates what happens to a few resources in
+//! a few charts; `fold` says, independently of the program, what must come of it. `histories`
+//! compares the two, also after a restart and after a rebuild of the views. `crash` cuts and damages
+//! the log's files, `kill` ends the real process at random moments, `concurrency` makes many
+//! writers meet. `server` starts the real program.
+
+mod clinic;
+mod fold;
+mod histories;
+mod history;
