@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Failure, import};
+use super::{Failure, Secret, import};
 use crate::auth::{
     Algorithm, Issuer, LocalIssuer, TokenRequest, VerificationKey, Verifier, VerifierOptions,
 };
@@ -17,7 +17,8 @@ use crate::view;
 
 /// Scopes of the token that `--demo` prints.
 const DEMO_SCOPES: &str = "user/*.cruds";
-const DEMO_TTL_SECONDS: u64 = 12 * 60 * 60;
+/// Life of the tokens that the server signs for itself and for `--demo`.
+const TTL_SECONDS: u64 = 12 * 60 * 60;
 
 /// Runs the server.
 ///
@@ -29,16 +30,18 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let served = Served::open(&config)?;
     let base = served.base_url.clone();
     let issuer = served.issuer.clone();
-    let demo = config.demo.clone();
+    let was_empty = served.store.applied_position() == 0;
     actix_web::rt::System::new().block_on(async move {
-        let Running { handle, server, .. } = served.start(&config)?;
+        let Running { address, handle, server } = served.start(&config)?;
         let server = actix_web::rt::spawn(server);
-        if demo.enabled {
-            if let Err(failure) = load_demo(&demo, &base, &issuer).await {
+        if config.demo.enabled {
+            if let Err(failure) =
+                load_demo(&config, &format!("http://{address}"), &issuer, was_empty).await
+            {
                 handle.stop(true).await;
                 return Err(failure);
             }
-            print_welcome(&base, &issuer)?;
+            print_welcome(&config, &base, &issuer, was_empty)?;
         }
         println!("listening on {base}");
         server.await.map_err(Failure::failed)?.map_err(Failure::failed)
@@ -152,33 +155,52 @@ fn algorithm(configured: config::Algorithm) -> Algorithm {
 
 /// Loads the synthetic clinic; what is there already stays as it is.
 async fn load_demo(
-    demo: &config::DemoConfig,
+    config: &Config,
     base: &str,
     issuer: &LocalIssuer,
-) -> Result<(), Failure> {
+    was_empty: bool,
+) -> Result<u64, Failure> {
+    let demo = &config.demo;
     let options = demo::Options { seed: demo.seed, patients: demo.patients, today: demo::TODAY };
-    let token = sign(issuer, "chartlog-demo", "system/*.cruds")?;
+    let token = Secret::from(sign(issuer, config, "chartlog-demo", "system/*.cruds")?);
     let base = base.to_owned();
-    let load = move || import::load_demo(&base, &token, &options);
+    let load = move || import::load_demo(&base, &token, &options, was_empty);
     actix_web::web::block(load).await.map_err(Failure::failed)?
 }
 
-fn sign(issuer: &LocalIssuer, subject: &str, scope: &str) -> Result<String, Failure> {
+/// A token of the local issuer for this server itself, or to be shown for a first try.
+pub fn sign(
+    issuer: &LocalIssuer,
+    config: &Config,
+    subject: &str,
+    scope: &str,
+) -> Result<String, Failure> {
     let request = TokenRequest {
         subject: subject.to_owned(),
         scope: scope.to_owned(),
         patient: None,
-        audience: "chartlog".to_owned(),
-        ttl_seconds: DEMO_TTL_SECONDS,
+        audience: config.auth.audience.first().cloned().unwrap_or_default(),
+        ttl_seconds: TTL_SECONDS,
     };
     issuer.sign(&request, Instant::now().seconds()).map_err(Failure::failed)
 }
 
-fn print_welcome(base: &str, issuer: &LocalIssuer) -> Result<(), Failure> {
-    let token = sign(issuer, "demo-clinician", DEMO_SCOPES)?;
+fn print_welcome(
+    config: &Config,
+    base: &str,
+    issuer: &LocalIssuer,
+    was_empty: bool,
+) -> Result<(), Failure> {
+    let token = sign(issuer, config, "demo-clinician", DEMO_SCOPES)?;
+    let loaded = if was_empty {
+        "A synthetic clinic is loaded. All of its people are made up."
+    } else {
+        "The synthetic clinic was loaded before. All of its people are made up; whatever else was
+stored since is there too."
+    };
     println!(
         "\
-A synthetic clinic is loaded. All of its people are made up.
+{loaded}
 
   FHIR R4     {base}/fhir
   native API  {base}/v1

@@ -1,30 +1,123 @@
-//! `chartlog import`
-use super::{Failure, ImportArguments};
-use crate::config::Config;
-use crate::demo;
+//! `chartlog import`: FHIR resources and Bundles from files, through the front door.
+//!
+//! In: files and folders. Out: requests to a server, a summary on stdout and, when something was
+//! refused, a report. An import always speaks HTTP; for `--data` it serves the store to itself.
+//!
+//! ```text
+//!  source ─► read ─► piece ─► request ─► pass ─► client ─► answer ─► tally ─► summary, report
+//!  which     bytes,  Bundle or  batches,  queue,   HTTP,     per        counts
+//!  files     lines   resource   keys      workers  retries   resource
+//! ```
+//!
+//! Each request carries an idempotency key made of its content, and the server keeps keys forever:
+//! running the same import again, after an interruption or for no reason, stores nothing twice and
+//! undoes nothing that was changed since.
+//!
+//! **Invariant:** a resource whose address is known never overtakes an earlier one of the same
+//! address. Never: a token in a message, or more of the files in memory than the queue holds.
 
-/// placeholder
-pub fn run(_config: Config, arguments: ImportArguments) -> Result<(), Failure> {
-    let _ = arguments.target()?;
-    Err(Failure::failed("not yet"))
+mod answer;
+mod client;
+mod demo;
+mod pass;
+mod piece;
+mod private;
+mod progress;
+mod read;
+mod report;
+mod request;
+mod source;
+mod tally;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant as Stopwatch;
+
+pub use demo::load_demo;
+
+use super::{Failure, ImportArguments, ImportTarget};
+use crate::config::Config;
+use client::Client;
+use pass::{Lane, Pass};
+use progress::Progress;
+use request::Batcher;
+use source::Source;
+use tally::{Refusal, Tally};
+
+/// Where the report goes when nothing else is said.
+const DEFAULT_REPORT: &str = "chartlog-import-refused.ndjson";
+
+/// Imports, and prints what became of it.
+///
+/// # Errors
+///
+/// [`Failure`]: nothing to import, no way to go on, or some resources were refused.
+pub fn run(config: Config, arguments: ImportArguments) -> Result<(), Failure> {
+    let target = arguments.target()?;
+    let sources = source::find(&arguments.paths)?;
+    let started = Stopwatch::now();
+    let lanes = usize::from(arguments.parallel);
+    let tally = match target {
+        ImportTarget::Server { url, token } => {
+            let clients = Client::several(lanes, &url, &token, false)?;
+            import(&sources, clients, &Arc::default())
+        }
+        ImportTarget::Store => private::with_store(config, move |url, token, stop| {
+            let clients = Client::several(lanes, url, token, true)?;
+            import(&sources, clients, stop)
+        }),
+    }?;
+    print!("{}", tally.summary(started.elapsed()));
+    if tally.refusals().is_empty() {
+        return Ok(());
+    }
+    let path = arguments.report.unwrap_or_else(|| PathBuf::from(DEFAULT_REPORT));
+    report::write(&path, tally.refusals())
+        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+    let refused = tally::grouped(tally.refused());
+    Err(Failure::refused(format!("{refused} refused; {} says what and why", path.display())))
 }
 
-/// Loads the synthetic clinic.
-pub fn load_demo(base: &str, token: &str, options: &demo::Options) -> Result<(), Failure> {
-    for (at, bundle) in demo::clinic(options).enumerate() {
-        let key = format!("demo-{}-{at}", options.seed);
-        let answer = ureq::post(&format!("{base}/fhir"))
-            .header("authorization", &format!("Bearer {token}"))
-            .header("content-type", "application/fhir+json")
-            .header("idempotency-key", &key)
-            .config()
-            .http_status_as_error(false)
-            .build()
-            .send(&serde_json::to_vec(&bundle).unwrap_or_default());
-        let mut answer = answer.map_err(Failure::failed)?;
-        if !answer.status().is_success() {
-            return Err(Failure::failed(answer.body_mut().read_to_string().unwrap_or_default()));
+/// Sends everything, and then, as long as that helps, what was refused for want of something that
+/// may have come later.
+fn import(
+    sources: &[Source],
+    clients: Vec<Client>,
+    stop: &Arc<AtomicBool>,
+) -> Result<Tally, Failure> {
+    let progress = Progress::new(source::bytes(sources));
+    let pass = Pass::new(clients, Arc::clone(stop), &progress);
+    let mut tally = pass.run(|lane| send_all(sources, lane, &progress))?;
+    loop {
+        let waiting = tally.take_waiting();
+        if waiting.is_empty() {
+            break;
         }
+        let before = tally.accepted();
+        let again = pass.run(|lane| waiting.into_iter().try_for_each(|one| lane.send(one)))?;
+        tally.add(again);
+        if tally.accepted() == before {
+            break;
+        }
+    }
+    progress.finish();
+    tally.settle();
+    Ok(tally)
+}
+
+fn send_all(sources: &[Source], lane: &Lane<'_>, progress: &Progress) -> Result<(), Failure> {
+    let mut batcher = Batcher::default();
+    for source in sources {
+        let read = read::documents(source, progress, |place, document| match document {
+            Ok(document) => piece::split(&document, &place, &mut |place, piece| match piece {
+                Ok(piece) => batcher.add(place, &piece, lane),
+                Err(reason) => lane.refuse(Refusal::unread(place, reason)),
+            }),
+            Err(reason) => lane.refuse(Refusal::unread(place, reason)),
+        });
+        read?;
+        batcher.flush(lane)?;
     }
     Ok(())
 }

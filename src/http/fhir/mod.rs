@@ -13,6 +13,8 @@ mod search;
 mod transaction;
 mod update;
 
+pub use transaction::KEY_EXTENSION;
+
 use actix_web::http::StatusCode;
 
 use super::reply::FHIR_JSON;
@@ -83,17 +85,25 @@ fn written(call: &Call, done: &Done, wanted: Return) -> Reply {
     }
 }
 
-/// An OperationOutcome that says what a write did.
+/// Code system of what a write did, in `OperationOutcome.issue.details`.
+pub const EFFECT_SYSTEM: &str = "urn:chartlog:effect";
+/// The effect of a write that an earlier request with the same `Idempotency-Key` had done.
+pub const REPEATED: &str = "repeated";
+
+/// An OperationOutcome that says what a write did, for people and, as a code, for programs.
 fn informed(done: &Done) -> Vec<u8> {
-    let did = match done.effect {
-        Effect::Created => "created",
-        Effect::Updated => "updated",
-        Effect::Unchanged => "unchanged",
-        Effect::Removed => "deleted",
-        Effect::Absent => "was not there",
+    let (code, did) = match done.effect {
+        Effect::Created => ("created", "created"),
+        Effect::Updated => ("updated", "updated"),
+        Effect::Unchanged => ("unchanged", "unchanged"),
+        Effect::Removed => ("deleted", "deleted"),
+        Effect::Absent => ("absent", "was not there"),
     };
-    let text = format!("{} {did}, version {}", done.key, done.version);
-    let issue = serde_json::json!([{ "severity": "information", "code": "informational", "diagnostics": text }]);
+    let (code, earlier) =
+        if done.repeated { (REPEATED, " by an earlier request") } else { (code, "") };
+    let text = format!("{} {did}{earlier}, version {}", done.key, done.version);
+    let details = serde_json::json!({ "coding": [{ "system": EFFECT_SYSTEM, "code": code }] });
+    let issue = serde_json::json!([{ "severity": "information", "code": "informational", "details": details, "diagnostics": text }]);
     serde_json::json!({ "resourceType": "OperationOutcome", "issue": issue })
         .to_string()
         .into_bytes()

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
+use aws_lc_rs::digest;
 
 use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
@@ -14,13 +15,16 @@ use crate::fhir::{ResourceKey, ResourceType, check};
 use crate::json::{Document, Kind, Node, quote};
 use crate::store::{Action, Change, Done, Effect, IdempotencyKey, Target, Write};
 
+/// URL of the extension of `Bundle.entry.request` that gives an entry of a batch an idempotency key
+/// of its own (`valueString`).
+pub const KEY_EXTENSION: &str = "urn:chartlog:idempotency-key";
 /// Entries of a batch that are worked on at the same time.
 const BATCH_PARALLEL: usize = 64;
 
 /// Carries out the entries of a Bundle: all or none of a transaction, each of a batch by itself.
 #[utoipa::path(post, path = "/fhir", operation_id = "transaction", tag = "fhir",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever. An entry of a batch may bring its own: extension urn:chartlog:idempotency-key of its request"),
         ("Prefer" = Option<String>, Header, description = "return=minimal (default here), representation or OperationOutcome"),
         ("_format" = Option<String>, Query, description = "json")),
     request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "A Bundle of type transaction or batch"),
@@ -116,6 +120,7 @@ async fn each_by_itself(
         let work = indexes.iter().enumerate().map(|(within, index)| {
             let at = chunk * BATCH_PARALLEL + within;
             let idempotency = idempotency.as_ref().map(|key| of_entry(key, at));
+            let idempotency = own_key(document.node(*index)).or(idempotency);
             // The share of this entry in the whole, roughly: where it is worked on.
             let size = size / entries.len().max(1);
             one(call, document, *index, at, idempotency, size)
@@ -150,6 +155,17 @@ async fn one(
     let write = Write { changes: vec![change], expected_version: None, idempotency, size };
     let written = call.store().write(&call.grant, Arc::new(write)).await?;
     written.done.into_iter().next().ok_or_else(Failure::internal)
+}
+
+/// The key that an entry of a batch brings itself, as an extension of its request: it holds for
+/// this entry wherever it stands and whatever else the batch holds.
+fn own_key(entry: Node<'_>) -> Option<IdempotencyKey> {
+    let extensions = entry.get("request")?.get("extension")?;
+    let is_key = |one: &Node<'_>| one.get_str("url").as_deref() == Some(KEY_EXTENSION);
+    let key = extensions.items().find(is_key)?.get_str("valueString")?.into_owned();
+    let request = digest::digest(&digest::SHA256, entry.text().as_bytes());
+    let request = request.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(IdempotencyKey { key: format!("{key}\nby itself"), request })
 }
 
 /// Each entry of a batch commits by itself, so each has a key of its own.

@@ -115,6 +115,8 @@ pub struct Done {
     pub recorded_at: Option<Instant>,
     /// Its content now, if it has one.
     pub resource: Option<Resource>,
+    /// Whether this was done by an earlier request with the same idempotency key.
+    pub repeated: bool,
 }
 
 /// The result of a write.

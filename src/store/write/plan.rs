@@ -286,7 +286,7 @@ impl Planner<'_> {
             body: content.stored.bytes,
             splice: content.stored.splice,
         });
-        Ok(Done { key: key.clone(), effect, version, recorded_at: None, resource })
+        Ok(Done { key: key.clone(), effect, version, recorded_at: None, resource, repeated: false })
     }
 
     fn before(&self, key: &ResourceKey) -> Result<Option<Before>, StoreError> {

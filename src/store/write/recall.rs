@@ -132,6 +132,7 @@ impl Store {
             version,
             recorded_at: Some(past.recorded_at),
             resource,
+            repeated: true,
         })
     }
 
@@ -150,6 +151,7 @@ impl Store {
                 version: 0,
                 recorded_at: None,
                 resource: None,
+                repeated: false,
             });
         };
         let effect = if head.live { Effect::Unchanged } else { Effect::Absent };
@@ -161,7 +163,14 @@ impl Store {
             None
         };
         let recorded_at = Some(head.recorded_at);
-        Ok(Done { key: key.clone(), effect, version: head.version, recorded_at, resource })
+        Ok(Done {
+            key: key.clone(),
+            effect,
+            version: head.version,
+            recorded_at,
+            resource,
+            repeated: false,
+        })
     }
 }
 
