@@ -1,0 +1,149 @@
+//! A load generator for HTTP/1.1: some connections, each of which sends a request when the answer to
+//! the one before is complete.
+//!
+//! One thread carries all connections. It does the same system calls per request as `wrk` and
+//! little else: an answer's head is searched for its status and its length.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Requests as bytes; connection `n` starts at the n-th part of them and goes round.
+pub type Requests = Arc<Vec<Vec<u8>>>;
+
+/// The bytes of a GET.
+pub fn get(path: &str, token: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n")
+        .into_bytes()
+}
+
+/// The bytes of a POST of JSON.
+pub fn post(path: &str, token: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let mut request = format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/fhir+json\r\ncontent-length: {length}\r\n\r\n"
+    )
+    .into_bytes();
+    request.extend_from_slice(body);
+    request
+}
+
+/// Sends requests for some time; answers per second.
+pub fn for_time(
+    address: SocketAddr,
+    connections: usize,
+    requests: &Requests,
+    turn: Duration,
+) -> f64 {
+    let requests = Arc::clone(requests);
+    alone(async move {
+        let mut open = Vec::new();
+        for _ in 0..connections {
+            open.push(Connection::open(address).await);
+        }
+        let started = Instant::now();
+        let tasks = open.into_iter().enumerate().map(|(at, mut connection)| {
+            let requests = Arc::clone(&requests);
+            let first = at * requests.len() / connections;
+            tokio::spawn(async move {
+                let mut answers = 0u64;
+                for request in requests.iter().cycle().skip(first) {
+                    if started.elapsed() >= turn {
+                        break;
+                    }
+                    connection.exchange(request).await;
+                    answers += 1;
+                }
+                answers
+            })
+        });
+        let tasks: Vec<_> = tasks.collect();
+        let mut answers = 0;
+        for task in tasks {
+            answers += task.await.expect("a connection");
+        }
+        super::per_second(answers, started.elapsed())
+    })
+}
+
+/// Sends each queue over a connection of its own; the time until all is answered.
+pub fn to_the_end(address: SocketAddr, queues: Vec<Vec<Vec<u8>>>) -> Duration {
+    alone(async move {
+        let mut open = Vec::new();
+        for queue in queues {
+            open.push((Connection::open(address).await, queue));
+        }
+        let started = Instant::now();
+        let tasks = open.into_iter().map(|(mut connection, queue)| {
+            tokio::spawn(async move {
+                for request in &queue {
+                    connection.exchange(request).await;
+                }
+                queue
+            })
+        });
+        let tasks: Vec<_> = tasks.collect();
+        let mut sent = Vec::new();
+        for task in tasks {
+            sent.push(task.await.expect("a connection"));
+        }
+        started.elapsed()
+    })
+}
+
+/// Runs on a thread of its own, and ends with it.
+fn alone<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(work)
+    };
+    let thread = std::thread::Builder::new().name("load".to_owned()).spawn(run);
+    thread.expect("a thread").join().expect("the load generator")
+}
+
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        stream.set_nodelay(true).expect("TCP_NODELAY");
+        Self { stream, buffer: Vec::with_capacity(64 << 10) }
+    }
+
+    /// Sends a request and reads the whole answer, which must be a good one.
+    async fn exchange(&mut self, request: &[u8]) {
+        self.stream.write_all(request).await.expect("a request goes out");
+        self.buffer.clear();
+        let mut length = None;
+        loop {
+            let read = self.stream.read_buf(&mut self.buffer).await.expect("an answer comes");
+            assert!(read > 0, "the server closed the connection");
+            if length.is_none() {
+                length = whole(&self.buffer);
+            }
+            if length.is_some_and(|length| self.buffer.len() >= length) {
+                return;
+            }
+        }
+    }
+}
+
+/// The length of the answer that begins so, once its head is there.
+fn whole(answer: &[u8]) -> Option<usize> {
+    const MARK: &[u8] = b"\r\ncontent-length: ";
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    assert!(answer.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(answer));
+    let mark = answer[..head].windows(MARK.len()).position(|text| text == MARK);
+    let digits = answer[mark.expect("a length") + MARK.len()..].iter();
+    let body = digits
+        .take_while(|digit| digit.is_ascii_digit())
+        .fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
+    Some(head + 4 + body)
+}

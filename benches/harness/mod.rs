@@ -1,0 +1,57 @@
+//! What the benchmarks share: a clinic as work, a store and a server to do it, and rounds in which
+//! the thing measured and its reference take turns.
+//!
+//! Every figure is a ratio. Both sides run in the same process, on the same disk, one after the
+//! other and again, so that what else the machine does falls on both; the median of the rounds
+//! counts. Absolute figures are printed beside it, and hold for the machine of that run only.
+
+#![allow(dead_code, reason = "each benchmark uses its part")]
+
+pub mod clinic;
+pub mod load;
+pub mod server;
+pub mod store;
+
+use std::time::Duration;
+
+/// The middle one of an odd number of figures.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// A setting of the benchmarks: a number in the environment, or its default.
+pub fn setting(name: &str, default: usize) -> usize {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text}")),
+        Err(_) => default,
+    }
+}
+
+/// How many times each side takes its turn: odd, so that there is a middle one.
+pub fn rounds() -> usize {
+    setting("CHARTLOG_BENCH_ROUNDS", 5) | 1
+}
+
+/// How long one turn takes.
+pub fn turn() -> Duration {
+    Duration::from_millis(setting("CHARTLOG_BENCH_TURN_MS", 2_000) as u64)
+}
+
+/// Things per second.
+pub fn per_second(things: u64, took: Duration) -> f64 {
+    things as f64 / took.as_secs_f64()
+}
+
+/// A rate for people: `12,345`.
+pub fn shown(rate: f64) -> String {
+    let digits = format!("{rate:.0}");
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}

@@ -1,0 +1,130 @@
+//! Servers in this process, each with its own threads and port: chartlog, and the plainest one
+//! that answers the same.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::web::{self, Bytes};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use chartlog::auth::{Issuer, LocalIssuer, TokenRequest, Verifier, VerifierOptions};
+use chartlog::clock::Instant;
+use chartlog::config::Config;
+use chartlog::http::{self, Options};
+
+use super::store;
+
+/// A server that runs until it is dropped.
+pub struct Serving {
+    pub address: SocketAddr,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // The command is sent at once; the future only waits for the server's end, as the thread does.
+        drop(self.handle.stop(false));
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the server's thread");
+        }
+    }
+}
+
+/// chartlog over the store in a directory, with its default settings; and a token for it.
+pub fn chartlog(root: &Path) -> (Serving, String) {
+    http::install_metrics();
+    let issuer = LocalIssuer::new([7; 32]);
+    let config = Config::default();
+    let verifier = Verifier::new(VerifierOptions {
+        audience: config.auth.audience.clone(),
+        leeway_seconds: config.auth.leeway_seconds,
+        issuers: vec![Issuer {
+            name: LocalIssuer::ISSUER.to_owned(),
+            keys: vec![issuer.verification_key()],
+        }],
+        cache_entries: config.auth.token_cache_entries,
+    });
+    let request = TokenRequest {
+        subject: "dr-bench".to_owned(),
+        scope: "user/*.cruds".to_owned(),
+        patient: None,
+        audience: config.auth.audience[0].clone(),
+        ttl_seconds: 3_600,
+    };
+    let token = issuer.sign(&request, Instant::now().seconds()).expect("a token");
+    let (verifier, store) = (verifier.expect("a verifier"), store::open(root));
+    let serving = serve(move |listener| {
+        let address = listener.local_addr().expect("an address");
+        let options = options(&config, format!("http://{address}"));
+        let running = http::start(listener, store, verifier, options).expect("a server");
+        (running.handle, running.server)
+    });
+    (serving, token)
+}
+
+fn options(config: &Config, public_url: String) -> Options {
+    let limits = &config.limits;
+    Options {
+        public_url,
+        workers: config.server.worker_count(),
+        body_bytes_max: limits.body_bytes_max,
+        client_request_timeout_ms: limits.client_request_timeout_ms,
+        request_timeout_seconds: limits.request_timeout_seconds,
+        keep_alive_seconds: limits.keep_alive_seconds,
+        connections_per_worker_max: limits.connections_per_worker_max,
+        shutdown_timeout_seconds: 1,
+        bundle_entries_max: limits.bundle_entries_max,
+        page_size_default: limits.page_size_default,
+        page_size_max: limits.page_size_max,
+    }
+}
+
+/// Serves bodies by their path, from memory: no token, no store, no trace. Settings as above.
+pub fn plain(bodies: HashMap<String, Bytes>) -> Serving {
+    let bodies = Arc::new(bodies);
+    let options = options(&Config::default(), String::new());
+    serve(move |listener| {
+        let server = HttpServer::new(move || {
+            let bodies = web::Data::from(Arc::clone(&bodies));
+            App::new().app_data(bodies).route("/fhir/{type}/{id}", web::get().to(body))
+        })
+        .workers(options.workers)
+        .max_connections(options.connections_per_worker_max)
+        .client_request_timeout(Duration::from_millis(options.client_request_timeout_ms))
+        .keep_alive(Duration::from_secs(options.keep_alive_seconds))
+        .shutdown_timeout(options.shutdown_timeout_seconds)
+        .listen(listener)
+        .expect("a listening server")
+        .run();
+        (server.handle(), server)
+    })
+}
+
+async fn body(request: HttpRequest, bodies: web::Data<HashMap<String, Bytes>>) -> HttpResponse {
+    match bodies.get(request.path()) {
+        Some(body) => {
+            HttpResponse::Ok().content_type("application/fhir+json").body(Bytes::clone(body))
+        }
+        None => HttpResponse::NotFound().finish(),
+    }
+}
+
+fn serve(start: impl FnOnce(TcpListener) -> (ServerHandle, Server) + Send + 'static) -> Serving {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let (started, wait) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let (handle, server) = start(listener);
+            started.send(handle).expect("somebody waits");
+            server.await.expect("the server ends in peace");
+        });
+    });
+    let handle = wait.recv().expect("the server starts");
+    Serving { address, handle, thread: Some(thread) }
+}

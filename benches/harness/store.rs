@@ -1,0 +1,64 @@
+//! A store of its own, with the sizes that the server uses by default.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chartlog::auth::{Caller, Grant, Scopes};
+use chartlog::chart::Actor;
+use chartlog::config::Config;
+use chartlog::fhir::ResourceType;
+use chartlog::json::Document;
+use chartlog::store::{Action, Change, DataDirectory, Options, Store, Target, Write};
+use chartlog::view;
+
+/// Opens the store in a directory, or creates it there.
+pub fn open(root: &Path) -> Arc<Store> {
+    let config = Config::default().store;
+    let options = Options {
+        segment_bytes_max: config.segment_bytes_max,
+        queue_commands_max: config.queue_commands_max,
+        group_bytes_max: config.group_bytes_max as usize,
+        views: view::Options {
+            cache_bytes: config.cache_bytes,
+            snapshot_events_min: config.snapshot_events_min,
+        },
+        base_url: None,
+    };
+    let directory = DataDirectory::open(root).expect("a data directory");
+    Store::open(directory, &options).expect("a store")
+}
+
+/// Somebody who may do everything.
+pub fn caller() -> Arc<Caller> {
+    Arc::new(Caller {
+        subject: "dr-bench".to_owned(),
+        client: None,
+        issuer: "chartlog-local".to_owned(),
+        scopes: Scopes::parse("user/*.cruds"),
+        patient: None,
+        token_id: None,
+        expires_at: i64::MAX,
+        not_before: None,
+    })
+}
+
+/// The grant of one request of that caller, as the gate makes it.
+pub fn grant(caller: &Arc<Caller>) -> Arc<Grant> {
+    let actor = Actor {
+        subject: caller.subject.clone(),
+        client: None,
+        issuer: caller.issuer.clone(),
+        purpose: None,
+        address: Some("127.0.0.1".to_owned()),
+        request: uuid::Uuid::now_v7().to_string(),
+    };
+    Arc::new(Grant::new(Arc::clone(caller), actor))
+}
+
+/// Reads a resource from JSON and asks for it to be created.
+pub fn creation(kind: ResourceType, json: &[u8]) -> Arc<Write> {
+    let document = Arc::new(Document::parse(json).expect("JSON"));
+    let root = document.root().index();
+    let change = Change::new(Target::New(kind, None), Action::Put(document, root));
+    Arc::new(Write { changes: vec![change], size: json.len(), ..Write::default() })
+}

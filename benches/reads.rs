@@ -1,0 +1,72 @@
+//! FHIR reads per second over HTTP, each with a token check and a durable access entry, beside the
+//! plainest actix-web handler that answers the same bytes from memory.
+//!
+//! Both servers have the same settings and as many workers; 64 connections without pipelining ask
+//! both for the same resources of a clinic, round and round. The load generator takes its share of
+//! the cores from both.
+
+mod harness;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix_web::web::Bytes;
+use harness::{clinic, load, median, server, shown, store};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const CONNECTIONS: usize = 64;
+const PATIENTS: usize = 50;
+/// The resources that are taken: about 1.4 KB each.
+const SAMPLE_BYTES: std::ops::RangeInclusive<usize> = 1_000..=2_000;
+
+fn main() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let paths = fill(directory.path());
+    let (chartlog, token) = server::chartlog(directory.path());
+    let mut bodies = HashMap::new();
+    for path in &paths {
+        let body = ureq::get(&format!("http://{}{path}", chartlog.address))
+            .header("authorization", &format!("Bearer {token}"))
+            .call()
+            .and_then(|mut answer| answer.body_mut().read_to_vec())
+            .expect("a resource");
+        bodies.insert(path.clone(), Bytes::from(body));
+    }
+    let bytes: usize = bodies.values().map(Bytes::len).sum();
+    println!(
+        "{} different resources of {} bytes on average, {CONNECTIONS} connections",
+        bodies.len(),
+        bytes / bodies.len()
+    );
+    let plain = server::plain(bodies);
+    let requests = Arc::new(paths.iter().map(|path| load::get(path, &token)).collect());
+    let turn = harness::turn();
+    let mut rounds = Vec::new();
+    println!("round  chartlog/s    plain/s  ratio");
+    for round in 1..=harness::rounds() {
+        let ours = load::for_time(chartlog.address, CONNECTIONS, &requests, turn);
+        let reference = load::for_time(plain.address, CONNECTIONS, &requests, turn);
+        let ratio = ours / reference;
+        println!("{round:>5}  {:>10}  {:>9}  {ratio:>5.2}", shown(ours), shown(reference));
+        rounds.push(ratio);
+    }
+    println!("median ratio {:.2}", median(rounds));
+}
+
+/// Fills a store with resources of a clinic; the paths under which they are read.
+fn fill(root: &std::path::Path) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let store = store::open(root);
+    let caller = store::caller();
+    let mut paths = Vec::new();
+    for sample in clinic::samples(PATIENTS) {
+        if SAMPLE_BYTES.contains(&sample.json.len()) {
+            let write = store::creation(sample.kind, &sample.json);
+            let written = runtime.block_on(store.write(&store::grant(&caller), write));
+            paths.push(format!("/fhir/{}", written.expect("a resource").done[0].key));
+        }
+    }
+    paths
+}
