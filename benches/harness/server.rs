@@ -13,7 +13,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use chartlog::auth::{Issuer, LocalIssuer, TokenRequest, Verifier, VerifierOptions};
 use chartlog::clock::Instant;
-use chartlog::config::Config;
+use chartlog::config::{Config, LimitsConfig};
 use chartlog::http::{self, Options};
 
 use super::store;
@@ -68,20 +68,8 @@ pub fn chartlog(root: &Path) -> (Serving, String) {
 }
 
 fn options(config: &Config, public_url: String) -> Options {
-    let limits = &config.limits;
-    Options {
-        public_url,
-        workers: config.server.worker_count(),
-        body_bytes_max: limits.body_bytes_max,
-        client_request_timeout_ms: limits.client_request_timeout_ms,
-        request_timeout_seconds: limits.request_timeout_seconds,
-        keep_alive_seconds: limits.keep_alive_seconds,
-        connections_per_worker_max: limits.connections_per_worker_max,
-        shutdown_timeout_seconds: 1,
-        bundle_entries_max: limits.bundle_entries_max,
-        page_size_default: limits.page_size_default,
-        page_size_max: limits.page_size_max,
-    }
+    let limits = LimitsConfig { shutdown_timeout_seconds: 1, ..config.limits.clone() };
+    Options { public_url, workers: config.server.worker_count(), limits }
 }
 
 /// Serves bodies by their path, from memory: no token, no store, no trace. Settings as above.
@@ -94,10 +82,10 @@ pub fn plain(bodies: HashMap<String, Bytes>) -> Serving {
             App::new().app_data(bodies).route("/fhir/{type}/{id}", web::get().to(body))
         })
         .workers(options.workers)
-        .max_connections(options.connections_per_worker_max)
-        .client_request_timeout(Duration::from_millis(options.client_request_timeout_ms))
-        .keep_alive(Duration::from_secs(options.keep_alive_seconds))
-        .shutdown_timeout(options.shutdown_timeout_seconds)
+        .max_connections(options.limits.connections_per_worker_max)
+        .client_request_timeout(Duration::from_millis(options.limits.client_request_timeout_ms))
+        .keep_alive(Duration::from_secs(options.limits.keep_alive_seconds))
+        .shutdown_timeout(options.limits.shutdown_timeout_seconds)
         .listen(listener)
         .expect("a listening server")
         .run();

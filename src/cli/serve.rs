@@ -86,20 +86,10 @@ impl Served {
 
     /// Starts to answer requests.
     pub fn start(self, config: &Config) -> Result<Running, Failure> {
-        let limits = &config.limits;
         let options = http::Options {
             public_url: self.base_url,
             workers: config.server.worker_count(),
-            body_bytes_max: limits.body_bytes_max,
-            bodies_bytes_max: limits.bodies_bytes_max,
-            client_request_timeout_ms: limits.client_request_timeout_ms,
-            request_timeout_seconds: limits.request_timeout_seconds,
-            keep_alive_seconds: limits.keep_alive_seconds,
-            connections_per_worker_max: limits.connections_per_worker_max,
-            shutdown_timeout_seconds: limits.shutdown_timeout_seconds,
-            bundle_entries_max: limits.bundle_entries_max,
-            page_size_default: limits.page_size_default,
-            page_size_max: limits.page_size_max,
+            limits: config.limits.clone(),
         };
         http::start(self.listener, self.store, self.verifier, options).map_err(Failure::failed)
     }

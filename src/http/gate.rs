@@ -195,7 +195,7 @@ async fn prepare(
 
 /// A share in the memory for request bodies, as large as this body says it is.
 fn body_share(state: &State, headers: &HeaderMap) -> Result<Option<OwnedSemaphorePermit>, Failure> {
-    let limit = state.options.body_bytes_max;
+    let limit = state.options.limits.body_bytes_max;
     let declared = headers.get("content-length").and_then(|text| text.to_str().ok()?.parse().ok());
     let bytes = match declared {
         Some(bytes) => bytes,
@@ -220,8 +220,8 @@ async fn read_body(
     headers: &HeaderMap,
     payload: web::Payload,
 ) -> Result<Vec<u8>, Failure> {
-    let limit = state.options.body_bytes_max;
-    let timeout = Duration::from_secs(state.options.request_timeout_seconds);
+    let limit = state.options.limits.body_bytes_max;
+    let timeout = Duration::from_secs(state.options.limits.request_timeout_seconds);
     let read = tokio::time::timeout(timeout, payload.to_bytes_limited(limit)).await;
     let body = match read {
         Err(_) => return Err(Failure::of(Fault::Timeout, "the body did not arrive in time")),

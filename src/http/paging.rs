@@ -14,7 +14,7 @@ use crate::fhir::check::IssueCode;
 pub fn page_size(call: &Call, name: &str) -> Result<usize, Failure> {
     let options = call.options();
     let asked = call.parameter::<usize>(name, "a number, 0 or more")?;
-    Ok(asked.unwrap_or(options.page_size_default).min(options.page_size_max))
+    Ok(asked.unwrap_or(options.limits.page_size_default).min(options.limits.page_size_max))
 }
 
 /// The opaque text that stands for a place between two pages.

@@ -42,7 +42,7 @@ pub fn start(
 ) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
     let state = Arc::new(State::new(store, verifier, options));
-    let limits = state.options.clone();
+    let (workers, limits) = (state.options.workers, state.options.limits.clone());
     let signals = Signals::listen()?;
     let server = HttpServer::new(move || {
         let state = Arc::clone(&state);
@@ -51,7 +51,7 @@ pub fn start(
             .configure(docs::mount)
             .default_service(web::to(routes::no_route))
     })
-    .workers(limits.workers)
+    .workers(workers)
     .max_connections(limits.connections_per_worker_max)
     .client_request_timeout(Duration::from_millis(limits.client_request_timeout_ms))
     .keep_alive(Duration::from_secs(limits.keep_alive_seconds))

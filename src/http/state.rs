@@ -5,35 +5,18 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::auth::Verifier;
+use crate::config::LimitsConfig;
 use crate::store::Store;
 
-/// Limits and names of a server.
+/// Name and sizes of a server.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Base URL under which clients reach the server, without a slash at its end.
     pub public_url: String,
     /// Threads that serve requests.
     pub workers: usize,
-    /// Bytes of one request body.
-    pub body_bytes_max: usize,
-    /// Bytes of all request bodies that are worked on at the same time.
-    pub bodies_bytes_max: usize,
-    /// Time for a request's head to arrive, in milliseconds.
-    pub client_request_timeout_ms: u64,
-    /// Time for a request's body to arrive, in seconds.
-    pub request_timeout_seconds: u64,
-    /// Time for which an idle connection is kept, in seconds.
-    pub keep_alive_seconds: u64,
-    /// Open connections per worker.
-    pub connections_per_worker_max: usize,
-    /// Time for open requests at shutdown, in seconds.
-    pub shutdown_timeout_seconds: u64,
-    /// Entries of one Bundle.
-    pub bundle_entries_max: usize,
-    /// Matches on a page when the request does not say.
-    pub page_size_default: usize,
-    /// Matches on a page at most.
-    pub page_size_max: usize,
+    /// What one request or one client may ask for.
+    pub limits: LimitsConfig,
 }
 
 /// What all requests share.
@@ -54,7 +37,7 @@ impl State {
     pub(super) fn new(store: Arc<Store>, verifier: Verifier, options: Options) -> Self {
         let fhir_base = format!("{}/fhir", options.public_url);
         // One body of the largest size always fits.
-        let bytes = options.bodies_bytes_max.max(options.body_bytes_max);
+        let bytes = options.limits.bodies_bytes_max.max(options.limits.body_bytes_max);
         let permits = (bytes / BODY_UNIT + 1).min(Semaphore::MAX_PERMITS);
         let bodies = Arc::new(Semaphore::new(permits));
         Self { store, verifier, options, fhir_base, bodies }

@@ -70,7 +70,7 @@ fn entries(call: &Call, root: Node<'_>) -> Result<Vec<usize>, Failure> {
         }
         None => Vec::new(),
     };
-    let limit = call.options().bundle_entries_max;
+    let limit = call.options().limits.bundle_entries_max;
     if entries.len() > limit {
         let diagnostics = format!("{} entries; {limit} are allowed", entries.len());
         return Err(Failure::at(IssueCode::TooLong, "Bundle.entry", diagnostics));

@@ -92,7 +92,7 @@ pub async fn append(mut call: Call) -> Result<Reply, Failure> {
     let idempotency = idempotency(&call, &["append", patient.as_str()])?;
     let size = call.body().len();
     let document = call.json().await?;
-    let (expected, events) = read_request(&document, call.options().bundle_entries_max)?;
+    let (expected, events) = read_request(&document, call.options().limits.bundle_entries_max)?;
     let mut changes = Vec::with_capacity(events.len());
     let mut problems = Vec::new();
     for (at, index) in events.into_iter().enumerate() {

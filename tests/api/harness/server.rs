@@ -190,11 +190,6 @@ impl Server {
         self.with_token(self.token("app", "patient/*.rs", Some(patient)))
     }
 
-    /// A program.
-    pub fn system(&self) -> Actor {
-        self.actor("feeder", "system/*.cruds")
-    }
-
     /// How many events the log holds.
     #[track_caller]
     pub fn log_length(&self) -> u64 {
