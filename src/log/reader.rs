@@ -115,8 +115,11 @@ impl Reader {
         position: u64,
         end: u64,
     ) -> impl Iterator<Item = Result<Group, LogError>> + use<> {
-        let mut cursor = Cursor { reader: self.clone(), at: None, position, end };
-        std::iter::from_fn(move || cursor.next().transpose())
+        let mut cursor = Cursor { reader: self.clone(), at: None, reached: 0, position, end };
+        std::iter::from_fn(move || {
+            let next = cursor.next().inspect_err(|_| cursor.end = cursor.position);
+            next.transpose()
+        })
     }
 
     pub(super) fn segments(&self) -> usize {
@@ -223,6 +226,8 @@ struct Cursor {
     reader: Reader,
     /// Segment and offset of the next group; found on first use.
     at: Option<(u32, u64)>,
+    /// Position that the group there must start with.
+    reached: u64,
     position: u64,
     end: u64,
 }
@@ -238,16 +243,20 @@ impl Cursor {
                 None => self.start()?,
             };
             if offset >= self.reader.segment_length(number)? {
-                self.at = Some((number + 1, SEGMENT_HEADER as u64));
+                self.next_segment(number, offset)?;
                 continue;
             }
-            let header = self.reader.group_header(number, offset)?.ok_or_else(|| {
-                self.end = self.position;
-                self.reader.damaged(number, offset, "not a group header")
-            })?;
+            let header = match self.reader.group_header(number, offset)? {
+                Some(header) if header.first_position == self.reached => header,
+                Some(_) => {
+                    return Err(self.reader.damaged(number, offset, "a group is out of order"));
+                }
+                None => return Err(self.reader.damaged(number, offset, "not a group header")),
+            };
             let length = GROUP_HEADER as u64 + u64::from(header.payload_length);
             self.at = Some((number, offset + length));
             let next = header.first_position + u64::from(header.frames);
+            self.reached = next;
             if next <= self.position {
                 continue;
             }
@@ -256,19 +265,34 @@ impl Cursor {
                 offset: u32::try_from(offset).unwrap_or(u32::MAX),
                 length: u32::try_from(length).unwrap_or(u32::MAX),
             };
-            let group = self.reader.group(at).inspect_err(|_| self.end = self.position)?;
+            let group = self.reader.group(at)?;
             self.position = next;
             return Ok(Some(group));
         }
     }
 
     /// The last segment that starts at or before the wanted position.
-    fn start(&self) -> Result<(u32, u64), LogError> {
+    fn start(&mut self) -> Result<(u32, u64), LogError> {
         let mut number =
             u32::try_from(self.reader.segments()).unwrap_or(u32::MAX).saturating_sub(1);
-        while number > 0 && self.reader.segment_header(number)?.first_position > self.position {
+        self.reached = self.reader.segment_header(number)?.first_position;
+        while number > 0 && self.reached > self.position {
             number -= 1;
+            self.reached = self.reader.segment_header(number)?.first_position;
         }
         Ok((number, SEGMENT_HEADER as u64))
+    }
+
+    /// Goes on behind the end of a segment, where the next one must have started.
+    fn next_segment(&mut self, number: u32, length: u64) -> Result<(), LogError> {
+        if self.reader.segment_header(number + 1)?.first_position != self.reached {
+            return Err(self.reader.damaged(
+                number,
+                length,
+                "groups are missing at the segment's end",
+            ));
+        }
+        self.at = Some((number + 1, SEGMENT_HEADER as u64));
+        Ok(())
     }
 }

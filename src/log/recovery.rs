@@ -84,7 +84,7 @@ fn drop_unfinished_segment(
         return Ok(last);
     }
     let first_position = match last.checked_sub(1) {
-        Some(before) => find_tail(directory, reader, before)?.0.next_position,
+        Some(before) => find_whole(reader, before)?.next_position,
         None => 0,
     };
     create_segment(directory, kind, last, first_position)?;
@@ -108,8 +108,40 @@ fn check_header(
     Ok(())
 }
 
-/// Walks the last segment and cuts off an unfinished last group.
+/// Finds the end of the last segment and cuts off an unfinished last group.
 fn find_tail(directory: &Path, reader: &Reader, segment: u32) -> Result<(Tail, u64), LogError> {
+    let (mut tail, length) = walk(reader, segment)?;
+    let dropped = length - tail.length;
+    if dropped > 0 {
+        refuse_groups_behind(reader, segment, tail.length, length)?;
+        truncate(directory, segment, tail.length)?;
+    }
+    if tail.recorded_at == i64::MIN
+        && let Some(before) = segment.checked_sub(1)
+    {
+        let whole = find_whole(reader, before)?;
+        if whole.next_position != tail.next_position {
+            let problem = "groups are missing at the segment's end";
+            return Err(reader.damaged(before, whole.length, problem));
+        }
+        tail.recorded_at = whole.recorded_at;
+    }
+    Ok((tail, dropped))
+}
+
+/// The end of a segment before the last: it was on disk before the next one was created, so
+/// nothing in it is unfinished.
+fn find_whole(reader: &Reader, segment: u32) -> Result<Tail, LogError> {
+    let (tail, length) = walk(reader, segment)?;
+    if tail.length < length {
+        let problem = "a damaged group, with another segment behind it";
+        return Err(reader.damaged(segment, tail.length, problem));
+    }
+    Ok(tail)
+}
+
+/// Walks a segment up to its first flaw; the second value is the length of its file.
+fn walk(reader: &Reader, segment: u32) -> Result<(Tail, u64), LogError> {
     let length = reader.segment_length(segment)?;
     let mut tail = Tail {
         segment,
@@ -126,17 +158,7 @@ fn find_tail(directory: &Path, reader: &Reader, segment: u32) -> Result<(Tail, u
         tail.next_position += u64::from(header.frames);
         tail.recorded_at = header.recorded_at;
     }
-    let dropped = length - tail.length;
-    if dropped > 0 {
-        refuse_groups_behind(reader, segment, tail.length, length)?;
-        truncate(directory, segment, tail.length)?;
-    }
-    if tail.recorded_at == i64::MIN
-        && let Some(before) = segment.checked_sub(1)
-    {
-        tail.recorded_at = find_tail(directory, reader, before)?.0.recorded_at;
-    }
-    Ok((tail, dropped))
+    Ok((tail, length))
 }
 
 fn whole_group(
