@@ -7,6 +7,10 @@
 //! writers meet. `server` starts the real program.
 
 mod clinic;
+mod concurrency;
+mod crash;
 mod fold;
 mod histories;
 mod history;
+mod kill;
+mod server;
