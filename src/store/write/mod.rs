@@ -4,9 +4,12 @@
 //! the decision rested on, and decided again when any of that has changed meanwhile. So all
 //! preconditions hold at the moment of the commit, and no lock is held while JSON is parsed.
 
+mod draft;
 mod links;
 mod plan;
 mod recall;
+mod refuse;
+mod weigh;
 
 use std::sync::Arc;
 

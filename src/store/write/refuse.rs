@@ -1,0 +1,196 @@
+//! What a write must not do.
+
+use std::collections::{HashMap, HashSet};
+
+use super::plan::{Aim, Planner};
+use super::weigh::{Before, Content};
+use super::{Action, Change, StoreError, Target};
+use crate::auth::Permission;
+use crate::chart::{Drafted, Happening};
+use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::criteria::Criteria;
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+
+/// What a caller with one chart is denied.
+const OUTSIDE: &str = "resources outside the own chart";
+
+impl Planner<'_> {
+    /// Refuses, before anything is looked up, what no scope of the token can allow.
+    pub(super) fn refuse_by_type(&self, change: &Change) -> Result<(), StoreError> {
+        match (&change.target, &change.action) {
+            (Target::New(kind, criteria), _) => {
+                self.grant.reach(*kind, Permission::Create)?;
+                if criteria.is_some() && self.grant.reach(*kind, Permission::Search)?.is_some() {
+                    return Err(self.grant.denied(Permission::Search, OUTSIDE).into());
+                }
+            }
+            (Target::Key(key), Action::Remove) => {
+                self.grant.reach(key.kind, Permission::Delete)?;
+            }
+            (Target::Key(key), Action::Put(..)) => {
+                let create = self.grant.reach(key.kind, Permission::Create);
+                if create.is_err() {
+                    self.grant.reach(key.kind, Permission::Update)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn refuse_by_version(
+        &self,
+        change: &Change,
+        key: &ResourceKey,
+        before: Option<&Before>,
+    ) -> Result<(), StoreError> {
+        let place = || change.place.clone();
+        let live = before.filter(|before| before.head.live);
+        if change.if_none_match
+            && let Some(live) = live
+        {
+            let reason = format!("If-None-Match: {key} exists, at version {}", live.head.version);
+            return Err(StoreError::Precondition { place: place(), reason });
+        }
+        let Some(expected) = change.if_match else { return Ok(()) };
+        let reason = match live {
+            Some(live) if live.head.version == expected => return Ok(()),
+            Some(live) => {
+                format!(
+                    "If-Match says version {expected}, {key} is at version {}",
+                    live.head.version
+                )
+            }
+            None => format!("If-Match says version {expected}, {key} does not exist"),
+        };
+        Err(StoreError::Precondition { place: place(), reason })
+    }
+
+    /// Refuses what lies, or would then lie, outside the charts that the caller reaches.
+    pub(super) fn refuse_by_chart(
+        &self,
+        change: &Change,
+        key: &ResourceKey,
+        before: Option<&Before>,
+        content: Option<&Content>,
+    ) -> Result<(), StoreError> {
+        if let Some(content) = content {
+            self.refuse_content_elsewhere(key, content)?;
+        }
+        let live = before.filter(|before| before.head.live);
+        let permission = match (&change.action, live) {
+            (Action::Remove, _) => Permission::Delete,
+            (Action::Put(..), Some(_)) => Permission::Update,
+            (Action::Put(..), None) => Permission::Create,
+        };
+        let own = self.grant.reach(key.kind, permission)?;
+        // A foreign resource is answered as one that does not exist.
+        let foreign = match (own, before) {
+            (Some(own), Some(before)) => !before.patients.contains(own),
+            (Some(_), None) => content.is_none(),
+            (None, _) => false,
+        };
+        if foreign {
+            return Err(StoreError::NotFound(key.to_string()));
+        }
+        let Some(content) = content else {
+            return live.map_or(Ok(()), |live| refuse_elsewhere(change, key, &live.patients));
+        };
+        if let Some(own) = own
+            && !content.lies_only_in(own)
+        {
+            return Err(self.grant.denied(permission, OUTSIDE).into());
+        }
+        refuse_elsewhere(change, key, &content.patients)
+    }
+
+    /// Refuses content that would lie outside the only chart that the caller may write into, with
+    /// the same words whether the resource exists or not.
+    pub(super) fn refuse_content_elsewhere(
+        &self,
+        key: &ResourceKey,
+        content: &Content,
+    ) -> Result<(), StoreError> {
+        let reaches = [Permission::Create, Permission::Update]
+            .map(|permission| self.grant.reach(key.kind, permission));
+        if reaches.iter().any(|reach| matches!(reach, Ok(None))) {
+            return Ok(());
+        }
+        match reaches.into_iter().flatten().flatten().next() {
+            Some(own) if !content.lies_only_in(own) => {
+                Err(self.grant.denied(Permission::Update, OUTSIDE).into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Refuses a request that says two things about one resource.
+pub(super) fn refuse_repeated(changes: &[Change], keys: &[ResourceKey]) -> Result<(), StoreError> {
+    let mut seen = HashSet::with_capacity(keys.len());
+    let repeated = changes.iter().zip(keys).filter(|(change, key)| {
+        // Two conditional creations may find the same resource; neither changes it.
+        matches!(change.target, Target::Key(_)) && !seen.insert((*key).clone())
+    });
+    let problem = |(change, key): (&Change, &ResourceKey)| Problem {
+        code: IssueCode::Invariant,
+        expression: change.place.clone(),
+        diagnostics: format!("{key} is changed twice in one request"),
+    };
+    let problems: Vec<Problem> = repeated.map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(StoreError::Invalid(problems)) }
+}
+
+/// Refuses two creations under one condition that found nothing: each would make the other's
+/// condition untrue.
+pub(super) fn refuse_ambiguous(changes: &[Change], aims: &[Aim]) -> Result<(), StoreError> {
+    let mut seen: HashMap<(ResourceType, &Criteria), &str> = HashMap::new();
+    let mut problems = Vec::new();
+    for (change, aim) in changes.iter().zip(aims) {
+        let (Target::New(kind, Some(criteria)), Aim::Resource(_)) = (&change.target, aim) else {
+            continue;
+        };
+        if let Some(first) = seen.insert((*kind, criteria), &change.place) {
+            problems.push(Problem {
+                code: IssueCode::Invariant,
+                expression: change.place.clone(),
+                diagnostics: format!("If-None-Exist asks for the same as that of {first}"),
+            });
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(StoreError::Invalid(problems)) }
+}
+
+/// Refuses a change to what lies outside the one chart that the request is about.
+fn refuse_elsewhere(
+    change: &Change,
+    key: &ResourceKey,
+    patients: &[ResourceId],
+) -> Result<(), StoreError> {
+    match &change.within {
+        Some(within) if !patients.contains(within) => Err(StoreError::Invalid(vec![Problem {
+            code: IssueCode::Invariant,
+            expression: change.place.clone(),
+            diagnostics: format!("{key} does not belong to the chart of patient {within}"),
+        }])),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a change that is something else than the request said.
+pub(super) fn refuse_undeclared(
+    change: &Change,
+    key: &ResourceKey,
+    drafted: &[Drafted],
+) -> Result<(), StoreError> {
+    let Some(declared) = change.declared else { return Ok(()) };
+    let actual = drafted.first().map(|draft| draft.happening);
+    if actual.is_none() || actual == Some(declared) {
+        return Ok(());
+    }
+    let reason = format!(
+        "the event says that {key} is {}, but it would be {}",
+        declared.word(),
+        actual.map_or("unchanged", Happening::word)
+    );
+    Err(StoreError::Conflict { place: change.place.clone(), reason })
+}
