@@ -73,7 +73,7 @@ impl Request {
     }
 }
 
-/// Writes these bytes and reads until the server closes the connection.
+/// Writes these bytes and reads a whole answer, or until the server closes the connection.
 pub fn raw_exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).expect("the server accepts connections");
     stream.set_read_timeout(Some(ANSWER_TIMEOUT)).unwrap();
@@ -86,9 +86,21 @@ pub fn raw_exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
             Ok(0) | Err(_) => break,
             Ok(count) => answer.extend_from_slice(&chunk[..count]),
         }
+        if is_whole(&answer) {
+            break;
+        }
     }
     let _ = stream.shutdown(Shutdown::Both);
     answer
+}
+
+/// Whether as much has come as the answer's `Content-Length` says.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+    let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
+    // An answer to HEAD has no body: the end of the connection ends it.
+    length.is_some_and(|length| length.parse() == Ok(answer.len() - end - 4))
 }
 
 /// An answer.
