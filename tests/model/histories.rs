@@ -353,3 +353,22 @@ fn a_long_chart_is_the_same_at_every_version() {
     let rounds = crate::history::one(seed(), 90);
     check(&rounds, &options(8, 20_000));
 }
+
+#[test]
+fn an_append_to_one_chart_removes_nothing_from_another() {
+    use chartlog::store::{Action, Change, Target, Write};
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path(), &options(8, 4_000)).unwrap();
+    let observation = r#"{"resourceType":"Observation","id":"o","status":"final","subject":{"reference":"Patient/a"}}"#;
+    let stored = crate::clinic::put(observation, Target::Key(key("Observation/o")));
+    send(&store, vec![Write { changes: vec![stored], ..Write::default() }]).pop().unwrap().unwrap();
+    let removal = |within: &str| {
+        let change = Change::new(Target::Key(key("Observation/o")), Action::Remove);
+        let change = Change { within: Some(within.parse().unwrap()), ..change };
+        send(&store, vec![Write { changes: vec![change], ..Write::default() }]).pop().unwrap()
+    };
+    let refused = removal("b").unwrap_err();
+    assert!(matches!(refused, StoreError::Invalid(_)), "{refused}");
+    assert!(store.read(&grant(), &key("Observation/o")).is_ok());
+    removal("a").unwrap();
+}
