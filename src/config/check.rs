@@ -6,7 +6,7 @@ use super::{Config, Problem, Sources};
 
 /// Every contradiction in a configuration.
 pub fn check(config: &Config, sources: &Sources) -> Vec<Problem> {
-    let findings = [local_issuer(config), page_size(config), group_size(config)];
+    let findings = [local_issuer(config), demo(config), page_size(config), group_size(config)];
     let issuers = issuers(config).into_iter().map(|message| (vec!["auth.issuers"], message));
     findings
         .into_iter()
@@ -42,6 +42,14 @@ fn local_issuer(config: &Config) -> Option<Finding> {
         );
         let keys = vec!["server.listen", "auth.local_issuer", "auth.local_issuer_beyond_loopback"];
         (keys, message)
+    })
+}
+
+/// The demo signs the tokens that it loads with and prints.
+fn demo(config: &Config) -> Option<Finding> {
+    (config.demo.enabled && !config.auth.local_issuer).then(|| {
+        let message = "demo.enabled needs auth.local_issuer, which is off".to_owned();
+        (vec!["demo.enabled", "auth.local_issuer"], message)
     })
 }
 
