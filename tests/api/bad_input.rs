@@ -223,13 +223,14 @@ fn encoded_paths_mean_what_they_decode_to_and_lead_nowhere_else() {
     let get = |target: &str| quiet().clinician.get(target);
     get("/fhir/Patient/%70").expect(200);
     get("/fhir/%50atient/p").expect(200);
+    get("/fhir/Patient/p/").expect(200);
     for target in [
         "/fhir/Patient%2Fp",
         "/fhir/Patient/p%2F_history",
         "/fhir/Patient/..%2f..%2fmetrics",
         "/fhir/Patient/../../metrics",
         "/fhir//Patient/p",
-        "/fhir/Patient/p/",
+        "/fhir/Patient/p//",
         "/fhir/Patient/p%00",
         "/fhir/Patient/p%",
         "/fhir/Patient/p%zz",

@@ -581,6 +581,18 @@ fn a_resource_that_moves_leaves_one_chart_and_enters_the_other() {
 }
 
 #[test]
+fn amending_a_resource_of_another_chart_moves_it_into_this_one() {
+    let clinician = shared().clinician();
+    let (wrong, value) = charted(&clinician);
+    let (right, _) = charted(&clinician);
+    let amended = json!({ "events": [event("Observation.amended", observation(&value, &right))] });
+    append(&clinician, &right, &amended).expect(201);
+    let moved = format!("Observation/{value} 2");
+    assert_eq!(told(&clinician, &right).last().unwrap(), &format!("chart.moved-in {moved}"));
+    assert_eq!(told(&clinician, &wrong).last().unwrap(), &format!("chart.moved-out {moved}"));
+}
+
+#[test]
 fn a_resource_about_two_patients_lies_in_both_charts() {
     let clinician = shared().clinician();
     let (one, value) = charted(&clinician);

@@ -297,7 +297,7 @@ fn methods_that_are_not_documented_do_not_exist() {
 fn addresses_that_are_not_documented_do_not_exist() {
     for target in [
         "/nothing",
-        "/fhir/",
+        "/fhir//",
         "/fhir/Patient/x/y",
         "/fhir/Patient/x/_history/1/2",
         "/fhir/Observation/x/$everything",

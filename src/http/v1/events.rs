@@ -36,7 +36,8 @@ struct Append {
 #[derive(Debug, ToSchema)]
 #[allow(dead_code)]
 struct NewEvent {
-    /// Type.recorded, .amended, .retracted, .restored or .removed.
+    /// Type.recorded, .amended, .retracted, .restored or .removed. Amending a resource of another
+    /// chart moves it into this one.
     #[schema(rename = "type", example = "Observation.recorded")]
     event_type: String,
     /// The FHIR resource; for removed: its Type/id. Without an id, a recorded resource gets one.

@@ -184,7 +184,10 @@ pub(super) fn refuse_undeclared(
 ) -> Result<(), StoreError> {
     let Some(declared) = change.declared else { return Ok(()) };
     let actual = drafted.first().map(|draft| draft.happening);
-    if actual.is_none() || actual == Some(declared) {
+    // A resource that comes from another chart is amended, and in doing so moves.
+    let moves = actual == Some(Happening::MovedIn)
+        && matches!(declared, Happening::Amended | Happening::Retracted);
+    if actual.is_none() || actual == Some(declared) || moves {
         return Ok(());
     }
     let reason = format!(
