@@ -35,7 +35,7 @@ const INDEPENDENT: [&str; 3] = ["demo", "json", "log"];
 const ARROWS_EXCEPTED: [(&str, &str); 0] = [];
 
 /// Longest source file, in lines. Past this it holds two subjects.
-const LINES_MAX: usize = 450;
+const LINES_MAX: usize = 500;
 
 /// Files that are longer all the same.
 const LINES_EXCEPTED: [&str; 0] = [];

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod appends;
 mod bad_input;
 mod bundles;
 mod charts;
