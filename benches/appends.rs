@@ -130,7 +130,7 @@ async fn append(
 
 /// Lengths in bytes of the groups in the event log from a position on.
 fn groups_since(root: &Path, first: u64) -> Vec<usize> {
-    let log = log::open(&root.join("log/events"), LogKind::Events, SEGMENT_BYTES_MAX);
+    let log = log::open(&root.join("log/events"), LogKind::Events, SEGMENT_BYTES_MAX, 0);
     let log = log.expect("the event log");
     let groups = log.reader.scan(first, log.writer.next_position());
     groups.map(|group| group.expect("a group").location.length as usize).collect()

@@ -19,16 +19,18 @@ pub struct Recovered {
     pub dropped_bytes: u64,
 }
 
-/// Opens the log in a directory, or creates it there.
+/// Opens the log in a directory, or creates it there. It must hold at least the first
+/// `acknowledged` frames, which somebody is known to have been told of.
 ///
 /// # Errors
 ///
-/// [`LogError::Damaged`] unless the only flaw is that the last group was not written to its end;
-/// [`LogError::Newer`]; or the disk's.
+/// [`LogError::Damaged`] unless the only flaw is that the last group was not written to its end
+/// and was not acknowledged; [`LogError::Newer`]; or the disk's. Nothing is changed then.
 pub fn open(
     directory: &Path,
     kind: LogKind,
     segment_bytes_max: u64,
+    acknowledged: u64,
 ) -> Result<Recovered, LogError> {
     std::fs::create_dir_all(directory).map_err(disk_error(directory))?;
     if let Some(parent) = directory.parent() {
@@ -51,7 +53,7 @@ pub fn open(
     for number in 0..=last {
         check_header(directory, kind, &reader, number)?;
     }
-    let (tail, dropped_bytes) = find_tail(directory, &reader, last)?;
+    let (tail, dropped_bytes) = find_tail(directory, &reader, last, acknowledged)?;
     // As long as the segment never exceeds u32 offsets, locations stay 12 bytes.
     let segment_bytes_max = segment_bytes_max.min(u64::from(u32::MAX) / 2);
     let writer = Writer::resume(directory, kind, segment_bytes_max, reader.clone(), &tail)?;
@@ -109,8 +111,21 @@ fn check_header(
 }
 
 /// Finds the end of the last segment and cuts off an unfinished last group.
-fn find_tail(directory: &Path, reader: &Reader, segment: u32) -> Result<(Tail, u64), LogError> {
+fn find_tail(
+    directory: &Path,
+    reader: &Reader,
+    segment: u32,
+    acknowledged: u64,
+) -> Result<(Tail, u64), LogError> {
     let (mut tail, length) = walk(reader, segment)?;
+    if tail.next_position < acknowledged {
+        let problem = format!(
+            "sound groups end at position {}, but {acknowledged} events or entries were \
+             acknowledged: restore the log, or delete views/ to go on without what is lost",
+            tail.next_position
+        );
+        return Err(reader.damaged(segment, tail.length, &problem));
+    }
     let dropped = length - tail.length;
     if dropped > 0 {
         refuse_groups_behind(reader, segment, tail.length, length)?;
@@ -219,7 +234,7 @@ mod tests {
     }
 
     fn filled(directory: &Path, groups: usize) {
-        let mut log = open(directory, LogKind::Events, 2_000).unwrap();
+        let mut log = open(directory, LogKind::Events, 2_000, 0).unwrap();
         for at in 0..groups {
             log.writer.append(i64::try_from(at).unwrap(), &drafts(3, 100)).unwrap();
         }
@@ -237,7 +252,7 @@ mod tests {
     fn reads_back_everything_in_order_over_several_segments() {
         let directory = tempfile::tempdir().unwrap();
         filled(directory.path(), 20);
-        let log = open(directory.path(), LogKind::Events, 2_000).unwrap();
+        let log = open(directory.path(), LogKind::Events, 2_000, 0).unwrap();
         assert_eq!(log.writer.next_position(), 60);
         assert!(log.reader.segments() > 3);
         let groups: Vec<_> = log.reader.scan(31, 60).map(Result::unwrap).collect();
@@ -254,13 +269,13 @@ mod tests {
         let path = last_segment(directory.path());
         let whole = std::fs::read(&path).unwrap();
         let before = {
-            let log = open(directory.path(), LogKind::Events, 2_000).unwrap();
+            let log = open(directory.path(), LogKind::Events, 2_000, 0).unwrap();
             log.writer.next_position()
         };
         let group = 36 + 3 * 128;
         for cut in 1..group {
             std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
-            let log = open(directory.path(), LogKind::Events, 2_000).unwrap();
+            let log = open(directory.path(), LogKind::Events, 2_000, 0).unwrap();
             assert_eq!(log.writer.next_position(), before - 3, "cut {cut}");
             assert_eq!(log.dropped_bytes, (group - cut) as u64);
         }
@@ -274,8 +289,23 @@ mod tests {
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[SEGMENT_HEADER + 50] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
-        let error = open(directory.path(), LogKind::Events, 2_000).unwrap_err().to_string();
+        let error = open(directory.path(), LogKind::Events, 2_000, 0).unwrap_err().to_string();
         assert!(error.contains("at byte 32") && error.contains("damaged group"), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_last_group_is_an_error_if_it_is_known_to_have_been_acknowledged() {
+        let directory = tempfile::tempdir().unwrap();
+        filled(directory.path(), 2);
+        let path = last_segment(directory.path());
+        let mut bytes = std::fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let error = open(directory.path(), LogKind::Events, 2_000, 6).unwrap_err().to_string();
+        assert!(error.contains("end at position 3, but 6"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "nothing was changed");
+        let log = open(directory.path(), LogKind::Events, 2_000, 3).unwrap();
+        assert_eq!(log.writer.next_position(), 3);
     }
 
     #[test]
@@ -283,7 +313,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         filled(directory.path(), 20);
         std::fs::remove_file(segment_path(directory.path(), 1)).unwrap();
-        let error = open(directory.path(), LogKind::Events, 2_000).unwrap_err().to_string();
+        let error = open(directory.path(), LogKind::Events, 2_000, 0).unwrap_err().to_string();
         assert!(error.contains("segment 00000001 is missing"), "{error}");
     }
 
@@ -295,7 +325,7 @@ mod tests {
         let number: u32 = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
         let next = segment_path(directory.path(), number + 1);
         std::fs::write(&next, b"CHART").unwrap();
-        let log = open(directory.path(), LogKind::Events, 2_000).unwrap();
+        let log = open(directory.path(), LogKind::Events, 2_000, 0).unwrap();
         assert_eq!(log.writer.next_position(), 60);
         assert_eq!(log.writer.stamp(0), 19);
     }

@@ -95,12 +95,17 @@ impl Store {
     ///
     /// [`StoreError`]: damage in a log, or the disk's.
     pub fn open(directory: DataDirectory, options: &Options) -> Result<Arc<Self>, StoreError> {
-        let open =
-            |name: &str, kind| log::open(&directory.log(name), kind, options.segment_bytes_max);
-        let events = open("events", LogKind::Events)?;
-        let access = open("access", LogKind::Access)?;
+        let views = replay::open_views(&directory.views(), options.views)?;
+        // What the views have applied was acknowledged: the logs must hold at least that.
+        let applied = views.view();
+        let open = |name: &str, kind, acknowledged| {
+            log::open(&directory.log(name), kind, options.segment_bytes_max, acknowledged)
+        };
+        let events = open("events", LogKind::Events, applied.applied_events()?)?;
+        let access = open("access", LogKind::Access, applied.applied_access()?)?;
+        drop(applied);
+        replay::catch_up(&views, &events, &access)?;
         let base_url = options.base_url.clone();
-        let views = replay::open_views(&directory.views(), options.views, &events, &access)?;
         let health = Arc::new(Health::default());
         health.applied_events.store(events.writer.next_position(), Ordering::Release);
         let limits = Limits {

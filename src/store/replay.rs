@@ -11,41 +11,24 @@ use crate::fhir::terms::{Term, terms_of};
 use crate::fhir::{ResourceKey, status};
 use crate::json::Document;
 use crate::log::{Frame, Group, Location, Reader, Recovered, StreamAlias, Written};
-use crate::view::{Fact, Options, TermChange, View, ViewError, Views};
+use crate::view::{Fact, Options, TermChange, View, Views};
 
-/// Opens the views and applies what the logs hold beyond them. Views that do not open, or that
-/// claim more than the logs hold, are discarded and rebuilt.
-pub fn open_views(
-    directory: &Path,
-    options: Options,
-    events: &Recovered,
-    access: &Recovered,
-) -> Result<Views, StoreError> {
-    let views = match Views::open(directory, options) {
-        Ok(views) if are_behind(&views.view(), events, access)? => views,
-        Ok(views) => {
-            tracing::warn!("the views are ahead of the logs; rebuilding them");
-            drop(views);
-            reopen_empty(directory, options)?
-        }
+/// Opens the views. Views that do not open are discarded, to be rebuilt.
+pub fn open_views(directory: &Path, options: Options) -> Result<Views, StoreError> {
+    match Views::open(directory, options) {
+        Ok(views) => Ok(views),
         Err(error) => {
             tracing::warn!(%error, "the views do not open; rebuilding them");
-            reopen_empty(directory, options)?
+            Views::discard(directory)?;
+            Ok(Views::open(directory, options)?)
         }
-    };
-    replay_events(&views, events)?;
-    replay_access(&views, access)?;
-    Ok(views)
+    }
 }
 
-fn reopen_empty(directory: &Path, options: Options) -> Result<Views, StoreError> {
-    Views::discard(directory)?;
-    Ok(Views::open(directory, options)?)
-}
-
-fn are_behind(view: &View, events: &Recovered, access: &Recovered) -> Result<bool, ViewError> {
-    Ok(view.applied_events()? <= events.writer.next_position()
-        && view.applied_access()? <= access.writer.next_position())
+/// Applies to the views what the logs hold beyond them.
+pub fn catch_up(views: &Views, events: &Recovered, access: &Recovered) -> Result<(), StoreError> {
+    replay_events(views, events)?;
+    replay_access(views, access)
 }
 
 fn replay_events(views: &Views, log: &Recovered) -> Result<(), StoreError> {

@@ -140,7 +140,7 @@ fn recorded_for_cuts(seed: u64) -> (Recorded, Vec<u8>, Vec<Group>) {
 
 /// Opens the log alone and reads all of it.
 fn scan(events: &Path) -> Result<u64, LogError> {
-    let log = log::open(events, LogKind::Events, SEGMENT_BYTES_MAX)?;
+    let log = log::open(events, LogKind::Events, SEGMENT_BYTES_MAX, 0)?;
     let end = log.writer.next_position();
     let mut position = 0;
     for group in log.reader.scan(0, end) {
@@ -201,7 +201,7 @@ fn a_store_whose_log_was_cut_shows_whole_commits_whatever_became_of_its_views() 
         let copied = recorded.copied();
         let views = copied.path().join("views");
         match at % 3 {
-            // Views of a later state than the log's.
+            // Views of a later state than the log's prove that it has lost something.
             0 => {}
             1 => std::fs::remove_dir_all(&views).unwrap(),
             _ => {
@@ -209,7 +209,14 @@ fn a_store_whose_log_was_cut_shows_whole_commits_whatever_became_of_its_views() 
                 copy(&recorded.older_views, &views);
             }
         }
-        std::fs::write(copied.path().join("log/events").join(&name), &bytes[..cut]).unwrap();
+        let path = copied.path().join("log/events").join(&name);
+        std::fs::write(&path, &bytes[..cut]).unwrap();
+        if at % 3 == 0 && before(cut) < second.position {
+            let error = open(copied.path(), &sizes()).unwrap_err().to_string();
+            assert!(names_the_place(&error, &path) && error.contains("acknowledged"), "{error}");
+            assert_eq!(std::fs::read(&path).unwrap().len(), cut.max(32), "cut at {cut}");
+            std::fs::remove_dir_all(&views).unwrap();
+        }
         let store = open(copied.path(), &sizes()).unwrap();
         let mut fold = recorded.fold_below(before(cut));
         compare(&store, &fold);
