@@ -94,7 +94,7 @@ impl Store {
         at: At,
         only: Option<&[ResourceType]>,
     ) -> Result<Chart, StoreError> {
-        let (view, record) = self.open_chart(grant, patient)?;
+        let (view, record) = self.open_chart(grant, patient, &[at])?;
         let version = resolve(&view, &record, patient, at)?;
         let readable = |kind: ResourceType| {
             only.is_none_or(|only| only.contains(&kind)) && may_show(grant, kind, patient)
@@ -116,7 +116,7 @@ impl Store {
         patient: &ResourceId,
         at: At,
     ) -> Result<u64, StoreError> {
-        let (view, record) = self.open_chart(grant, patient)?;
+        let (view, record) = self.open_chart(grant, patient, &[at])?;
         resolve(&view, &record, patient, at)
     }
 
@@ -134,7 +134,7 @@ impl Store {
         after: u64,
         limit: usize,
     ) -> Result<(Vec<ChartEvent>, Option<u64>), StoreError> {
-        let (view, record) = self.open_chart(grant, patient)?;
+        let (view, record) = self.open_chart(grant, patient, &[])?;
         let mut events = Vec::new();
         let entries = view.stream(record.alias(), after.saturating_add(1), u64::MAX);
         for (scanned, entry) in entries.enumerate() {
@@ -170,7 +170,7 @@ impl Store {
         from: At,
         to: At,
     ) -> Result<(u64, u64, Vec<Difference>), StoreError> {
-        let (view, record) = self.open_chart(grant, patient)?;
+        let (view, record) = self.open_chart(grant, patient, &[from, to])?;
         let from = resolve(&view, &record, patient, from)?;
         let to = resolve(&view, &record, patient, to)?;
         let held = |version| -> Result<Vec<u64>, StoreError> {
@@ -199,13 +199,22 @@ impl Store {
     }
 
     /// The chart of a patient whom the caller may know of; notes that it was looked at.
+    /// The moments among the states that are asked for are settled before.
     fn open_chart(
         &self,
         grant: &Grant,
         patient: &ResourceId,
+        states: &[At],
     ) -> Result<(View, ChartRecord), StoreError> {
         grant.reach_chart(patient, Permission::Read)?;
         grant.reach_chart(patient, Permission::Search)?;
+        for state in states {
+            if let At::Moment(moment) = state
+                && !self.events.settle(moment.micros())
+            {
+                return Err(StoreError::Busy);
+            }
+        }
         let view = self.views.view();
         let record = view.chart(patient)?;
         let record = record

@@ -8,9 +8,10 @@ use utoipa::ToSchema;
 use super::super::reply::{Reply, is_known};
 use super::super::{Call, Failure};
 use super::{instant, raw};
+use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
-use crate::store::At;
+use crate::store::{At, Store};
 
 /// A chart at one version.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,7 +60,9 @@ pub async fn chart(call: Call) -> Result<Reply, Failure> {
     };
     let known = call.header("if-none-match");
     if known.is_some() {
-        let current = call.store().chart_version(&call.grant, &patient, at)?;
+        let id = patient.clone();
+        let read = move |store: &Store, grant: &Grant| store.chart_version(grant, &id, at);
+        let current = call.aside(read).await?;
         if is_known(known, current) {
             return Ok(
                 Reply::empty(StatusCode::NOT_MODIFIED).header("etag", format!("\"{current}\""))
