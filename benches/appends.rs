@@ -7,6 +7,14 @@
 //! a single thread that does nothing else. So the ratio is the price of everything between the
 //! JSON and the disk: parsing, deciding, numbering, checksums, views, waking the client.
 
+// A benchmark stops at the first surprise, and reads the environment for its options.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods
+)]
+
 mod harness;
 
 use std::io::Write as _;

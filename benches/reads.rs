@@ -5,6 +5,14 @@
 //! both for the same resources of a clinic, round and round. The load generator takes its share of
 //! the cores from both.
 
+// A benchmark stops at the first surprise, and reads the environment for its options.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods
+)]
+
 mod harness;
 
 use std::collections::HashMap;

@@ -232,7 +232,7 @@ fn entries_are_for_those_who_may_read_them() {
     let chart = format!("/v1/patients/{own}/accesses");
     for scope in ["user/Patient.rs", "user/AuditEvent.r", "user/AuditEvent.s", "user/*.cud", ""] {
         let someone = server.actor("someone", scope);
-        someone.get(&chart).problem(403, &["access entries"].map(|_| "AuditEvent").as_slice());
+        someone.get(&chart).problem(403, ["access entries"].map(|_| "AuditEvent").as_slice());
         someone.get("/v1/accesses").problem(403, &["AuditEvent"]);
     }
     for scope in ["user/AuditEvent.rs", "system/*.rs"] {

@@ -6,6 +6,15 @@
 //! the log's files, `kill` ends the real process at random moments, `concurrency` makes many
 //! writers meet. `server` starts the real program.
 
+// Tests stop at the first surprise, read their seeds and sizes from the environment, and wait
+// for other processes with a deadline.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods
+)]
+
 mod clinic;
 mod concurrency;
 mod crash;

@@ -112,6 +112,8 @@ impl Client {
                 }
             };
             let doubled = WAIT_MS_MIN.saturating_mul(1 << attempt).min(WAIT_MS_MAX);
+            // The server asked to be left alone for a while; this thread has nothing else to do.
+            #[allow(clippy::disallowed_methods)]
             std::thread::sleep(after.unwrap_or(Duration::from_millis(doubled)));
         }
         Err(gave_up(&last))

@@ -261,6 +261,7 @@ pub fn shared() -> &'static Server {
 
 /// Statics are never dropped: a shell that outlives the tests for a moment ends the server and
 /// removes its directory when the pipe to it closes.
+#[allow(clippy::zombie_processes)]
 pub fn guard(server: &Server) {
     let mut shell = Command::new("sh")
         .args(["-c", r#"read -r _; kill -9 "$1"; rm -rf "$2""#, "guard"])
