@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use actix_web::http::header::HeaderMap;
+use actix_web::HttpRequest;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::state::State;
@@ -20,11 +20,10 @@ pub struct Call {
     pub(super) state: Arc<State>,
     /// What it may see, and the duty to record what it saw.
     pub grant: Arc<Grant>,
-    /// Names and values in the path.
-    pub(super) path: Vec<(String, String)>,
+    /// Holds the path and the headers.
+    pub(super) request: HttpRequest,
     /// The query, decoded, in its order.
     pub query: Vec<(String, String)>,
-    pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
     /// Share in the memory for request bodies, given back when the request is done.
     pub(super) _share: Option<OwnedSemaphorePermit>,
@@ -50,7 +49,7 @@ impl Call {
     }
 
     fn segment(&self, name: &str) -> &str {
-        self.path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+        self.request.match_info().get(name).unwrap_or_default()
     }
 
     /// The resource type in the path.
@@ -100,7 +99,13 @@ impl Call {
     /// A header's text; empty headers count as absent.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
+        self.request
+            .headers()
+            .get(name)?
+            .to_str()
+            .ok()
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
     }
 
     /// The one value of a query parameter.

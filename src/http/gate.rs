@@ -180,14 +180,11 @@ async fn prepare(
     let query = decoded(request.query_string())?;
     let share = body_share(state, request.headers())?;
     let body = read_body(state, request.headers(), payload).await?;
-    let path = request.match_info();
-    let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     Ok(Call {
         state: Arc::clone(state),
         grant: Arc::clone(grant),
-        path,
+        request: request.clone(),
         query,
-        headers: request.headers().clone(),
         body,
         _share: share,
     })

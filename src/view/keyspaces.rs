@@ -1,6 +1,7 @@
 //! Opening the LSM store, and the two positions up to which it has applied the logs.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
@@ -24,12 +25,11 @@ pub struct Options {
 #[derive(Clone)]
 pub struct Views {
     pub(super) database: Database,
-    pub(super) spaces: Spaces,
+    pub(super) spaces: Arc<Spaces>,
     pub(super) snapshot_events_min: u64,
 }
 
 /// One handle per keyspace; see the table in the module's page.
-#[derive(Clone)]
 pub(super) struct Spaces {
     pub state: Keyspace,
     pub charts: Keyspace,
@@ -79,7 +79,7 @@ impl Views {
             access_charts: space("access_charts")?,
         };
         let snapshot_events_min = options.snapshot_events_min.max(1);
-        Ok(Self { database, spaces, snapshot_events_min })
+        Ok(Self { database, spaces: Arc::new(spaces), snapshot_events_min })
     }
 
     /// Deletes the views; nothing is lost that the logs do not hold.

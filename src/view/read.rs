@@ -1,5 +1,7 @@
 //! Reading one consistent state.
 
+use std::sync::Arc;
+
 use fjall::{Keyspace, Readable, Snapshot};
 use serde::Deserialize;
 
@@ -14,7 +16,7 @@ use crate::log::StreamAlias;
 /// One state of all views, unaffected by what is applied later.
 pub struct View {
     pub(super) snapshot: Snapshot,
-    pub(super) spaces: Spaces,
+    pub(super) spaces: Arc<Spaces>,
 }
 
 impl std::fmt::Debug for View {
@@ -25,7 +27,7 @@ impl std::fmt::Debug for View {
 
 impl View {
     pub(super) fn new(views: &Views) -> Self {
-        Self { snapshot: views.database.snapshot(), spaces: views.spaces.clone() }
+        Self { snapshot: views.database.snapshot(), spaces: Arc::clone(&views.spaces) }
     }
 
     fn record<T: for<'de> Deserialize<'de>>(
