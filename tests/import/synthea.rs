@@ -70,20 +70,18 @@ fn all_of_synthea_comes_back_as_it_was_sent() {
         }
     }
     let (addresses, stored) = matched(&server, &by_kind);
-    for (full_url, resource) in &stored {
+    for (one, resource) in &stored {
         let mut resource = resource.clone();
         let meta = resource["meta"].as_object_mut().unwrap();
         meta.remove("lastUpdated");
         assert_eq!(meta.remove("versionId").unwrap(), "1");
-        let one = sent.iter().find(|one| one.full_url == *full_url);
-        let one = one.unwrap();
         let mut expected = one.resource.clone();
         expected["id"] = resource["id"].clone();
         if expected.get("meta").is_none() {
             expected["meta"] = serde_json::json!({});
         }
         resolve(&mut expected, &addresses);
-        assert_eq!(resource, expected, "{full_url}");
+        assert_eq!(resource, expected, "{}", one.full_url);
     }
     charts(&server, &sent, &addresses);
     drop(server);
@@ -95,7 +93,7 @@ fn all_of_synthea_comes_back_as_it_was_sent() {
 fn matched<'a>(
     server: &Server,
     by_kind: &BTreeMap<&str, Vec<&'a Sent>>,
-) -> (BTreeMap<String, String>, Vec<(&'a str, Value)>) {
+) -> (BTreeMap<String, String>, Vec<(&'a Sent, Value)>) {
     let (mut addresses, mut stored) = (BTreeMap::new(), Vec::new());
     for (kind, sent) in by_kind {
         let all = server.all(kind);
@@ -115,7 +113,7 @@ fn matched<'a>(
             if let Some(criteria) = &one.criteria {
                 addresses.insert(format!("{kind}?{criteria}"), address);
             }
-            stored.push((one.full_url.as_str(), resource));
+            stored.push((one, resource));
         }
     }
     (addresses, stored)
