@@ -39,7 +39,7 @@ pub struct Answer {
 
 impl Fate {
     /// Whether sending it again at once is pointless.
-    pub fn is_final(&self) -> bool {
+    fn is_final(&self) -> bool {
         !matches!(self, Self::Refused(refused) if refused.is_passing())
     }
 }
@@ -69,6 +69,13 @@ impl Answer {
         };
         let may_change = root.is_some_and(|root| may_change(status, root));
         Self { parts: Vec::new(), whole: Some(Refused { status, diagnostics, may_change }) }
+    }
+
+    /// Whether only this request, or some of its entries, fail each time, so that the import had
+    /// better go on with the next.
+    pub fn is_of_a_working_server(&self) -> bool {
+        self.whole.as_ref().is_some_and(|refused| refused.status == 500)
+            || self.parts.iter().any(Fate::is_final)
     }
 
     /// Whether it is to be sent again at once.

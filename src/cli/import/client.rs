@@ -6,7 +6,7 @@ use ureq::Agent;
 use ureq::http::Response;
 
 use super::super::{Failure, Secret};
-use super::answer::{Answer, Fate};
+use super::answer::Answer;
 use super::request::Request;
 
 /// How often one request is sent before the import gives up.
@@ -100,7 +100,7 @@ impl Client {
                 }
                 Ok((status, answer, after)) if answer.is_to_be_repeated() => {
                     last = format!("the server could not take it yet (status {status})");
-                    if attempt + 1 == ATTEMPTS_MAX && answer.parts.iter().any(Fate::is_final) {
+                    if attempt + 1 == ATTEMPTS_MAX && answer.is_of_a_working_server() {
                         return Ok(answer);
                     }
                     after
