@@ -32,10 +32,21 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const CLIENTS: [usize; 3] = [1, 16, 128];
 const PATIENTS: usize = 200;
-/// The resources that are taken: about 1.4 KB each.
+/// The resources that are taken: the larger ones of the clinic. With its envelope, the event of one
+/// takes about 1.4 KB in the log.
 const SAMPLE_BYTES: std::ops::RangeInclusive<usize> = 1_000..=2_000;
 /// No segment of the benchmark's stores is longer.
 const SEGMENT_BYTES_MAX: u64 = 256 << 20;
+
+/// What one turn of each side gave.
+struct Round {
+    per_group: f64,
+    bytes_each: f64,
+    /// Appends per second.
+    store: f64,
+    /// The same appends per second, as plain bytes.
+    file: f64,
+}
 
 fn main() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -59,7 +70,7 @@ fn main() {
         .expect("a runtime");
     open_charts(&runtime, &root, &patients);
     let others = Arc::new(others);
-    println!("clients  per group  chartlog/s      file/s  ratio   (medians)");
+    println!("clients  per group  bytes each  chartlog/s      file/s  ratio   (medians)");
     for clients in CLIENTS {
         let mut rounds = Vec::new();
         for _ in 0..harness::rounds() {
@@ -69,19 +80,21 @@ fn main() {
             drop(store);
             let groups = groups_since(&root, first);
             let file = replay(&directory.path().join("plain"), &groups);
-            rounds.push((
-                appends as f64 / groups.len() as f64,
-                per_second(appends, took),
-                per_second(appends, file),
-            ));
+            rounds.push(Round {
+                per_group: appends as f64 / groups.len() as f64,
+                bytes_each: groups.iter().sum::<usize>() as f64 / appends as f64,
+                store: per_second(appends, took),
+                file: per_second(appends, file),
+            });
         }
-        let of = |figure: fn(&(f64, f64, f64)) -> f64| median(rounds.iter().map(figure).collect());
+        let of = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
         println!(
-            "{clients:>7}  {:>9.1}  {:>10}  {:>10}  {:>5.2}",
-            of(|round| round.0),
-            shown(of(|round| round.1)),
-            shown(of(|round| round.2)),
-            of(|round| round.1 / round.2),
+            "{clients:>7}  {:>9.1}  {:>10.0}  {:>10}  {:>10}  {:>5.2}",
+            of(|round| round.per_group),
+            of(|round| round.bytes_each),
+            shown(of(|round| round.store)),
+            shown(of(|round| round.file)),
+            of(|round| round.store / round.file),
         );
     }
 }

@@ -38,6 +38,18 @@ pub fn turn() -> Duration {
     Duration::from_millis(setting("CHARTLOG_BENCH_TURN_MS", 2_000) as u64)
 }
 
+/// Time for which the threads that are running now have been on a processor. Differences of it are
+/// the work that was done for something, whoever else was using the processors meanwhile; threads
+/// that have ended, such as the load generator's, are not in it. Linux only.
+pub fn processor_time() -> Duration {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
+    let nanoseconds = tasks.filter_map(|task| {
+        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanoseconds.sum())
+}
+
 /// Things per second.
 pub fn per_second(things: u64, took: Duration) -> f64 {
     things as f64 / took.as_secs_f64()
