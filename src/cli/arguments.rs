@@ -94,10 +94,11 @@ pub struct ImportArguments {
     /// Files, or folders of files: .json, .ndjson, .json.gz, .ndjson.gz
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// File for the report of what was refused and why
+    /// File for the report of what was refused and why, if anything was
+    /// [default: chartlog-import-refused.ndjson]
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Files read, or requests sent, at the same time
+    /// Requests sent at the same time; with 1, everything is stored in the order of the files
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u16).range(1..=64))]
     pub parallel: u16,
     /// Import into the store in this directory, which no server may have open
