@@ -28,10 +28,13 @@ pub enum Happening {
     MovedIn,
     /// It left this chart for another.
     MovedOut,
+    /// Nothing: a request with an idempotency key was answered without a change, and the log
+    /// keeps its key.
+    Answered,
 }
 
 impl Happening {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Opened, "opened"),
         (Self::Recorded, "recorded"),
         (Self::Amended, "amended"),
@@ -40,6 +43,7 @@ impl Happening {
         (Self::Restored, "restored"),
         (Self::MovedIn, "moved-in"),
         (Self::MovedOut, "moved-out"),
+        (Self::Answered, "answered"),
     ];
 
     /// The word in an event's type.
@@ -53,10 +57,10 @@ impl Happening {
     }
 }
 
-/// The name of an event: `Observation.recorded`, `chart.opened`.
+/// The name of an event: `Observation.recorded`, `chart.opened`, `request.answered`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventType {
-    /// `chart`, or the type of the resource.
+    /// `chart`, `request`, or the type of the resource.
     pub subject: String,
     /// What happened.
     pub happening: Happening,

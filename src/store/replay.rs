@@ -80,8 +80,8 @@ fn fact(
 
 /// Whether the resource has a body in the chart after that event.
 fn holds_body(envelope: &Envelope) -> bool {
-    use crate::chart::Happening::{MovedOut, Opened, Removed};
-    !matches!(envelope.event_type.happening, Removed | MovedOut | Opened)
+    use crate::chart::Happening::{Answered, MovedOut, Opened, Removed};
+    !matches!(envelope.event_type.happening, Removed | MovedOut | Opened | Answered)
 }
 
 /// The index terms of a resource's current version.

@@ -10,7 +10,7 @@ use super::{View, ViewError};
 /// The generation of views that is served; a new one is built beside it under the next number.
 const GENERATION: &str = "1";
 /// Bounds reopening: fjall replays its journals at start.
-const JOURNAL_BYTES_MAX: u64 = 96 << 20;
+const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 
 /// Sizes of the view store.
 #[derive(Debug, Clone, Copy)]

@@ -240,7 +240,7 @@ fn a_repeated_append_answers_the_same_also_after_a_crash() {
     let another = server.actor("dr-blau", "user/*.cruds");
     send(&server, &another, &json!({ "events": [event("Patient.amended", patient("p"))] }))
         .expect(200);
-    assert_eq!(server.log_length(), length);
+    assert_eq!(server.log_length(), length + 1, "the key of the other is kept, and nothing else");
 }
 
 #[test]
@@ -275,4 +275,23 @@ fn a_key_that_is_too_long_is_refused() {
     };
     send(256).problem(400, &["Idempotency-Key", "255"]);
     send(255).expect(201);
+}
+
+#[test]
+fn a_key_is_kept_also_when_its_request_changed_nothing() {
+    let clinician = shared().clinician();
+    let (owner, value) = charted(&clinician);
+    let path = format!("/v1/patients/{owner}/events");
+    let body = json!({ "events": [event("Observation.amended", observation(&value, &owner))] });
+    let key = unique("key");
+    let again =
+        || clinician.request("POST", &path).header("idempotency-key", &key).json(&body).send();
+    again().expect(200);
+    let mut other = observation(&value, &owner);
+    other["status"] = json!("amended");
+    clinician.put(&other).expect(200);
+    // Sent again, it still changes nothing: above all not what was written since.
+    again().expect(200);
+    let now = clinician.get(&format!("/fhir/Observation/{value}")).expect(200).json();
+    assert_eq!((&now["status"], &now["meta"]["versionId"]), (&json!("amended"), &json!("2")));
 }

@@ -109,8 +109,10 @@ pub async fn append(mut call: Call) -> Result<Reply, Failure> {
     let expected_version = expected.map(|version| (patient, version));
     let write = Write { changes, expected_version, idempotency, size };
     let written = call.store().write(&call.grant, Arc::new(write)).await?;
-    let status = if written.events.is_some() { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(Reply::json(status, &appended(&written)))
+    let answer = appended(&written);
+    let changed = answer.resources.iter().any(|resource| resource.changed);
+    let status = if changed { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(Reply::json(status, &answer))
 }
 
 fn appended(written: &Written) -> Appended {
@@ -210,7 +212,7 @@ fn read_event(
             }
             Change::new(Target::Key(key), Action::Remove)
         }
-        Happening::Opened | Happening::MovedIn | Happening::MovedOut => {
+        Happening::Opened | Happening::MovedIn | Happening::MovedOut | Happening::Answered => {
             return Err(wrong(IssueCode::Value, "type", "charts open and move by themselves"));
         }
         happening => {

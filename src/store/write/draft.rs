@@ -73,6 +73,20 @@ impl Planner<'_> {
         Ok(alias)
     }
 
+    /// Drafts the event of a request that changes nothing, but whose key must be kept.
+    pub(super) fn keep_key(&mut self) {
+        let envelope = Envelope {
+            schema: SCHEMA,
+            event_type: EventType { subject: "request".to_owned(), happening: Happening::Answered },
+            patient: None,
+            resource: None,
+            home: None,
+            actor: self.grant.actor().clone(),
+            idempotency: None,
+        };
+        self.events.push(without_body(StreamAlias::NONE, envelope));
+    }
+
     fn open_chart(&mut self, patient: &ResourceId) -> Result<StreamAlias, StoreError> {
         let alias = self.fresh_alias()?;
         let envelope = Envelope {
@@ -84,15 +98,7 @@ impl Planner<'_> {
             actor: self.grant.actor().clone(),
             idempotency: None,
         };
-        self.opened.push(Prepared {
-            alias,
-            resource_version: 0,
-            payload: Payload::encode(&envelope, 0, &[]),
-            envelope,
-            holds_body: false,
-            retracted: false,
-            terms: TermChange::default(),
-        });
+        self.opened.push(without_body(alias, envelope));
         Ok(alias)
     }
 
@@ -107,5 +113,18 @@ impl Planner<'_> {
                 return Ok(alias);
             }
         }
+    }
+}
+
+/// An event about no resource.
+fn without_body(alias: StreamAlias, envelope: Envelope) -> Prepared {
+    Prepared {
+        alias,
+        resource_version: 0,
+        payload: Payload::encode(&envelope, 0, &[]),
+        envelope,
+        holds_body: false,
+        retracted: false,
+        terms: TermChange::default(),
     }
 }

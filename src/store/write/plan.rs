@@ -99,7 +99,11 @@ impl Planner<'_> {
 
     fn finish(&mut self, done: Vec<Done>) -> Result<Plan, StoreError> {
         if self.events.is_empty() {
-            return Ok(Plan::Nothing(super::Written { done, events: None }));
+            if self.mark.is_none() {
+                return Ok(Plan::Nothing(super::Written { done, events: None }));
+            }
+            // Or the same request, sent again, could change something then.
+            self.keep_key();
         }
         let mut events = std::mem::take(&mut self.opened);
         events.append(&mut self.events);
