@@ -22,6 +22,8 @@ WORKDIR /build
 # Dependencies first, with an empty program in place of ours: this layer is used again until
 # Cargo.toml or Cargo.lock change.
 COPY Cargo.toml Cargo.lock ./
+# Named by Cargo.toml, not built.
+COPY benches benches
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \
     && touch src/lib.rs \
