@@ -106,13 +106,7 @@ impl Visit {
         }
     }
 
-    fn entry(
-        self: &Visit,
-        operation: &str,
-        caller: Option<&Caller>,
-        seen: &Seen,
-        status: u16,
-    ) -> Entry {
+    fn entry(&self, operation: &str, caller: Option<&Caller>, seen: &Seen, status: u16) -> Entry {
         Entry {
             subject: caller.map(|caller| caller.subject.clone()),
             client: caller.and_then(|caller| caller.client.clone()),

@@ -6,7 +6,7 @@ use crate::chart::Payload;
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey, stored};
 use crate::log::{Location, StreamAlias};
-use crate::view::{Head, View};
+use crate::view::{Head, PastVersion, View};
 
 /// A version of a resource, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,9 +83,7 @@ impl Store {
         if !past.live {
             return Err(StoreError::Gone { what: key.to_string(), version });
         }
-        let (body, splice) = self.body(past.location)?;
-        let recorded_at = past.recorded_at;
-        Ok(Resource { key: key.clone(), version, recorded_at, body, splice })
+        self.past(key, version, &past)
     }
 
     /// Up to `limit` versions of a resource, newest first, from below version `before`. A version
@@ -116,14 +114,9 @@ impl Store {
             if versions.len() == limit {
                 break;
             }
-            let recorded_at = past.recorded_at;
-            let resource = if past.live {
-                let (body, splice) = self.body(past.location)?;
-                Some(Resource { key: key.clone(), version, recorded_at, body, splice })
-            } else {
-                None
-            };
-            versions.push(Version { version, recorded_at, first: past.first, resource });
+            let resource = past.live.then(|| self.past(key, version, &past)).transpose()?;
+            let (recorded_at, first) = (past.recorded_at, past.first);
+            versions.push(Version { version, recorded_at, first, resource });
         }
         if versions.is_empty() && before == u64::MAX {
             return Err(missing());
@@ -158,6 +151,18 @@ impl Store {
             body,
             splice,
         })
+    }
+
+    /// A version that is not a deletion.
+    pub(super) fn past(
+        &self,
+        key: &ResourceKey,
+        version: u64,
+        past: &PastVersion,
+    ) -> Result<Resource, StoreError> {
+        let (body, splice) = self.body(past.location)?;
+        let recorded_at = past.recorded_at;
+        Ok(Resource { key: key.clone(), version, recorded_at, body, splice })
     }
 
     /// Stored form and splice of the body in a frame.

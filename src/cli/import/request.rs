@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use aws_lc_rs::digest;
-
 use super::super::Failure;
 use super::pass::Lane;
 use super::piece::Piece;
 use super::tally::Place;
 use crate::http::fhir::KEY_EXTENSION;
 use crate::json::{Compactor, Node, quote};
+use crate::store::fingerprint;
 
 /// Most resources in one batch of ours.
 const BATCH_ENTRIES_MAX: usize = 200;
@@ -48,7 +47,7 @@ pub struct Part {
 
 impl Request {
     fn of_parts(body: Vec<u8>, parts: Vec<Part>) -> Self {
-        Self { key: hash(&[&body]), body, parts, place: None }
+        Self { key: fingerprint(&[&body]), body, parts, place: None }
     }
 
     /// A request for some of the parts of a batch of ours: each has a key of its own. A Bundle of
@@ -71,7 +70,7 @@ impl Request {
         let mut body = Compactor::new(bundle.text().len(), &|_, _| None);
         body.value("", bundle);
         let body = body.finish();
-        let content = hash(&[&body]);
+        let content = fingerprint(&[&body]);
         let key = format!("{content}-{}", occurrence(&content));
         let entries = bundle.get("entry");
         let entries = entries.into_iter().flat_map(|entries| entries.items()).enumerate();
@@ -161,7 +160,8 @@ impl Batcher {
         });
         let body = body.unwrap_or_default();
         let url = address.as_ref().unwrap_or(&kind);
-        let content = hash(&[method.as_bytes(), b" ", url.as_bytes(), b"\n", body.as_bytes()]);
+        let content =
+            fingerprint(&[method.as_bytes(), b" ", url.as_bytes(), b"\n", body.as_bytes()]);
         let occurrence = match address {
             // The same content at the same address is the same twice over.
             Some(_) => 1,
@@ -189,13 +189,4 @@ fn count(occurrences: &mut HashMap<String, u32>, content: &str) -> u32 {
     let count = occurrences.entry(content.to_owned()).or_default();
     *count += 1;
     *count
-}
-
-/// SHA-256, hexadecimal.
-fn hash(parts: &[&[u8]]) -> String {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in parts {
-        context.update(part);
-    }
-    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

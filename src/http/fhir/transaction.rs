@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use aws_lc_rs::digest;
 
 use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
@@ -13,7 +12,7 @@ use super::{Call, Failure, Reply, Return, if_match, if_none_match};
 use crate::fhir::check::IssueCode;
 use crate::fhir::{ResourceKey, ResourceType, check};
 use crate::json::{Document, Kind, Node, quote};
-use crate::store::{Action, Change, Done, Effect, IdempotencyKey, Target, Write};
+use crate::store::{Action, Change, Done, Effect, IdempotencyKey, Target, Write, fingerprint};
 
 /// URL of the extension of `Bundle.entry.request` that gives an entry of a batch an idempotency key
 /// of its own (`valueString`).
@@ -163,8 +162,7 @@ fn own_key(entry: Node<'_>) -> Option<IdempotencyKey> {
     let extensions = entry.get("request")?.get("extension")?;
     let is_key = |one: &Node<'_>| one.get_str("url").as_deref() == Some(KEY_EXTENSION);
     let key = extensions.items().find(is_key)?.get_str("valueString")?.into_owned();
-    let request = digest::digest(&digest::SHA256, entry.text().as_bytes());
-    let request = request.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let request = fingerprint(&[entry.text().as_bytes()]);
     Some(IdempotencyKey { key: format!("{key}\nby itself"), request })
 }
 

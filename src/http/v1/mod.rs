@@ -8,14 +8,13 @@ mod chart;
 mod difference;
 mod events;
 
-use aws_lc_rs::digest;
 use serde_json::value::RawValue;
 
 use super::routes::Routes;
 use super::{Call, Failure};
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
-use crate::store::{At, IdempotencyKey, Resource};
+use crate::store::{At, IdempotencyKey, Resource, fingerprint};
 
 /// Longest `Idempotency-Key`, in characters.
 const KEY_LENGTH_MAX: usize = 255;
@@ -38,13 +37,12 @@ pub fn idempotency(call: &Call, parts: &[&str]) -> Result<Option<IdempotencyKey>
         let diagnostics = format!("longer than {KEY_LENGTH_MAX} characters");
         return Err(Failure::at(IssueCode::TooLong, "Idempotency-Key", diagnostics));
     }
-    let mut context = digest::Context::new(&digest::SHA256);
+    let mut bound: Vec<&[u8]> = Vec::new();
     for part in parts {
-        context.update(part.as_bytes());
-        context.update(b"\n");
+        bound.extend([part.as_bytes(), b"\n"]);
     }
-    context.update(call.body());
-    let request = context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    bound.push(call.body());
+    let request = fingerprint(&bound);
     Ok(Some(IdempotencyKey { key: key.to_owned(), request }))
 }
 

@@ -131,6 +131,17 @@ pub struct Written {
     pub events: Option<(u64, u64)>,
 }
 
+impl Effect {
+    /// What an event's happening at home means for its resource.
+    fn of(happening: Happening) -> Self {
+        match happening {
+            Happening::Recorded | Happening::Restored => Self::Created,
+            Happening::Removed => Self::Removed,
+            _ => Self::Updated,
+        }
+    }
+}
+
 impl Change {
     /// A change without conditions.
     #[must_use]

@@ -11,7 +11,7 @@ use super::{
     Change, Done, Effect, Expectation, Plan, Prepared, Resource, Store, StoreError, Target, Write,
 };
 use crate::auth::Grant;
-use crate::chart::{Current, Happening, IdempotencyMark, Payload, Wish, decide};
+use crate::chart::{Current, IdempotencyMark, Payload, Wish, decide};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
@@ -218,11 +218,7 @@ impl Planner<'_> {
         let Some(home) = drafted.first() else {
             return self.store.done_nothing(self.view, self.grant, key);
         };
-        let effect = match home.happening {
-            Happening::Recorded | Happening::Restored => Effect::Created,
-            Happening::Removed => Effect::Removed,
-            _ => Effect::Updated,
-        };
+        let effect = Effect::of(home.happening);
         let version = before.as_ref().map_or(0, |before| before.head.version) + 1;
         self.draft(key, version, before.as_ref(), content.as_ref(), &drafted)?;
         // The time is filled in when the commit has one.

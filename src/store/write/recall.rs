@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_lc_rs::digest;
 
+use super::super::fingerprint;
 use super::super::resource::lies_in;
 use super::super::search::find;
 use super::{Change, Done, Effect, IdempotencyKey, Store, StoreError, Target, Written};
@@ -16,10 +17,7 @@ use crate::view::{IdempotentCommit, View};
 /// The durable form of a client's key: bound to who used it.
 pub fn mark(actor: &Actor, key: &IdempotencyKey) -> IdempotencyMark {
     let text = format!("{}\n{}\n{}", actor.issuer, actor.subject, key.key);
-    IdempotencyMark {
-        key: hexadecimal(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()),
-        request: key.request.clone(),
-    }
+    IdempotencyMark { key: fingerprint(&[text.as_bytes()]), request: key.request.clone() }
 }
 
 /// An id that a repeated request chooses again: a UUID (version 8, RFC 9562 §5.8) made of the
@@ -28,10 +26,6 @@ pub fn repeatable_id(mark: &IdempotencyMark, change: usize) -> Option<ResourceId
     let hash = digest::digest(&digest::SHA256, format!("{}/{change}", mark.key).as_bytes());
     let bytes = *hash.as_ref().first_chunk::<16>()?;
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string().parse().ok()
-}
-
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Store {
@@ -113,22 +107,15 @@ impl Store {
                 break (version, past);
             }
         };
-        let effect = match happening {
-            Happening::Recorded | Happening::Restored => Effect::Created,
-            Happening::Removed => Effect::Removed,
-            _ => Effect::Updated,
-        };
         let charts: Vec<_> = past.aliases().collect();
         let resource = if past.live && may_read(view, grant, key, &charts)? {
-            let (body, splice) = self.body(past.location)?;
-            let recorded_at = past.recorded_at;
-            Some(super::Resource { key: key.clone(), version, recorded_at, body, splice })
+            Some(self.past(key, version, &past)?)
         } else {
             None
         };
         Ok(Done {
             key: key.clone(),
-            effect,
+            effect: Effect::of(happening),
             version,
             recorded_at: Some(past.recorded_at),
             resource,
