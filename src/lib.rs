@@ -24,6 +24,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod disk;
 pub mod fhir;
 pub mod http;
 pub mod json;

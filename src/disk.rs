@@ -1,0 +1,163 @@
+//! The disk, as the log, the proofs and the vault see it.
+//!
+//! Everything that a crash must not harm is written through [`Disk`], so that tests can put a
+//! simulated one in its place, crash it anywhere and let any operation fail. What is derived (the
+//! views) is not written through it.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A file system. What was not synced may be lost, in part and in any order, by a crash: contents
+/// until [`DiskFile::sync_data`], names until [`Disk::sync_directory`].
+pub trait Disk: Send + Sync + std::fmt::Debug {
+    /// Opens a file that exists, for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// As all functions here: the operating system's.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Creates a file, or empties the one that is there. Only its owner may read it.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Gives a file another name, replacing what had it.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Names of the files and directories in a directory, in no order.
+    fn list(&self, directory: &Path) -> io::Result<Vec<String>>;
+
+    /// Creates a directory and those above it.
+    fn create_directory(&self, directory: &Path) -> io::Result<()>;
+
+    /// Makes the names in a directory durable.
+    fn sync_directory(&self, directory: &Path) -> io::Result<()>;
+
+    /// Whether there is a file or directory of that name.
+    fn exists(&self, path: &Path) -> bool;
+}
+
+/// An open file.
+pub trait DiskFile: Send + Sync + std::fmt::Debug {
+    /// Its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// As all functions here: the operating system's.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Fills the buffer from an offset; [`io::ErrorKind::UnexpectedEof`] if the file ends before.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Writes all of it at an offset.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Cuts the file, or extends it with zeros.
+    fn set_length(&self, length: u64) -> io::Result<()>;
+
+    /// Returns when content and length are durable.
+    fn sync_data(&self) -> io::Result<()>;
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+///
+/// The operating system's.
+pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let file = disk.open(path)?;
+    let length = usize::try_from(file.length()?).map_err(io::Error::other)?;
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// Writes a small file durably, so that it is there whole or not at all.
+///
+/// # Errors
+///
+/// The operating system's.
+pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension("new");
+    let file = disk.create(&unfinished)?;
+    file.write_all_at(bytes, 0)?;
+    file.sync_data()?;
+    disk.rename(&unfinished, path)?;
+    path.parent().map_or(Ok(()), |parent| disk.sync_directory(parent))
+}
+
+/// The machine's own file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealDisk;
+
+impl RealDisk {
+    /// A handle to it.
+    #[must_use]
+    pub fn handle() -> Arc<dyn Disk> {
+        Arc::new(Self)
+    }
+}
+
+impl Disk for RealDisk {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(OpenOptions::new().read(true).write(true).open(path)?))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(true).read(true).write(true).mode(0o600);
+        Ok(Arc::new(options.open(path)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+        let entries = std::fs::read_dir(directory)?;
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    }
+
+    fn create_directory(&self, directory: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(directory)
+    }
+
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        File::open(directory)?.sync_all()
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+}
+
+impl DiskFile for File {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        FileExt::read_exact_at(self, buffer, offset)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        FileExt::write_all_at(self, bytes, offset)
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        File::sync_data(self)
+    }
+}
