@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use chartlog::disk::RealDisk;
 use chartlog::log::{self, LogKind};
 use chartlog::store::Store;
 use harness::{clinic, median, per_second, shown, store};
@@ -151,7 +152,13 @@ async fn append(
 
 /// Lengths in bytes of the groups in the event log from a position on.
 fn groups_since(root: &Path, first: u64) -> Vec<usize> {
-    let log = log::open(&root.join("log/events"), LogKind::Events, SEGMENT_BYTES_MAX, 0);
+    let log = log::open(
+        RealDisk::handle(),
+        &root.join("log/events"),
+        LogKind::Events,
+        SEGMENT_BYTES_MAX,
+        0,
+    );
     let log = log.expect("the event log");
     let groups = log.reader.scan(first, log.writer.next_position());
     groups.map(|group| group.expect("a group").location.length as usize).collect()

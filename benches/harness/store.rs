@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chartlog::auth::{Caller, Grant, Scopes};
 use chartlog::chart::Actor;
 use chartlog::config::Config;
+use chartlog::disk::RealDisk;
 use chartlog::fhir::ResourceType;
 use chartlog::json::Document;
 use chartlog::store::{Action, Change, DataDirectory, Options, Store, Target, Write};
@@ -15,6 +16,7 @@ use chartlog::view;
 pub fn open(root: &Path) -> Arc<Store> {
     let config = Config::default().store;
     let options = Options {
+        disk: RealDisk::handle(),
         segment_bytes_max: config.segment_bytes_max,
         queue_commands_max: config.queue_commands_max,
         group_bytes_max: config.group_bytes_max as usize,

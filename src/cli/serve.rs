@@ -11,6 +11,7 @@ use crate::auth::{
 use crate::clock::Instant;
 use crate::config::{self, Config};
 use crate::demo;
+use crate::disk::RealDisk;
 use crate::http::{self, Running};
 use crate::store::{self, DataDirectory, Store};
 use crate::view;
@@ -71,6 +72,7 @@ impl Served {
         let issuer = Arc::new(LocalIssuer::new(secret));
         let verifier = verifier(config, &issuer)?;
         let options = store::Options {
+            disk: RealDisk::handle(),
             segment_bytes_max: config.store.segment_bytes_max,
             queue_commands_max: config.store.queue_commands_max,
             group_bytes_max: usize::try_from(config.store.group_bytes_max).unwrap_or(usize::MAX),

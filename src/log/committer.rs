@@ -245,6 +245,7 @@ fn make_visible<A>(
 mod tests {
     use super::super::{FrameKind, LogKind, StreamAlias, open};
     use super::*;
+    use crate::disk::RealDisk;
 
     struct Times;
 
@@ -286,7 +287,7 @@ mod tests {
     #[test]
     fn nothing_carries_a_settled_moment_afterwards() {
         let directory = tempfile::tempdir().unwrap();
-        let log = open(directory.path(), LogKind::Access, 1 << 20, 0).unwrap();
+        let log = open(RealDisk::handle(), directory.path(), LogKind::Access, 1 << 20, 0).unwrap();
         let limits = Limits { queue_commands_max: 64, group_bytes_max: 1 << 20 };
         let visible = Arc::new(AtomicI64::new(0));
         let tell = Tell(Arc::clone(&visible));

@@ -1,14 +1,13 @@
 //! Reading frames: one by its location, or all in order.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
 use super::format::{GROUP_HEADER, GroupHeader, SEGMENT_HEADER, frame_length, get_frame};
 use super::{Frame, Location, LogError, disk_error};
+use crate::disk::DiskFile;
 
 /// Reads a log while it is being written; clones share the open files and take no lock.
 #[derive(Debug, Clone)]
@@ -18,7 +17,7 @@ pub struct Reader {
 
 #[derive(Debug)]
 struct Segment {
-    file: File,
+    file: Arc<dyn DiskFile>,
     path: PathBuf,
 }
 
@@ -40,12 +39,24 @@ impl Reader {
         Self { segments: Arc::new(ArcSwap::from_pointee(Vec::new())) }
     }
 
-    pub(super) fn add_segment(&self, path: &Path) -> Result<(), LogError> {
-        let file = File::open(path).map_err(disk_error(path))?;
+    /// Adds the segment behind the last one.
+    pub(super) fn add_segment(&self, file: Arc<dyn DiskFile>, path: PathBuf) {
         let mut segments = Vec::clone(&self.segments.load());
-        segments.push(Arc::new(Segment { file, path: path.to_owned() }));
+        segments.push(Arc::new(Segment { file, path }));
         self.segments.store(Arc::new(segments));
-        Ok(())
+    }
+
+    /// Takes the last segment away: it holds nothing.
+    pub(super) fn remove_last_segment(&self) {
+        let mut segments = Vec::clone(&self.segments.load());
+        segments.pop();
+        self.segments.store(Arc::new(segments));
+    }
+
+    /// The file of a segment and its path.
+    pub(super) fn file(&self, number: u32) -> Result<(Arc<dyn DiskFile>, PathBuf), LogError> {
+        let segment = self.segment(number)?;
+        Ok((Arc::clone(&segment.file), segment.path.clone()))
     }
 
     fn segment(&self, number: u32) -> Result<Arc<Segment>, LogError> {
@@ -128,7 +139,7 @@ impl Reader {
 
     pub(super) fn segment_length(&self, number: u32) -> Result<u64, LogError> {
         let segment = self.segment(number)?;
-        Ok(segment.file.metadata().map_err(disk_error(&segment.path))?.len())
+        segment.file.length().map_err(disk_error(&segment.path))
     }
 
     pub(super) fn segment_header(

@@ -1,12 +1,13 @@
 //! Opening a log: find its end, drop an incomplete last group, refuse everything else.
 
-use std::fs::OpenOptions;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::format::{FORMAT, GROUP_HEADER, GROUP_MAGIC, GroupHeader, SEGMENT_HEADER};
 use super::reader::Reader;
-use super::writer::{Tail, Writer, create_segment, segment_path, sync_directory};
+use super::writer::{Tail, Writer, create_segment, segment_path};
 use super::{LogError, LogKind, disk_error};
+use crate::disk::Disk;
 
 /// A log, open for reading and writing.
 #[derive(Debug)]
@@ -25,46 +26,69 @@ pub struct Recovered {
 /// # Errors
 ///
 /// [`LogError::Damaged`] unless the only flaw is that the last group was not written to its end
-/// and was not acknowledged; [`LogError::Newer`]; or the disk's. Nothing is changed then.
+/// and was not acknowledged; [`LogError::Newer`]; or the disk's. A log that is damaged or newer is
+/// left as it is.
 pub fn open(
+    disk: Arc<dyn Disk>,
     directory: &Path,
     kind: LogKind,
     segment_bytes_max: u64,
     acknowledged: u64,
 ) -> Result<Recovered, LogError> {
-    std::fs::create_dir_all(directory).map_err(disk_error(directory))?;
-    if let Some(parent) = directory.parent() {
-        sync_directory(parent)?;
-    }
+    create_directory(&*disk, directory)?;
     let reader = Reader::new();
-    let mut number = 0;
-    while segment_path(directory, number).exists() {
-        reader.add_segment(&segment_path(directory, number))?;
-        number += 1;
+    let mut count = 0;
+    while disk.exists(&segment_path(directory, count)) {
+        let path = segment_path(directory, count);
+        reader.add_segment(disk.open(&path).map_err(disk_error(&path))?, path);
+        count += 1;
     }
-    refuse_gaps(directory, number)?;
-    let last = if let Some(last) = number.checked_sub(1) {
-        drop_unfinished_segment(directory, kind, &reader, last)?
-    } else {
-        let (_, path) = create_segment(directory, kind, 0, 0)?;
-        reader.add_segment(&path)?;
-        0
+    refuse_gaps(&*disk, directory, count)?;
+    let is_unfinished = match count.checked_sub(1) {
+        Some(last) => is_unfinished_segment(&reader, last)?,
+        None => false,
     };
-    for number in 0..=last {
+    if is_unfinished {
+        reader.remove_last_segment();
+        count -= 1;
+    }
+    for number in 0..count {
         check_header(directory, kind, &reader, number)?;
     }
-    let (tail, dropped_bytes) = find_tail(directory, &reader, last, acknowledged)?;
+    let (mut tail, dropped_bytes) = match count.checked_sub(1) {
+        Some(last) if is_unfinished => (find_whole(&reader, last)?.behind(), 0),
+        Some(last) => find_tail(&reader, last)?,
+        None => (Tail::EMPTY, 0),
+    };
+    refuse_loss(directory, &tail, acknowledged)?;
+    // Until here, nothing was changed.
+    if tail.length == 0 {
+        let (file, path) = create_segment(&*disk, directory, kind, count, tail.next_position)?;
+        reader.add_segment(file, path);
+        tail.length = SEGMENT_HEADER as u64;
+    } else {
+        secure(&*disk, directory, &reader, &tail, dropped_bytes)?;
+    }
     // As long as the segment never exceeds u32 offsets, locations stay 12 bytes.
     let segment_bytes_max = segment_bytes_max.min(u64::from(u32::MAX) / 2);
-    let writer = Writer::resume(directory, kind, segment_bytes_max, reader.clone(), &tail)?;
+    let writer = Writer::resume(disk, directory, kind, segment_bytes_max, reader.clone(), &tail)?;
     Ok(Recovered { writer, reader, dropped_bytes })
 }
 
+/// Creates the directory of a log, durably: it may be new, and the one above it too.
+fn create_directory(disk: &dyn Disk, directory: &Path) -> Result<(), LogError> {
+    disk.create_directory(directory).map_err(disk_error(directory))?;
+    let above = directory.ancestors().skip(1).take(2);
+    for above in above.filter(|above| !above.as_os_str().is_empty()) {
+        disk.sync_directory(above).map_err(disk_error(above))?;
+    }
+    Ok(())
+}
+
 /// A segment file beyond a missing one means that files were lost.
-fn refuse_gaps(directory: &Path, count: u32) -> Result<(), LogError> {
-    let entries = std::fs::read_dir(directory).map_err(disk_error(directory))?;
-    for entry in entries {
-        let path = entry.map_err(disk_error(directory))?.path();
+fn refuse_gaps(disk: &dyn Disk, directory: &Path, count: u32) -> Result<(), LogError> {
+    for name in disk.list(directory).map_err(disk_error(directory))? {
+        let path = directory.join(name);
         let is_segment = path.extension().is_some_and(|extension| extension == "seg");
         let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u32>().ok());
         if is_segment && number.is_none_or(|number| number >= count) {
@@ -75,22 +99,16 @@ fn refuse_gaps(directory: &Path, count: u32) -> Result<(), LogError> {
     Ok(())
 }
 
-/// A crash while a segment was created leaves a file shorter than its header: create it again.
-fn drop_unfinished_segment(
-    directory: &Path,
-    kind: LogKind,
-    reader: &Reader,
-    last: u32,
-) -> Result<u32, LogError> {
-    if reader.segment_length(last)? > SEGMENT_HEADER as u64 || reader.segment_header(last).is_ok() {
-        return Ok(last);
+/// Whether a crash while the segment was created left it without a header, and so without groups.
+fn is_unfinished_segment(reader: &Reader, last: u32) -> Result<bool, LogError> {
+    if reader.segment_length(last)? > SEGMENT_HEADER as u64 {
+        return Ok(false);
     }
-    let first_position = match last.checked_sub(1) {
-        Some(before) => find_whole(reader, before)?.next_position,
-        None => 0,
-    };
-    create_segment(directory, kind, last, first_position)?;
-    Ok(last)
+    match reader.segment_header(last) {
+        Ok(_) => Ok(false),
+        Err(LogError::Damaged { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 fn check_header(
@@ -110,26 +128,12 @@ fn check_header(
     Ok(())
 }
 
-/// Finds the end of the last segment and cuts off an unfinished last group.
-fn find_tail(
-    directory: &Path,
-    reader: &Reader,
-    segment: u32,
-    acknowledged: u64,
-) -> Result<(Tail, u64), LogError> {
+/// Finds the end of the last segment; the second value is the length of an unfinished last group.
+fn find_tail(reader: &Reader, segment: u32) -> Result<(Tail, u64), LogError> {
     let (mut tail, length) = walk(reader, segment)?;
-    if tail.next_position < acknowledged {
-        let problem = format!(
-            "sound groups end at position {}, but {acknowledged} events or entries were \
-             acknowledged: restore the log, or delete views/ to go on without what is lost",
-            tail.next_position
-        );
-        return Err(reader.damaged(segment, tail.length, &problem));
-    }
     let dropped = length - tail.length;
     if dropped > 0 {
         refuse_groups_behind(reader, segment, tail.length, length)?;
-        truncate(directory, segment, tail.length)?;
     }
     if tail.recorded_at == i64::MIN
         && let Some(before) = segment.checked_sub(1)
@@ -142,6 +146,45 @@ fn find_tail(
         tail.recorded_at = whole.recorded_at;
     }
     Ok((tail, dropped))
+}
+
+/// What was acknowledged must be there.
+fn refuse_loss(directory: &Path, tail: &Tail, acknowledged: u64) -> Result<(), LogError> {
+    if tail.next_position >= acknowledged {
+        return Ok(());
+    }
+    let problem = format!(
+        "sound groups end at position {}, but {acknowledged} events or entries were acknowledged: \
+         restore the log, or delete views/ to go on without what is lost",
+        tail.next_position
+    );
+    Err(LogError::Damaged {
+        path: segment_path(directory, tail.segment),
+        offset: tail.length,
+        problem,
+    })
+}
+
+/// Cuts off an unfinished last group, and makes what is left of the last segment durable.
+fn secure(
+    disk: &dyn Disk,
+    directory: &Path,
+    reader: &Reader,
+    tail: &Tail,
+    dropped_bytes: u64,
+) -> Result<(), LogError> {
+    let (file, path) = reader.file(tail.segment)?;
+    if dropped_bytes > 0 {
+        file.set_length(tail.length).map_err(disk_error(&path))?;
+    }
+    // The process before may have ended between writing the last group and syncing it, or a sync
+    // may have failed, after which the system takes pages for clean that are not on disk. So the
+    // group is written once more, before anybody is shown it.
+    let length = usize::try_from(tail.length - tail.last_group).unwrap_or(usize::MAX);
+    let last = reader.bytes(tail.segment, tail.last_group, length)?;
+    file.write_all_at(&last, tail.last_group).map_err(disk_error(&path))?;
+    file.sync_data().map_err(disk_error(&path))?;
+    disk.sync_directory(directory).map_err(disk_error(directory))
 }
 
 /// The end of a segment before the last: it was on disk before the next one was created, so
@@ -160,6 +203,7 @@ fn walk(reader: &Reader, segment: u32) -> Result<(Tail, u64), LogError> {
     let length = reader.segment_length(segment)?;
     let mut tail = Tail {
         segment,
+        last_group: 0,
         length: SEGMENT_HEADER as u64,
         next_position: reader.segment_header(segment)?.first_position,
         recorded_at: i64::MIN,
@@ -169,6 +213,7 @@ fn walk(reader: &Reader, segment: u32) -> Result<(Tail, u64), LogError> {
         if header.first_position != tail.next_position {
             return Err(reader.damaged(segment, tail.length, "a group is out of order"));
         }
+        tail.last_group = tail.length;
         tail.length += GROUP_HEADER as u64 + u64::from(header.payload_length);
         tail.next_position += u64::from(header.frames);
         tail.recorded_at = header.recorded_at;
@@ -209,17 +254,11 @@ fn refuse_groups_behind(
     Ok(())
 }
 
-fn truncate(directory: &Path, segment: u32, length: u64) -> Result<(), LogError> {
-    let path = segment_path(directory, segment);
-    let file = OpenOptions::new().write(true).open(&path).map_err(disk_error(&path))?;
-    file.set_len(length).map_err(disk_error(&path))?;
-    file.sync_all().map_err(disk_error(&path))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Draft, FrameKind, StreamAlias};
     use super::*;
+    use crate::disk::RealDisk;
 
     fn drafts(count: u64, size: usize) -> Vec<Draft> {
         (0..count)
@@ -234,7 +273,7 @@ mod tests {
     }
 
     fn filled(directory: &Path, groups: usize) {
-        let mut log = open(directory, LogKind::Events, 2_000, 0).unwrap();
+        let mut log = open(RealDisk::handle(), directory, LogKind::Events, 2_000, 0).unwrap();
         for at in 0..groups {
             log.writer.append(i64::try_from(at).unwrap(), &drafts(3, 100)).unwrap();
         }
@@ -252,7 +291,7 @@ mod tests {
     fn reads_back_everything_in_order_over_several_segments() {
         let directory = tempfile::tempdir().unwrap();
         filled(directory.path(), 20);
-        let log = open(directory.path(), LogKind::Events, 2_000, 0).unwrap();
+        let log = open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 0).unwrap();
         assert_eq!(log.writer.next_position(), 60);
         assert!(log.reader.segments() > 3);
         let groups: Vec<_> = log.reader.scan(31, 60).map(Result::unwrap).collect();
@@ -269,13 +308,15 @@ mod tests {
         let path = last_segment(directory.path());
         let whole = std::fs::read(&path).unwrap();
         let before = {
-            let log = open(directory.path(), LogKind::Events, 2_000, 0).unwrap();
+            let log =
+                open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 0).unwrap();
             log.writer.next_position()
         };
         let group = 36 + 3 * 128;
         for cut in 1..group {
             std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
-            let log = open(directory.path(), LogKind::Events, 2_000, 0).unwrap();
+            let log =
+                open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 0).unwrap();
             assert_eq!(log.writer.next_position(), before - 3, "cut {cut}");
             assert_eq!(log.dropped_bytes, (group - cut) as u64);
         }
@@ -289,7 +330,9 @@ mod tests {
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[SEGMENT_HEADER + 50] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
-        let error = open(directory.path(), LogKind::Events, 2_000, 0).unwrap_err().to_string();
+        let error = open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 0)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("at byte 32") && error.contains("damaged group"), "{error}");
     }
 
@@ -301,10 +344,12 @@ mod tests {
         let mut bytes = std::fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         std::fs::write(&path, &bytes).unwrap();
-        let error = open(directory.path(), LogKind::Events, 2_000, 6).unwrap_err().to_string();
+        let error = open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 6)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("end at position 3, but 6"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "nothing was changed");
-        let log = open(directory.path(), LogKind::Events, 2_000, 3).unwrap();
+        let log = open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 3).unwrap();
         assert_eq!(log.writer.next_position(), 3);
     }
 
@@ -313,7 +358,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         filled(directory.path(), 20);
         std::fs::remove_file(segment_path(directory.path(), 1)).unwrap();
-        let error = open(directory.path(), LogKind::Events, 2_000, 0).unwrap_err().to_string();
+        let error = open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 0)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("segment 00000001 is missing"), "{error}");
     }
 
@@ -325,7 +372,7 @@ mod tests {
         let number: u32 = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
         let next = segment_path(directory.path(), number + 1);
         std::fs::write(&next, b"CHART").unwrap();
-        let log = open(directory.path(), LogKind::Events, 2_000, 0).unwrap();
+        let log = open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 0).unwrap();
         assert_eq!(log.writer.next_position(), 60);
         assert_eq!(log.writer.stamp(0), 19);
     }

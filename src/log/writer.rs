@@ -1,8 +1,7 @@
 //! The one writer of a log.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::format::{
     FORMAT, FrameView, GROUP_HEADER, GroupHeader, SEGMENT_HEADER, SegmentHeader, frame_length,
@@ -10,15 +9,17 @@ use super::format::{
 };
 use super::reader::Reader;
 use super::{FrameKind, Location, LogError, LogKind, StreamAlias, disk_error};
+use crate::disk::{Disk, DiskFile};
 
 /// Appends groups; at most one exists per log.
 #[derive(Debug)]
 pub struct Writer {
+    disk: Arc<dyn Disk>,
     directory: PathBuf,
     kind: LogKind,
     segment_bytes_max: u64,
     reader: Reader,
-    file: File,
+    file: Arc<dyn DiskFile>,
     path: PathBuf,
     segment: u32,
     /// Bytes in the current segment.
@@ -60,22 +61,38 @@ pub struct Written {
 /// What a writer goes on from.
 pub(super) struct Tail {
     pub segment: u32,
+    /// Where its last group starts; without groups, where its header does.
+    pub last_group: u64,
+    /// Where its last group ends.
     pub length: u64,
     pub next_position: u64,
     pub recorded_at: i64,
 }
 
+impl Tail {
+    /// The end of a log that is to be created.
+    pub const EMPTY: Self =
+        Self { segment: 0, last_group: 0, length: 0, next_position: 0, recorded_at: i64::MIN };
+
+    /// The start of the segment behind that one, which is to be created.
+    pub fn behind(&self) -> Self {
+        let Self { next_position, recorded_at, .. } = *self;
+        Self { segment: self.segment + 1, last_group: 0, length: 0, next_position, recorded_at }
+    }
+}
+
 impl Writer {
     pub(super) fn resume(
+        disk: Arc<dyn Disk>,
         directory: &Path,
         kind: LogKind,
         segment_bytes_max: u64,
         reader: Reader,
         tail: &Tail,
     ) -> Result<Self, LogError> {
-        let path = segment_path(directory, tail.segment);
-        let file = OpenOptions::new().append(true).open(&path).map_err(disk_error(&path))?;
+        let (file, path) = reader.file(tail.segment)?;
         Ok(Self {
+            disk,
             directory: directory.to_owned(),
             kind,
             segment_bytes_max,
@@ -155,7 +172,7 @@ impl Writer {
             place.copy_from_slice(&header.encode());
         }
         let group = self.location(self.length, bytes.len())?;
-        self.file.write_all(&bytes).map_err(disk_error(&self.path))?;
+        self.file.write_all_at(&bytes, self.length).map_err(disk_error(&self.path))?;
         self.file.sync_data().map_err(disk_error(&self.path))?;
         self.length += group_length;
         let first_position = self.next_position;
@@ -177,8 +194,9 @@ impl Writer {
 
     fn rotate(&mut self) -> Result<(), LogError> {
         let number = self.segment + 1;
-        let (file, path) = create_segment(&self.directory, self.kind, number, self.next_position)?;
-        self.reader.add_segment(&path)?;
+        let (file, path) =
+            create_segment(&*self.disk, &self.directory, self.kind, number, self.next_position)?;
+        self.reader.add_segment(Arc::clone(&file), path.clone());
         (self.file, self.path) = (file, path);
         self.segment = number;
         self.length = SEGMENT_HEADER as u64;
@@ -192,25 +210,17 @@ pub(super) fn segment_path(directory: &Path, number: u32) -> PathBuf {
 
 /// Creates a segment, durably: header and directory entry are on disk when this returns.
 pub(super) fn create_segment(
+    disk: &dyn Disk,
     directory: &Path,
     kind: LogKind,
     number: u32,
     first_position: u64,
-) -> Result<(File, PathBuf), LogError> {
+) -> Result<(Arc<dyn DiskFile>, PathBuf), LogError> {
     let path = segment_path(directory, number);
     let header = SegmentHeader { format: FORMAT, kind: kind as u8, number, first_position };
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .open(&path)
-        .map_err(disk_error(&path))?;
-    file.write_all(&header.encode()).map_err(disk_error(&path))?;
-    file.sync_all().map_err(disk_error(&path))?;
-    sync_directory(directory)?;
+    let file = disk.create(&path).map_err(disk_error(&path))?;
+    file.write_all_at(&header.encode(), 0).map_err(disk_error(&path))?;
+    file.sync_data().map_err(disk_error(&path))?;
+    disk.sync_directory(directory).map_err(disk_error(directory))?;
     Ok((file, path))
-}
-
-pub(super) fn sync_directory(directory: &Path) -> Result<(), LogError> {
-    File::open(directory).and_then(|handle| handle.sync_all()).map_err(disk_error(directory))
 }

@@ -52,7 +52,7 @@ impl DataDirectory {
     ///
     /// [`DirectoryError`], all variants but `Missing`.
     pub fn open(root: &Path) -> Result<Self, DirectoryError> {
-        std::fs::create_dir_all(root).map_err(disk(root))?;
+        create_root(root).map_err(disk(root))?;
         let path = root.join("LOCK");
         let lock = OpenOptions::new()
             .create(true)
@@ -106,6 +106,16 @@ impl DataDirectory {
 /// [`DirectoryError::Missing`] when no server has been started there yet.
 pub fn read_local_issuer_secret(root: &Path) -> Result<[u8; KEY_BYTES], DirectoryError> {
     read_secret(root)
+}
+
+/// Creates the directory if it is not there; its name is then durable.
+fn create_root(root: &Path) -> std::io::Result<()> {
+    if root.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(root)?;
+    let above = root.parent().filter(|above| !above.as_os_str().is_empty());
+    File::open(above.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn check_format(root: &Path) -> Result<(), DirectoryError> {

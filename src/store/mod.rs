@@ -37,6 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::clock::Instant;
+use crate::disk::Disk;
 use crate::log::committer::{Committer, Limits};
 use crate::log::{self, LogKind, Reader};
 use crate::view::{self, Views};
@@ -44,6 +45,8 @@ use crate::view::{self, Views};
 /// Sizes and names of a store.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Where the logs are written; the views lie on the machine's own file system.
+    pub disk: Arc<dyn Disk>,
     /// Bytes after which a new segment begins.
     pub segment_bytes_max: u64,
     /// Commands that may wait for a log.
@@ -101,7 +104,13 @@ impl Store {
         // What the views have applied was acknowledged: the logs must hold at least that.
         let applied = views.view();
         let open = |name: &str, kind, acknowledged| {
-            log::open(&directory.log(name), kind, options.segment_bytes_max, acknowledged)
+            let (disk, path) = (Arc::clone(&options.disk), directory.log(name));
+            let log = log::open(disk, &path, kind, options.segment_bytes_max, acknowledged)?;
+            if log.dropped_bytes > 0 {
+                let bytes = log.dropped_bytes;
+                tracing::warn!(log = name, bytes, "an unfinished last group was dropped");
+            }
+            Ok::<_, StoreError>(log)
         };
         let events = open("events", LogKind::Events, applied.applied_events()?)?;
         let access = open("access", LogKind::Access, applied.applied_access()?)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chartlog::auth::{Caller, Grant, Scopes};
 use chartlog::chart::Actor;
+use chartlog::disk::RealDisk;
 use chartlog::fhir::criteria::{Criteria, parse_query};
 use chartlog::fhir::{ResourceKey, ResourceType};
 use chartlog::json::Document;
@@ -18,6 +19,7 @@ use crate::history::{Condition, Op, Transaction};
 /// Sizes small enough that segments roll and snapshots are taken within one short history.
 pub fn options(snapshot_events_min: u64, segment_bytes_max: u64) -> Options {
     Options {
+        disk: RealDisk::handle(),
         segment_bytes_max,
         queue_commands_max: 4_096,
         group_bytes_max: 1 << 20,
