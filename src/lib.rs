@@ -29,6 +29,8 @@ pub mod fhir;
 pub mod http;
 pub mod json;
 pub mod log;
+pub mod seal;
 pub mod store;
 pub mod telemetry;
+pub mod vault;
 pub mod view;

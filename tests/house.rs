@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What is in `src/`, in the order in which data passes through it. Each may use only what stands
 /// below it.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 14] = [
     "main",
     "cli",
     "telemetry",
@@ -21,6 +21,8 @@ const ORDER: [&str; 12] = [
     "auth",
     "chart",
     "fhir",
+    "vault",
+    "seal",
     "log",
     "json",
 ];

@@ -10,6 +10,7 @@ use chartlog::disk::RealDisk;
 use chartlog::fhir::ResourceType;
 use chartlog::json::Document;
 use chartlog::store::{Action, Change, DataDirectory, Options, Store, Target, Write};
+use chartlog::vault::MasterKeySource;
 use chartlog::view;
 
 /// Opens the store in a directory, or creates it there.
@@ -17,6 +18,9 @@ pub fn open(root: &Path) -> Arc<Store> {
     let config = Config::default().store;
     let options = Options {
         disk: RealDisk::handle(),
+        master_key: MasterKeySource::File(root.join("master.key")),
+        variable: |_| None,
+        seals: true,
         segment_bytes_max: config.segment_bytes_max,
         queue_commands_max: config.queue_commands_max,
         group_bytes_max: config.group_bytes_max as usize,

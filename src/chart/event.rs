@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fhir::{ResourceId, ResourceKey};
+use crate::fhir::ResourceKey;
 
 /// Version of the envelope's fields; raised when their meaning changes, read forever.
 pub const SCHEMA: u8 = 1;
@@ -135,6 +135,16 @@ pub struct IdempotencyMark {
     pub request: String,
 }
 
+/// Who caused an event: stated in it, or only in an earlier one of the same commit and chart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Stated {
+    /// Here.
+    Here(Actor),
+    /// In the event of the same chart that many versions before.
+    Before(u64),
+}
+
 /// What an event says beside the body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
@@ -143,71 +153,92 @@ pub struct Envelope {
     /// Name of the event.
     #[serde(rename = "type")]
     pub event_type: EventType,
-    /// The patient whose chart this is, `None` in the directory.
+    /// The patient whose chart this is: only in the events about the chart itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patient: Option<String>,
     /// The resource it is about, `None` for events about the chart alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
+    /// The resource's version that it brings, if not the first.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub version: u64,
+    /// Position of the resource's first event, if this is not it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
     /// How many frames before this one the home event of the resource stands; `None` at home.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<u32>,
     /// Who caused it.
-    pub actor: Actor,
+    pub actor: Stated,
     /// Idempotency key of the commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency: Option<IdempotencyMark>,
 }
 
+fn first() -> u64 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_first(version: &u64) -> bool {
+    *version == first()
+}
+
 impl Envelope {
+    /// An envelope about no resource.
+    #[must_use]
+    pub fn new(event_type: EventType, actor: Actor) -> Self {
+        Self {
+            schema: SCHEMA,
+            event_type,
+            patient: None,
+            resource: None,
+            version: first(),
+            number: None,
+            home: None,
+            actor: Stated::Here(actor),
+            idempotency: None,
+        }
+    }
+
     /// The resource as a key.
     #[must_use]
     pub fn key(&self) -> Option<ResourceKey> {
         self.resource.as_deref().and_then(|text| text.parse().ok())
     }
-
-    /// The patient as an id.
-    #[must_use]
-    pub fn patient_id(&self) -> Option<ResourceId> {
-        self.patient.as_deref().and_then(|text| text.parse().ok())
-    }
 }
 
-/// The payload of an event's frame: lengths, the envelope as JSON, the body's stored form.
-///
-/// `envelope length u32 | splice u32 | envelope | body`, little-endian; `splice` is where the
-/// version and the time go into the body when it is served.
+/// What an event's frame holds: the envelope as JSON, and behind a line feed the resource in its
+/// stored form (compact JSON, without line feeds), if the event brings one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payload<'a> {
     /// The envelope, JSON.
     pub envelope: &'a [u8],
-    /// Offset in `body`.
-    pub splice: u32,
     /// The stored form of the resource; empty for events without a body.
     pub body: &'a [u8],
 }
 
 impl<'a> Payload<'a> {
-    /// The bytes of a frame.
+    /// The bytes of a payload.
     #[must_use]
-    pub fn encode(envelope: &Envelope, splice: u32, body: &[u8]) -> Vec<u8> {
+    pub fn encode(envelope: &Envelope, body: &[u8]) -> Vec<u8> {
         // Strings and numbers only: this serialisation cannot fail.
-        let envelope = serde_json::to_vec(envelope).unwrap_or_default();
-        let mut out = Vec::with_capacity(8 + envelope.len() + body.len());
-        out.extend_from_slice(&u32::try_from(envelope.len()).unwrap_or(u32::MAX).to_le_bytes());
-        out.extend_from_slice(&splice.to_le_bytes());
-        out.extend_from_slice(&envelope);
-        out.extend_from_slice(body);
+        let mut out = serde_json::to_vec(envelope).unwrap_or_default();
+        if !body.is_empty() {
+            out.reserve_exact(1 + body.len());
+            out.push(b'\n');
+            out.extend_from_slice(body);
+        }
         out
     }
 
-    /// Takes a frame's payload apart; `None` when it is not an event's.
+    /// Takes a payload apart.
     #[must_use]
-    pub fn decode(bytes: &'a [u8]) -> Option<Self> {
-        let (length, rest) = bytes.split_first_chunk::<4>()?;
-        let (splice, rest) = rest.split_first_chunk::<4>()?;
-        let (envelope, body) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-        Some(Self { envelope, splice: u32::from_le_bytes(*splice), body })
+    pub fn decode(bytes: &'a [u8]) -> Self {
+        let end = memchr::memchr(b'\n', bytes);
+        let (envelope, body) =
+            end.and_then(|end| bytes.split_at_checked(end)).unwrap_or((bytes, &[]));
+        Self { envelope, body: body.get(1..).unwrap_or_default() }
     }
 
     /// The envelope, read.
@@ -227,21 +258,20 @@ mod tests {
     #[test]
     fn an_event_reads_back() {
         let key: ResourceKey = "Observation/o1".parse().unwrap();
-        let envelope = Envelope {
-            schema: SCHEMA,
-            event_type: EventType::of(&key, Happening::Amended),
-            patient: Some("p1".into()),
-            resource: Some(key.to_string()),
-            home: None,
-            actor: Actor { subject: "s".into(), issuer: "i".into(), ..Actor::default() },
-            idempotency: None,
-        };
-        let bytes = Payload::encode(&envelope, 7, b"{}");
-        let payload = Payload::decode(&bytes).unwrap();
-        assert_eq!((payload.splice, payload.body), (7, &b"{}"[..]));
-        assert_eq!(payload.envelope().unwrap(), envelope);
+        let actor = Actor { subject: "s".into(), issuer: "i".into(), ..Actor::default() };
+        let mut envelope = Envelope::new(EventType::of(&key, Happening::Amended), actor);
+        envelope.resource = Some(key.to_string());
+        for (version, actor) in [(1, envelope.actor.clone()), (3, Stated::Before(7))] {
+            envelope.version = version;
+            envelope.actor = actor;
+            for body in [&b""[..], b"{}"] {
+                let bytes = Payload::encode(&envelope, body);
+                let payload = Payload::decode(&bytes);
+                assert_eq!(payload.body, body);
+                assert_eq!(payload.envelope().unwrap(), envelope);
+            }
+        }
         assert_eq!(envelope.event_type.to_string(), "Observation.amended");
         assert_eq!(envelope.key(), Some(key));
-        assert_eq!(Payload::decode(&bytes[..20]), None);
     }
 }

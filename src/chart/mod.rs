@@ -15,5 +15,5 @@ pub mod event;
 pub mod manifest;
 
 pub use decide::{Current, Drafted, Wish, decide};
-pub use event::{Actor, Envelope, EventType, Happening, IdempotencyMark, Payload};
+pub use event::{Actor, Envelope, EventType, Happening, IdempotencyMark, Payload, Stated};
 pub use manifest::Manifest;

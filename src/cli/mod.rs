@@ -102,13 +102,15 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
+fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {
+    crate::config::load(overrides, variable, |path| std::fs::read_to_string(path))
+}
+
 /// The one place that looks at the environment of the process; only `CHARTLOG_TOKEN`, which is no
 /// setting, is read by clap.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {
-    let environment =
-        |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    crate::config::load(overrides, environment, |path| std::fs::read_to_string(path))
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

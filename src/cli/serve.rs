@@ -14,6 +14,7 @@ use crate::demo;
 use crate::disk::RealDisk;
 use crate::http::{self, Running};
 use crate::store::{self, DataDirectory, Store};
+use crate::vault::MasterKeySource;
 use crate::view;
 
 /// Scopes of the token that `--demo` prints.
@@ -73,6 +74,9 @@ impl Served {
         let verifier = verifier(config, &issuer)?;
         let options = store::Options {
             disk: RealDisk::handle(),
+            master_key: master_key(config)?,
+            variable: super::variable,
+            seals: true,
             segment_bytes_max: config.store.segment_bytes_max,
             queue_commands_max: config.store.queue_commands_max,
             group_bytes_max: usize::try_from(config.store.group_bytes_max).unwrap_or(usize::MAX),
@@ -95,6 +99,11 @@ impl Served {
         };
         http::start(self.listener, self.store, self.verifier, options).map_err(Failure::failed)
     }
+}
+
+/// Where the master key of a data directory comes from.
+fn master_key(config: &Config) -> Result<MasterKeySource, Failure> {
+    config.vault.master_key(&config.store.data).parse().map_err(Failure::usage)
 }
 
 fn verifier(config: &Config, local: &LocalIssuer) -> Result<Verifier, Failure> {

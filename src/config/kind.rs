@@ -18,6 +18,8 @@ pub enum Kind {
     Url,
     /// A path of the file system.
     Path,
+    /// Where a key comes from, or nothing.
+    KeySource,
     /// True or false.
     Switch,
     /// A whole number in this range.
@@ -44,9 +46,12 @@ impl Kind {
                 let names = text.split(',').map(|name| Value::from(name.trim()));
                 Cow::Owned(Value::Array(names.collect()).to_string())
             }
-            Self::Address | Self::Url | Self::Path | Self::Choice(_) | Self::Filter => {
-                Cow::Owned(Value::from(text).to_string())
-            }
+            Self::Address
+            | Self::Url
+            | Self::Path
+            | Self::KeySource
+            | Self::Choice(_)
+            | Self::Filter => Cow::Owned(Value::from(text).to_string()),
         }
     }
 
@@ -56,6 +61,10 @@ impl Kind {
             (Self::Number(range), Value::Integer(number)) => range.contains(number),
             (Self::Url, Value::String(url)) => url.is_empty() || is_base_url(url),
             (Self::Path, Value::String(path)) => !path.is_empty(),
+            (Self::KeySource, Value::String(source)) => {
+                let begins = |start: &str| source.len() > start.len() && source.starts_with(start);
+                source.is_empty() || ["file:", "env:", "command:"].into_iter().any(begins)
+            }
             (Self::Filter, Value::String(filter)) => {
                 !filter.trim().is_empty() && EnvFilter::try_new(filter).is_ok()
             }
@@ -77,6 +86,7 @@ impl fmt::Display for Kind {
                  (http or https; no query, fragment or credentials)"
             }
             Self::Path => "a path, such as \"./data\"",
+            Self::KeySource => "empty, file:PATH, env:NAME or command:COMMAND",
             Self::Switch => "true or false",
             Self::Number(range) => {
                 let (low, high) = (grouped(*range.start()), grouped(*range.end()));

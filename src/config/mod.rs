@@ -37,6 +37,7 @@ mod source;
 mod store;
 #[cfg(test)]
 mod tests;
+mod vault;
 
 pub use auth::{Algorithm, AuthConfig, Issuer, IssuerKey};
 pub use demo::DemoConfig;
@@ -49,6 +50,7 @@ pub use server::ServerConfig;
 pub use show::{example, in_force, option_help};
 pub use source::{Source, Sources};
 pub use store::StoreConfig;
+pub use vault::VaultConfig;
 
 /// Everything the program can be told, one part per concern.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Where charts are kept, and how much memory and disk their keeping may take.
     pub store: StoreConfig,
+    /// Where the key to all keys comes from.
+    pub vault: VaultConfig,
     /// Whose tokens are believed.
     pub auth: AuthConfig,
     /// What one request or one client may ask for.

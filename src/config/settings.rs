@@ -8,6 +8,7 @@ use super::setting::{Field, Setting};
 pub static SECTIONS: &[(&str, &str)] = &[
     ("server", "Where the server listens, and with how many threads."),
     ("store", "Where charts are kept, and how much memory and disk their keeping may take."),
+    ("vault", "Where the key to all keys comes from."),
     ("auth", "Whose tokens are believed."),
     ("limits", "What one request or one client may ask for."),
     ("log", "What the process writes to stderr."),
@@ -73,6 +74,14 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Number(1..=1 << 20),
         "Events in a chart since its last snapshot before a new one is stored",
         |config| &mut config.store.snapshot_events_min,
+    ),
+    setting(
+        "vault.master_key",
+        Kind::KeySource,
+        "Where the master key is: file:PATH, env:NAME (a variable), or command:COMMAND (a shell\n\
+         command that prints it); 32 bytes in base64. Empty: DATA/vault/master.key, made at the\n\
+         first start",
+        |config| &mut config.vault.master_key,
     ),
     setting(
         "auth.local_issuer",

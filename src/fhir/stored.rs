@@ -83,6 +83,26 @@ pub fn serve(bytes: &[u8], splice: u32, version: u64, last_updated: &str) -> Vec
     parts.concat()
 }
 
+/// Where version and time go into the bytes of a [`StoredForm`]: the brace that closes `meta`.
+#[must_use]
+pub fn splice_of(bytes: &[u8]) -> Option<u32> {
+    // Type and id stand before it, and hold no braces.
+    let start = memchr::memchr(b'{', bytes.get(1..)?)? + 1;
+    let (mut depth, mut is_text, mut is_escaped) = (0u32, false, false);
+    for (at, byte) in bytes.iter().enumerate().skip(start) {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'{' if !is_text => depth += 1,
+            b'}' if !is_text && depth == 1 => return u32::try_from(at).ok(),
+            b'}' if !is_text => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Members of `meta` that the server assigns, and their siblings for extensions.
 fn is_assigned(name: &str) -> bool {
     matches!(name, "versionId" | "lastUpdated" | "_versionId" | "_lastUpdated")
@@ -136,6 +156,7 @@ mod tests {
         for (sent, bytes, served) in cases {
             let form = stored(sent);
             assert_eq!(String::from_utf8(form.bytes.clone()).unwrap(), bytes);
+            assert_eq!(splice_of(&form.bytes), Some(form.splice));
             let response = serve(&form.bytes, form.splice, 3, "now");
             assert_eq!(String::from_utf8(response.clone()).unwrap(), served);
             assert_eq!(response.capacity(), response.len());

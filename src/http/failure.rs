@@ -227,7 +227,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let fault = match &error {
             StoreError::NotFound(_) => Fault::NotFound,
-            StoreError::Gone { .. } => Fault::Gone,
+            StoreError::Gone { .. } | StoreError::Erased => Fault::Gone,
             StoreError::Denied(_) => Fault::Forbidden,
             StoreError::Precondition { .. } => Fault::Precondition,
             StoreError::Conflict { .. } => Fault::Conflict,
@@ -237,6 +237,8 @@ impl From<StoreError> for Failure {
             StoreError::Unknown => Fault::Unknown,
             StoreError::Invalid(problems) => return Self::invalid(problems.clone()),
             StoreError::Log(_)
+            | StoreError::Vault(_)
+            | StoreError::Seal(_)
             | StoreError::View(_)
             | StoreError::System(_)
             | StoreError::Unreadable(_) => {

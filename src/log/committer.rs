@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Draft, LogError, Writer, Written};
+use super::{Frame, LogError, Writer, Written};
 
 /// Groups that may be on disk and not yet visible.
 const GROUPS_IN_FLIGHT: usize = 2;
@@ -51,16 +51,16 @@ pub struct OpenGroup {
     /// Its time, microseconds since 1970.
     pub recorded_at: i64,
     /// Its frames so far.
-    pub drafts: Vec<Draft>,
+    pub frames: Vec<Frame>,
     bytes: usize,
 }
 
 impl OpenGroup {
     /// Adds a frame and returns its position.
-    pub fn add(&mut self, draft: Draft) -> u64 {
-        let position = self.first_position + self.drafts.len() as u64;
-        self.bytes += draft.payload.len();
-        self.drafts.push(draft);
+    pub fn add(&mut self, frame: Frame) -> u64 {
+        let position = self.first_position + self.frames.len() as u64;
+        self.bytes += frame.length();
+        self.frames.push(frame);
         position
     }
 }
@@ -211,7 +211,7 @@ fn order<C, A>(
         let mut group = OpenGroup {
             first_position: writer.next_position(),
             recorded_at: writer.stamp(now().max(earliest)),
-            drafts: Vec::new(),
+            frames: Vec::new(),
             bytes: 0,
         };
         let mut admitted = vec![book.admit(first, &mut group)];
@@ -219,10 +219,10 @@ fn order<C, A>(
             let Ok(next) = commands.try_recv() else { break };
             admitted.push(book.admit(next, &mut group));
         }
-        let written = if group.drafts.is_empty() {
+        let written = if group.frames.is_empty() {
             Ok(None)
         } else {
-            writer.append(group.recorded_at, &group.drafts).map(Some)
+            writer.append(group.recorded_at, &group.frames).map(Some)
         };
         if groups.send((written, admitted)).is_err() {
             return;
@@ -243,7 +243,7 @@ fn make_visible<A>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FrameKind, LogKind, StreamAlias, open};
+    use super::super::{Content, FrameKind, LogKind, StreamAlias, open};
     use super::*;
     use crate::disk::RealDisk;
 
@@ -254,13 +254,12 @@ mod tests {
         type Admitted = (SyncSender<i64>, i64);
 
         fn admit(&mut self, reply: SyncSender<i64>, group: &mut OpenGroup) -> Self::Admitted {
-            let version = group.first_position + group.drafts.len() as u64 + 1;
-            group.add(Draft {
+            group.add(Frame {
                 kind: FrameKind::Access,
                 last_of_commit: true,
                 alias: StreamAlias::NONE,
-                version,
-                payload: Vec::new(),
+                version: 0,
+                content: Content::clear(Vec::new()),
             });
             (reply, group.recorded_at)
         }

@@ -4,19 +4,26 @@
 //! |---|---|
 //! | segment header, 32 | magic `CHARTLOG`, format u16, log kind u8, 0 u8, segment number u32, first position u64, 0 u32, crc32c u32 of the 28 bytes before |
 //! | group header, 36 | magic `GRUP`, payload length u32, first position u64, recorded at i64 (µs since 1970), frame count u32, crc32c u32 of the payload, crc32c u32 of the 32 bytes before |
-//! | frame, 24 + payload + check | payload length u32, kind u8, codec u8, flags u8, dictionary u8, stream alias u64, stream version u64, payload, check by codec |
+//! | frame header, 50 | body length u32, kind u8, flags u8, stream version u32, stream alias u64, commitment 32 bytes |
+//! | frame body | the wrapped key if flag 2 is set, 129 bytes; then the content |
 //!
-//! Codec 0 (clear) is followed by a crc32c u32 over frame header and payload. Sealed payloads get
-//! a codec of their own, whose check is the cipher's tag and the commitment to the plaintext.
+//! Flags: 1 last of its commit, 2 a wrapped key, 4 sealed. What a sealed content and a wrapped key
+//! are is not the log's business. A content in the clear has its crc32c (with kind, flags, version
+//! and alias before it) where the commitment would be, and zeros behind. `docs/format.md` says all
+//! this for those who read a log with other programs.
 
 /// Version of the layout in this file.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
 pub const SEGMENT_HEADER: usize = 32;
 pub const GROUP_HEADER: usize = 36;
-pub const FRAME_HEADER: usize = 24;
+pub const FRAME_HEADER: usize = 50;
 const SEGMENT_MAGIC: &[u8; 8] = b"CHARTLOG";
 pub const GROUP_MAGIC: &[u8; 4] = b"GRUP";
+/// Bytes of a wrapped key.
+pub const WRAP_BYTES: usize = 129;
 const FLAG_LAST_OF_COMMIT: u8 = 1;
+const FLAG_WRAP: u8 = 2;
+const FLAG_SEALED: u8 = 4;
 
 /// Which of the two logs a segment belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,21 +47,21 @@ pub enum FrameKind {
     Access = 3,
 }
 
-/// How a payload is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Codec {
-    /// As it is, with a crc32c.
-    Clear = 0,
-}
-
 /// A random number that stands for a chart wherever bytes are in the clear. Zero: no chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct StreamAlias(pub u64);
 
 impl StreamAlias {
-    /// The alias of what belongs to no chart.
+    /// The alias of what belongs to no chart: the directory.
     pub const NONE: Self = Self(0);
+    /// The alias under which the key of the access log is kept; no frame carries it.
+    pub const ACCESS: Self = Self(1);
+
+    /// Whether charts may have it.
+    #[must_use]
+    pub fn is_of_chart(self) -> bool {
+        self > Self::ACCESS
+    }
 }
 
 impl std::fmt::Display for StreamAlias {
@@ -82,7 +89,7 @@ pub struct Location {
     pub length: u32,
 }
 
-/// One frame, read back and checked.
+/// One frame, to be written or read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// What it is.
@@ -92,63 +99,154 @@ pub struct Frame {
     /// The stream it belongs to.
     pub alias: StreamAlias,
     /// Its number in that stream, from 1.
-    pub version: u64,
-    /// The payload, opened.
-    pub payload: Vec<u8>,
+    pub version: u32,
+    /// What it says.
+    pub content: Content,
 }
 
-pub fn put_frame(out: &mut Vec<u8>, frame: FrameView<'_>) {
-    let start = out.len();
-    out.extend_from_slice(&u32::try_from(frame.payload.len()).unwrap_or(u32::MAX).to_le_bytes());
-    let flags = if frame.last_of_commit { FLAG_LAST_OF_COMMIT } else { 0 };
-    out.extend_from_slice(&[frame.kind as u8, Codec::Clear as u8, flags, 0]);
-    out.extend_from_slice(&frame.alias.0.to_le_bytes());
-    out.extend_from_slice(&frame.version.to_le_bytes());
-    out.extend_from_slice(frame.payload);
-    let check = crc32c::crc32c(out.get(start..).unwrap_or_default());
-    out.extend_from_slice(&check.to_le_bytes());
+/// What a frame says, as it is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    is_sealed: bool,
+    commitment: [u8; 32],
+    wrap: Option<Box<[u8; WRAP_BYTES]>>,
+    body: Vec<u8>,
 }
 
-/// What a writer puts into a frame.
-#[derive(Debug, Clone, Copy)]
-pub struct FrameView<'a> {
-    pub kind: FrameKind,
-    pub last_of_commit: bool,
-    pub alias: StreamAlias,
-    pub version: u64,
-    pub payload: &'a [u8],
-}
-
-/// Bytes that a frame with such a payload takes.
-pub fn frame_length(payload: usize) -> usize {
-    FRAME_HEADER + payload + 4
-}
-
-/// Reads the frame that starts `bytes`; the second value is its length.
-pub fn get_frame(bytes: &[u8]) -> Result<(Frame, usize), &'static str> {
-    let mut fields = Fields(bytes);
-    let payload_length = fields.u32().ok_or("a frame header is cut off")? as usize;
-    let [kind, codec, flags, dictionary] = fields.take().ok_or("a frame header is cut off")?;
-    let alias = StreamAlias(fields.u64().ok_or("a frame header is cut off")?);
-    let version = fields.u64().ok_or("a frame header is cut off")?;
-    let payload = fields.slice(payload_length).ok_or("a frame is longer than its place")?;
-    let check = fields.u32().ok_or("a frame is longer than its place")?;
-    let covered = bytes.get(..FRAME_HEADER + payload_length).unwrap_or_default();
-    if crc32c::crc32c(covered) != check {
-        return Err("the checksum of a frame does not match");
+impl Content {
+    /// Sealed bytes, with the commitment to what they hold.
+    #[must_use]
+    pub fn sealed(commitment: [u8; 32], body: Vec<u8>) -> Self {
+        Self { is_sealed: true, commitment, wrap: None, body }
     }
-    let kind = match kind {
-        1 => FrameKind::Chart,
-        2 => FrameKind::Directory,
-        3 => FrameKind::Access,
-        _ => return Err("a frame of unknown kind"),
-    };
-    if codec != Codec::Clear as u8 || dictionary != 0 {
-        return Err("a frame of unknown codec");
+
+    /// Bytes that anyone can read.
+    #[must_use]
+    pub fn clear(body: Vec<u8>) -> Self {
+        Self { is_sealed: false, commitment: [0; 32], wrap: None, body }
     }
-    let last_of_commit = flags & FLAG_LAST_OF_COMMIT != 0;
-    let frame = Frame { kind, last_of_commit, alias, version, payload: payload.to_vec() };
-    Ok((frame, frame_length(payload_length)))
+
+    /// The same, together with the wrapped key of its stream.
+    #[must_use]
+    pub fn with_wrap(self, wrap: [u8; WRAP_BYTES]) -> Self {
+        Self { wrap: Some(Box::new(wrap)), ..self }
+    }
+
+    /// Whether a key is needed to read it.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.is_sealed
+    }
+
+    /// The commitment to what a sealed content holds.
+    #[must_use]
+    pub fn commitment(&self) -> &[u8; 32] {
+        &self.commitment
+    }
+
+    /// The wrapped key of the stream, in its first frame.
+    #[must_use]
+    pub fn wrap(&self) -> Option<&[u8; WRAP_BYTES]> {
+        self.wrap.as_deref()
+    }
+
+    /// The bytes themselves.
+    #[must_use]
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+}
+
+impl Frame {
+    /// Bytes that the frame takes.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        FRAME_HEADER
+            + self.content.wrap.as_ref().map_or(0, |_| WRAP_BYTES)
+            + self.content.body.len()
+    }
+
+    /// Appends the frame as it stands on disk.
+    pub fn put(&self, out: &mut Vec<u8>) {
+        let content = &self.content;
+        let length = self.length() - FRAME_HEADER;
+        out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        let start = out.len();
+        let flag = |flag, is_set| if is_set { flag } else { 0 };
+        let flags = flag(FLAG_LAST_OF_COMMIT, self.last_of_commit)
+            | flag(FLAG_WRAP, content.wrap.is_some())
+            | flag(FLAG_SEALED, content.is_sealed);
+        out.extend_from_slice(&[self.kind as u8, flags]);
+        out.extend_from_slice(&self.version.to_le_bytes());
+        out.extend_from_slice(&self.alias.0.to_le_bytes());
+        if content.is_sealed {
+            out.extend_from_slice(&content.commitment);
+        } else {
+            let check = clear_check(out.get(start..).unwrap_or_default(), &content.body);
+            out.extend_from_slice(&check);
+        }
+        out.extend_from_slice(content.wrap.as_deref().map_or(&[], <[u8; WRAP_BYTES]>::as_slice));
+        out.extend_from_slice(&content.body);
+    }
+
+    /// Reads the frame that starts `bytes`; the second value is its length. The content of a
+    /// sealed frame is checked by whoever opens it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the bytes.
+    pub fn get(bytes: &[u8]) -> Result<(Self, usize), &'static str> {
+        let cut_off = "a frame header is cut off";
+        let mut fields = Fields(bytes);
+        let length = fields.u32().ok_or(cut_off)? as usize;
+        let checked = fields.0;
+        let [kind, flags] = fields.take().ok_or(cut_off)?;
+        let version = fields.u32().ok_or(cut_off)?;
+        let alias = StreamAlias(fields.u64().ok_or(cut_off)?);
+        let commitment: [u8; 32] = fields.take().ok_or(cut_off)?;
+        let mut body = Fields(fields.slice(length).ok_or("a frame is longer than its place")?);
+        let kind = match kind {
+            1 => FrameKind::Chart,
+            2 => FrameKind::Directory,
+            3 => FrameKind::Access,
+            _ => return Err("a frame of unknown kind"),
+        };
+        if flags & !(FLAG_LAST_OF_COMMIT | FLAG_WRAP | FLAG_SEALED) != 0 {
+            return Err("a frame with unknown flags");
+        }
+        let wrap = if flags & FLAG_WRAP == 0 {
+            None
+        } else {
+            Some(Box::new(body.take().ok_or("a frame is too short for its key")?))
+        };
+        let content = if flags & FLAG_SEALED != 0 {
+            Content { is_sealed: true, commitment, wrap, body: body.0.to_vec() }
+        } else {
+            if clear_check(checked.get(..CLEAR_CHECKED).unwrap_or_default(), body.0) != commitment {
+                return Err("the checksum of a frame does not match");
+            }
+            Content { is_sealed: false, commitment: [0; 32], wrap, body: body.0.to_vec() }
+        };
+        let last_of_commit = flags & FLAG_LAST_OF_COMMIT != 0;
+        Ok((Self { kind, last_of_commit, alias, version, content }, FRAME_HEADER + length))
+    }
+}
+
+/// Bytes of the header that the checksum of a clear content covers: kind, flags, version, alias.
+const CLEAR_CHECKED: usize = 14;
+
+fn clear_check(header: &[u8], body: &[u8]) -> [u8; 32] {
+    let mut check = [0; 32];
+    if let Some(place) = check.first_chunk_mut() {
+        *place = crc32c::crc32c_append(crc32c::crc32c(header), body).to_le_bytes();
+    }
+    check
+}
+
+/// The length of a frame, from the first bytes of its header.
+pub fn frame_length(header: &[u8]) -> Option<u32> {
+    let length = header.first_chunk().copied().map(u32::from_le_bytes)?;
+    length.checked_add(u32::try_from(FRAME_HEADER).ok()?)
 }
 
 /// The header of a group.
@@ -266,25 +364,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_reads_back_and_every_flipped_bit_is_found() {
-        let mut bytes = Vec::new();
-        let view = FrameView {
-            kind: FrameKind::Chart,
-            last_of_commit: true,
-            alias: StreamAlias(7),
-            version: 3,
-            payload: b"payload",
-        };
-        put_frame(&mut bytes, view);
-        let (frame, length) = get_frame(&bytes).unwrap();
-        assert_eq!(
-            (length, frame.version, frame.payload.as_slice()),
-            (bytes.len(), 3, &b"payload"[..])
-        );
-        for bit in 0..bytes.len() * 8 {
-            let mut damaged = bytes.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(get_frame(&damaged).is_err(), "bit {bit}");
+    fn a_frame_reads_back_and_every_flipped_bit_of_a_clear_one_is_found() {
+        for content in [
+            Content::clear(b"payload".to_vec()),
+            Content::sealed([3; 32], b"payload".to_vec()),
+            Content::sealed([3; 32], b"payload".to_vec()).with_wrap([4; WRAP_BYTES]),
+        ] {
+            let is_sealed = content.is_sealed();
+            let frame = Frame {
+                kind: FrameKind::Chart,
+                last_of_commit: true,
+                alias: StreamAlias(7),
+                version: 3,
+                content,
+            };
+            let mut bytes = Vec::new();
+            frame.put(&mut bytes);
+            assert_eq!(frame_length(&bytes), u32::try_from(bytes.len()).ok());
+            assert_eq!(Frame::get(&bytes), Ok((frame.clone(), frame.length())));
+            for bit in (0..bytes.len() * 8).filter(|_| !is_sealed) {
+                let mut damaged = bytes.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                let read = Frame::get(&damaged).map(|(frame, _)| frame);
+                assert!(read != Ok(frame.clone()), "bit {bit}");
+            }
         }
     }
 

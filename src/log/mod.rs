@@ -17,10 +17,10 @@ mod reader;
 mod recovery;
 mod writer;
 
-pub use format::{Codec, Frame, FrameKind, Location, LogKind, StreamAlias};
+pub use format::{Content, Frame, FrameKind, Location, LogKind, StreamAlias, WRAP_BYTES};
 pub use reader::{Group, Reader};
-pub use recovery::{Recovered, open};
-pub use writer::{Draft, Writer, Written};
+pub use recovery::{Recovered, exists, open};
+pub use writer::{Writer, Written};
 
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::format::{GROUP_HEADER, GroupHeader, SEGMENT_HEADER, frame_length, get_frame};
+use super::format::{GROUP_HEADER, GroupHeader, SEGMENT_HEADER, frame_length};
 use super::{Frame, Location, LogError, disk_error};
 use crate::disk::DiskFile;
 
@@ -76,7 +76,7 @@ impl Reader {
         let segment = self.segment(at.segment)?;
         let bytes = segment.read(u64::from(at.offset), at.length as usize)?;
         let (frame, length) =
-            get_frame(&bytes).map_err(|problem| segment.damaged(at.offset.into(), problem))?;
+            Frame::get(&bytes).map_err(|problem| segment.damaged(at.offset.into(), problem))?;
         if length == bytes.len() {
             Ok(frame)
         } else {
@@ -102,8 +102,7 @@ impl Reader {
 
     fn frame_length(&self, at: Location) -> Result<u32, LogError> {
         let bytes = self.segment(at.segment)?.read(u64::from(at.offset), 4)?;
-        let payload = bytes.first_chunk().copied().map_or(0, u32::from_le_bytes);
-        Ok(u32::try_from(frame_length(payload as usize)).unwrap_or(u32::MAX))
+        Ok(frame_length(&bytes).unwrap_or(u32::MAX))
     }
 
     /// Reads the group at a location.
@@ -214,7 +213,7 @@ impl Segment {
         let mut offset = at.offset + u32::try_from(GROUP_HEADER).unwrap_or_default();
         while !rest.is_empty() {
             let (frame, length) =
-                get_frame(rest).map_err(|problem| self.damaged(offset.into(), problem))?;
+                Frame::get(rest).map_err(|problem| self.damaged(offset.into(), problem))?;
             let length32 = u32::try_from(length).unwrap_or(u32::MAX);
             frames.push((frame, Location { segment: at.segment, offset, length: length32 }));
             offset += length32;

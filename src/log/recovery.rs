@@ -85,6 +85,12 @@ fn create_directory(disk: &dyn Disk, directory: &Path) -> Result<(), LogError> {
     Ok(())
 }
 
+/// Whether a directory holds a log.
+#[must_use]
+pub fn exists(disk: &dyn Disk, directory: &Path) -> bool {
+    disk.exists(&segment_path(directory, 0))
+}
+
 /// A segment file beyond a missing one means that files were lost.
 fn refuse_gaps(disk: &dyn Disk, directory: &Path, count: u32) -> Result<(), LogError> {
     for name in disk.list(directory).map_err(disk_error(directory))? {
@@ -256,18 +262,19 @@ fn refuse_groups_behind(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Draft, FrameKind, StreamAlias};
+    use super::super::format::FRAME_HEADER;
+    use super::super::{Content, Frame, FrameKind, StreamAlias};
     use super::*;
     use crate::disk::RealDisk;
 
-    fn drafts(count: u64, size: usize) -> Vec<Draft> {
+    fn frames(count: u32, size: usize) -> Vec<Frame> {
         (0..count)
-            .map(|version| Draft {
+            .map(|version| Frame {
                 kind: FrameKind::Chart,
                 last_of_commit: true,
                 alias: StreamAlias(1),
                 version,
-                payload: vec![b'x'; size],
+                content: Content::clear(vec![b'x'; size]),
             })
             .collect()
     }
@@ -275,7 +282,7 @@ mod tests {
     fn filled(directory: &Path, groups: usize) {
         let mut log = open(RealDisk::handle(), directory, LogKind::Events, 2_000, 0).unwrap();
         for at in 0..groups {
-            log.writer.append(i64::try_from(at).unwrap(), &drafts(3, 100)).unwrap();
+            log.writer.append(i64::try_from(at).unwrap(), &frames(3, 100)).unwrap();
         }
     }
 
@@ -312,7 +319,7 @@ mod tests {
                 open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 0).unwrap();
             log.writer.next_position()
         };
-        let group = 36 + 3 * 128;
+        let group = 36 + 3 * (FRAME_HEADER + 100);
         for cut in 1..group {
             std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
             let log =

@@ -3,12 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::format::{
-    FORMAT, FrameView, GROUP_HEADER, GroupHeader, SEGMENT_HEADER, SegmentHeader, frame_length,
-    put_frame,
-};
+use super::format::{FORMAT, GROUP_HEADER, GroupHeader, SEGMENT_HEADER, SegmentHeader};
 use super::reader::Reader;
-use super::{FrameKind, Location, LogError, LogKind, StreamAlias, disk_error};
+use super::{Frame, Location, LogError, LogKind, disk_error};
 use crate::disk::{Disk, DiskFile};
 
 /// Appends groups; at most one exists per log.
@@ -30,21 +27,6 @@ pub struct Writer {
     failed: bool,
 }
 
-/// One frame to be appended.
-#[derive(Debug)]
-pub struct Draft {
-    /// What it is.
-    pub kind: FrameKind,
-    /// True for the last frame of its commit.
-    pub last_of_commit: bool,
-    /// The stream it belongs to.
-    pub alias: StreamAlias,
-    /// Its number in that stream.
-    pub version: u64,
-    /// What it says.
-    pub payload: Vec<u8>,
-}
-
 /// A group that is on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -56,6 +38,8 @@ pub struct Written {
     pub group: Location,
     /// Where each frame lies.
     pub frames: Vec<Location>,
+    /// The bytes of the group, header included.
+    pub bytes: Vec<u8>,
 }
 
 /// What a writer goes on from.
@@ -125,18 +109,18 @@ impl Writer {
     ///
     /// [`LogError::Disk`] once; afterwards [`LogError::ReadOnly`], because what a failed write or
     /// fsync left behind is unknown until the log is opened again.
-    pub fn append(&mut self, recorded_at: i64, drafts: &[Draft]) -> Result<Written, LogError> {
+    pub fn append(&mut self, recorded_at: i64, frames: &[Frame]) -> Result<Written, LogError> {
         if self.failed {
             return Err(LogError::ReadOnly);
         }
         debug_assert!(recorded_at >= self.recorded_at, "time runs backwards");
-        let result = self.try_append(recorded_at, drafts);
+        let result = self.try_append(recorded_at, frames);
         self.failed = result.is_err();
         result
     }
 
-    fn try_append(&mut self, recorded_at: i64, drafts: &[Draft]) -> Result<Written, LogError> {
-        let payload: usize = drafts.iter().map(|draft| frame_length(draft.payload.len())).sum();
+    fn try_append(&mut self, recorded_at: i64, frames: &[Frame]) -> Result<Written, LogError> {
+        let payload: usize = frames.iter().map(Frame::length).sum();
         let group_length = (GROUP_HEADER + payload) as u64;
         if self.length > SEGMENT_HEADER as u64
             && self.length + group_length > self.segment_bytes_max
@@ -145,27 +129,18 @@ impl Writer {
         }
         let mut bytes = Vec::with_capacity(GROUP_HEADER + payload);
         bytes.resize(GROUP_HEADER, 0);
-        let mut frames = Vec::with_capacity(drafts.len());
-        for draft in drafts {
+        let mut locations = Vec::with_capacity(frames.len());
+        for frame in frames {
             let start = bytes.len();
-            put_frame(
-                &mut bytes,
-                FrameView {
-                    kind: draft.kind,
-                    last_of_commit: draft.last_of_commit,
-                    alias: draft.alias,
-                    version: draft.version,
-                    payload: &draft.payload,
-                },
-            );
-            frames.push(self.location(self.length + start as u64, bytes.len() - start)?);
+            frame.put(&mut bytes);
+            locations.push(self.location(self.length + start as u64, bytes.len() - start)?);
         }
         let body = bytes.get(GROUP_HEADER..).unwrap_or_default();
         let header = GroupHeader {
             payload_length: u32::try_from(body.len()).map_err(|_| self.too_large())?,
             first_position: self.next_position,
             recorded_at,
-            frames: u32::try_from(drafts.len()).map_err(|_| self.too_large())?,
+            frames: u32::try_from(frames.len()).map_err(|_| self.too_large())?,
             payload_check: crc32c::crc32c(body),
         };
         if let Some(place) = bytes.get_mut(..GROUP_HEADER) {
@@ -176,9 +151,9 @@ impl Writer {
         self.file.sync_data().map_err(disk_error(&self.path))?;
         self.length += group_length;
         let first_position = self.next_position;
-        self.next_position += drafts.len() as u64;
+        self.next_position += frames.len() as u64;
         self.recorded_at = recorded_at;
-        Ok(Written { first_position, recorded_at, group, frames })
+        Ok(Written { first_position, recorded_at, group, bytes, frames: locations })
     }
 
     fn location(&self, offset: u64, length: usize) -> Result<Location, LogError> {

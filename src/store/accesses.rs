@@ -130,8 +130,9 @@ impl Store {
         }
         let group = group.as_ref().filter(|group| holds(group)).ok_or_else(unreadable)?;
         let at = usize::try_from(position - group.first_position).unwrap_or(usize::MAX);
-        let (frame, _) = group.frames.get(at).ok_or_else(unreadable)?;
-        let entry = Entry::decode(&frame.payload).ok_or_else(unreadable)?;
+        let (frame, _) = group.frames.get(at).cloned().ok_or_else(unreadable)?;
+        let payload = self.keys.access().open(frame.kind, frame.alias, frame.content)?;
+        let entry = Entry::decode(&payload).ok_or_else(unreadable)?;
         let mut patients = Vec::new();
         for alias in entry.aliases() {
             patients.extend(view.patient(alias)?);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Resource, Store, StoreError};
 use crate::auth::{Grant, Permission};
-use crate::chart::{Envelope, EventType, Payload};
+use crate::chart::{Actor, Envelope, EventType, Stated};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
-use crate::log::Location;
+use crate::log::{Location, StreamAlias};
 use crate::view::{ChartRecord, StreamEntry, View};
 
 /// Which state of a chart is meant.
@@ -43,6 +43,8 @@ pub struct ChartEvent {
     pub position: u64,
     /// When it was recorded.
     pub recorded_at: Instant,
+    /// Who caused it.
+    pub actor: Actor,
     /// What it says.
     pub envelope: Envelope,
     /// The resource's version that it brings; 0 for events about the chart alone.
@@ -149,7 +151,7 @@ impl Store {
             if filter.since.is_some_and(|since| entry.recorded_at < since) {
                 continue;
             }
-            let event = self.event(version, &entry)?;
+            let event = self.event(&view, record.alias(), version, &entry)?;
             let visible = event.envelope.key().is_none_or(|key| may_show(grant, key.kind, patient));
             if visible && filter.admits(&event) {
                 events.push(event);
@@ -238,7 +240,7 @@ impl Store {
             for entry in view.stream(record.alias(), 1, version) {
                 let (at, entry) = entry?;
                 if wanted.next_if_eq(&at).is_some() {
-                    resources.extend(self.resource_of(&entry)?);
+                    resources.extend(self.resource_of(view, &entry)?);
                 }
             }
         } else {
@@ -257,36 +259,64 @@ impl Store {
         version: u64,
     ) -> Result<Option<Resource>, StoreError> {
         match view.stream_entry(record.alias(), version)? {
-            Some(entry) => self.resource_of(&entry),
+            Some(entry) => self.resource_of(view, &entry),
             None => Ok(None),
         }
     }
 
-    fn resource_of(&self, entry: &StreamEntry) -> Result<Option<Resource>, StoreError> {
+    fn resource_of(
+        &self,
+        view: &View,
+        entry: &StreamEntry,
+    ) -> Result<Option<Resource>, StoreError> {
         let Some(at) = entry.body() else { return Ok(None) };
-        let (envelope, body, splice) = self.open_event(at)?;
+        let (envelope, body) = self.open_event(view, at)?;
         let key = envelope.key().ok_or_else(unreadable)?;
         let (version, recorded_at) = (entry.resource_version, entry.recorded_at);
-        Ok(Some(Resource { key, version, recorded_at, body, splice }))
+        Ok(Some(Resource { key, version, recorded_at, body }))
     }
 
-    fn event(&self, version: u64, entry: &StreamEntry) -> Result<ChartEvent, StoreError> {
-        let (envelope, ..) = self.open_event(entry.location)?;
+    fn event(
+        &self,
+        view: &View,
+        alias: StreamAlias,
+        version: u64,
+        entry: &StreamEntry,
+    ) -> Result<ChartEvent, StoreError> {
+        let (envelope, _) = self.open_event(view, entry.location)?;
         Ok(ChartEvent {
             version,
             position: entry.position,
             recorded_at: entry.recorded_at,
+            actor: self.actor(view, alias, version, &envelope)?,
             envelope,
             resource_version: entry.resource_version,
-            resource: self.resource_of(entry)?,
+            resource: self.resource_of(view, entry)?,
         })
     }
 
-    fn open_event(&self, at: Location) -> Result<(Envelope, Vec<u8>, u32), StoreError> {
-        let frame = self.events_reader.frame(at)?;
-        let payload = Payload::decode(&frame.payload).ok_or_else(unreadable)?;
-        let envelope = payload.envelope().map_err(|_| unreadable())?;
-        Ok((envelope, payload.body.to_vec(), payload.splice))
+    /// Who caused an event: said in the first event of its commit in this chart.
+    fn actor(
+        &self,
+        view: &View,
+        alias: StreamAlias,
+        version: u64,
+        envelope: &Envelope,
+    ) -> Result<Actor, StoreError> {
+        let steps = match &envelope.actor {
+            Stated::Here(actor) => return Ok(actor.clone()),
+            Stated::Before(steps) => *steps,
+        };
+        let entry = view.stream_entry(alias, version.saturating_sub(steps))?;
+        let (envelope, _) = self.open_event(view, entry.ok_or_else(unreadable)?.location)?;
+        match envelope.actor {
+            Stated::Here(actor) => Ok(actor),
+            Stated::Before(_) => Err(unreadable()),
+        }
+    }
+
+    fn open_event(&self, view: &View, at: Location) -> Result<(Envelope, Vec<u8>), StoreError> {
+        self.keys.open_event(view, self.events_reader.frame(at)?)
     }
 }
 
@@ -321,6 +351,6 @@ impl EventFilter {
         let envelope = &event.envelope;
         self.event_type.as_ref().is_none_or(|wanted| *wanted == envelope.event_type)
             && self.resource.as_ref().is_none_or(|wanted| envelope.key().as_ref() == Some(wanted))
-            && self.actor.as_ref().is_none_or(|wanted| *wanted == envelope.actor.subject)
+            && self.actor.as_ref().is_none_or(|wanted| *wanted == event.actor.subject)
     }
 }

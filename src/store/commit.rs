@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
+use super::keys::Keys;
 use super::search::find;
 use super::{Health, StoreError};
 use crate::chart::Envelope;
@@ -15,7 +16,8 @@ use crate::fhir::criteria::Criteria;
 use crate::fhir::terms::Term;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::committer::{Apply, Book, OpenGroup};
-use crate::log::{Draft, FrameKind, LogError, StreamAlias, Written};
+use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
+use crate::vault::Wrap;
 use crate::view::{Fact, TermChange, View, ViewError, Views};
 
 /// One request for a commit: events that were decided on a view, and what they were decided on.
@@ -34,12 +36,14 @@ pub struct Command {
 pub struct Prepared {
     /// The stream it goes to; [`StreamAlias::NONE`]: the directory.
     pub alias: StreamAlias,
-    /// The resource's version that it brings: a directory frame's version.
-    pub resource_version: u64,
+    /// The patient whose chart that is.
+    pub patient: Option<ResourceId>,
     /// What it says.
     pub envelope: Envelope,
-    /// The frame's payload, envelope included.
-    pub payload: Vec<u8>,
+    /// The same with the body, sealed: taken when it goes into a group.
+    pub content: Content,
+    /// The wrapped key of the chart, in the event that opens it.
+    pub wrap: Option<Wrap>,
     /// Whether the resource has a body after it.
     pub holds_body: bool,
     /// Whether that body says `entered-in-error`.
@@ -68,6 +72,8 @@ pub enum Expectation {
     },
     /// No commit has this idempotency key.
     Unused(String),
+    /// New data keys are still wrapped by the key of that epoch.
+    Epoch(u32),
 }
 
 /// A command's place in the log.
@@ -114,24 +120,26 @@ impl<K: Eq + Hash, V> Recent<K, V> {
 pub struct EventBook {
     views: Views,
     health: Arc<Health>,
+    keys: Keys,
     view: View,
     heads: Recent<ResourceKey, ()>,
     charts: Recent<ResourceId, (StreamAlias, u64)>,
     terms: Recent<(ResourceType, Term), ()>,
-    keys: Recent<String, ()>,
+    idempotency: Recent<String, ()>,
 }
 
 impl EventBook {
-    pub fn new(views: Views, health: Arc<Health>) -> Self {
+    pub fn new(views: Views, keys: Keys, health: Arc<Health>) -> Self {
         let view = views.view();
         Self {
             views,
             health,
+            keys,
             view,
             heads: Recent(HashMap::new()),
             charts: Recent(HashMap::new()),
             terms: Recent(HashMap::new()),
-            keys: Recent(HashMap::new()),
+            idempotency: Recent(HashMap::new()),
         }
     }
 
@@ -143,7 +151,7 @@ impl EventBook {
         self.heads.forget_below(applied);
         self.charts.forget_below(applied);
         self.terms.forget_below(applied);
-        self.keys.forget_below(applied);
+        self.idempotency.forget_below(applied);
     }
 
     fn chart(&self, patient: &ResourceId) -> Result<Option<(StreamAlias, u64)>, ViewError> {
@@ -173,8 +181,9 @@ impl EventBook {
                         _ => false,
                     }
             }
+            Expectation::Epoch(number) => self.keys.vault().epoch()? == *number,
             Expectation::Unused(key) => {
-                !self.keys.0.contains_key(key) && self.view.idempotent(key)?.is_none()
+                !self.idempotency.0.contains_key(key) && self.view.idempotent(key)?.is_none()
             }
         })
     }
@@ -202,13 +211,13 @@ impl EventBook {
 
     /// Gives an event its number in its stream.
     fn number(&mut self, event: &Prepared, end: u64) -> Result<u64, CommitError> {
-        let Some(patient) = event.envelope.patient_id() else { return Ok(event.resource_version) };
-        let before = self.chart(&patient).map_err(|error| {
+        let Some(patient) = &event.patient else { return Ok(event.envelope.version) };
+        let before = self.chart(patient).map_err(|error| {
             self.health.fail("numbering an event", &error);
             CommitError::Failed
         })?;
         let version = before.map_or(0, |(_, version)| version) + 1;
-        self.charts.0.insert(patient, ((event.alias, version), end));
+        self.charts.0.insert(patient.clone(), ((event.alias, version), end));
         Ok(version)
     }
 
@@ -223,7 +232,7 @@ impl EventBook {
             self.heads.0.insert(key, ((), end));
         }
         if let Some(mark) = &event.envelope.idempotency {
-            self.keys.0.insert(mark.key.clone(), ((), end));
+            self.idempotency.0.insert(mark.key.clone(), ((), end));
         }
     }
 }
@@ -237,13 +246,13 @@ impl Book for EventBook {
         if self.health.has_failed() {
             return Admitted { reply, events: Err(CommitError::Failed) };
         }
-        if group.drafts.is_empty() {
+        if group.frames.is_empty() {
             self.refresh();
         }
         if let Err(error) = self.check(&expectations) {
             return Admitted { reply, events: Err(error) };
         }
-        let end = group.first_position + (group.drafts.len() + events.len()) as u64;
+        let end = group.first_position + (group.frames.len() + events.len()) as u64;
         let last = events.len().saturating_sub(1);
         let mut numbered = Vec::with_capacity(events.len());
         for (at, mut event) in events.into_iter().enumerate() {
@@ -253,12 +262,13 @@ impl Book for EventBook {
             };
             self.remember(&event, end);
             let is_chart = event.alias != StreamAlias::NONE;
-            group.add(Draft {
+            group.add(Frame {
                 kind: if is_chart { FrameKind::Chart } else { FrameKind::Directory },
                 last_of_commit: at == last,
                 alias: event.alias,
-                version,
-                payload: std::mem::take(&mut event.payload),
+                // A chart would need four thousand million events.
+                version: u32::try_from(version).unwrap_or(u32::MAX),
+                content: std::mem::replace(&mut event.content, Content::clear(Vec::new())),
             });
             numbered.push((event, version));
         }
@@ -289,6 +299,8 @@ impl EventApply {
                         location: written.frames.get(facts.len()).copied().unwrap_or_default(),
                         alias: event.alias,
                         stream_version,
+                        patient: event.patient,
+                        wrap: event.wrap,
                         envelope: event.envelope,
                         holds_body: event.holds_body,
                         retracted: event.retracted,

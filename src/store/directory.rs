@@ -6,12 +6,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Version of the layout; a newer one is refused.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 const KEY_BYTES: usize = 32;
 
 /// A data directory that this process alone writes.
 ///
-/// `FORMAT` version, `LOCK`, `log/events`, `log/access`, `views`, `keys/local-issuer.key`.
+/// `FORMAT` version, `LOCK`, `log/events`, `log/access`, `vault`, `views`,
+/// `keys/local-issuer.key`.
 #[derive(Debug)]
 pub struct DataDirectory {
     root: PathBuf,
@@ -79,6 +80,10 @@ impl DataDirectory {
 
     pub(super) fn log(&self, name: &str) -> PathBuf {
         self.root.join("log").join(name)
+    }
+
+    pub(super) fn vault(&self) -> PathBuf {
+        self.root.join("vault")
     }
 
     pub(super) fn views(&self) -> PathBuf {
@@ -195,9 +200,9 @@ mod tests {
         let first = DataDirectory::open(root.path()).unwrap();
         assert!(matches!(DataDirectory::open(root.path()), Err(DirectoryError::InUse(_))));
         drop(first);
-        std::fs::write(root.path().join("FORMAT"), "2\n").unwrap();
+        std::fs::write(root.path().join("FORMAT"), "3\n").unwrap();
         let error = DataDirectory::open(root.path()).unwrap_err().to_string();
-        assert!(error.contains("data format 2"), "{error}");
+        assert!(error.contains("data format 3"), "{error}");
     }
 
     #[test]

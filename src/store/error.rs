@@ -4,6 +4,8 @@ use crate::auth::Denied;
 use crate::fhir::check::Problem;
 use crate::log::LogError;
 use crate::log::committer::Refused;
+use crate::seal::SealError;
+use crate::vault::VaultError;
 use crate::view::ViewError;
 
 /// Everything that can keep a request from being answered as asked.
@@ -63,6 +65,15 @@ pub enum StoreError {
     /// The disk or the operating system failed.
     #[error(transparent)]
     System(#[from] std::io::Error),
+    /// The chart was erased: its key was destroyed.
+    #[error("the chart was erased")]
+    Erased,
+    /// The vault failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// A frame does not open.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// What the log holds does not read back.
     #[error("{0}")]
     Unreadable(String),

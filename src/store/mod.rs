@@ -15,6 +15,7 @@ mod commit;
 mod directory;
 mod error;
 mod fingerprint;
+mod keys;
 mod replay;
 mod resource;
 mod search;
@@ -40,13 +41,21 @@ use crate::clock::Instant;
 use crate::disk::Disk;
 use crate::log::committer::{Committer, Limits};
 use crate::log::{self, LogKind, Reader};
+use crate::vault::{MasterKey, MasterKeySource, Vault};
 use crate::view::{self, Views};
+use keys::Keys;
 
 /// Sizes and names of a store.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Where the logs are written; the views lie on the machine's own file system.
     pub disk: Arc<dyn Disk>,
+    /// Where the master key comes from.
+    pub master_key: MasterKeySource,
+    /// Looks up a variable of the environment, where a master key may be.
+    pub variable: fn(&str) -> Option<String>,
+    /// False: leaves all payloads readable on disk, only to measure what sealing costs.
+    pub seals: bool,
     /// Bytes after which a new segment begins.
     pub segment_bytes_max: u64,
     /// Commands that may wait for a log.
@@ -66,6 +75,7 @@ pub struct Store {
     events: Committer<commit::Command>,
     access: Committer<trail::Command>,
     views: Views,
+    keys: Keys,
     events_reader: Reader,
     access_reader: Reader,
     base_url: Option<String>,
@@ -100,7 +110,9 @@ impl Store {
     ///
     /// [`StoreError`]: damage in a log, or the disk's.
     pub fn open(directory: DataDirectory, options: &Options) -> Result<Arc<Self>, StoreError> {
+        let vault = Arc::new(open_vault(&directory, options)?);
         let views = replay::open_views(&directory.views(), options.views)?;
+        let keys = Keys::new(vault, views.clone())?;
         // What the views have applied was acknowledged: the logs must hold at least that.
         let applied = views.view();
         let open = |name: &str, kind, acknowledged| {
@@ -115,7 +127,7 @@ impl Store {
         let events = open("events", LogKind::Events, applied.applied_events()?)?;
         let access = open("access", LogKind::Access, applied.applied_access()?)?;
         drop(applied);
-        replay::catch_up(&views, &events, &access)?;
+        replay::catch_up(&views, &keys, &events, &access)?;
         let base_url = options.base_url.clone();
         let health = Arc::new(Health::default());
         health.applied_events.store(events.writer.next_position(), Ordering::Release);
@@ -124,7 +136,7 @@ impl Store {
             group_bytes_max: options.group_bytes_max,
         };
         let now = || Instant::now().micros();
-        let book = commit::EventBook::new(views.clone(), Arc::clone(&health));
+        let book = commit::EventBook::new(views.clone(), keys.clone(), Arc::clone(&health));
         let apply = commit::EventApply::new(views.clone(), Arc::clone(&health));
         let (events_reader, access_reader) = (events.reader, access.reader);
         let events = Committer::start("events", limits, now, events.writer, book, apply)?;
@@ -135,6 +147,7 @@ impl Store {
             events,
             access,
             views,
+            keys,
             events_reader,
             access_reader,
             base_url,
@@ -167,6 +180,25 @@ impl Store {
     pub fn base_url(&self) -> Option<&str> {
         self.base_url.as_deref()
     }
+}
+
+/// Opens the vault; a data directory without a log gets a new one.
+fn open_vault(directory: &DataDirectory, options: &Options) -> Result<Vault, StoreError> {
+    let disk = &options.disk;
+    let has_log = |name| log::exists(&**disk, &directory.log(name));
+    let is_new = !has_log("events") && !has_log("access");
+    let (master, is_made) =
+        MasterKey::load(&**disk, &options.master_key, options.variable, is_new)?;
+    if is_made && let MasterKeySource::File(path) = &options.master_key {
+        tracing::warn!(
+            path = %path.display(),
+            "a master key was made: without it nothing in this data directory can ever be read. \
+             Keep a copy away from this machine and its backups; to move it, put it where \
+             vault.master_key then says (file:PATH, env:NAME or command:COMMAND)"
+        );
+    }
+    let (disk, path) = (Arc::clone(disk), directory.vault());
+    Ok(Vault::open(disk, &path, master, is_new, options.seals)?)
 }
 
 impl Drop for Store {

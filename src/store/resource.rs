@@ -19,14 +19,14 @@ pub struct Resource {
     pub recorded_at: Instant,
     /// Stored form: everything but `meta.versionId` and `meta.lastUpdated`.
     pub(super) body: Vec<u8>,
-    pub(super) splice: u32,
 }
 
 impl Resource {
     /// The resource as it is served: the stored bytes, with version and time set in.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        stored::serve(&self.body, self.splice, self.version, &self.recorded_at.to_string())
+        let splice = stored::splice_of(&self.body).unwrap_or_default();
+        stored::serve(&self.body, splice, self.version, &self.recorded_at.to_string())
     }
 }
 
@@ -56,7 +56,7 @@ impl Store {
         if !head.live {
             return Err(StoreError::Gone { what: key.to_string(), version: head.version });
         }
-        self.current(key, &head)
+        self.current(&view, key, &head)
     }
 
     /// One version of a resource.
@@ -83,7 +83,7 @@ impl Store {
         if !past.live {
             return Err(StoreError::Gone { what: key.to_string(), version });
         }
-        self.past(key, version, &past)
+        self.past(&view, key, version, &past)
     }
 
     /// Up to `limit` versions of a resource, newest first, from below version `before`. A version
@@ -114,7 +114,7 @@ impl Store {
             if versions.len() == limit {
                 break;
             }
-            let resource = past.live.then(|| self.past(key, version, &past)).transpose()?;
+            let resource = past.live.then(|| self.past(&view, key, version, &past)).transpose()?;
             let (recorded_at, first) = (past.recorded_at, past.first);
             versions.push(Version { version, recorded_at, first, resource });
         }
@@ -142,37 +142,36 @@ impl Store {
         Ok(head)
     }
 
-    pub(super) fn current(&self, key: &ResourceKey, head: &Head) -> Result<Resource, StoreError> {
-        let (body, splice) = self.body(head.location)?;
-        Ok(Resource {
-            key: key.clone(),
-            version: head.version,
-            recorded_at: head.recorded_at,
-            body,
-            splice,
-        })
+    pub(super) fn current(
+        &self,
+        view: &View,
+        key: &ResourceKey,
+        head: &Head,
+    ) -> Result<Resource, StoreError> {
+        let body = self.body(view, head.location)?;
+        let (version, recorded_at) = (head.version, head.recorded_at);
+        Ok(Resource { key: key.clone(), version, recorded_at, body })
     }
 
     /// A version that is not a deletion.
     pub(super) fn past(
         &self,
+        view: &View,
         key: &ResourceKey,
         version: u64,
         past: &PastVersion,
     ) -> Result<Resource, StoreError> {
-        let (body, splice) = self.body(past.location)?;
+        let body = self.body(view, past.location)?;
         let recorded_at = past.recorded_at;
-        Ok(Resource { key: key.clone(), version, recorded_at, body, splice })
+        Ok(Resource { key: key.clone(), version, recorded_at, body })
     }
 
-    /// Stored form and splice of the body in a frame.
-    pub(super) fn body(&self, at: Location) -> Result<(Vec<u8>, u32), StoreError> {
-        let mut payload = self.events_reader.frame(at)?.payload;
-        let (start, splice) = Payload::decode(&payload)
-            .map(|parts| (payload.len() - parts.body.len(), parts.splice))
-            .ok_or_else(|| StoreError::Unreadable("an event does not read back".to_owned()))?;
+    /// Stored form of the body in a frame.
+    pub(super) fn body(&self, view: &View, at: Location) -> Result<Vec<u8>, StoreError> {
+        let mut payload = self.keys.open(view, self.events_reader.frame(at)?)?;
+        let start = payload.len() - Payload::decode(&payload).body.len();
         payload.drain(..start);
-        Ok((payload, splice))
+        Ok(payload)
     }
 }
 

@@ -52,7 +52,7 @@ impl Store {
             for place in &head.places {
                 grant.saw_chart(place.alias());
             }
-            resources.push((self.current(&key, &head)?, head.number));
+            resources.push((self.current(&view, &key, &head)?, head.number));
         }
         let resources = resources.into_iter().map(|(resource, _)| resource).collect();
         Ok(Hits { resources, next })

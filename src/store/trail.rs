@@ -7,7 +7,8 @@ use tokio::sync::oneshot;
 
 use super::{Health, Store, StoreError};
 use crate::log::committer::{Apply, Book, OpenGroup};
-use crate::log::{Draft, FrameKind, LogError, StreamAlias, Written};
+use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
+use crate::seal::Dictionary;
 use crate::view::Views;
 
 /// How a request ended, as its access entry says it.
@@ -85,7 +86,13 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         // Strings and numbers only: this serialisation cannot fail.
         let payload = serde_json::to_vec(entry).unwrap_or_default();
-        self.access.submit(Command { payload, charts: entry.aliases(), reply })?;
+        let content = self.keys.access().seal(
+            FrameKind::Access,
+            StreamAlias::NONE,
+            Dictionary::of("access"),
+            &payload,
+        )?;
+        self.access.submit(Command { content, charts: entry.aliases(), reply })?;
         match answer.await {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => Err(StoreError::ReadOnly),
@@ -96,7 +103,7 @@ impl Store {
 /// One entry to be written.
 #[derive(Debug)]
 pub struct Command {
-    payload: Vec<u8>,
+    content: Content,
     charts: Vec<StreamAlias>,
     reply: oneshot::Sender<bool>,
 }
@@ -116,14 +123,13 @@ impl Book for AccessBook {
     type Admitted = Admitted;
 
     fn admit(&mut self, command: Command, group: &mut OpenGroup) -> Admitted {
-        let Command { payload, charts, reply } = command;
-        let version = group.first_position + group.drafts.len() as u64 + 1;
-        group.add(Draft {
+        let Command { content, charts, reply } = command;
+        group.add(Frame {
             kind: FrameKind::Access,
             last_of_commit: true,
             alias: StreamAlias::NONE,
-            version,
-            payload,
+            version: 0,
+            content,
         });
         Admitted { charts, reply }
     }

@@ -15,6 +15,7 @@ use crate::clock::Instant;
 use crate::fhir::terms::Term;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Location, StreamAlias};
+use crate::vault::Wrap;
 
 /// How a resource's index terms change with an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +46,10 @@ pub struct Fact {
     pub alias: StreamAlias,
     /// Its number in a chart's stream.
     pub stream_version: u64,
+    /// The patient whose chart that is.
+    pub patient: Option<ResourceId>,
+    /// The wrapped key of the chart, in the event that opens it.
+    pub wrap: Option<Wrap>,
     /// What it says.
     pub envelope: Envelope,
     /// Whether the resource has a body after it.
@@ -123,6 +128,10 @@ impl Application<'_> {
                 self.open_resource(position, fact, key)?;
             }
         }
+        if let Some(wrap) = &fact.wrap {
+            let alias = fact.alias.0.to_be_bytes();
+            self.batch.insert(&self.views.spaces.keys, alias, wrap.bytes().as_slice());
+        }
         if fact.alias != StreamAlias::NONE {
             self.step_stream(position, fact)?;
         }
@@ -191,7 +200,7 @@ impl Application<'_> {
         let (_, record) = match self.charts.entry(fact.alias) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::hash_map::Entry::Vacant(place) => {
-                let patient = fact.envelope.patient_id();
+                let patient = fact.patient.clone();
                 let patient =
                     patient.ok_or(ViewError::Apply("a chart without a patient".into()))?;
                 let record = self.view.chart(&patient)?.unwrap_or(ChartRecord {

@@ -9,6 +9,7 @@
 //! | `state` | name | applied position of `events` and `access` |
 //! | `charts` | patient id | [`ChartRecord`] |
 //! | `aliases` | stream alias | patient id |
+//! | `keys` | stream alias | [`Wrap`](crate::vault::Wrap) of the chart's data key |
 //! | `resources` | type code, id | [`Head`]: the current version |
 //! | `numbers` | resource number | type code, id |
 //! | `history` | resource number, version | [`PastVersion`] |

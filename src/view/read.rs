@@ -12,6 +12,7 @@ use crate::chart::Manifest;
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
+use crate::vault::Wrap;
 
 /// One state of all views, unaffected by what is applied later.
 pub struct View {
@@ -75,6 +76,17 @@ impl View {
         let bytes = self.snapshot.get(&self.spaces.aliases, alias.0.to_be_bytes())?;
         let text = |bytes: fjall::UserValue| std::str::from_utf8(&bytes).ok()?.parse().ok();
         bytes.map(|bytes| text(bytes).ok_or(ViewError::Record("aliases"))).transpose()
+    }
+
+    /// The wrapped data key of a chart.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn wrap(&self, alias: StreamAlias) -> Result<Option<Wrap>, ViewError> {
+        let bytes = self.snapshot.get(&self.spaces.keys, alias.0.to_be_bytes())?;
+        let wrap = |bytes: fjall::UserValue| Some(Wrap::from_bytes((*bytes).try_into().ok()?));
+        bytes.map(|bytes| wrap(bytes).ok_or(ViewError::Record("keys"))).transpose()
     }
 
     /// The current version of a resource.

@@ -12,6 +12,7 @@ use chartlog::json::Document;
 use chartlog::store::{
     Action, Change, DataDirectory, Options, Store, StoreError, Target, Write, Written,
 };
+use chartlog::vault::MasterKeySource;
 use chartlog::view;
 
 use crate::history::{Condition, Op, Transaction};
@@ -20,6 +21,10 @@ use crate::history::{Condition, Op, Transaction};
 pub fn options(snapshot_events_min: u64, segment_bytes_max: u64) -> Options {
     Options {
         disk: RealDisk::handle(),
+        master_key: MasterKeySource::Environment("MASTER".to_owned()),
+        // The key of all zeros.
+        variable: |_| Some("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()),
+        seals: true,
         segment_bytes_max,
         queue_commands_max: 4_096,
         group_bytes_max: 1 << 20,

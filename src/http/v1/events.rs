@@ -338,7 +338,7 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
 
 fn event(event: &ChartEvent) -> Result<Event, Failure> {
     let envelope = &event.envelope;
-    let actor = &envelope.actor;
+    let actor = &event.actor;
     Ok(Event {
         version: event.version,
         position: event.position,

@@ -1,10 +1,10 @@
 //! From decided events to events that are ready to be committed.
 
 use super::plan::Planner;
+use super::seal::Unsealed;
 use super::weigh::{Before, Content};
-use super::{Expectation, Prepared, StoreError};
-use crate::chart::event::SCHEMA;
-use crate::chart::{Drafted, Envelope, EventType, Happening, Payload};
+use super::{Expectation, StoreError};
+use crate::chart::{Drafted, Envelope, EventType, Happening, Stated};
 use crate::fhir::terms::terms_of;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::json::Document;
@@ -33,23 +33,20 @@ impl Planner<'_> {
                 None => StreamAlias::NONE,
             };
             self.grant.saw_chart(alias);
-            let envelope = Envelope {
-                schema: SCHEMA,
-                event_type: EventType::of(key, draft.happening),
-                patient: draft.patient.as_ref().map(ToString::to_string),
-                resource: Some(key.to_string()),
-                home: (!draft.home).then_some(steps),
-                actor: self.grant.actor().clone(),
-                idempotency: None,
-            };
+            let mut envelope =
+                Envelope::new(EventType::of(key, draft.happening), self.grant.actor().clone());
+            envelope.actor = self.stated_actor(alias);
+            envelope.resource = Some(key.to_string());
+            envelope.version = version;
+            envelope.number = before.map(|before| before.head.number);
+            envelope.home = (!draft.home).then_some(steps);
             let stored = content.filter(|_| draft.home).map(|content| &content.stored);
-            let (splice, body) =
-                stored.map_or((0, [].as_slice()), |stored| (stored.splice, &stored.bytes));
-            self.events.push(Prepared {
+            self.events.push(Unsealed {
                 alias,
-                resource_version: version,
-                payload: Payload::encode(&envelope, splice, body),
+                patient: draft.patient.clone(),
                 envelope,
+                body: stored.map(|stored| stored.bytes.clone()).unwrap_or_default(),
+                wrap: None,
                 holds_body: content.is_some() && draft.happening != Happening::MovedOut,
                 retracted: content.is_some_and(|content| content.retracted),
                 terms: if draft.home { std::mem::take(&mut change) } else { TermChange::default() },
@@ -73,32 +70,38 @@ impl Planner<'_> {
         Ok(alias)
     }
 
+    /// The actor, or how far back in the chart this commit has said it.
+    fn stated_actor(&mut self, alias: StreamAlias) -> Stated {
+        if alias != StreamAlias::NONE {
+            let said = self.said.entry(alias).or_default();
+            *said += 1;
+            if *said > 1 {
+                return Stated::Before(*said - 1);
+            }
+        }
+        Stated::Here(self.grant.actor().clone())
+    }
+
     /// Drafts the event of a request that changes nothing, but whose key must be kept.
     pub(super) fn keep_key(&mut self) {
-        let envelope = Envelope {
-            schema: SCHEMA,
-            event_type: EventType { subject: "request".to_owned(), happening: Happening::Answered },
-            patient: None,
-            resource: None,
-            home: None,
-            actor: self.grant.actor().clone(),
-            idempotency: None,
-        };
-        self.events.push(without_body(StreamAlias::NONE, envelope));
+        let event_type =
+            EventType { subject: "request".to_owned(), happening: Happening::Answered };
+        let envelope = Envelope::new(event_type, self.grant.actor().clone());
+        self.events.push(Unsealed::without_body(StreamAlias::NONE, None, envelope));
     }
 
     fn open_chart(&mut self, patient: &ResourceId) -> Result<StreamAlias, StoreError> {
         let alias = self.fresh_alias()?;
-        let envelope = Envelope {
-            schema: SCHEMA,
-            event_type: EventType { subject: "chart".to_owned(), happening: Happening::Opened },
-            patient: Some(patient.to_string()),
-            resource: None,
-            home: None,
-            actor: self.grant.actor().clone(),
-            idempotency: None,
-        };
-        self.opened.push(without_body(alias, envelope));
+        let event_type = EventType { subject: "chart".to_owned(), happening: Happening::Opened };
+        let mut envelope = Envelope::new(event_type, self.grant.actor().clone());
+        envelope.actor = self.stated_actor(alias);
+        envelope.patient = Some(patient.to_string());
+        let (key, wrap) = self.store.keys.vault().create_key(alias, patient.as_str())?;
+        self.expectations.push(Expectation::Epoch(wrap.epoch()));
+        self.keys.insert(alias, key);
+        let mut event = Unsealed::without_body(alias, Some(patient.clone()), envelope);
+        event.wrap = Some(wrap);
+        self.opened.push(event);
         Ok(alias)
     }
 
@@ -109,22 +112,9 @@ impl Planner<'_> {
             aws_lc_rs::rand::fill(&mut bytes)
                 .map_err(|_| StoreError::System(std::io::Error::other("no randomness")))?;
             let alias = StreamAlias(u64::from_le_bytes(bytes));
-            if alias != StreamAlias::NONE && self.view.patient(alias)?.is_none() {
+            if alias.is_of_chart() && self.view.patient(alias)?.is_none() {
                 return Ok(alias);
             }
         }
-    }
-}
-
-/// An event about no resource.
-fn without_body(alias: StreamAlias, envelope: Envelope) -> Prepared {
-    Prepared {
-        alias,
-        resource_version: 0,
-        payload: Payload::encode(&envelope, 0, &[]),
-        envelope,
-        holds_body: false,
-        retracted: false,
-        terms: TermChange::default(),
     }
 }

@@ -9,6 +9,7 @@ mod links;
 mod plan;
 mod recall;
 mod refuse;
+mod seal;
 mod weigh;
 
 use std::sync::Arc;

@@ -1,20 +1,23 @@
 //! Deciding a write against one view.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::super::search::find;
 use super::links::Links;
 use super::recall::{mark, repeatable_id};
 use super::refuse::{refuse_ambiguous, refuse_repeated, refuse_undeclared};
+use super::seal::Unsealed;
 use super::weigh::Before;
 use super::{
     Change, Done, Effect, Expectation, Plan, Prepared, Resource, Store, StoreError, Target, Write,
 };
 use crate::auth::Grant;
-use crate::chart::{Current, IdempotencyMark, Payload, Wish, decide};
+use crate::chart::{Current, IdempotencyMark, Wish, decide};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
+use crate::seal::SealingKey;
 use crate::view::View;
 
 impl Store {
@@ -28,6 +31,8 @@ impl Store {
             mark: mark.as_ref(),
             expectations: Vec::new(),
             charts: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            said: BTreeMap::new(),
             opened: Vec::new(),
             events: Vec::new(),
         };
@@ -52,9 +57,13 @@ pub(super) struct Planner<'a> {
     pub(super) expectations: Vec<Expectation>,
     /// Alias of each chart that this write touches.
     pub(super) charts: BTreeMap<ResourceId, StreamAlias>,
+    /// Keys of the charts that this write opens.
+    pub(super) keys: BTreeMap<StreamAlias, Arc<SealingKey>>,
+    /// Number of events drafted for each chart.
+    pub(super) said: BTreeMap<StreamAlias, u64>,
     /// Events that open charts; they come before all others.
-    pub(super) opened: Vec<Prepared>,
-    pub(super) events: Vec<Prepared>,
+    pub(super) opened: Vec<Unsealed>,
+    pub(super) events: Vec<Unsealed>,
 }
 
 impl Planner<'_> {
@@ -109,11 +118,10 @@ impl Planner<'_> {
         events.append(&mut self.events);
         if let (Some(first), Some(mark)) = (events.first_mut(), self.mark) {
             first.envelope.idempotency = Some(mark.clone());
-            let payload = Payload::decode(&first.payload);
-            let (splice, body) =
-                payload.map_or((0, Vec::new()), |old| (old.splice, old.body.to_vec()));
-            first.payload = Payload::encode(&first.envelope, splice, &body);
         }
+        let events: Result<Vec<Prepared>, StoreError> =
+            events.into_iter().map(|event| self.seal(event)).collect();
+        let events = events?;
         let expectations = std::mem::take(&mut self.expectations);
         Ok(Plan::Commit { events, expectations, done })
     }
@@ -228,7 +236,6 @@ impl Planner<'_> {
             version,
             recorded_at,
             body: content.stored.bytes,
-            splice: content.stored.splice,
         });
         Ok(Done { key: key.clone(), effect, version, recorded_at: None, resource, repeated: false })
     }

@@ -9,7 +9,7 @@ use super::super::resource::lies_in;
 use super::super::search::find;
 use super::{Change, Done, Effect, IdempotencyKey, Store, StoreError, Target, Written};
 use crate::auth::{Grant, Permission};
-use crate::chart::{Actor, Happening, IdempotencyMark, Payload};
+use crate::chart::{Actor, Happening, IdempotencyMark};
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
 use crate::view::{IdempotentCommit, View};
@@ -42,12 +42,9 @@ impl Store {
         let frames = self.events_reader.commit(commit.first)?;
         let count = frames.len() as u64;
         let mut then = HashMap::new();
-        for (frame, position) in frames.iter().zip(commit.first_position..) {
+        for (frame, position) in frames.into_iter().zip(commit.first_position..) {
             grant.saw_chart(frame.alias);
-            let unreadable =
-                || StoreError::Unreadable(format!("event {position} does not read back"));
-            let payload = Payload::decode(&frame.payload).ok_or_else(unreadable)?;
-            let envelope = payload.envelope().map_err(|_| unreadable())?;
+            let (envelope, _) = self.keys.open_event(view, frame)?;
             if let Some(key) = envelope.key().filter(|_| envelope.home.is_none()) {
                 then.insert(key, (envelope.event_type.happening, position));
             }
@@ -109,7 +106,7 @@ impl Store {
         };
         let charts: Vec<_> = past.aliases().collect();
         let resource = if past.live && may_read(view, grant, key, &charts)? {
-            Some(self.past(key, version, &past)?)
+            Some(self.past(view, key, version, &past)?)
         } else {
             None
         };
@@ -145,7 +142,7 @@ impl Store {
         let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
         let resource = if head.live && may_read(view, grant, key, &charts)? {
             grant.owes_entry();
-            Some(self.current(key, &head)?)
+            Some(self.current(view, key, &head)?)
         } else {
             None
         };

@@ -45,7 +45,7 @@ impl Planner<'_> {
             patients.extend(self.view.patient(place.alias())?);
         }
         let body = if head.live {
-            let (bytes, _) = self.store.body(head.location)?;
+            let bytes = self.store.body(self.view, head.location)?;
             let document = Document::parse(bytes.as_slice())
                 .map_err(|_| StoreError::Unreadable(format!("{key} does not read back")))?;
             Some((bytes, document))

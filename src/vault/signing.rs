@@ -1,0 +1,43 @@
+//! The seed of the key that signs checkpoints and certificates, sealed under the master key.
+
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use super::sealed::fill_random;
+use super::{Vault, VaultError, damaged, disk_error};
+use crate::disk;
+use crate::seal::KEY_BYTES;
+
+const LABEL: &[u8] = b"chartlog signing seed v1\0";
+
+impl Vault {
+    /// The seed of the Ed25519 key (RFC 8032 §5.1.5); made on first use.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError`].
+    pub fn signing_seed(&self) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
+        let path = self.signing_path();
+        if !self.disk.exists(&path) {
+            let mut seed = Zeroizing::new([0; KEY_BYTES]);
+            fill_random(&mut *seed)?;
+            self.write_signing_seed(&seed)?;
+            return Ok(seed);
+        }
+        let sealed = disk::read(&*self.disk, &path).map_err(disk_error(&path))?;
+        let seed = self.master.key()?.open(LABEL, &sealed);
+        let seed = seed.and_then(|seed| seed.as_slice().try_into().ok().map(Zeroizing::new));
+        seed.ok_or_else(|| damaged(&path, "it does not open with this master key"))
+    }
+
+    pub(super) fn write_signing_seed(&self, seed: &[u8; KEY_BYTES]) -> Result<(), VaultError> {
+        let path = self.signing_path();
+        let sealed = self.master.key()?.seal(LABEL, seed)?;
+        disk::replace(&*self.disk, &path, &sealed).map_err(disk_error(&path))
+    }
+
+    fn signing_path(&self) -> PathBuf {
+        self.directory.join("signing.key")
+    }
+}
