@@ -89,13 +89,13 @@ impl Reader {
     /// # Errors
     ///
     /// The disk's, or [`LogError::Damaged`] when the bytes there are not such frames.
-    pub fn commit(&self, first: Location) -> Result<Vec<Frame>, LogError> {
-        let mut frames = vec![self.frame(first)?];
+    pub fn commit(&self, first: Location) -> Result<Vec<(Frame, Location)>, LogError> {
+        let mut frames = vec![(self.frame(first)?, first)];
         let mut at = first;
-        while frames.last().is_some_and(|frame| !frame.last_of_commit) {
+        while frames.last().is_some_and(|(frame, _)| !frame.last_of_commit) {
             at.offset += at.length;
             at.length = self.frame_length(at)?;
-            frames.push(self.frame(at)?);
+            frames.push((self.frame(at)?, at));
         }
         Ok(frames)
     }
@@ -171,6 +171,12 @@ impl Reader {
         length: usize,
     ) -> Result<Vec<u8>, LogError> {
         self.segment(number)?.read(offset, length)
+    }
+
+    /// The error for a frame whose content is not what was written.
+    #[must_use]
+    pub fn damage(&self, at: Location, problem: &str) -> LogError {
+        self.damaged(at.segment, at.offset.into(), problem)
     }
 
     pub(super) fn damaged(&self, number: u32, offset: u64, problem: &str) -> LogError {

@@ -43,7 +43,23 @@ macro_rules! trained {
 }
 
 /// Id 1 and following, in this order forever.
-static TRAINED: [Trained; 0] = trained! {};
+static TRAINED: [Trained; 15] = trained! {
+    "" "general-1.zdict",
+    "access" "access-1.zdict",
+    "CarePlan" "CarePlan-1.zdict",
+    "CareTeam" "CareTeam-1.zdict",
+    "Claim" "Claim-1.zdict",
+    "Condition" "Condition-1.zdict",
+    "DiagnosticReport" "DiagnosticReport-1.zdict",
+    "DocumentReference" "DocumentReference-1.zdict",
+    "Encounter" "Encounter-1.zdict",
+    "ExplanationOfBenefit" "ExplanationOfBenefit-1.zdict",
+    "Immunization" "Immunization-1.zdict",
+    "MedicationRequest" "MedicationRequest-1.zdict",
+    "Observation" "Observation-1.zdict",
+    "Procedure" "Procedure-1.zdict",
+    "SupplyDelivery" "SupplyDelivery-1.zdict",
+};
 
 impl Dictionary {
     /// No dictionary.

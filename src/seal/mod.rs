@@ -190,6 +190,12 @@ impl SealingKey {
     }
 }
 
+/// The packed text of a payload: what dictionaries are trained on.
+#[must_use]
+pub fn sample(payload: &[u8], owner: &str) -> Vec<u8> {
+    pack::pack(payload, owner).text
+}
+
 /// The commitment to a payload: what a frame's header says of it.
 #[must_use]
 pub fn commit(salt: &[u8; SALT_BYTES], payload: &[u8]) -> [u8; 32] {

@@ -316,7 +316,7 @@ impl Store {
     }
 
     fn open_event(&self, view: &View, at: Location) -> Result<(Envelope, Vec<u8>), StoreError> {
-        self.keys.open_event(view, self.events_reader.frame(at)?)
+        self.keys.read_event(view, at)
     }
 }
 

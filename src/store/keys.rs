@@ -4,31 +4,32 @@ use std::sync::Arc;
 
 use super::StoreError;
 use crate::chart::{Envelope, Payload};
-use crate::log::{Frame, StreamAlias};
+use crate::log::{Frame, Location, Reader, StreamAlias};
 use crate::seal::SealingKey;
 use crate::vault::{Vault, VaultError};
 use crate::view::{View, Views};
 
-/// Opens frames.
+/// Opens the event log.
 #[derive(Debug, Clone)]
 pub struct Keys {
     vault: Arc<Vault>,
     views: Views,
+    reader: Reader,
     directory: Arc<SealingKey>,
     access: Arc<SealingKey>,
 }
 
 impl Keys {
-    /// The keys of a data directory; the wraps of those of the directory and of the access log are
+    /// The keys of a data directory, and the log of events that they open; the wraps of those of the directory and of the access log are
     /// in the vault.
-    pub fn new(vault: Arc<Vault>, views: Views) -> Result<Self, StoreError> {
+    pub fn new(vault: Arc<Vault>, views: Views, reader: Reader) -> Result<Self, StoreError> {
         let wraps = vault.wraps()?;
         let system = |wanted: StreamAlias| {
             let wrap = wraps.iter().find(|(alias, _)| *alias == wanted).map(|(_, wrap)| wrap);
             vault.key(wanted, wrap.ok_or(VaultError::Wrap)?)
         };
         let (directory, access) = (system(StreamAlias::NONE)?, system(StreamAlias::ACCESS)?);
-        Ok(Self { vault, views, directory, access })
+        Ok(Self { vault, views, reader, directory, access })
     }
 
     /// The vault itself.
@@ -67,23 +68,33 @@ impl Keys {
         }
     }
 
-    /// The payload of a frame.
+    /// The payload of the frame at a location of the event log.
     ///
     /// # Errors
     ///
-    /// As [`Keys::of`]; [`StoreError::Seal`] when it does not open.
-    pub fn open(&self, view: &View, frame: Frame) -> Result<Vec<u8>, StoreError> {
-        let key = self.of(view, frame.alias)?;
-        Ok(key.open(frame.kind, frame.alias, frame.content)?)
+    /// As [`Keys::of`], and of the log.
+    pub fn read(&self, view: &View, at: Location) -> Result<Vec<u8>, StoreError> {
+        self.open(view, self.reader.frame(at)?, at)
     }
 
-    /// The envelope of an event, and its body.
+    /// The payload of a frame of the event log that was read from a location.
     ///
     /// # Errors
     ///
-    /// As [`Keys::open`].
-    pub fn open_event(&self, view: &View, frame: Frame) -> Result<(Envelope, Vec<u8>), StoreError> {
-        let mut payload = self.open(view, frame)?;
+    /// As [`Keys::of`]; damage that names the place when the frame does not open.
+    pub fn open(&self, view: &View, frame: Frame, at: Location) -> Result<Vec<u8>, StoreError> {
+        let key = self.of(view, frame.alias)?;
+        let opened = key.open(frame.kind, frame.alias, frame.content);
+        opened.map_err(|error| self.reader.damage(at, &error.to_string()).into())
+    }
+
+    /// The envelope of the event at a location, and its body.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keys::read`].
+    pub fn read_event(&self, view: &View, at: Location) -> Result<(Envelope, Vec<u8>), StoreError> {
+        let mut payload = self.read(view, at)?;
         let (envelope, start) = envelope_of(&payload)?;
         payload.drain(..start);
         Ok((envelope, payload))

@@ -112,7 +112,6 @@ impl Store {
     pub fn open(directory: DataDirectory, options: &Options) -> Result<Arc<Self>, StoreError> {
         let vault = Arc::new(open_vault(&directory, options)?);
         let views = replay::open_views(&directory.views(), options.views)?;
-        let keys = Keys::new(vault, views.clone())?;
         // What the views have applied was acknowledged: the logs must hold at least that.
         let applied = views.view();
         let open = |name: &str, kind, acknowledged| {
@@ -127,6 +126,7 @@ impl Store {
         let events = open("events", LogKind::Events, applied.applied_events()?)?;
         let access = open("access", LogKind::Access, applied.applied_access()?)?;
         drop(applied);
+        let keys = Keys::new(vault, views.clone(), events.reader.clone())?;
         replay::catch_up(&views, &keys, &events, &access)?;
         let base_url = options.base_url.clone();
         let health = Arc::new(Health::default());

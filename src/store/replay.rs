@@ -74,7 +74,9 @@ impl EventReplay<'_> {
             self.wraps.entry(alias).or_insert_with(|| wrap.clone());
         }
         let key = self.key(view, alias)?;
-        let payload = key.open(frame.kind, alias, frame.content)?;
+        let payload = key
+            .open(frame.kind, alias, frame.content)
+            .map_err(|error| self.reader.damage(location, &error.to_string()))?;
         let (envelope, start) = envelope_of(&payload)?;
         let mut fact = Fact {
             location,
@@ -115,7 +117,7 @@ impl EventReplay<'_> {
     /// The index terms of a resource's current version.
     fn terms_before(&self, view: &View, key: &ResourceKey) -> Result<Vec<Term>, StoreError> {
         let Some(head) = view.head(key)?.filter(|head| head.live) else { return Ok(Vec::new()) };
-        let (_, body) = self.keys.open_event(view, self.reader.frame(head.location)?)?;
+        let (_, body) = self.keys.read_event(view, head.location)?;
         let document = Document::parse(body).map_err(|_| unreadable(head.location))?;
         Ok(terms_of(key.kind, document.root(), None))
     }

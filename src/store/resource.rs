@@ -168,7 +168,7 @@ impl Store {
 
     /// Stored form of the body in a frame.
     pub(super) fn body(&self, view: &View, at: Location) -> Result<Vec<u8>, StoreError> {
-        let mut payload = self.keys.open(view, self.events_reader.frame(at)?)?;
+        let mut payload = self.keys.read(view, at)?;
         let start = payload.len() - Payload::decode(&payload).body.len();
         payload.drain(..start);
         Ok(payload)

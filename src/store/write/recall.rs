@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_lc_rs::digest;
 
 use super::super::fingerprint;
+use super::super::keys::envelope_of;
 use super::super::resource::lies_in;
 use super::super::search::find;
 use super::{Change, Done, Effect, IdempotencyKey, Store, StoreError, Target, Written};
@@ -42,9 +43,9 @@ impl Store {
         let frames = self.events_reader.commit(commit.first)?;
         let count = frames.len() as u64;
         let mut then = HashMap::new();
-        for (frame, position) in frames.into_iter().zip(commit.first_position..) {
+        for ((frame, at), position) in frames.into_iter().zip(commit.first_position..) {
             grant.saw_chart(frame.alias);
-            let (envelope, _) = self.keys.open_event(view, frame)?;
+            let (envelope, _) = envelope_of(&self.keys.open(view, frame, at)?)?;
             if let Some(key) = envelope.key().filter(|_| envelope.home.is_none()) {
                 then.insert(key, (envelope.event_type.happening, position));
             }
