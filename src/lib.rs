@@ -15,7 +15,7 @@
 //! ```
 //!
 //! [`store`] ties these together behind a [`auth::Grant`]. Dependencies point down this list:
-//! `cli`, `http`, `store`, `view`, `auth`, `chart`, `fhir`, `log`, `json`, `clock`. `demo` and
+//! `cli`, `http`, `store`, `view`, `auth`, `chart`, `fhir`, `proof`, `log`, `json`, `clock`. `demo` and
 //! `config` stand beside it. `ARCHITECTURE.md` has the whole picture.
 
 pub mod auth;
@@ -29,6 +29,7 @@ pub mod fhir;
 pub mod http;
 pub mod json;
 pub mod log;
+pub mod proof;
 pub mod store;
 pub mod telemetry;
 pub mod view;

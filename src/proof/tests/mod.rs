@@ -1,0 +1,1 @@
+//! Tests of the proofs against vectors and against other implementations.
