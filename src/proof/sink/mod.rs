@@ -57,7 +57,9 @@ impl Address {
             return refuse("an address needs a host");
         }
         if rest.split(['/', '?', '#']).next().is_some_and(|host| host.contains('@')) {
-            return refuse("an address has no user name; put the secret into its path");
+            return refuse(
+                "an address has no user name or password here; its path may carry a token",
+            );
         }
         Ok(Self(format!("{scheme}://{rest}")))
     }
