@@ -2,6 +2,7 @@
 
 mod alterations;
 mod bundles;
+mod failures;
 mod notes;
 mod oracles;
 mod sinks;
