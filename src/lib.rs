@@ -15,8 +15,8 @@
 //! ```
 //!
 //! [`store`] ties these together behind a [`auth::Grant`]. Dependencies point down this list:
-//! `cli`, `http`, `store`, `view`, `auth`, `chart`, `fhir`, `log`, `json`, `clock`. `demo` and
-//! `config` stand beside it. `ARCHITECTURE.md` has the whole picture.
+//! `cli`, `http`, `store`, `view`, `auth`, `chart`, `fhir`, `proof`, `log`, `json`, `clock`. `demo`
+//! and `config` stand beside it. `ARCHITECTURE.md` has the whole picture.
 
 pub mod auth;
 pub mod chart;
@@ -29,6 +29,7 @@ pub mod fhir;
 pub mod http;
 pub mod json;
 pub mod log;
+pub mod proof;
 pub mod seal;
 pub mod store;
 pub mod telemetry;

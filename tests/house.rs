@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What is in `src/`, in the order in which data passes through it. Each may use only what stands
 /// below it.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "main",
     "cli",
     "telemetry",
@@ -23,6 +23,7 @@ const ORDER: [&str; 14] = [
     "fhir",
     "vault",
     "seal",
+    "proof",
     "log",
     "json",
 ];
@@ -31,7 +32,7 @@ const ORDER: [&str; 14] = [
 const GROUND: [&str; 3] = ["clock", "config", "disk"];
 
 /// Uses nothing of the project, wherever it stands in the order.
-const INDEPENDENT: [&str; 3] = ["demo", "json", "log"];
+const INDEPENDENT: [&str; 4] = ["demo", "json", "log", "proof"];
 
 /// Arrows that point up the order all the same.
 const ARROWS_EXCEPTED: [(&str, &str); 0] = [];

@@ -1,0 +1,138 @@
+//! Proofs, and checking them: pure functions that need nothing but hashes.
+//!
+//! RFC 6962 says how proofs are made; RFC 9162 §2.1.3.2 and §2.1.4.2 spell out how the same proofs
+//! are checked, step by step. That is what stands here.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Hash, ProofError};
+
+/// That a tree holds a leaf (RFC 6962 §2.1.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InclusionProof {
+    /// Position of the leaf, from 0.
+    pub position: u64,
+    /// Leaves of the tree.
+    pub size: u64,
+    /// The siblings on the way from the leaf to the root.
+    pub hashes: Vec<Hash>,
+}
+
+/// That a tree begins with all of an earlier one (RFC 6962 §2.1.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConsistencyProof {
+    /// Leaves of the earlier tree.
+    pub old_size: u64,
+    /// Leaves of the later tree.
+    pub new_size: u64,
+    /// What lets one compute both roots.
+    pub hashes: Vec<Hash>,
+}
+
+impl InclusionProof {
+    /// Checks that the tree with this root holds the leaf with this hash (RFC 9162 §2.1.3.2).
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError::DoesNotHold`].
+    pub fn verify(&self, leaf: Hash, root: Hash) -> Result<(), ProofError> {
+        let computed = self.root(leaf);
+        if computed == Some(root) { Ok(()) } else { Err(ProofError::DoesNotHold("inclusion")) }
+    }
+
+    /// The root that follows from the leaf; `None` if the proof has not the length it needs.
+    fn root(&self, leaf: Hash) -> Option<Hash> {
+        let mut way = Way::new(self.position, self.size)?;
+        let mut hash = leaf;
+        for sibling in &self.hashes {
+            hash = if way.up()? { Hash::node(*sibling, hash) } else { Hash::node(hash, *sibling) };
+        }
+        way.is_at_the_root().then_some(hash)
+    }
+}
+
+impl ConsistencyProof {
+    /// Checks that the tree with the new root begins with the tree with the old root
+    /// (RFC 9162 §2.1.4.2).
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError::DoesNotHold`].
+    pub fn verify(&self, old_root: Hash, new_root: Hash) -> Result<(), ProofError> {
+        let holds = match self.old_size {
+            0 => self.hashes.is_empty() && old_root == Hash::empty(),
+            same if same == self.new_size => self.hashes.is_empty() && old_root == new_root,
+            _ => self.roots(old_root) == Some((old_root, new_root)),
+        };
+        if holds { Ok(()) } else { Err(ProofError::DoesNotHold("consistency")) }
+    }
+
+    /// Both roots as they follow from the proof; `None` if it has not the length it needs.
+    fn roots(&self, old_root: Hash) -> Option<(Hash, Hash)> {
+        let mut way = Way::new(self.old_size.checked_sub(1)?, self.new_size)?;
+        way.skip_right_turns();
+        let (start, rest) = if self.old_size.is_power_of_two() {
+            (old_root, self.hashes.as_slice())
+        } else {
+            let (first, rest) = self.hashes.split_first()?;
+            (*first, rest)
+        };
+        let (mut old, mut new) = (start, start);
+        for hash in rest {
+            if way.up()? {
+                old = Hash::node(*hash, old);
+                new = Hash::node(*hash, new);
+            } else {
+                new = Hash::node(new, *hash);
+            }
+        }
+        way.is_at_the_root().then_some((old, new))
+    }
+}
+
+/// The way from a leaf up to the root, as RFC 9162 walks it.
+struct Way {
+    /// `fn` there: number of the node that the way has reached, at its height.
+    node: u64,
+    /// `sn` there: number of the last node at that height.
+    last: u64,
+}
+
+impl Way {
+    fn new(position: u64, size: u64) -> Option<Self> {
+        (position < size).then(|| Self { node: position, last: size - 1 })
+    }
+
+    /// One step up: whether the sibling is on the left. `None` at the root.
+    fn up(&mut self) -> Option<bool> {
+        if self.last == 0 {
+            return None;
+        }
+        let sibling_is_left = self.node & 1 == 1 || self.node == self.last;
+        if sibling_is_left {
+            // A last node without a right sibling is its own parent.
+            while self.node & 1 == 0 && self.node != 0 {
+                self.shift();
+            }
+        }
+        self.shift();
+        Some(sibling_is_left)
+    }
+
+    fn skip_right_turns(&mut self) {
+        while self.node & 1 == 1 {
+            self.shift();
+        }
+    }
+
+    fn shift(&mut self) {
+        self.node >>= 1;
+        self.last >>= 1;
+    }
+
+    fn is_at_the_root(&self) -> bool {
+        self.last == 0
+    }
+}
