@@ -234,12 +234,9 @@ impl Store {
         let mut resources = Vec::with_capacity(manifest.len());
         // Neighbours in the stream are neighbours on disk: walk it unless most of it is history.
         if manifest.len() as u64 >= version / 8 {
-            let mut wanted = manifest.versions().peekable();
-            for entry in view.stream(record.alias(), 1, version) {
-                let (at, entry) = entry?;
-                if wanted.next_if_eq(&at).is_some() {
-                    resources.extend(self.resource_of(&entry)?);
-                }
+            for entry in view.stream_of(record.alias(), manifest.versions()) {
+                let (_, entry) = entry?;
+                resources.extend(self.resource_of(&entry)?);
             }
         } else {
             for at in manifest.versions() {
@@ -282,7 +279,8 @@ impl Store {
         })
     }
 
-    fn open_event(&self, at: Location) -> Result<(Envelope, Vec<u8>, u32), StoreError> {
+    /// What an event says and brings.
+    pub(super) fn open_event(&self, at: Location) -> Result<(Envelope, Vec<u8>, u32), StoreError> {
         let frame = self.events_reader.frame(at)?;
         let payload = Payload::decode(&frame.payload).ok_or_else(unreadable)?;
         let envelope = payload.envelope().map_err(|_| unreadable())?;
@@ -296,7 +294,7 @@ fn may_show(grant: &Grant, kind: ResourceType, patient: &ResourceId) -> bool {
         && grant.reaches_in(kind, Permission::Search, patient)
 }
 
-fn unreadable() -> StoreError {
+pub(super) fn unreadable() -> StoreError {
     StoreError::Unreadable("an event does not read back".to_owned())
 }
 

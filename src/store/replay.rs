@@ -1,111 +1,115 @@
-//! From the logs to the views: at every start from where they are, and from nothing when they are
-//! lost.
+//! From the logs to the views: at every start from where they are, and from nothing when a new
+//! generation is built.
+//!
+//! ```text
+//!  scan ─► decode (several threads: open, parse, terms) ─► in order ─► terms before ─► apply
+//! ```
+//!
+//! Only events that replace something need the terms that their resource had; they are taken from
+//! the body before, which the log still has. Many groups are applied in one batch.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::StoreError;
+use super::decode::{self, decoded_groups, unreadable};
 use super::trail::Entry;
-use crate::chart::{Envelope, Payload};
-use crate::clock::Instant;
-use crate::fhir::terms::{Term, terms_of};
-use crate::fhir::{ResourceKey, status};
-use crate::json::Document;
-use crate::log::{Frame, Group, Location, Reader, Recovered, StreamAlias, Written};
-use crate::view::{Fact, Options, TermChange, View, Views};
+use crate::fhir::ResourceKey;
+use crate::fhir::terms::Term;
+use crate::log::{Frame, Group, Location, Reader, StreamAlias, Written};
+use crate::view::{Fact, FactGroup, Generation, TermChange, View};
 
-/// Opens the views. Views that do not open are discarded, to be rebuilt.
-pub fn open_views(directory: &Path, options: Options) -> Result<Views, StoreError> {
-    match Views::open(directory, options) {
-        Ok(views) => Ok(views),
-        Err(error) => {
-            tracing::warn!(%error, "the views do not open; rebuilding them");
-            Views::discard(directory)?;
-            Ok(Views::open(directory, options)?)
-        }
-    }
-}
+/// Events after which a batch takes no further group.
+const BATCH_EVENTS_MIN: usize = 4_096;
 
-/// Applies to the views what the logs hold beyond them.
-pub fn catch_up(views: &Views, events: &Recovered, access: &Recovered) -> Result<(), StoreError> {
-    replay_events(views, events)?;
-    replay_access(views, access)
-}
-
-fn replay_events(views: &Views, log: &Recovered) -> Result<(), StoreError> {
-    let from = views.view().applied_events()?;
-    let end = log.writer.next_position();
-    for group in log.reader.scan(from, end) {
-        let group = group?;
-        let view = views.view();
-        let mut facts = Vec::with_capacity(group.frames.len());
-        for (frame, location) in &group.frames {
-            facts.push(fact(&view, &log.reader, frame, *location)?);
-        }
-        views.apply(group.first_position, Instant::from_micros(group.recorded_at), &facts)?;
-    }
-    Ok(())
-}
-
-fn fact(
-    view: &View,
+/// Applies to a generation the events of the log that it does not have, below `end`; tells
+/// `progress` after each batch how far it is.
+pub fn replay_events(
+    generation: &Arc<Generation>,
     reader: &Reader,
-    frame: &Frame,
-    location: Location,
-) -> Result<Fact, StoreError> {
-    let payload = Payload::decode(&frame.payload).ok_or_else(|| unreadable(location))?;
-    let envelope = payload.envelope().map_err(|_| unreadable(location))?;
-    let mut fact = Fact {
-        location,
-        alias: frame.alias,
-        stream_version: frame.version,
-        holds_body: holds_body(&envelope),
-        envelope,
-        retracted: false,
-        terms: TermChange::default(),
-    };
-    let key = fact.envelope.key().filter(|_| fact.envelope.home.is_none());
-    if let Some(key) = key {
-        let after = if payload.body.is_empty() {
-            Vec::new()
-        } else {
-            let document = Document::parse(payload.body).map_err(|_| unreadable(location))?;
-            fact.retracted = status::is_entered_in_error(document.root());
-            terms_of(key.kind, document.root(), None)
-        };
-        let before = terms_before(view, reader, &key)?;
-        fact.terms = TermChange::between(&before, &after);
+    end: u64,
+    progress: &dyn Fn(u64),
+) -> Result<(), StoreError> {
+    let from = generation.view().applied_events()?;
+    if from >= end {
+        return Ok(());
     }
-    Ok(fact)
+    let mut batch = Batch { reader, view: generation.view(), bodies: HashMap::new() };
+    let mut groups = Vec::new();
+    let mut events = 0;
+    let flush = |groups: &mut Vec<FactGroup>, batch: &mut Batch<'_>| {
+        generation.apply(groups)?;
+        groups.clear();
+        batch.view = generation.view();
+        batch.bodies.clear();
+        progress(batch.view.applied_events()?);
+        Ok::<_, StoreError>(())
+    };
+    decoded_groups(reader, from, end, |mut group| {
+        for fact in &mut group.facts {
+            batch.complete(fact)?;
+        }
+        events += group.facts.len();
+        groups.push(group);
+        if events >= BATCH_EVENTS_MIN {
+            events = 0;
+            flush(&mut groups, &mut batch)?;
+        }
+        Ok(())
+    })?;
+    flush(&mut groups, &mut batch)
 }
 
-/// Whether the resource has a body in the chart after that event.
-fn holds_body(envelope: &Envelope) -> bool {
-    use crate::chart::Happening::{Answered, MovedOut, Opened, Removed};
-    !matches!(envelope.event_type.happening, Removed | MovedOut | Opened | Answered)
+/// Groups that are not applied yet.
+struct Batch<'a> {
+    reader: &'a Reader,
+    /// The state before them.
+    view: View,
+    /// Where the resources that they change have their bodies now, if they have one.
+    bodies: HashMap<ResourceKey, Option<Location>>,
 }
 
-/// The index terms of a resource's current version.
-fn terms_before(view: &View, reader: &Reader, key: &ResourceKey) -> Result<Vec<Term>, StoreError> {
-    let Some(head) = view.head(key)?.filter(|head| head.live) else { return Ok(Vec::new()) };
-    let frame = reader.frame(head.location)?;
-    let payload = Payload::decode(&frame.payload).ok_or_else(|| unreadable(head.location))?;
-    let document = Document::parse(payload.body).map_err(|_| unreadable(head.location))?;
-    Ok(terms_of(key.kind, document.root(), None))
+impl Batch<'_> {
+    /// Turns the terms that a resource has after an event into the change of its terms.
+    fn complete(&mut self, fact: &mut Fact) -> Result<(), StoreError> {
+        let Some(key) = fact.envelope.key().filter(|_| fact.envelope.home.is_none()) else {
+            return Ok(());
+        };
+        if !decode::is_first(fact) {
+            let before = self.terms_before(&key)?;
+            fact.terms = TermChange::between(&before, &fact.terms.added);
+        }
+        self.bodies.insert(key, fact.holds_body.then_some(fact.location));
+        Ok(())
+    }
+
+    /// The index terms of a resource's version before.
+    fn terms_before(&self, key: &ResourceKey) -> Result<Vec<Term>, StoreError> {
+        let body = match self.bodies.get(key) {
+            Some(body) => *body,
+            None => self.view.head(key)?.filter(|head| head.live).map(|head| head.location),
+        };
+        let Some(at) = body else { return Ok(Vec::new()) };
+        let before = decode::fact(&self.reader.frame(at)?, at)?;
+        if before.envelope.key().as_ref() == Some(key) {
+            Ok(before.terms.added)
+        } else {
+            Err(unreadable(at))
+        }
+    }
 }
 
-fn unreadable(at: Location) -> StoreError {
-    StoreError::Unreadable(format!(
-        "the event in segment {:08} at byte {} is not one that this program reads",
-        at.segment, at.offset
-    ))
-}
-
-fn replay_access(views: &Views, log: &Recovered) -> Result<(), StoreError> {
-    let from = views.view().applied_access()?;
-    for group in log.reader.scan(from, log.writer.next_position()) {
+/// The same for the access log.
+pub fn replay_access(
+    generation: &Arc<Generation>,
+    reader: &Reader,
+    end: u64,
+) -> Result<(), StoreError> {
+    let from = generation.view().applied_access()?;
+    for group in reader.scan(from, end) {
         let group = group?;
         let charts: Vec<Vec<StreamAlias>> = group.frames.iter().map(charts_of_entry).collect();
-        views.apply_access(&written(&group), charts.iter().map(Vec::as_slice))?;
+        generation.apply_access(&written(&group), charts.iter().map(Vec::as_slice))?;
     }
     Ok(())
 }
