@@ -7,7 +7,7 @@ use crate::auth::{Grant, Permission};
 use crate::chart::{Actor, Envelope, EventType, Stated};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
-use crate::log::{Location, StreamAlias};
+use crate::log::StreamAlias;
 use crate::view::{ChartRecord, StreamEntry, View};
 
 /// Which state of a chart is meant.
@@ -236,12 +236,9 @@ impl Store {
         let mut resources = Vec::with_capacity(manifest.len());
         // Neighbours in the stream are neighbours on disk: walk it unless most of it is history.
         if manifest.len() as u64 >= version / 8 {
-            let mut wanted = manifest.versions().peekable();
-            for entry in view.stream(record.alias(), 1, version) {
-                let (at, entry) = entry?;
-                if wanted.next_if_eq(&at).is_some() {
-                    resources.extend(self.resource_of(view, &entry)?);
-                }
+            for entry in view.stream_of(record.alias(), manifest.versions()) {
+                let (_, entry) = entry?;
+                resources.extend(self.resource_of(view, &entry)?);
             }
         } else {
             for at in manifest.versions() {
@@ -270,7 +267,7 @@ impl Store {
         entry: &StreamEntry,
     ) -> Result<Option<Resource>, StoreError> {
         let Some(at) = entry.body() else { return Ok(None) };
-        let (envelope, body) = self.open_event(view, at)?;
+        let (envelope, body) = self.keys.read_event(view, at)?;
         let key = envelope.key().ok_or_else(unreadable)?;
         let (version, recorded_at) = (entry.resource_version, entry.recorded_at);
         Ok(Some(Resource { key, version, recorded_at, body }))
@@ -283,7 +280,7 @@ impl Store {
         version: u64,
         entry: &StreamEntry,
     ) -> Result<ChartEvent, StoreError> {
-        let (envelope, _) = self.open_event(view, entry.location)?;
+        let (envelope, _) = self.keys.read_event(view, entry.location)?;
         Ok(ChartEvent {
             version,
             position: entry.position,
@@ -308,15 +305,12 @@ impl Store {
             Stated::Before(steps) => *steps,
         };
         let entry = view.stream_entry(alias, version.saturating_sub(steps))?;
-        let (envelope, _) = self.open_event(view, entry.ok_or_else(unreadable)?.location)?;
+        let at = entry.ok_or_else(unreadable)?.location;
+        let (envelope, _) = self.keys.read_event(view, at)?;
         match envelope.actor {
             Stated::Here(actor) => Ok(actor),
             Stated::Before(_) => Err(unreadable()),
         }
-    }
-
-    fn open_event(&self, view: &View, at: Location) -> Result<(Envelope, Vec<u8>), StoreError> {
-        self.keys.read_event(view, at)
     }
 }
 
@@ -326,7 +320,7 @@ fn may_show(grant: &Grant, kind: ResourceType, patient: &ResourceId) -> bool {
         && grant.reaches_in(kind, Permission::Search, patient)
 }
 
-fn unreadable() -> StoreError {
+pub(super) fn unreadable() -> StoreError {
     StoreError::Unreadable("an event does not read back".to_owned())
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::keys::Keys;
 use super::search::find;
 use super::{Health, StoreError};
-use crate::chart::Envelope;
+use crate::chart::{Envelope, Erasure};
 use crate::clock::Instant;
 use crate::fhir::criteria::Criteria;
 use crate::fhir::terms::Term;
@@ -18,7 +18,7 @@ use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::committer::{Apply, Book, OpenGroup};
 use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
 use crate::vault::Wrap;
-use crate::view::{Fact, TermChange, View, ViewError, Views};
+use crate::view::{Event, Fact, FactGroup, TermChange, View, ViewError, Views};
 
 /// One request for a commit: events that were decided on a view, and what they were decided on.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub struct Prepared {
     pub retracted: bool,
     /// Change of index terms, at home.
     pub terms: TermChange,
+    /// The chart that this event erases, and its traces.
+    pub erasure: Option<Erasure>,
 }
 
 /// Something a decision rested on.
@@ -121,7 +123,8 @@ pub struct EventBook {
     views: Views,
     health: Arc<Health>,
     keys: Keys,
-    view: View,
+    /// The state that the open group is checked on.
+    view: Option<View>,
     heads: Recent<ResourceKey, ()>,
     charts: Recent<ResourceId, (StreamAlias, u64)>,
     terms: Recent<(ResourceType, Term), ()>,
@@ -130,12 +133,11 @@ pub struct EventBook {
 
 impl EventBook {
     pub fn new(views: Views, keys: Keys, health: Arc<Health>) -> Self {
-        let view = views.view();
         Self {
             views,
             health,
             keys,
-            view,
+            view: None,
             heads: Recent(HashMap::new()),
             charts: Recent(HashMap::new()),
             terms: Recent(HashMap::new()),
@@ -147,25 +149,29 @@ impl EventBook {
     fn refresh(&mut self) {
         // Read before the view is taken: the view then shows at least as much.
         let applied = self.health.applied_events.load(Ordering::Acquire);
-        self.view = self.views.view();
+        self.view = Some(self.views.view());
         self.heads.forget_below(applied);
         self.charts.forget_below(applied);
         self.terms.forget_below(applied);
         self.idempotency.forget_below(applied);
     }
 
-    fn chart(&self, patient: &ResourceId) -> Result<Option<(StreamAlias, u64)>, ViewError> {
-        match self.charts.0.get(patient) {
-            Some((chart, _)) => Ok(Some(*chart)),
-            None => Ok(self.view.chart(patient)?.map(|chart| (chart.alias(), chart.version))),
-        }
+    fn view(&mut self) -> &View {
+        self.view.get_or_insert_with(|| self.views.view())
     }
 
-    fn holds(&self, expectation: &Expectation) -> Result<bool, StoreError> {
+    fn chart(&mut self, patient: &ResourceId) -> Result<Option<(StreamAlias, u64)>, ViewError> {
+        if let Some((chart, _)) = self.charts.0.get(patient) {
+            return Ok(Some(*chart));
+        }
+        Ok(self.view().chart(patient)?.map(|chart| (chart.alias(), chart.version)))
+    }
+
+    fn holds(&mut self, expectation: &Expectation) -> Result<bool, StoreError> {
         Ok(match expectation {
             Expectation::Head(key, position) => {
                 !self.heads.0.contains_key(key)
-                    && self.view.head(key)?.map(|head| head.position) == *position
+                    && self.view().head(key)?.map(|head| head.position) == *position
             }
             Expectation::Chart(patient, alias) => {
                 self.chart(patient)?.map(|(alias, _)| alias) == *alias
@@ -175,15 +181,15 @@ impl EventBook {
             }
             Expectation::Match { kind, criteria, found } => {
                 !self.is_recent(*kind, criteria)
-                    && match find(&self.view, *kind, criteria)?.as_slice() {
+                    && match find(self.view(), *kind, criteria)?.as_slice() {
                         [] => found.is_none(),
-                        [(_, head)] => *found == Some(head.number),
+                        [head] => *found == Some(head.number),
                         _ => false,
                     }
             }
             Expectation::Epoch(number) => self.keys.vault().epoch()? == *number,
             Expectation::Unused(key) => {
-                !self.idempotency.0.contains_key(key) && self.view.idempotent(key)?.is_none()
+                !self.idempotency.0.contains_key(key) && self.view().idempotent(key)?.is_none()
             }
         })
     }
@@ -195,7 +201,7 @@ impl EventBook {
         criteria.clauses.iter().flatten().any(term) || criteria.ids.iter().flatten().any(id)
     }
 
-    fn check(&self, expectations: &[Expectation]) -> Result<(), CommitError> {
+    fn check(&mut self, expectations: &[Expectation]) -> Result<(), CommitError> {
         for expectation in expectations {
             match self.holds(expectation) {
                 Ok(true) => {}
@@ -274,6 +280,10 @@ impl Book for EventBook {
         }
         Admitted { reply, events: Ok(numbered) }
     }
+
+    fn rest(&mut self) {
+        self.view = None;
+    }
 }
 
 /// Applies groups to the views and answers, on the applying thread.
@@ -295,7 +305,7 @@ impl EventApply {
             let first_position = written.first_position + facts.len() as u64;
             let answer = events.map(|events| {
                 for (event, stream_version) in events {
-                    facts.push(Fact {
+                    facts.push(Event::Fact(Fact {
                         location: written.frames.get(facts.len()).copied().unwrap_or_default(),
                         alias: event.alias,
                         stream_version,
@@ -305,17 +315,20 @@ impl EventApply {
                         holds_body: event.holds_body,
                         retracted: event.retracted,
                         terms: event.terms,
-                    });
+                        erasure: event.erasure,
+                    }));
                 }
                 Committed { first_position, recorded_at }
             });
             answers.push((reply, answer));
         }
-        if let Err(error) = self.views.apply(written.first_position, recorded_at, &facts) {
+        let applied = written.first_position + facts.len() as u64;
+        let group =
+            FactGroup { first_position: written.first_position, recorded_at, events: facts };
+        if let Err(error) = self.views.apply(group) {
             self.health.fail("applying a group", &error);
             return fail_all(answers);
         }
-        let applied = written.first_position + facts.len() as u64;
         self.health.applied_events.store(applied, Ordering::Release);
         answers
     }

@@ -37,6 +37,16 @@ impl Keys {
         &self.vault
     }
 
+    /// The log that they open.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// The keys of the directory.
+    pub fn directory(&self) -> Arc<SealingKey> {
+        Arc::clone(&self.directory)
+    }
+
     /// The keys of the access log.
     pub fn access(&self) -> &SealingKey {
         &self.access
@@ -83,7 +93,20 @@ impl Keys {
     ///
     /// As [`Keys::of`]; damage that names the place when the frame does not open.
     pub fn open(&self, view: &View, frame: Frame, at: Location) -> Result<Vec<u8>, StoreError> {
-        let key = self.of(view, frame.alias)?;
+        self.unseal(&*self.of(view, frame.alias)?, frame, at)
+    }
+
+    /// The payload of a frame that was read from a location, with the keys of its chart.
+    ///
+    /// # Errors
+    ///
+    /// Damage that names the place.
+    pub fn unseal(
+        &self,
+        key: &SealingKey,
+        frame: Frame,
+        at: Location,
+    ) -> Result<Vec<u8>, StoreError> {
         let opened = key.open(frame.kind, frame.alias, frame.content);
         opened.map_err(|error| self.reader.damage(at, &error.to_string()).into())
     }

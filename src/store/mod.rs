@@ -12,10 +12,12 @@
 mod accesses;
 mod chart;
 mod commit;
+mod decode;
 mod directory;
 mod error;
 mod fingerprint;
 mod keys;
+mod rebuild;
 mod replay;
 mod resource;
 mod search;
@@ -27,6 +29,7 @@ pub use chart::{At, Chart, ChartEvent, Difference, EventFilter};
 pub use directory::{DataDirectory, DirectoryError, read_local_issuer_secret};
 pub use error::StoreError;
 pub use fingerprint::fingerprint;
+pub use rebuild::Rebuilt;
 pub use resource::{Resource, Version};
 pub use search::{Hits, SearchRequest};
 pub use trail::{Entry, Outcome};
@@ -34,8 +37,8 @@ pub use write::{
     Action, Change, Done, Effect, INLINE_BYTES_MAX, IdempotencyKey, Target, Write, Written,
 };
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::clock::Instant;
 use crate::disk::Disk;
@@ -80,6 +83,8 @@ pub struct Store {
     access_reader: Reader,
     base_url: Option<String>,
     health: Arc<Health>,
+    /// Held by the one rebuild of the views that runs.
+    rebuilding: Mutex<()>,
     directory: DataDirectory,
 }
 
@@ -111,7 +116,7 @@ impl Store {
     /// [`StoreError`]: damage in a log, or the disk's.
     pub fn open(directory: DataDirectory, options: &Options) -> Result<Arc<Self>, StoreError> {
         let vault = Arc::new(open_vault(&directory, options)?);
-        let views = replay::open_views(&directory.views(), options.views)?;
+        let views = Views::open(&directory.views(), options.views)?;
         // What the views have applied was acknowledged: the logs must hold at least that.
         let applied = views.view();
         let open = |name: &str, kind, acknowledged| {
@@ -127,7 +132,10 @@ impl Store {
         let access = open("access", LogKind::Access, applied.applied_access()?)?;
         drop(applied);
         let keys = Keys::new(vault, views.clone(), events.reader.clone())?;
-        replay::catch_up(&views, &keys, &events, &access)?;
+        let serving = views.serving();
+        replay::replay_events(&serving, &keys, events.writer.next_position(), &|_| {})?;
+        replay::replay_access(&serving, &keys, &access.reader, access.writer.next_position())?;
+        drop(serving);
         let base_url = options.base_url.clone();
         let health = Arc::new(Health::default());
         health.applied_events.store(events.writer.next_position(), Ordering::Release);
@@ -152,6 +160,7 @@ impl Store {
             access_reader,
             base_url,
             health,
+            rebuilding: Mutex::default(),
             directory,
         }))
     }

@@ -1,13 +1,15 @@
 //! The index over the access log.
 
+use std::sync::Arc;
+
 use fjall::Readable;
 
-use super::keyspaces::Views;
+use super::generation::Generation;
 use super::records::encode;
 use super::{View, ViewError, keys};
 use crate::log::{Location, StreamAlias, Written};
 
-impl Views {
+impl Generation {
     /// Indexes one group of access entries; `charts` names the charts of each entry, in order.
     ///
     /// # Errors
@@ -44,8 +46,13 @@ impl View {
         before: u64,
     ) -> impl Iterator<Item = Result<u64, ViewError>> + use<> {
         let range = keys::pair(alias.0, 0)..keys::pair(alias.0, before);
-        let entries = self.snapshot.range(&self.spaces.access_charts, range).rev();
-        entries.map(|entry| Ok(keys::last_number(&entry.key()?)))
+        let entries = self.snapshot.range(&self.spaces().access_charts, range).rev();
+        // The files must stay as long as the iterator.
+        let generation = Arc::clone(&self.generation);
+        entries.map(move |entry| {
+            let _ = &generation;
+            Ok(keys::last_number(&entry.key()?))
+        })
     }
 
     /// Where the group lies that holds an access entry.
@@ -55,7 +62,8 @@ impl View {
     /// The view store's.
     pub fn access_group(&self, position: u64) -> Result<Option<Location>, ViewError> {
         let range = 0u64.to_be_bytes()..=position.to_be_bytes();
-        let Some(entry) = self.snapshot.range(&self.spaces.access_groups, range).next_back() else {
+        let Some(entry) = self.snapshot.range(&self.spaces().access_groups, range).next_back()
+        else {
             return Ok(None);
         };
         let (segment, offset, length) = super::records::decode("access_groups", &entry.value()?)?;

@@ -38,7 +38,6 @@ impl Planner<'_> {
             envelope.actor = self.stated_actor(alias);
             envelope.resource = Some(key.to_string());
             envelope.version = version;
-            envelope.number = before.map(|before| before.head.number);
             envelope.home = (!draft.home).then_some(steps);
             let stored = content.filter(|_| draft.home).map(|content| &content.stored);
             self.events.push(Unsealed {

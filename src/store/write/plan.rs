@@ -73,7 +73,7 @@ impl Planner<'_> {
         }
         if let Some(mark) = self.mark {
             if let Some(commit) = self.view.idempotent(&mark.key)? {
-                if commit.request != mark.request {
+                if !commit.is_for(&mark.request) {
                     return Err(StoreError::KeyReused);
                 }
                 let written =
@@ -144,9 +144,9 @@ impl Planner<'_> {
             let found = find(self.view, kind, criteria)?;
             let aim = match found.as_slice() {
                 [] => Aim::Resource(fresh()),
-                [(key, head)] => {
+                [head] => {
                     self.grant.saw_resource(head.number);
-                    Aim::Existing(key.clone())
+                    Aim::Existing(self.store.key_of(self.view, head)?)
                 }
                 _ => {
                     let reason = "If-None-Exist finds several resources".to_owned();
@@ -156,7 +156,7 @@ impl Planner<'_> {
             self.expectations.push(Expectation::Match {
                 kind,
                 criteria: criteria.clone(),
-                found: found.first().map(|(_, head)| head.number),
+                found: found.first().map(|head| head.number),
             });
             aims.push(aim);
         }

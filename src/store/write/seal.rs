@@ -68,6 +68,7 @@ impl Planner<'_> {
             holds_body: event.holds_body,
             retracted: event.retracted,
             terms: event.terms,
+            erasure: None,
         })
     }
 }
