@@ -201,7 +201,7 @@ impl EventBook {
                 Ok(true) => {}
                 Ok(false) => return Err(CommitError::Stale),
                 Err(error) => {
-                    self.health.fail("checking a command", &error);
+                    self.health.fail("a write could not be checked", None, &error);
                     return Err(CommitError::Failed);
                 }
             }
@@ -213,7 +213,7 @@ impl EventBook {
     fn number(&mut self, event: &Prepared, end: u64) -> Result<u64, CommitError> {
         let Some(patient) = &event.patient else { return Ok(event.envelope.version) };
         let before = self.chart(patient).map_err(|error| {
-            self.health.fail("numbering an event", &error);
+            self.health.fail_views("an event could not be numbered", &error);
             CommitError::Failed
         })?;
         let version = before.map_or(0, |(_, version)| version) + 1;
@@ -280,14 +280,17 @@ impl Book for EventBook {
 pub struct EventApply {
     views: Views,
     health: Arc<Health>,
+    /// A group was not applied. Those behind it must not be either: the views would say that they
+    /// hold everything up to there, and the next start would not bring it back.
+    is_behind: bool,
 }
 
 impl EventApply {
     pub fn new(views: Views, health: Arc<Health>) -> Self {
-        Self { views, health }
+        Self { views, health, is_behind: false }
     }
 
-    fn apply_group(&self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
+    fn apply_group(&mut self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
         let recorded_at = Instant::from_micros(written.recorded_at);
         let mut facts = Vec::with_capacity(written.frames.len());
         let mut answers = Vec::with_capacity(admitted.len());
@@ -311,8 +314,12 @@ impl EventApply {
             });
             answers.push((reply, answer));
         }
+        if self.is_behind {
+            return fail_all(answers);
+        }
         if let Err(error) = self.views.apply(written.first_position, recorded_at, &facts) {
-            self.health.fail("applying a group", &error);
+            self.is_behind = true;
+            self.health.fail_views("the views could not be written", &error);
             return fail_all(answers);
         }
         let applied = written.first_position + facts.len() as u64;
@@ -340,7 +347,7 @@ impl Apply for EventApply {
                 admitted.into_iter().map(refused).collect()
             }
             Err(error) => {
-                self.health.fail("writing the event log", &error);
+                self.health.fail_log("the event log could not be written", &error);
                 let failed = |one: Admitted| (one.reply, one.events.and(Err(CommitError::Unknown)));
                 admitted.into_iter().map(failed).collect()
             }

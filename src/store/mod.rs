@@ -15,6 +15,7 @@ mod commit;
 mod directory;
 mod error;
 mod fingerprint;
+mod health;
 mod keys;
 mod replay;
 mod resource;
@@ -35,7 +36,9 @@ pub use write::{
 };
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+
+use self::health::Health;
 
 use crate::clock::Instant;
 use crate::disk::Disk;
@@ -81,25 +84,6 @@ pub struct Store {
     base_url: Option<String>,
     health: Arc<Health>,
     directory: DataDirectory,
-}
-
-/// How far the logs are visible, and whether they still take commands.
-#[derive(Debug, Default)]
-pub(crate) struct Health {
-    /// Events that the views hold.
-    applied_events: AtomicU64,
-    failed: AtomicBool,
-}
-
-impl Health {
-    fn fail(&self, what: &str, error: &dyn std::fmt::Display) {
-        self.failed.store(true, Ordering::Release);
-        tracing::error!(what, %error, "the store is read-only until restart");
-    }
-
-    fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Acquire)
-    }
 }
 
 impl Store {
@@ -161,6 +145,12 @@ impl Store {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         !self.health.has_failed()
+    }
+
+    /// Why it is not writable, in words that name no file and no resource.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.health.failure()
     }
 
     /// Number of events in the log that are visible.

@@ -40,7 +40,10 @@ pub fn compare(store: &Store, fold: &Fold, exactly: bool) {
             assert_eq!(event.envelope.event_type.to_string(), expected.word);
             assert_eq!(event.envelope.resource, expected.resource);
             assert_eq!(event.resource_version, expected.resource_version);
-            assert_eq!((event.recorded_at, served), (expected.recorded_at, expected.served.clone()));
+            assert_eq!(
+                (event.recorded_at, served),
+                (expected.recorded_at, expected.served.clone())
+            );
             let (first, end) = expected.commit;
             assert!((first..end).contains(&event.position), "{event:?} is outside its commit");
         }

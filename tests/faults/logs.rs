@@ -237,8 +237,8 @@ fn whatever_a_power_cut_leaves_of_a_log_holds_what_was_acknowledged() {
     let (wanted, mut images, mut chains) = (crate::random::images(), 0, 0);
     while images < wanted {
         let one = seed.wrapping_add(chains);
-        images += chain(one, false)
-            .unwrap_or_else(|error| panic!("{error}; CHARTLOG_FAULTS_SEED={one}"));
+        images +=
+            chain(one, false).unwrap_or_else(|error| panic!("{error}; CHARTLOG_FAULTS_SEED={one}"));
         chains += 1;
     }
     println!("logs: images tried {images}, violations 0 (disks {chains})");

@@ -17,10 +17,13 @@
 
 mod charts;
 mod content;
+mod every_operation;
 mod logs;
 mod power;
 mod random;
+mod serving;
 mod simulated;
+mod slow;
 mod stores;
 
 // The histories of the model tests, and what must come of them.

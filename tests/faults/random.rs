@@ -51,13 +51,18 @@ pub fn seed() -> u64 {
     seed
 }
 
+/// Whether this run was asked to take its time.
+pub fn is_long() -> bool {
+    given("CHARTLOG_FAULTS_IMAGES").is_some()
+}
+
 /// How many crash images of logs to try: `CHARTLOG_FAULTS_IMAGES`.
 pub fn images() -> u64 {
-    given("CHARTLOG_FAULTS_IMAGES").unwrap_or(600)
+    given("CHARTLOG_FAULTS_IMAGES").unwrap_or(2_000)
 }
 
 /// How many crash images of whole stores to try: `CHARTLOG_FAULTS_STORE_IMAGES`, or one for every
-/// twenty of logs, because each has views to open.
+/// fifty of logs, because each has views to open.
 pub fn store_images() -> u64 {
-    given("CHARTLOG_FAULTS_STORE_IMAGES").unwrap_or_else(|| images() / 20)
+    given("CHARTLOG_FAULTS_STORE_IMAGES").unwrap_or_else(|| images() / 50)
 }

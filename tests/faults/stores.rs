@@ -50,7 +50,8 @@ impl Truth {
             let store = Arc::clone(store);
             async move { store.write(&grant(), write).await }
         });
-        let requests: Vec<String> = (0..ENTRIES_PER_ROUND).map(|at| format!("{name}-{at}")).collect();
+        let requests: Vec<String> =
+            (0..ENTRIES_PER_ROUND).map(|at| format!("{name}-{at}")).collect();
         let entries: Vec<_> = requests.iter().map(|request| entry(request)).collect();
         let records = entries.iter().map(|entry| store.record_access(entry));
         let both = async {

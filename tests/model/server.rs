@@ -57,12 +57,7 @@ impl Server {
     }
 
     pub fn client(&self) -> Client {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .build();
-        let (base, token) = (self.base.clone(), self.token.clone());
-        Client { agent: config.into(), base, token }
+        Client::new(self.base.clone(), self.token.clone())
     }
 }
 
@@ -90,6 +85,14 @@ pub struct Client {
 }
 
 impl Client {
+    pub fn new(base: String, token: String) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build();
+        Self { agent: config.into(), base, token }
+    }
+
     /// Sends a request. `None`: no answer came, so the outcome is unknown.
     pub fn send(
         &self,
