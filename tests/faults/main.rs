@@ -18,6 +18,7 @@
 mod charts;
 mod content;
 mod every_operation;
+mod full;
 mod logs;
 mod power;
 mod random;

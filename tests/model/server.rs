@@ -32,7 +32,20 @@ impl Answer {
 impl Server {
     /// Starts the program on a data directory and waits until it listens.
     pub fn start(data: &Path, settings: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chartlog"));
+        Self::launch(Command::new(env!("CARGO_BIN_EXE_chartlog")), data, settings)
+    }
+
+    /// The same, where the kernel lets no file grow beyond so many bytes.
+    pub fn start_cramped(data: &Path, settings: &[&str], file_bytes_max: u64) -> Self {
+        // Ignored, the signal becomes an error of the write. The unit is 512 bytes (POSIX).
+        let script = r#"trap "" XFSZ; ulimit -f "$1"; shift; exec "$@""#;
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh", &(file_bytes_max / 512).to_string()]);
+        command.arg(env!("CARGO_BIN_EXE_chartlog"));
+        Self::launch(command, data, settings)
+    }
+
+    fn launch(mut command: Command, data: &Path, settings: &[&str]) -> Self {
         command.current_dir(data.parent().unwrap()).args(["serve", "--listen", "127.0.0.1:0"]);
         command.args(["--workers", "2", "--log-filter", "error", "--data"]).arg(data);
         for setting in settings {
