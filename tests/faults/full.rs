@@ -1,6 +1,9 @@
 //! The real program where files cannot grow any more: a write that does not fit is not answered
 //! as if it did, reads go on, and with more room everything acknowledged is there.
 
+use std::path::Path;
+use std::process::Command;
+
 use crate::random::Random;
 use crate::server::{Client, Server};
 
@@ -8,6 +11,16 @@ use crate::server::{Client, Server};
 const FILE_BYTES_MAX: u64 = 65 << 20;
 /// Large, so that few writes fill the log.
 const NOTE_BYTES: usize = 6 << 20;
+
+/// Starts the program where the kernel lets no file grow beyond so many bytes.
+fn start_cramped(data: &Path, file_bytes_max: u64) -> Server {
+    // Ignored, the signal becomes an error of the write. The unit is 512 bytes (POSIX).
+    let script = r#"trap "" XFSZ; ulimit -f "$1"; shift; exec "$@""#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh", &(file_bytes_max / 512).to_string()]);
+    command.arg(env!("CARGO_BIN_EXE_chartlog"));
+    Server::launch(command, data, &[])
+}
 
 /// An Observation that does not compress well.
 fn large(number: u64) -> String {
@@ -33,7 +46,7 @@ fn check_all(client: &Client, acknowledged: &[String]) {
 fn a_full_disk_refuses_writes_says_why_and_loses_nothing() {
     let root = tempfile::tempdir().unwrap();
     let data = root.path().join("data");
-    let server = Server::start_cramped(&data, &[], FILE_BYTES_MAX);
+    let server = start_cramped(&data, FILE_BYTES_MAX);
     let client = server.client();
     assert_eq!(client.get("/health/ready").status, 200);
     let mut acknowledged = Vec::new();

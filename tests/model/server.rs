@@ -5,6 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use chartlog::auth::{LocalIssuer, TokenRequest};
+use chartlog::clock::Instant;
+use chartlog::store::read_local_issuer_secret;
 use serde_json::Value;
 
 /// A running server; killed when dropped.
@@ -35,17 +38,8 @@ impl Server {
         Self::launch(Command::new(env!("CARGO_BIN_EXE_chartlog")), data, settings)
     }
 
-    /// The same, where the kernel lets no file grow beyond so many bytes.
-    pub fn start_cramped(data: &Path, settings: &[&str], file_bytes_max: u64) -> Self {
-        // Ignored, the signal becomes an error of the write. The unit is 512 bytes (POSIX).
-        let script = r#"trap "" XFSZ; ulimit -f "$1"; shift; exec "$@""#;
-        let mut command = Command::new("sh");
-        command.args(["-c", script, "sh", &(file_bytes_max / 512).to_string()]);
-        command.arg(env!("CARGO_BIN_EXE_chartlog"));
-        Self::launch(command, data, settings)
-    }
-
-    fn launch(mut command: Command, data: &Path, settings: &[&str]) -> Self {
+    /// The same, by a command that ends in the program's name.
+    pub fn launch(mut command: Command, data: &Path, settings: &[&str]) -> Self {
         command.current_dir(data.parent().unwrap()).args(["serve", "--listen", "127.0.0.1:0"]);
         command.args(["--workers", "2", "--log-filter", "error", "--data"]).arg(data);
         for setting in settings {
@@ -81,13 +75,17 @@ impl Drop for Server {
     }
 }
 
+/// A token signed with the store's own key.
 fn token(data: &Path) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chartlog"));
-    command.current_dir(data.parent().unwrap());
-    command.args(["token", "--sub", "tester", "--scope", "system/*.cruds", "--data"]).arg(data);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap().lines().last().unwrap().to_owned()
+    let issuer = LocalIssuer::new(read_local_issuer_secret(data).unwrap());
+    let request = TokenRequest {
+        subject: "tester".to_owned(),
+        scope: "system/*.cruds".to_owned(),
+        patient: None,
+        audience: "chartlog".to_owned(),
+        ttl_seconds: 12 * 3_600,
+    };
+    issuer.sign(&request, Instant::now().seconds()).unwrap()
 }
 
 /// One thread's way to speak to a server.
