@@ -348,7 +348,11 @@ impl Apply for EventApply {
             }
             Err(error) => {
                 self.health.fail_log("the event log could not be written", &error);
-                let failed = |one: Admitted| (one.reply, one.events.and(Err(CommitError::Unknown)));
+                let is_unwritten = matches!(error, LogError::ReadOnly);
+                let failed = |one: Admitted| {
+                    let why = if is_unwritten { CommitError::Failed } else { CommitError::Unknown };
+                    (one.reply, one.events.and(Err(why)))
+                };
                 admitted.into_iter().map(failed).collect()
             }
         };
@@ -366,5 +370,62 @@ impl From<CommitError> for StoreError {
             CommitError::Failed => Self::ReadOnly,
             CommitError::Unknown => Self::Unknown,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chart::{Actor, EventType, Happening};
+    use crate::view::Options;
+
+    /// A group of one event: a chart is opened.
+    fn group(first_position: u64, patient: &str, version: u64) -> (Written, Admitted, Reply) {
+        let envelope = Envelope {
+            schema: 1,
+            event_type: EventType { subject: "chart".to_owned(), happening: Happening::Opened },
+            patient: Some(patient.to_owned()),
+            resource: None,
+            home: None,
+            actor: Actor::default(),
+            idempotency: None,
+        };
+        let event = Prepared {
+            alias: StreamAlias(1 + first_position),
+            resource_version: 0,
+            envelope,
+            payload: Vec::new(),
+            holds_body: false,
+            retracted: false,
+            terms: TermChange::default(),
+        };
+        let (reply, answer) = oneshot::channel();
+        let written = Written {
+            first_position,
+            recorded_at: 0,
+            group: Default::default(),
+            frames: vec![Default::default()],
+        };
+        (written, Admitted { reply, events: Ok(vec![(event, version)]) }, answer)
+    }
+
+    type Reply = oneshot::Receiver<Result<Committed, CommitError>>;
+
+    #[test]
+    fn after_a_group_that_cannot_be_applied_none_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options { cache_bytes: 1 << 20, snapshot_events_min: 8 };
+        let views = Views::open(directory.path(), options).unwrap();
+        let health = Arc::new(Health::default());
+        let mut apply = EventApply::new(views.clone(), Arc::clone(&health));
+        // The chart is not at version 6, and the group behind it follows from what is there.
+        for (position, patient, version) in [(0, "a", 7), (1, "b", 1)] {
+            let (written, admitted, mut answer) = group(position, patient, version);
+            apply.apply(Ok(Some(written)), vec![admitted]);
+            let answer = answer.try_recv().unwrap();
+            assert!(matches!(answer, Err(CommitError::Unknown)), "{answer:?}");
+        }
+        assert_eq!(views.view().applied_events().unwrap(), 0, "a start would skip the first");
+        assert_eq!(health.failure(), Some("the views could not be written"));
     }
 }

@@ -15,8 +15,9 @@ use crate::serving::Serving;
 use crate::simulated::{Fault, Plan, SimulatedDisk};
 use crate::stores::{Truth, open};
 
-/// Rounds of the run whose operations fail.
+/// Rounds of the run whose operations fail; and of a long run.
 const ROUNDS: usize = 5;
+const ROUNDS_LONG: usize = 12;
 
 /// A store, run on a disk on which one operation fails; how many operations there were.
 fn run(rounds: &[Round], plan: Option<Plan>, seed: u64) -> (u64, u64) {
@@ -93,7 +94,7 @@ fn check_failed(store: &Arc<Store>, truth: &Truth, plan: Plan) {
 #[test]
 fn whichever_operation_fails_nothing_acknowledged_is_lost_and_the_store_says_so() {
     let seed = seed();
-    let rounds = one(seed, ROUNDS);
+    let rounds = one(seed, if is_long() { ROUNDS_LONG } else { ROUNDS });
     let mut random = Random::new(seed);
     let (changes, looks) = run(&rounds, None, random.next());
     let mut runs = 0;
