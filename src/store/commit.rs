@@ -381,20 +381,15 @@ mod tests {
 
     /// A group of one event: a chart is opened.
     fn group(first_position: u64, patient: &str, version: u64) -> (Written, Admitted, Reply) {
-        let envelope = Envelope {
-            schema: 1,
-            event_type: EventType { subject: "chart".to_owned(), happening: Happening::Opened },
-            patient: Some(patient.to_owned()),
-            resource: None,
-            home: None,
-            actor: Actor::default(),
-            idempotency: None,
-        };
+        let event_type = EventType { subject: "chart".to_owned(), happening: Happening::Opened };
+        let mut envelope = Envelope::new(event_type, Actor::default());
+        envelope.patient = Some(patient.to_owned());
         let event = Prepared {
             alias: StreamAlias(1 + first_position),
-            resource_version: 0,
+            patient: patient.parse().ok(),
             envelope,
-            payload: Vec::new(),
+            content: Content::clear(Vec::new()),
+            wrap: None,
             holds_body: false,
             retracted: false,
             terms: TermChange::default(),
@@ -405,6 +400,7 @@ mod tests {
             recorded_at: 0,
             group: Default::default(),
             frames: vec![Default::default()],
+            bytes: Vec::new(),
         };
         (written, Admitted { reply, events: Ok(vec![(event, version)]) }, answer)
     }

@@ -36,7 +36,7 @@ fn run(rounds: &[Round], plan: Option<Plan>, seed: u64) -> (u64, u64) {
                 }
             }
         }
-        Err(StoreError::Log(_)) => {}
+        Err(StoreError::Log(_) | StoreError::Vault(_)) => {}
         Err(error) => panic!("{error}"),
     }
     let operations = disk.operations();

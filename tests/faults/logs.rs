@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use chartlog::log::{self, Draft, Frame, FrameKind, LogError, LogKind, Recovered, StreamAlias};
+use chartlog::log::{self, Content, Frame, FrameKind, LogError, LogKind, Recovered, StreamAlias};
 
 use crate::random::Random;
 use crate::simulated::{Fault, Plan, SimulatedDisk};
@@ -100,7 +100,7 @@ pub fn verify(log: &Recovered, truth: &mut Truth) -> Result<(), String> {
 }
 
 /// A group of one to five commits.
-pub fn group(random: &mut Random, log: &Recovered) -> (i64, Vec<Draft>, Told) {
+pub fn group(random: &mut Random, log: &Recovered) -> Told {
     // A clock that steps back now and then.
     let now = 1_000_000 + random.below(1_000) as i64;
     let recorded_at = log.writer.stamp(now);
@@ -114,19 +114,12 @@ pub fn group(random: &mut Random, log: &Recovered) -> (i64, Vec<Draft>, Told) {
                 kind: FrameKind::Chart,
                 last_of_commit: event + 1 == events,
                 alias: StreamAlias(1 + random.below(9)),
-                version: 1 + first + frames.len() as u64,
-                payload: random.bytes(size as usize),
+                version: (1 + first) as u32 + frames.len() as u32,
+                content: Content::clear(random.bytes(size as usize)),
             });
         }
     }
-    let draft = |frame: &Frame| Draft {
-        kind: frame.kind,
-        last_of_commit: frame.last_of_commit,
-        alias: frame.alias,
-        version: frame.version,
-        payload: frame.payload.clone(),
-    };
-    (recorded_at, frames.iter().map(draft).collect(), Told { recorded_at, frames })
+    Told { recorded_at, frames }
 }
 
 /// One life of the process: opens the log, appends until something fails or enough is written.
@@ -141,8 +134,8 @@ fn live(
     let Some(mut log) = open(disk, directory, acknowledged)? else { return Ok(()) };
     verify_unless_failing(&log, truth)?;
     for _ in 0..1 + random.below(GROUPS_MAX) {
-        let (recorded_at, drafts, told) = group(random, &log);
-        match log.writer.append(recorded_at, &drafts) {
+        let told = group(random, &log);
+        match log.writer.append(told.recorded_at, &told.frames) {
             Ok(written) => {
                 if written.first_position != truth.position() {
                     return Err(format!("position {} was given away", written.first_position));
@@ -150,8 +143,8 @@ fn live(
                 truth.groups.push(told);
             }
             Err(LogError::Disk { .. }) => {
+                let again = log.writer.append(told.recorded_at, &told.frames);
                 truth.pending = Some(told);
-                let again = log.writer.append(recorded_at, &drafts);
                 if !matches!(again, Err(LogError::ReadOnly)) {
                     return Err(format!("a log that failed takes more: {again:?}"));
                 }
@@ -224,8 +217,9 @@ pub fn chain(seed: u64, lies: bool) -> Result<u64, String> {
             let log = open(&crashed, &directory, truth.position())?;
             let mut log = log.ok_or("a whole disk failed")?;
             verify(&log, &mut known)?;
-            let (recorded_at, drafts, _) = group(&mut random, &log);
-            log.writer.append(recorded_at, &drafts).map_err(|error| error.to_string())?;
+            let more = group(&mut random, &log);
+            let written = log.writer.append(more.recorded_at, &more.frames);
+            written.map_err(|error| error.to_string())?;
         }
     }
     Ok(images)

@@ -5,7 +5,7 @@ use std::sync::mpsc::{SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use chartlog::log::committer::{Apply, Book, Committer, Limits, OpenGroup, Refused};
-use chartlog::log::{self, Draft, FrameKind, LogError, LogKind, StreamAlias, Written};
+use chartlog::log::{self, Content, Frame, FrameKind, LogError, LogKind, StreamAlias, Written};
 use chartlog::store::Options;
 
 use crate::logs::place;
@@ -79,12 +79,12 @@ impl Book for Frames {
     type Admitted = (SyncSender<i64>, i64);
 
     fn admit(&mut self, reply: SyncSender<i64>, group: &mut OpenGroup) -> Self::Admitted {
-        group.add(Draft {
+        group.add(Frame {
             kind: FrameKind::Access,
             last_of_commit: true,
             alias: StreamAlias::NONE,
             version: 1,
-            payload: vec![7; 40],
+            content: Content::clear(vec![7; 40]),
         });
         (reply, group.recorded_at)
     }
