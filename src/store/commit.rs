@@ -207,7 +207,7 @@ impl EventBook {
                 Ok(true) => {}
                 Ok(false) => return Err(CommitError::Stale),
                 Err(error) => {
-                    self.health.fail("checking a command", &error);
+                    self.health.fail("a write could not be checked", None, &error);
                     return Err(CommitError::Failed);
                 }
             }
@@ -219,7 +219,7 @@ impl EventBook {
     fn number(&mut self, event: &Prepared, end: u64) -> Result<u64, CommitError> {
         let Some(patient) = &event.patient else { return Ok(event.envelope.version) };
         let before = self.chart(patient).map_err(|error| {
-            self.health.fail("numbering an event", &error);
+            self.health.fail_views("an event could not be numbered", &error);
             CommitError::Failed
         })?;
         let version = before.map_or(0, |(_, version)| version) + 1;
@@ -290,14 +290,17 @@ impl Book for EventBook {
 pub struct EventApply {
     views: Views,
     health: Arc<Health>,
+    /// A group was not applied. Those behind it must not be either: the views would say that they
+    /// hold everything up to there, and the next start would not bring it back.
+    is_behind: bool,
 }
 
 impl EventApply {
     pub fn new(views: Views, health: Arc<Health>) -> Self {
-        Self { views, health }
+        Self { views, health, is_behind: false }
     }
 
-    fn apply_group(&self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
+    fn apply_group(&mut self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
         let recorded_at = Instant::from_micros(written.recorded_at);
         let mut facts = Vec::with_capacity(written.frames.len());
         let mut answers = Vec::with_capacity(admitted.len());
@@ -322,11 +325,15 @@ impl EventApply {
             });
             answers.push((reply, answer));
         }
+        if self.is_behind {
+            return fail_all(answers);
+        }
         let applied = written.first_position + facts.len() as u64;
         let group =
             FactGroup { first_position: written.first_position, recorded_at, events: facts };
         if let Err(error) = self.views.apply(group) {
-            self.health.fail("applying a group", &error);
+            self.is_behind = true;
+            self.health.fail_views("the views could not be written", &error);
             return fail_all(answers);
         }
         self.health.applied_events.store(applied, Ordering::Release);
@@ -353,8 +360,12 @@ impl Apply for EventApply {
                 admitted.into_iter().map(refused).collect()
             }
             Err(error) => {
-                self.health.fail("writing the event log", &error);
-                let failed = |one: Admitted| (one.reply, one.events.and(Err(CommitError::Unknown)));
+                self.health.fail_log("the event log could not be written", &error);
+                let is_unwritten = matches!(error, LogError::ReadOnly);
+                let failed = |one: Admitted| {
+                    let why = if is_unwritten { CommitError::Failed } else { CommitError::Unknown };
+                    (one.reply, one.events.and(Err(why)))
+                };
                 admitted.into_iter().map(failed).collect()
             }
         };
@@ -372,5 +383,59 @@ impl From<CommitError> for StoreError {
             CommitError::Failed => Self::ReadOnly,
             CommitError::Unknown => Self::Unknown,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chart::{Actor, EventType, Happening};
+    use crate::view::Options;
+
+    /// A group of one event: a chart is opened.
+    fn group(first_position: u64, patient: &str, version: u64) -> (Written, Admitted, Reply) {
+        let event_type = EventType { subject: "chart".to_owned(), happening: Happening::Opened };
+        let mut envelope = Envelope::new(event_type, Actor::default());
+        envelope.patient = Some(patient.to_owned());
+        let event = Prepared {
+            alias: StreamAlias(1 + first_position),
+            patient: patient.parse().ok(),
+            envelope,
+            content: Content::clear(Vec::new()),
+            wrap: None,
+            holds_body: false,
+            retracted: false,
+            terms: TermChange::default(),
+            erasure: None,
+        };
+        let (reply, answer) = oneshot::channel();
+        let written = Written {
+            first_position,
+            recorded_at: 0,
+            group: Default::default(),
+            frames: vec![Default::default()],
+            bytes: Vec::new(),
+        };
+        (written, Admitted { reply, events: Ok(vec![(event, version)]) }, answer)
+    }
+
+    type Reply = oneshot::Receiver<Result<Committed, CommitError>>;
+
+    #[test]
+    fn after_a_group_that_cannot_be_applied_none_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options { cache_bytes: 1 << 20, snapshot_events_min: 8 };
+        let views = Views::open(directory.path(), options).unwrap();
+        let health = Arc::new(Health::default());
+        let mut apply = EventApply::new(views.clone(), Arc::clone(&health));
+        // The chart is not at version 6, and the group behind it follows from what is there.
+        for (position, patient, version) in [(0, "a", 7), (1, "b", 1)] {
+            let (written, admitted, mut answer) = group(position, patient, version);
+            apply.apply(Ok(Some(written)), vec![admitted]);
+            let answer = answer.try_recv().unwrap();
+            assert!(matches!(answer, Err(CommitError::Unknown)), "{answer:?}");
+        }
+        assert_eq!(views.view().applied_events().unwrap(), 0, "a start would skip the first");
+        assert_eq!(health.failure(), Some("the views could not be written"));
     }
 }

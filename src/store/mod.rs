@@ -16,6 +16,7 @@ mod decode;
 mod directory;
 mod error;
 mod fingerprint;
+mod health;
 mod keys;
 mod rebuild;
 mod replay;
@@ -37,8 +38,10 @@ pub use write::{
     Action, Change, Done, Effect, INLINE_BYTES_MAX, IdempotencyKey, Target, Write, Written,
 };
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+
+use self::health::Health;
 
 use crate::clock::Instant;
 use crate::disk::Disk;
@@ -86,25 +89,6 @@ pub struct Store {
     /// Held by the one rebuild of the views that runs.
     rebuilding: Mutex<()>,
     directory: DataDirectory,
-}
-
-/// How far the logs are visible, and whether they still take commands.
-#[derive(Debug, Default)]
-pub(crate) struct Health {
-    /// Events that the views hold.
-    applied_events: AtomicU64,
-    failed: AtomicBool,
-}
-
-impl Health {
-    fn fail(&self, what: &str, error: &dyn std::fmt::Display) {
-        self.failed.store(true, Ordering::Release);
-        tracing::error!(what, %error, "the store is read-only until restart");
-    }
-
-    fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Acquire)
-    }
 }
 
 impl Store {
@@ -170,6 +154,12 @@ impl Store {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         !self.health.has_failed()
+    }
+
+    /// Why it is not writable, in words that name no file and no resource.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.health.failure()
     }
 
     /// Number of events in the log that are visible.

@@ -139,15 +139,18 @@ impl Book for AccessBook {
 pub struct AccessApply {
     views: Views,
     health: Arc<Health>,
+    /// A group was not indexed. Those behind it must not be either: the next start goes on behind
+    /// the last one that was.
+    is_behind: bool,
 }
 
 impl AccessApply {
     pub fn new(views: Views, health: Arc<Health>) -> Self {
-        Self { views, health }
+        Self { views, health, is_behind: false }
     }
 
     fn apply_group(
-        &self,
+        &mut self,
         written: Result<Option<Written>, LogError>,
         admitted: &[Admitted],
     ) -> bool {
@@ -155,13 +158,17 @@ impl AccessApply {
             Ok(Some(written)) => written,
             Ok(None) => return false,
             Err(error) => {
-                self.health.fail("writing the access log", &error);
+                self.health.fail_log("the access log could not be written", &error);
                 return false;
             }
         };
+        if self.is_behind {
+            return false;
+        }
         let charts = admitted.iter().map(|entry| entry.charts.as_slice());
         if let Err(error) = self.views.apply_access(&written, charts) {
-            self.health.fail("indexing access entries", &error);
+            self.is_behind = true;
+            self.health.fail_views("the index of access entries could not be written", &error);
             return false;
         }
         true

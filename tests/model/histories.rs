@@ -278,10 +278,13 @@ fn portrait(store: &Store, fold: &Fold) -> String {
     out
 }
 
-const KEYSPACES: [&str; 13] = [
+const KEYSPACES: [&str; 16] = [
     "state",
     "charts",
     "aliases",
+    "keys",
+    "erased",
+    "tombstones",
     "names",
     "heads",
     "history",
