@@ -70,16 +70,7 @@ impl Served {
         let secret = directory.local_issuer_secret().map_err(Failure::failed)?;
         let issuer = Arc::new(LocalIssuer::new(secret));
         let verifier = verifier(config, &issuer)?;
-        let options = store::Options {
-            segment_bytes_max: config.store.segment_bytes_max,
-            queue_commands_max: config.store.queue_commands_max,
-            group_bytes_max: usize::try_from(config.store.group_bytes_max).unwrap_or(usize::MAX),
-            views: view::Options {
-                cache_bytes: config.store.cache_bytes,
-                snapshot_events_min: config.store.snapshot_events_min,
-            },
-            base_url: Some(format!("{base_url}/fhir")),
-        };
+        let options = store_options(config, Some(format!("{base_url}/fhir")));
         let store = Store::open(directory, &options).map_err(Failure::failed)?;
         Ok(Self { listener, store, verifier, base_url, issuer })
     }
@@ -92,6 +83,20 @@ impl Served {
             limits: config.limits.clone(),
         };
         http::start(self.listener, self.store, self.verifier, options).map_err(Failure::failed)
+    }
+}
+
+/// How a store is opened. `base_url` is that of the FHIR face.
+pub fn store_options(config: &Config, base_url: Option<String>) -> store::Options {
+    store::Options {
+        segment_bytes_max: config.store.segment_bytes_max,
+        queue_commands_max: config.store.queue_commands_max,
+        group_bytes_max: usize::try_from(config.store.group_bytes_max).unwrap_or(usize::MAX),
+        views: view::Options {
+            cache_bytes: config.store.cache_bytes,
+            snapshot_events_min: config.store.snapshot_events_min,
+        },
+        base_url,
     }
 }
 
