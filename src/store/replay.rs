@@ -16,8 +16,8 @@ use super::decode::{self, decoded_groups, unreadable};
 use super::trail::Entry;
 use crate::fhir::ResourceKey;
 use crate::fhir::terms::Term;
-use crate::log::{Frame, Group, Location, Reader, StreamAlias, Written};
-use crate::view::{Fact, FactGroup, Generation, TermChange, View};
+use crate::log::{Frame, Group, Location, Reader};
+use crate::view::{AccessGroup, Fact, FactGroup, Generation, TermChange, View};
 
 /// Events after which a batch takes no further group.
 const BATCH_EVENTS_MIN: usize = 4_096;
@@ -106,23 +106,28 @@ pub fn replay_access(
     end: u64,
 ) -> Result<(), StoreError> {
     let from = generation.view().applied_access()?;
+    let mut groups = Vec::new();
+    let mut entries = 0;
     for group in reader.scan(from, end) {
-        let group = group?;
-        let charts: Vec<Vec<StreamAlias>> = group.frames.iter().map(charts_of_entry).collect();
-        generation.apply_access(&written(&group), charts.iter().map(Vec::as_slice))?;
+        let group = access_group(&group?);
+        entries += group.charts.len();
+        groups.push(group);
+        if entries >= BATCH_EVENTS_MIN {
+            entries = 0;
+            generation.apply_access(&groups)?;
+            groups.clear();
+        }
     }
-    Ok(())
+    Ok(generation.apply_access(&groups)?)
 }
 
-fn charts_of_entry((frame, _): &(Frame, Location)) -> Vec<StreamAlias> {
-    Entry::decode(&frame.payload).map(|entry| entry.aliases()).unwrap_or_default()
-}
-
-fn written(group: &Group) -> Written {
-    Written {
+fn access_group(group: &Group) -> AccessGroup {
+    let charts = |(frame, _): &(Frame, Location)| {
+        Entry::decode(&frame.payload).map(|entry| entry.aliases()).unwrap_or_default()
+    };
+    AccessGroup {
         first_position: group.first_position,
-        recorded_at: group.recorded_at,
-        group: group.location,
-        frames: group.frames.iter().map(|(_, location)| *location).collect(),
+        location: group.location,
+        charts: group.frames.iter().map(charts).collect(),
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::{Health, Store, StoreError};
 use crate::log::committer::{Apply, Book, OpenGroup};
 use crate::log::{Draft, FrameKind, LogError, StreamAlias, Written};
-use crate::view::Views;
+use crate::view::{AccessGroup, Views};
 
 /// How a request ended, as its access entry says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,7 +143,7 @@ impl AccessApply {
     fn apply_group(
         &self,
         written: Result<Option<Written>, LogError>,
-        admitted: &[Admitted],
+        admitted: &mut [Admitted],
     ) -> bool {
         let written = match written {
             Ok(Some(written)) => written,
@@ -153,8 +153,12 @@ impl AccessApply {
                 return false;
             }
         };
-        let charts = admitted.iter().map(|entry| entry.charts.as_slice());
-        if let Err(error) = self.views.apply_access(&written, charts) {
+        let group = AccessGroup {
+            first_position: written.first_position,
+            location: written.group,
+            charts: admitted.iter_mut().map(|entry| std::mem::take(&mut entry.charts)).collect(),
+        };
+        if let Err(error) = self.views.apply_access(group) {
             self.health.fail("indexing access entries", &error);
             return false;
         }
@@ -165,8 +169,8 @@ impl AccessApply {
 impl Apply for AccessApply {
     type Admitted = Admitted;
 
-    fn apply(&mut self, written: Result<Option<Written>, LogError>, admitted: Vec<Admitted>) {
-        let durable = self.apply_group(written, &admitted);
+    fn apply(&mut self, written: Result<Option<Written>, LogError>, mut admitted: Vec<Admitted>) {
+        let durable = self.apply_group(written, &mut admitted);
         for entry in admitted {
             // The request may have gone away; its entry stays.
             let _ = entry.reply.send(durable);

@@ -45,6 +45,7 @@ mod stretch;
 mod terms;
 mod views;
 
+pub use access::AccessGroup;
 pub use apply::{Fact, FactGroup, TermChange};
 pub use generation::Generation;
 pub use read::View;
