@@ -39,6 +39,8 @@ pub enum Command {
     Token(TokenArguments),
     /// Load FHIR resources and Bundles from files
     Import(ImportArguments),
+    /// Build the views anew from the logs of a store that no server has open
+    Rebuild(RebuildArguments),
     /// Write the OpenAPI document
     Openapi(OpenapiArguments),
     /// Print the configuration in force and where each value comes from
@@ -116,6 +118,16 @@ pub struct ImportArguments {
         help_heading = "Where to (one of)"
     )]
     token: Option<Secret>,
+    #[command(flatten)]
+    file: FileArguments,
+}
+
+/// Arguments of `chartlog rebuild`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct RebuildArguments {
+    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
+    data: Option<String>,
     #[command(flatten)]
     file: FileArguments,
 }
@@ -205,6 +217,14 @@ impl SettingArguments {
 }
 
 impl TokenArguments {
+    /// What these arguments say about the configuration.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        self.file.overrides([("store.data", "--data", &self.data)])
+    }
+}
+
+impl RebuildArguments {
     /// What these arguments say about the configuration.
     #[must_use]
     pub fn overrides(&self) -> Overrides {

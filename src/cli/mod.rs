@@ -8,6 +8,7 @@ mod arguments;
 mod config;
 mod import;
 mod openapi;
+mod rebuild;
 mod serve;
 mod token;
 
@@ -17,8 +18,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use arguments::{
-    Arguments, Command, ConfigArguments, ImportArguments, ImportTarget, OpenapiArguments, Secret,
-    ServeArguments, TokenArguments,
+    Arguments, Command, ConfigArguments, ImportArguments, ImportTarget, OpenapiArguments,
+    RebuildArguments, Secret, ServeArguments, TokenArguments,
 };
 
 use crate::config::{ConfigError, Loaded, Overrides};
@@ -95,6 +96,11 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             let config = load(&arguments.overrides())?.config;
             telemetry::init(&config.log).map_err(Failure::failed)?;
             import::run(config, arguments)
+        }
+        Command::Rebuild(arguments) => {
+            let config = load(&arguments.overrides())?.config;
+            telemetry::init(&config.log).map_err(Failure::failed)?;
+            rebuild::run(&config)
         }
         Command::Openapi(arguments) => openapi::run(arguments),
         Command::Config(arguments) if arguments.example => config::run_example(),

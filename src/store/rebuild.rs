@@ -1,6 +1,7 @@
 //! Rebuilding the views: a new generation is made from the logs beside the one that is served, and
 //! takes its place.
 
+use std::sync::TryLockError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant as Stopwatch};
 
@@ -33,7 +34,11 @@ impl Store {
     ///
     /// [`StoreError::Busy`] while another rebuild runs; those of the logs and the disk.
     pub fn rebuild(&self, progress: impl Fn(u64, u64)) -> Result<Rebuilt, StoreError> {
-        let Ok(_only) = self.rebuilding.try_lock() else { return Err(StoreError::Busy) };
+        let _only = match self.rebuilding.try_lock() {
+            Ok(only) => only,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Busy),
+        };
         let started = Stopwatch::now();
         let building = self.views.begin()?;
         let new = building.generation();

@@ -17,8 +17,8 @@ use super::keys::Keys;
 use super::trail::Entry;
 use crate::fhir::ResourceKey;
 use crate::fhir::terms::Term;
-use crate::log::{Frame, Group, Location, Reader, StreamAlias, Written};
-use crate::view::{Event, Fact, FactGroup, Generation, TermChange, View};
+use crate::log::{Group, Location, Reader};
+use crate::view::{AccessGroup, Event, Fact, FactGroup, Generation, TermChange, View};
 
 /// Events after which a batch takes no further group.
 const BATCH_EVENTS_MIN: usize = 4_096;
@@ -131,26 +131,29 @@ pub fn replay_access(
     end: u64,
 ) -> Result<(), StoreError> {
     let from = generation.view().applied_access()?;
+    let mut groups = Vec::new();
+    let mut entries = 0;
     for group in reader.scan(from, end) {
-        let group = group?;
-        let charts = group.frames.iter().map(|(frame, _)| charts_of_entry(keys, frame));
-        let charts: Vec<Vec<StreamAlias>> = charts.collect::<Result<_, _>>()?;
-        generation.apply_access(&written(&group), charts.iter().map(Vec::as_slice))?;
+        let group = access_group(keys, group?)?;
+        entries += group.charts.len();
+        groups.push(group);
+        if entries >= BATCH_EVENTS_MIN {
+            entries = 0;
+            generation.apply_access(&groups)?;
+            groups.clear();
+        }
     }
-    Ok(())
+    Ok(generation.apply_access(&groups)?)
 }
 
-fn charts_of_entry(keys: &Keys, frame: &Frame) -> Result<Vec<StreamAlias>, StoreError> {
-    let payload = keys.access().open(frame.kind, frame.alias, frame.content.clone())?;
-    Ok(Entry::decode(&payload).map(|entry| entry.aliases()).unwrap_or_default())
-}
-
-fn written(group: &Group) -> Written {
-    Written {
+fn access_group(keys: &Keys, group: Group) -> Result<AccessGroup, StoreError> {
+    let charts = group.frames.into_iter().map(|(frame, _)| {
+        let payload = keys.access().open(frame.kind, frame.alias, frame.content)?;
+        Ok(Entry::decode(&payload).map(|entry| entry.aliases()).unwrap_or_default())
+    });
+    Ok(AccessGroup {
         first_position: group.first_position,
-        recorded_at: group.recorded_at,
-        group: group.location,
-        frames: group.frames.iter().map(|(_, location)| *location).collect(),
-        bytes: Vec::new(),
-    }
+        location: group.location,
+        charts: charts.collect::<Result<_, StoreError>>()?,
+    })
 }

@@ -9,7 +9,7 @@ use super::{Health, Store, StoreError};
 use crate::log::committer::{Apply, Book, OpenGroup};
 use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
 use crate::seal::Dictionary;
-use crate::view::Views;
+use crate::view::{AccessGroup, Views};
 
 /// How a request ended, as its access entry says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,7 +152,7 @@ impl AccessApply {
     fn apply_group(
         &mut self,
         written: Result<Option<Written>, LogError>,
-        admitted: &[Admitted],
+        admitted: &mut [Admitted],
     ) -> bool {
         let written = match written {
             Ok(Some(written)) => written,
@@ -165,8 +165,12 @@ impl AccessApply {
         if self.is_behind {
             return false;
         }
-        let charts = admitted.iter().map(|entry| entry.charts.as_slice());
-        if let Err(error) = self.views.apply_access(&written, charts) {
+        let group = AccessGroup {
+            first_position: written.first_position,
+            location: written.group,
+            charts: admitted.iter_mut().map(|entry| std::mem::take(&mut entry.charts)).collect(),
+        };
+        if let Err(error) = self.views.apply_access(group) {
             self.is_behind = true;
             self.health.fail_views("the index of access entries could not be written", &error);
             return false;
@@ -178,8 +182,8 @@ impl AccessApply {
 impl Apply for AccessApply {
     type Admitted = Admitted;
 
-    fn apply(&mut self, written: Result<Option<Written>, LogError>, admitted: Vec<Admitted>) {
-        let durable = self.apply_group(written, &admitted);
+    fn apply(&mut self, written: Result<Option<Written>, LogError>, mut admitted: Vec<Admitted>) {
+        let durable = self.apply_group(written, &mut admitted);
         for entry in admitted {
             // The request may have gone away; its entry stays.
             let _ = entry.reply.send(durable);

@@ -268,6 +268,8 @@ impl<'a> Application<'a> {
     fn open_resource(&mut self, fact: &'a Fact, key: ResourceKey) -> Result<(), ViewError> {
         let before = match self.changed.remove(&key) {
             Some(head) => Some(head),
+            // It says itself that there was nothing before it.
+            None if fact.envelope.event_type.happening == Happening::Recorded => None,
             None => self.view.head(&key)?,
         };
         let places = match &before {

@@ -48,6 +48,7 @@ mod stretch;
 mod terms;
 mod views;
 
+pub use access::AccessGroup;
 pub use apply::{Event, Fact, FactGroup, TermChange};
 pub use generation::Generation;
 pub use read::View;

@@ -8,9 +8,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::generation::Generation;
-use super::{FactGroup, View, ViewError};
+use super::{AccessGroup, FactGroup, View, ViewError};
 use crate::disk::{self, RealDisk};
-use crate::log::{StreamAlias, Written};
 
 /// The file that names the generation that is served.
 const CURRENT: &str = "CURRENT";
@@ -104,13 +103,9 @@ impl Views {
     /// # Errors
     ///
     /// As [`Generation::apply_access`].
-    pub fn apply_access<'a>(
-        &self,
-        written: &Written,
-        charts: impl IntoIterator<Item = &'a [StreamAlias]>,
-    ) -> Result<(), ViewError> {
+    pub fn apply_access(&self, group: AccessGroup) -> Result<(), ViewError> {
         let _applying = self.shared.applying.read().unwrap_or_else(PoisonError::into_inner);
-        self.serving().apply_access(written, charts)
+        self.serving().apply_access(&[group])
     }
 
     /// Begins the next generation, empty, beside the one that is served. Only one at a time.

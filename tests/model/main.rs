@@ -4,7 +4,7 @@
 //! a few charts; `fold` says, independently of the program, what must come of it. `histories`
 //! compares the two, also after a restart and after a rebuild of the views. `crash` cuts and damages
 //! the log's files, `kill` ends the real process at random moments, `concurrency` makes many
-//! writers meet. `server` starts the real program.
+//! writers meet, `rebuild` makes new generations of the views. `server` starts the real program.
 
 // Tests stop at the first surprise, read their seeds and sizes from the environment, and wait
 // for other processes with a deadline.
@@ -22,4 +22,5 @@ mod fold;
 mod histories;
 mod history;
 mod kill;
+mod rebuild;
 mod server;
