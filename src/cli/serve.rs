@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Failure, Secret, import};
 use crate::auth::{
@@ -13,7 +14,7 @@ use crate::config::{self, Config};
 use crate::demo;
 use crate::disk::RealDisk;
 use crate::http::{self, Running};
-use crate::store::{self, DataDirectory, Store};
+use crate::store::{self, DataDirectory, ProofOptions, Store};
 use crate::vault::MasterKeySource;
 use crate::view;
 
@@ -77,6 +78,8 @@ impl Served {
             master_key: master_key(config)?,
             variable: super::variable,
             seals: true,
+            proves: true,
+            proof: proof(config)?,
             segment_bytes_max: config.store.segment_bytes_max,
             queue_commands_max: config.store.queue_commands_max,
             group_bytes_max: usize::try_from(config.store.group_bytes_max).unwrap_or(usize::MAX),
@@ -104,6 +107,18 @@ impl Served {
 /// Where the master key of a data directory comes from.
 fn master_key(config: &Config) -> Result<MasterKeySource, Failure> {
     config.vault.master_key(&config.store.data).parse().map_err(Failure::usage)
+}
+
+/// How the proofs are kept.
+fn proof(config: &Config) -> Result<ProofOptions, Failure> {
+    let proof = &config.proof;
+    let sinks = proof.sinks.iter().map(|sink| sink.parse());
+    let sinks = sinks.collect::<Result<_, _>>();
+    Ok(ProofOptions {
+        origin: proof.origin.clone(),
+        checkpoint_interval: Duration::from_millis(proof.checkpoint_interval_ms),
+        sinks: sinks.map_err(|error| Failure::usage(format!("proof.sinks: {error}")))?,
+    })
 }
 
 fn verifier(config: &Config, local: &LocalIssuer) -> Result<Verifier, Failure> {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 use super::keys::Keys;
+use super::proofs::LogProof;
 use super::search::find;
 use super::{Health, StoreError};
 use crate::chart::Envelope;
@@ -280,11 +281,12 @@ impl Book for EventBook {
 pub struct EventApply {
     views: Views,
     health: Arc<Health>,
+    proof: Option<Arc<LogProof>>,
 }
 
 impl EventApply {
-    pub fn new(views: Views, health: Arc<Health>) -> Self {
-        Self { views, health }
+    pub fn new(views: Views, health: Arc<Health>, proof: Option<Arc<LogProof>>) -> Self {
+        Self { views, health, proof }
     }
 
     fn apply_group(&self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
@@ -310,6 +312,11 @@ impl EventApply {
                 Committed { first_position, recorded_at }
             });
             answers.push((reply, answer));
+        }
+        let proven = self.proof.as_ref().map_or(Ok(()), |proof| proof.append(written));
+        if let Err(error) = proven {
+            self.health.fail("adding a group to the proofs", &error);
+            return fail_all(answers);
         }
         if let Err(error) = self.views.apply(written.first_position, recorded_at, &facts) {
             self.health.fail("applying a group", &error);

@@ -16,6 +16,7 @@ mod directory;
 mod error;
 mod fingerprint;
 mod keys;
+mod proofs;
 mod replay;
 mod resource;
 mod search;
@@ -27,6 +28,7 @@ pub use chart::{At, Chart, ChartEvent, Difference, EventFilter};
 pub use directory::{DataDirectory, DirectoryError, read_local_issuer_secret};
 pub use error::StoreError;
 pub use fingerprint::fingerprint;
+pub use proofs::{Evidence, ProofOptions};
 pub use resource::{Resource, Version};
 pub use search::{Hits, SearchRequest};
 pub use trail::{Entry, Outcome};
@@ -44,6 +46,7 @@ use crate::log::{self, LogKind, Reader};
 use crate::vault::{MasterKey, MasterKeySource, Vault};
 use crate::view::{self, Views};
 use keys::Keys;
+use proofs::{Checkpoints, Proofs};
 
 /// Sizes and names of a store.
 #[derive(Debug, Clone)]
@@ -56,6 +59,10 @@ pub struct Options {
     pub variable: fn(&str) -> Option<String>,
     /// False: leaves all payloads readable on disk, only to measure what sealing costs.
     pub seals: bool,
+    /// False: keeps neither tiles nor checkpoints, only to measure what they cost.
+    pub proves: bool,
+    /// How the proofs are kept.
+    pub proof: ProofOptions,
     /// Bytes after which a new segment begins.
     pub segment_bytes_max: u64,
     /// Commands that may wait for a log.
@@ -74,6 +81,9 @@ pub struct Store {
     // Dropped in this order: the committers write what waits before the lock goes.
     events: Committer<commit::Command>,
     access: Committer<trail::Command>,
+    // The last checkpoints are signed when the logs have taken everything.
+    _checkpoints: Option<Checkpoints>,
+    proofs: Option<Proofs>,
     views: Views,
     keys: Keys,
     events_reader: Reader,
@@ -111,9 +121,12 @@ impl Store {
     /// [`StoreError`]: damage in a log, or the disk's.
     pub fn open(directory: DataDirectory, options: &Options) -> Result<Arc<Self>, StoreError> {
         let vault = Arc::new(open_vault(&directory, options)?);
+        let places = proofs::places(&directory, &vault, options)?;
         let views = replay::open_views(&directory.views(), options.views)?;
-        // What the views have applied was acknowledged: the logs must hold at least that.
+        // What the views have applied was acknowledged, and so was what was signed: the logs must
+        // hold at least that.
         let applied = views.view();
+        let (signed_events, signed_access) = proofs::signed(places.as_ref())?;
         let open = |name: &str, kind, acknowledged| {
             let (disk, path) = (Arc::clone(&options.disk), directory.log(name));
             let log = log::open(disk, &path, kind, options.segment_bytes_max, acknowledged)?;
@@ -123,11 +136,14 @@ impl Store {
             }
             Ok::<_, StoreError>(log)
         };
-        let events = open("events", LogKind::Events, applied.applied_events()?)?;
-        let access = open("access", LogKind::Access, applied.applied_access()?)?;
+        let events = open("events", LogKind::Events, applied.applied_events()?.max(signed_events))?;
+        let access = open("access", LogKind::Access, applied.applied_access()?.max(signed_access))?;
         drop(applied);
         let keys = Keys::new(vault, views.clone(), events.reader.clone())?;
         replay::catch_up(&views, &keys, &events, &access)?;
+        let sinks = &options.proof.sinks;
+        let proofs =
+            places.map(|places| Proofs::open(places, &events, &access, sinks)).transpose()?;
         let base_url = options.base_url.clone();
         let health = Arc::new(Health::default());
         health.applied_events.store(events.writer.next_position(), Ordering::Release);
@@ -137,15 +153,22 @@ impl Store {
         };
         let now = || Instant::now().micros();
         let book = commit::EventBook::new(views.clone(), keys.clone(), Arc::clone(&health));
-        let apply = commit::EventApply::new(views.clone(), Arc::clone(&health));
+        let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.events));
+        let apply = commit::EventApply::new(views.clone(), Arc::clone(&health), proof);
         let (events_reader, access_reader) = (events.reader, access.reader);
         let events = Committer::start("events", limits, now, events.writer, book, apply)?;
-        let apply = trail::AccessApply::new(views.clone(), Arc::clone(&health));
+        let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.access));
+        let apply = trail::AccessApply::new(views.clone(), Arc::clone(&health), proof);
         let book = trail::AccessBook;
         let access = Committer::start("access", limits, now, access.writer, book, apply)?;
+        let interval = options.proof.checkpoint_interval;
+        let start = |proofs: &Proofs| Checkpoints::start(proofs, interval, Arc::clone(&health));
+        let checkpoints = proofs.as_ref().map(start).transpose()?;
         Ok(Arc::new(Self {
             events,
             access,
+            _checkpoints: checkpoints,
+            proofs,
             views,
             keys,
             events_reader,

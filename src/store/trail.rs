@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use super::proofs::LogProof;
 use super::{Health, Store, StoreError};
 use crate::log::committer::{Apply, Book, OpenGroup};
 use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
@@ -139,11 +140,12 @@ impl Book for AccessBook {
 pub struct AccessApply {
     views: Views,
     health: Arc<Health>,
+    proof: Option<Arc<LogProof>>,
 }
 
 impl AccessApply {
-    pub fn new(views: Views, health: Arc<Health>) -> Self {
-        Self { views, health }
+    pub fn new(views: Views, health: Arc<Health>, proof: Option<Arc<LogProof>>) -> Self {
+        Self { views, health, proof }
     }
 
     fn apply_group(
@@ -159,6 +161,11 @@ impl AccessApply {
                 return false;
             }
         };
+        let proven = self.proof.as_ref().map_or(Ok(()), |proof| proof.append(&written));
+        if let Err(error) = proven {
+            self.health.fail("adding access entries to the proofs", &error);
+            return false;
+        }
         let charts = admitted.iter().map(|entry| entry.charts.as_slice());
         if let Err(error) = self.views.apply_access(&written, charts) {
             self.health.fail("indexing access entries", &error);
