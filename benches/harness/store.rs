@@ -9,7 +9,7 @@ use chartlog::config::Config;
 use chartlog::disk::RealDisk;
 use chartlog::fhir::ResourceType;
 use chartlog::json::Document;
-use chartlog::store::{Action, Change, DataDirectory, Options, Store, Target, Write};
+use chartlog::store::{Action, Change, DataDirectory, Options, ProofOptions, Store, Target, Write};
 use chartlog::vault::MasterKeySource;
 use chartlog::view;
 
@@ -21,6 +21,8 @@ pub fn open(root: &Path) -> Arc<Store> {
         master_key: MasterKeySource::File(root.join("master.key")),
         variable: |_| None,
         seals: true,
+        proves: true,
+        proof: ProofOptions::default(),
         segment_bytes_max: config.segment_bytes_max,
         queue_commands_max: config.queue_commands_max,
         group_bytes_max: config.group_bytes_max as usize,

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Failure, Secret, import};
 use crate::auth::{
@@ -13,7 +14,7 @@ use crate::config::{self, Config};
 use crate::demo;
 use crate::disk::RealDisk;
 use crate::http::{self, Running};
-use crate::store::{self, DataDirectory, Store};
+use crate::store::{self, DataDirectory, ProofOptions, Store};
 use crate::view;
 
 /// Scopes of the token that `--demo` prints.
@@ -91,7 +92,7 @@ impl Served {
 ///
 /// # Errors
 ///
-/// [`Failure`]: the setting `vault.master_key` is not one.
+/// [`Failure`]: `vault.master_key` or `proof.sinks` is not one.
 pub fn store_options(config: &Config, base_url: Option<String>) -> Result<store::Options, Failure> {
     let master_key = config.vault.master_key(&config.store.data);
     Ok(store::Options {
@@ -99,6 +100,8 @@ pub fn store_options(config: &Config, base_url: Option<String>) -> Result<store:
         master_key: master_key.parse().map_err(Failure::usage)?,
         variable: super::variable,
         seals: true,
+        proves: true,
+        proof: proof(config)?,
         segment_bytes_max: config.store.segment_bytes_max,
         queue_commands_max: config.store.queue_commands_max,
         group_bytes_max: usize::try_from(config.store.group_bytes_max).unwrap_or(usize::MAX),
@@ -107,6 +110,18 @@ pub fn store_options(config: &Config, base_url: Option<String>) -> Result<store:
             snapshot_events_min: config.store.snapshot_events_min,
         },
         base_url,
+    })
+}
+
+/// How the proofs are kept.
+fn proof(config: &Config) -> Result<ProofOptions, Failure> {
+    let proof = &config.proof;
+    let sinks = proof.sinks.iter().map(|sink| sink.parse());
+    let sinks = sinks.collect::<Result<_, _>>();
+    Ok(ProofOptions {
+        origin: proof.origin.clone(),
+        checkpoint_interval: Duration::from_millis(proof.checkpoint_interval_ms),
+        sinks: sinks.map_err(|error| Failure::usage(format!("proof.sinks: {error}")))?,
     })
 }
 

@@ -28,6 +28,10 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Which lines the process logs.
     Filter,
+    /// A name that checkpoints can carry, or nothing.
+    Origin,
+    /// A list of places for checkpoints.
+    Sinks,
     /// A list of at least one name.
     Names,
     /// A list of token issuers.
@@ -41,8 +45,9 @@ impl Kind {
     pub fn text_to_toml<'text>(&self, text: &'text str) -> Cow<'text, str> {
         match self {
             Self::Switch | Self::Number(_) | Self::Issuers => Cow::Borrowed(text),
-            Self::Names if text.trim_start().starts_with('[') => Cow::Borrowed(text),
-            Self::Names => {
+            Self::Names | Self::Sinks if text.trim_start().starts_with('[') => Cow::Borrowed(text),
+            Self::Sinks if text.trim().is_empty() => Cow::Borrowed("[]"),
+            Self::Names | Self::Sinks => {
                 let names = text.split(',').map(|name| Value::from(name.trim()));
                 Cow::Owned(Value::Array(names.collect()).to_string())
             }
@@ -50,6 +55,7 @@ impl Kind {
             | Self::Url
             | Self::Path
             | Self::KeySource
+            | Self::Origin
             | Self::Choice(_)
             | Self::Filter => Cow::Owned(Value::from(text).to_string()),
         }
@@ -67,6 +73,16 @@ impl Kind {
             }
             (Self::Filter, Value::String(filter)) => {
                 !filter.trim().is_empty() && EnvFilter::try_new(filter).is_ok()
+            }
+            (Self::Origin, Value::String(name)) => {
+                let refused =
+                    |letter: char| letter.is_whitespace() || letter.is_control() || letter == '+';
+                !name.contains(refused) && !name.ends_with('/')
+            }
+            (Self::Sinks, Value::Array(sinks)) => {
+                let starts = ["folder:", "webhook:", "witness:"];
+                let named = |sink: &str| starts.iter().any(|start| sink.starts_with(start));
+                sinks.iter().all(|sink| sink.as_str().is_some_and(named))
             }
             (Self::Names, Value::Array(names)) => {
                 !names.is_empty() && names.iter().all(|name| name.as_str() != Some(""))
@@ -99,6 +115,11 @@ impl fmt::Display for Kind {
             Self::Filter => {
                 "a level or a list of filters, such as \"info\" or \"warn,chartlog=debug\""
             }
+            Self::Origin => {
+                "empty, or a name without spaces, + and a slash at its end, such as \
+                 \"charts.example.org/north\""
+            }
+            Self::Sinks => "a list of folder:/PATH, webhook:URL and witness:VKEY@URL",
             Self::Names => "a list of at least one name, such as [\"chartlog\"]",
             Self::Issuers => "a list of tables [[auth.issuers]]",
         };

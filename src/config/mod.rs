@@ -29,6 +29,7 @@ mod limits;
 mod load;
 mod log;
 mod problem;
+mod proof;
 mod server;
 mod setting;
 mod settings;
@@ -46,6 +47,7 @@ pub use limits::LimitsConfig;
 pub use load::{DEFAULT_FILE, FILE_VARIABLE, Loaded, Override, Overrides, load};
 pub use log::{LogConfig, LogFormat};
 pub use problem::{ConfigError, Problem};
+pub use proof::ProofConfig;
 pub use server::ServerConfig;
 pub use show::{example, in_force, option_help};
 pub use source::{Source, Sources};
@@ -61,6 +63,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Where the key to all keys comes from.
     pub vault: VaultConfig,
+    /// How the logs are proven.
+    pub proof: ProofConfig,
     /// Whose tokens are believed.
     pub auth: AuthConfig,
     /// What one request or one client may ask for.

@@ -9,6 +9,7 @@ pub static SECTIONS: &[(&str, &str)] = &[
     ("server", "Where the server listens, and with how many threads."),
     ("store", "Where charts are kept, and how much memory and disk their keeping may take."),
     ("vault", "Where the key to all keys comes from."),
+    ("proof", "How it is shown that nobody has changed the logs."),
     ("auth", "Whose tokens are believed."),
     ("limits", "What one request or one client may ask for."),
     ("log", "What the process writes to stderr."),
@@ -83,6 +84,29 @@ pub static SETTINGS: &[Setting] = &[
          first start",
         |config| &mut config.vault.master_key,
     ),
+    setting(
+        "proof.origin",
+        Kind::Origin,
+        "Name of the logs in their checkpoints, for life, such as charts.example.org/north: /events\n\
+         and /access are put behind it. Empty: a random one, kept in DATA/ORIGIN",
+        |config| &mut config.proof.origin,
+    ),
+    setting(
+        "proof.checkpoint_interval_ms",
+        Kind::Number(10..=TIMEOUT_SECONDS_MAX * 1000),
+        "Milliseconds between two signed checkpoints of a log that grows",
+        |config| &mut config.proof.checkpoint_interval_ms,
+    ),
+    Setting {
+        secret: true,
+        ..setting(
+            "proof.sinks",
+            Kind::Sinks,
+            "Where checkpoints are pushed, out of reach of who could change the logs: folder:/PATH,\n\
+             webhook:URL or witness:VKEY@URL",
+            |config| &mut config.proof.sinks,
+        )
+    },
     setting(
         "auth.local_issuer",
         Kind::Switch,

@@ -78,7 +78,10 @@ fn settings_of(section: &str) -> impl Iterator<Item = &'static Setting> {
 pub(super) fn in_force_line(setting: &Setting, config: &mut Config, source: &Source) -> String {
     let (_, name) = setting.section_and_name();
     let value = (setting.field)(config).get();
-    let shown = if setting.secret { format!("{MASK:?}") } else { written(&value) };
+    // A default is in the documentation, so it hides nothing.
+    let default = (setting.field)(&mut Config::default()).get();
+    let shown =
+        if setting.secret && value != default { format!("{MASK:?}") } else { written(&value) };
     format!("{name} = {shown}  # {source}\n")
 }
 

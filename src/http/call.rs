@@ -29,6 +29,57 @@ pub struct Call {
     pub(super) _share: Option<OwnedSemaphorePermit>,
 }
 
+/// A request that needs no token: there is no grant, so nothing that asks for one can be reached.
+#[derive(Debug)]
+pub struct OpenCall {
+    state: Arc<State>,
+    request: HttpRequest,
+    query: Vec<(String, String)>,
+}
+
+impl OpenCall {
+    pub(super) fn new(state: Arc<State>, request: HttpRequest) -> Result<Self, Failure> {
+        let query = decoded(request.query_string())?;
+        Ok(Self { state, request, query })
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.state.store
+    }
+
+    /// The path as it was sent.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.request.path()
+    }
+
+    /// A named part of the path.
+    #[must_use]
+    pub fn segment(&self, name: &str) -> &str {
+        self.request.match_info().get(name).unwrap_or_default()
+    }
+
+    /// As [`Call::parameter`].
+    ///
+    /// # Errors
+    ///
+    /// 400.
+    pub fn parameter<T: FromStr>(&self, name: &str, must_be: &str) -> Result<Option<T>, Failure> {
+        parameter(&self.query, name, must_be)
+    }
+
+    /// As [`Call::allow_parameters`].
+    ///
+    /// # Errors
+    ///
+    /// 400.
+    pub fn allow_parameters(&self, allowed: &[&str]) -> Result<(), Failure> {
+        allow_parameters(&self.query, allowed)
+    }
+}
+
 impl Call {
     /// The store.
     #[must_use]
@@ -114,17 +165,7 @@ impl Call {
     ///
     /// 400: it occurs twice, or is not what it must be.
     pub fn parameter<T: FromStr>(&self, name: &str, must_be: &str) -> Result<Option<T>, Failure> {
-        let mut values = self.query.iter().filter(|(known, _)| known == name);
-        let Some((_, text)) = values.next() else { return Ok(None) };
-        let wrong = |why: String| {
-            let problem =
-                Problem { code: IssueCode::Value, expression: name.to_owned(), diagnostics: why };
-            Failure::invalid(vec![problem])
-        };
-        if values.next().is_some() {
-            return Err(wrong(format!("{name} may be given once")));
-        }
-        text.parse().map(Some).map_err(|_| wrong(format!("{name} must be {must_be}")))
+        parameter(&self.query, name, must_be)
     }
 
     /// Refuses query parameters outside a list, naming them all.
@@ -133,17 +174,7 @@ impl Call {
     ///
     /// 400.
     pub fn allow_parameters(&self, allowed: &[&str]) -> Result<(), Failure> {
-        let unknown = self.query.iter().filter(|(name, _)| !allowed.contains(&name.as_str()));
-        let problem = |(name, _): &(String, String)| Problem {
-            code: IssueCode::NotSupported,
-            expression: name.clone(),
-            diagnostics: match allowed {
-                [] => "this operation takes no query parameters".to_owned(),
-                _ => format!("this operation takes only {}", allowed.join(", ")),
-            },
-        };
-        let problems: Vec<Problem> = unknown.map(problem).collect();
-        if problems.is_empty() { Ok(()) } else { Err(Failure::invalid(problems)) }
+        allow_parameters(&self.query, allowed)
     }
 
     /// The body as JSON. Large bodies are parsed beside the threads that serve small requests.
@@ -188,6 +219,38 @@ impl Call {
     pub fn body(&self) -> &[u8] {
         &self.body
     }
+}
+
+fn parameter<T: FromStr>(
+    query: &[(String, String)],
+    name: &str,
+    must_be: &str,
+) -> Result<Option<T>, Failure> {
+    let mut values = query.iter().filter(|(known, _)| known == name);
+    let Some((_, text)) = values.next() else { return Ok(None) };
+    let wrong = |why: String| {
+        let problem =
+            Problem { code: IssueCode::Value, expression: name.to_owned(), diagnostics: why };
+        Failure::invalid(vec![problem])
+    };
+    if values.next().is_some() {
+        return Err(wrong(format!("{name} may be given once")));
+    }
+    text.parse().map(Some).map_err(|_| wrong(format!("{name} must be {must_be}")))
+}
+
+fn allow_parameters(query: &[(String, String)], allowed: &[&str]) -> Result<(), Failure> {
+    let unknown = query.iter().filter(|(name, _)| !allowed.contains(&name.as_str()));
+    let problem = |(name, _): &(String, String)| Problem {
+        code: IssueCode::NotSupported,
+        expression: name.clone(),
+        diagnostics: match allowed {
+            [] => "this operation takes no query parameters".to_owned(),
+            _ => format!("this operation takes only {}", allowed.join(", ")),
+        },
+    };
+    let problems: Vec<Problem> = unknown.map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Failure::invalid(problems)) }
 }
 
 /// Decodes a query string.

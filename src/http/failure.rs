@@ -7,6 +7,7 @@ use super::Reply;
 use super::reply::FHIR_JSON;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::criteria::{ProblemKind, SearchProblem};
+use crate::proof::ProofError;
 use crate::store::StoreError;
 
 /// Content type of RFC 9457 problem details.
@@ -235,12 +236,16 @@ impl From<StoreError> for Failure {
             StoreError::Busy => Fault::Busy,
             StoreError::ReadOnly => Fault::ReadOnly,
             StoreError::Unknown => Fault::Unknown,
+            StoreError::Proof(ProofError::BeyondSize { .. }) => Fault::Invalid,
             StoreError::Invalid(problems) => return Self::invalid(problems.clone()),
             StoreError::Log(_)
             | StoreError::Vault(_)
             | StoreError::Seal(_)
             | StoreError::View(_)
             | StoreError::System(_)
+            | StoreError::Proof(_)
+            | StoreError::Checkpoint { .. }
+            | StoreError::Directory(_)
             | StoreError::Unreadable(_) => {
                 // What went wrong inside is for the log, not for the client.
                 tracing::error!(%error, "a request failed");

@@ -23,7 +23,7 @@ mod state;
 mod table;
 pub mod v1;
 
-pub use call::Call;
+pub use call::{Call, OpenCall};
 pub use docs::{document, document_text};
 pub use failure::{Failure, Fault};
 pub use metrics::install as install_metrics;

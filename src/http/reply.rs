@@ -44,12 +44,33 @@ impl Reply {
         self
     }
 
+    /// The same with the positions of the events that a write led to: what a client keeps to ask
+    /// for their proofs.
+    #[must_use]
+    pub fn positions(self, events: Option<(u64, u64)>) -> Self {
+        match positions(events) {
+            Some(text) => self.header("chartlog-position", text),
+            None => self,
+        }
+    }
+
     /// The same with the headers of a FHIR version: `ETag` and `Last-Modified` (R4 §3.1.0.5).
     #[must_use]
     pub fn version(self, version: u64, recorded_at: Instant) -> Self {
         self.header("etag", format!("W/\"{version}\""))
             .header("last-modified", recorded_at.http_date())
     }
+}
+
+/// `<first>-<last>`, or `<position>` of a single event; of a position and a count.
+#[must_use]
+pub fn positions(events: Option<(u64, u64)>) -> Option<String> {
+    let (first, count) = events?;
+    Some(match count {
+        0 => return None,
+        1 => first.to_string(),
+        count => format!("{first}-{}", first + count - 1),
+    })
 }
 
 /// The versions that an `If-Match` or `If-None-Match` header names; `None` for `*`.

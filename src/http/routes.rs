@@ -12,7 +12,7 @@ use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{RefOr, schema::Schema};
 
 use super::state::State;
-use super::{Call, Failure, Fault, Reply, gate};
+use super::{Call, Failure, Fault, OpenCall, Reply, gate};
 
 /// Collects routes for one of the two uses.
 pub struct Routes<'a> {
@@ -67,6 +67,31 @@ impl<'a> Routes<'a> {
         });
     }
 
+    /// Mounts a handler that shows nothing clinical to whoever asks: no token, no access entry.
+    pub fn public<P, H, F>(&mut self, handler: H)
+    where
+        P: utoipa::Path + utoipa::__dev::SchemaReferences,
+        H: Fn(OpenCall) -> F + Copy + 'static,
+        F: Future<Output = Result<Reply, Failure>> + 'static,
+    {
+        self.describe::<P>();
+        let Some(state) = self.state else { return };
+        let state = Arc::clone(state);
+        self.add::<P>(move |method| {
+            let state = Arc::clone(&state);
+            web::method(method).to(move |request: HttpRequest| {
+                let call = OpenCall::new(Arc::clone(&state), request);
+                async move {
+                    let result = match call {
+                        Ok(call) => handler(call).await,
+                        Err(failure) => Err(failure),
+                    };
+                    plain(result.unwrap_or_else(|failure| failure.render(false, "none")))
+                }
+            })
+        });
+    }
+
     /// Hands the routes to an application.
     pub fn mount(self, config: &mut ServiceConfig) {
         for (path, routes) in self.mounted {
@@ -93,7 +118,8 @@ impl<'a> Routes<'a> {
     }
 
     fn add<P: utoipa::Path>(&mut self, route: impl Fn(Method) -> Route) {
-        let path = P::path();
+        // OpenAPI has no word for a parameter with slashes in it; the index of a tile is one.
+        let path = P::path().replace("{index}", "{index:.+}");
         for method in P::methods() {
             let method = actix_method(&method);
             let route = (method.clone(), route(method));
@@ -139,5 +165,6 @@ fn plain(reply: Reply) -> HttpResponse {
     for (name, value) in reply.headers {
         response.insert_header((name, value));
     }
+    response.insert_header(("x-content-type-options", "nosniff"));
     response.body(reply.body)
 }

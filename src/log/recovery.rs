@@ -160,8 +160,9 @@ fn refuse_loss(directory: &Path, tail: &Tail, acknowledged: u64) -> Result<(), L
         return Ok(());
     }
     let problem = format!(
-        "sound groups end at position {}, but {acknowledged} events or entries were acknowledged: \
-         restore the log, or delete views/ to go on without what is lost",
+        "sound groups end at position {}, but {acknowledged} events or entries were acknowledged, or \
+         signed for in a checkpoint: restore the log. Only if that cannot be done, delete views/ and \
+         proof/ to go on without what is lost; older checkpoints elsewhere will then contradict the log",
         tail.next_position
     );
     Err(LogError::Damaged {

@@ -71,10 +71,19 @@ impl Issuer {
     ///
     /// [`ProofError::Broken`], or the disk's.
     pub fn issue(&self) -> Result<Arc<SignedCheckpoint>, ProofError> {
+        self.issue_at(self.log.size())
+    }
+
+    /// Signs the first `size` leaves of the tree, and returns when that is on disk. If the latest
+    /// checkpoint says as much already, that one is returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`Issuer::issue`]; [`ProofError::BeyondSize`].
+    pub fn issue_at(&self, size: u64) -> Result<Arc<SignedCheckpoint>, ProofError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = self.log.size();
         if let Some(latest) = self.latest() {
-            if latest.checkpoint().size == size {
+            if latest.checkpoint().size >= size {
                 return Ok(latest);
             }
             continues(&self.log, latest.checkpoint())?;

@@ -50,7 +50,7 @@ pub use key::{Signer, Verifier};
 pub use note::{Note, NoteSignature};
 pub use sink::{Sink, SinkHandle};
 pub use tile::{TILE_WIDTH, Tile};
-pub use tiles::{TileReader, Tiles};
+pub use tiles::{TileReader, Tiles, Unsynced};
 pub use tree::{HashSource, Tree, consistency, inclusion, root};
 pub use verify::{ConsistencyProof, InclusionProof};
 

@@ -50,6 +50,15 @@ pub struct TileReader {
     shared: Arc<Shared>,
 }
 
+/// Leaves that are written and not yet durable.
+#[derive(Debug)]
+pub struct Unsynced {
+    disk: Arc<dyn Disk>,
+    shared: Arc<Shared>,
+    size: u64,
+    root: Hash,
+}
+
 #[derive(Debug)]
 struct Shared {
     directory: PathBuf,
@@ -124,14 +133,14 @@ impl Tiles {
     ///
     /// The disk's.
     pub fn sync(&self) -> Result<(), ProofError> {
-        let shared = &self.reader.shared;
-        for (level, file) in (0..).zip(&shared.levels) {
-            file.get().map_or(Ok(()), |file| file.sync_data()).map_err(shared.error(level))?;
-        }
-        self.disk.sync_directory(&shared.directory).map_err(disk_error(&shared.directory))?;
-        let text = format!("{SYNCED_HEADING}\n{}\n{}\n", self.tree.size(), self.tree.root());
-        let path = shared.directory.join(SYNCED);
-        disk::replace(&*self.disk, &path, text.as_bytes()).map_err(disk_error(&path))
+        self.unsynced().sync().map(|_| ())
+    }
+
+    /// What [`Tiles::sync`] would make durable now. It can be carried out while more is appended.
+    #[must_use]
+    pub fn unsynced(&self) -> Unsynced {
+        let (disk, shared) = (Arc::clone(&self.disk), Arc::clone(&self.reader.shared));
+        Unsynced { disk, shared, size: self.tree.size(), root: self.tree.root() }
     }
 
     /// Number of leaves.
@@ -162,6 +171,25 @@ impl Tiles {
             let _ = place.set(file);
         }
         place.get().map(AsRef::as_ref).ok_or_else(failed)
+    }
+}
+
+impl Unsynced {
+    /// Makes it durable, and says how many leaves that were. At most one at a time per tree.
+    ///
+    /// # Errors
+    ///
+    /// The disk's.
+    pub fn sync(&self) -> Result<u64, ProofError> {
+        let shared = &self.shared;
+        for (level, file) in (0..).zip(&shared.levels) {
+            file.get().map_or(Ok(()), |file| file.sync_data()).map_err(shared.error(level))?;
+        }
+        self.disk.sync_directory(&shared.directory).map_err(disk_error(&shared.directory))?;
+        let text = format!("{SYNCED_HEADING}\n{}\n{}\n", self.size, self.root);
+        let path = shared.directory.join(SYNCED);
+        disk::replace(&*self.disk, &path, text.as_bytes()).map_err(disk_error(&path))?;
+        Ok(self.size)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Reading the access log: who looked at a chart, and who looked at all.
 
+use super::proofs::{self, Exhibit};
 use super::trail::Outcome;
 use super::{Entry, Store, StoreError};
 use crate::auth::{Grant, Permission};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
-use crate::log::StreamAlias;
+use crate::log::{Frame, Group, StreamAlias};
 use crate::view::View;
 
 /// An access entry with its place in the log and the names behind its aliases.
@@ -62,11 +63,7 @@ impl Store {
                 Box::new(view.accesses_of_chart(alias, before).map(|one| Ok(one?)))
             }
             None => {
-                for permission in [Permission::Read, Permission::Search] {
-                    if grant.reach(ResourceType::AUDIT_EVENT, permission)?.is_some() {
-                        return Err(grant.denied(permission, "all access entries").into());
-                    }
-                }
+                allow_all(grant)?;
                 let last = before.min(view.applied_access()?);
                 Box::new((0..last).rev().map(Ok))
             }
@@ -92,6 +89,29 @@ impl Store {
         Ok((accesses, None))
     }
 
+    /// The frames of all access entries from position `first` on.
+    pub(super) fn access_exhibits(
+        &self,
+        grant: &Grant,
+        first: u64,
+        limit: usize,
+        disclose: bool,
+    ) -> Result<(Vec<Exhibit>, Option<u64>), StoreError> {
+        allow_all(grant)?;
+        let view = self.views.view();
+        let end = view.applied_access()?;
+        let last = first.saturating_add(limit as u64).min(end);
+        let mut exhibits = Vec::new();
+        let mut group = None;
+        for position in first..last {
+            let (frame, recorded_at) = self.access_frame(&view, position, &mut group)?;
+            let disclosed =
+                if disclose { proofs::disclosed(self.keys.access(), &frame)? } else { None };
+            exhibits.push(Exhibit { position, recorded_at, frame, disclosed });
+        }
+        Ok((exhibits, (last < end).then_some(last.saturating_sub(1))))
+    }
+
     fn audited_chart(
         &self,
         view: &View,
@@ -111,19 +131,18 @@ impl Store {
         Ok(alias)
     }
 
-    /// Reads one entry; `group` keeps the group that the one before was in.
-    fn access(
+    /// The frame of one entry and when it was recorded; `group` keeps the group that the one before was in.
+    fn access_frame(
         &self,
         view: &View,
         position: u64,
-        group: &mut Option<crate::log::Group>,
-    ) -> Result<Access, StoreError> {
-        let holds = |group: &crate::log::Group| {
+        group: &mut Option<Group>,
+    ) -> Result<(Frame, i64), StoreError> {
+        let holds = |group: &Group| {
             let end = group.first_position + group.frames.len() as u64;
             (group.first_position..end).contains(&position)
         };
-        let unreadable =
-            || StoreError::Unreadable(format!("access entry {position} does not read back"));
+        let unreadable = || unreadable(position);
         if !group.as_ref().is_some_and(holds) {
             let location = view.access_group(position)?.ok_or_else(unreadable)?;
             *group = Some(self.access_reader.group(location)?);
@@ -131,8 +150,18 @@ impl Store {
         let group = group.as_ref().filter(|group| holds(group)).ok_or_else(unreadable)?;
         let at = usize::try_from(position - group.first_position).unwrap_or(usize::MAX);
         let (frame, _) = group.frames.get(at).cloned().ok_or_else(unreadable)?;
+        Ok((frame, group.recorded_at))
+    }
+
+    fn access(
+        &self,
+        view: &View,
+        position: u64,
+        group: &mut Option<Group>,
+    ) -> Result<Access, StoreError> {
+        let (frame, recorded_at) = self.access_frame(view, position, group)?;
         let payload = self.keys.access().open(frame.kind, frame.alias, frame.content)?;
-        let entry = Entry::decode(&payload).ok_or_else(unreadable)?;
+        let entry = Entry::decode(&payload).ok_or_else(|| unreadable(position))?;
         let mut patients = Vec::new();
         for alias in entry.aliases() {
             patients.extend(view.patient(alias)?);
@@ -144,9 +173,23 @@ impl Store {
             },
             None => None,
         };
-        let recorded_at = Instant::from_micros(group.recorded_at);
+        let recorded_at = Instant::from_micros(recorded_at);
         Ok(Access { position, recorded_at, entry, patients, resource })
     }
+}
+
+/// Only who may read and search all access entries.
+fn allow_all(grant: &Grant) -> Result<(), StoreError> {
+    for permission in [Permission::Read, Permission::Search] {
+        if grant.reach(ResourceType::AUDIT_EVENT, permission)?.is_some() {
+            return Err(grant.denied(permission, "all access entries").into());
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(position: u64) -> StoreError {
+    StoreError::Unreadable(format!("access entry {position} does not read back"))
 }
 
 impl Access {

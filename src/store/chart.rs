@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::proofs::{self, Exhibit};
 use super::{Resource, Store, StoreError};
 use crate::auth::{Grant, Permission};
 use crate::chart::{Actor, Envelope, EventType, Stated};
@@ -158,6 +159,39 @@ impl Store {
             }
         }
         Ok((events, None))
+    }
+
+    /// The frames of the events of a chart that the caller may read, from above version `after`.
+    pub(super) fn chart_exhibits(
+        &self,
+        grant: &Grant,
+        patient: &ResourceId,
+        after: u64,
+        limit: usize,
+        disclose: bool,
+    ) -> Result<(Vec<Exhibit>, Option<u64>), StoreError> {
+        let (view, record) = self.open_chart(grant, patient, &[])?;
+        let mut exhibits = Vec::new();
+        let entries = view.stream(record.alias(), after.saturating_add(1), u64::MAX);
+        for (scanned, entry) in entries.enumerate() {
+            let (version, entry) = entry?;
+            if exhibits.len() == limit || scanned == EVENTS_SCANNED_MAX {
+                return Ok((exhibits, Some(version - 1)));
+            }
+            let (envelope, _) = self.keys.read_event(&view, entry.location)?;
+            if envelope.key().is_some_and(|key| !may_show(grant, key.kind, patient)) {
+                continue;
+            }
+            let frame = self.events_reader.frame(entry.location)?;
+            let disclosed = if disclose {
+                proofs::disclosed(&*self.keys.of(&view, frame.alias)?, &frame)?
+            } else {
+                None
+            };
+            let (position, recorded_at) = (entry.position, entry.recorded_at.micros());
+            exhibits.push(Exhibit { position, recorded_at, frame, disclosed });
+        }
+        Ok((exhibits, None))
     }
 
     /// What changed in a chart between two states, one entry per resource, by type and id.

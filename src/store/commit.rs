@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 use super::keys::Keys;
+use super::proofs::LogProof;
 use super::search::find;
 use super::{Health, StoreError};
 use crate::chart::{Envelope, Erasure};
@@ -290,14 +291,15 @@ impl Book for EventBook {
 pub struct EventApply {
     views: Views,
     health: Arc<Health>,
+    proof: Option<Arc<LogProof>>,
     /// A group was not applied. Those behind it must not be either: the views would say that they
     /// hold everything up to there, and the next start would not bring it back.
     is_behind: bool,
 }
 
 impl EventApply {
-    pub fn new(views: Views, health: Arc<Health>) -> Self {
-        Self { views, health, is_behind: false }
+    pub fn new(views: Views, health: Arc<Health>, proof: Option<Arc<LogProof>>) -> Self {
+        Self { views, health, proof, is_behind: false }
     }
 
     fn apply_group(&mut self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
@@ -326,6 +328,12 @@ impl EventApply {
             answers.push((reply, answer));
         }
         if self.is_behind {
+            return fail_all(answers);
+        }
+        let proven = self.proof.as_ref().map_or(Ok(()), |proof| proof.append(written));
+        if let Err(error) = proven {
+            self.is_behind = true;
+            self.health.fail_proofs("the proofs could not be written", &error);
             return fail_all(answers);
         }
         let applied = written.first_position + facts.len() as u64;
@@ -427,7 +435,7 @@ mod tests {
         let options = Options { cache_bytes: 1 << 20, snapshot_events_min: 8 };
         let views = Views::open(directory.path(), options).unwrap();
         let health = Arc::new(Health::default());
-        let mut apply = EventApply::new(views.clone(), Arc::clone(&health));
+        let mut apply = EventApply::new(views.clone(), Arc::clone(&health), None);
         // The chart is not at version 6, and the group behind it follows from what is there.
         for (position, patient, version) in [(0, "a", 7), (1, "b", 1)] {
             let (written, admitted, mut answer) = group(position, patient, version);

@@ -11,7 +11,7 @@ const KEY_BYTES: usize = 32;
 
 /// A data directory that this process alone writes.
 ///
-/// `FORMAT` version, `LOCK`, `log/events`, `log/access`, `vault`, `views`,
+/// `FORMAT` version, `LOCK`, `ORIGIN`, `log/events`, `log/access`, `proof`, `vault`, `views`,
 /// `keys/local-issuer.key`.
 #[derive(Debug)]
 pub struct DataDirectory {
@@ -36,6 +36,20 @@ pub enum DirectoryError {
     /// There is no store there.
     #[error("{path} holds no chartlog data; start the server there once, or check --data", path = .0.display())]
     Missing(PathBuf),
+    /// The logs were signed under another name before.
+    #[error(
+        "the logs are signed as {found:?}, as {path} says, but proof.origin is {wanted:?}: a log \
+         keeps its name",
+        path = .path.display()
+    )]
+    Origin {
+        /// The file with the name.
+        path: PathBuf,
+        /// The name in it.
+        found: String,
+        /// The name wanted.
+        wanted: String,
+    },
     /// The disk's.
     #[error("{path}: {source}", path = .path.display())]
     Disk {
@@ -84,6 +98,35 @@ impl DataDirectory {
 
     pub(super) fn vault(&self) -> PathBuf {
         self.root.join("vault")
+    }
+
+    pub(super) fn proof(&self) -> PathBuf {
+        self.root.join("proof")
+    }
+
+    /// The name that the logs are signed under: the one wanted, or else a random one; decided at
+    /// the first start, and kept.
+    pub(super) fn origin(&self, wanted: Option<&str>) -> Result<String, DirectoryError> {
+        let path = self.root.join("ORIGIN");
+        match std::fs::read_to_string(&path) {
+            Ok(found) => {
+                let found = found.trim_end().to_owned();
+                match wanted {
+                    Some(wanted) if wanted != found => {
+                        let wanted = wanted.to_owned();
+                        Err(DirectoryError::Origin { path, found, wanted })
+                    }
+                    _ => Ok(found),
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let origin = wanted.map_or_else(random_origin, |wanted| Ok(wanted.to_owned()));
+                let origin = origin.map_err(disk(&path))?;
+                write_durably(&path, format!("{origin}\n").as_bytes(), 0o644)?;
+                Ok(origin)
+            }
+            Err(source) => Err(disk(&path)(source)),
+        }
     }
 
     pub(super) fn views(&self) -> PathBuf {
@@ -135,6 +178,13 @@ fn check_format(root: &Path) -> Result<(), DirectoryError> {
         }
         Err(source) => Err(disk(&path)(source)),
     }
+}
+
+fn random_origin() -> std::io::Result<String> {
+    let mut bytes = [0; 8];
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| std::io::Error::other("no randomness from the system"))?;
+    Ok(format!("chartlog.local/{:016x}", u64::from_be_bytes(bytes)))
 }
 
 fn secret_path(root: &Path) -> PathBuf {

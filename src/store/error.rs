@@ -1,9 +1,11 @@
 //! Why the store did not do what was asked.
 
+use super::DirectoryError;
 use crate::auth::Denied;
 use crate::fhir::check::Problem;
 use crate::log::LogError;
 use crate::log::committer::Refused;
+use crate::proof::ProofError;
 use crate::seal::SealError;
 use crate::vault::VaultError;
 use crate::view::ViewError;
@@ -74,6 +76,20 @@ pub enum StoreError {
     /// A frame does not open.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The proofs failed.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// A stored checkpoint is not one of this log.
+    #[error("{path}: {error}", path = .path.display())]
+    Checkpoint {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        error: ProofError,
+    },
+    /// The data directory failed.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     /// What the log holds does not read back.
     #[error("{0}")]
     Unreadable(String),

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
 use crate::log::LogError;
+use crate::proof::ProofError;
 use crate::view::ViewError;
 
 /// What the threads of a store tell about it.
@@ -44,6 +45,11 @@ impl Health {
             _ => None,
         };
         self.fail(what, reason, error);
+    }
+
+    /// The proofs could not be written.
+    pub fn fail_proofs(&self, what: &str, error: &ProofError) {
+        self.fail(what, disk_reason(error), error);
     }
 
     /// Why the store is read-only; `None`: it is not.

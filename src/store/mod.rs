@@ -18,6 +18,7 @@ mod error;
 mod fingerprint;
 mod health;
 mod keys;
+mod proofs;
 mod rebuild;
 mod replay;
 mod resource;
@@ -30,6 +31,7 @@ pub use chart::{At, Chart, ChartEvent, Difference, EventFilter};
 pub use directory::{DataDirectory, DirectoryError, read_local_issuer_secret};
 pub use error::StoreError;
 pub use fingerprint::fingerprint;
+pub use proofs::{Evidence, ProofOptions};
 pub use rebuild::Rebuilt;
 pub use resource::{Resource, Version};
 pub use search::{Hits, SearchRequest};
@@ -50,6 +52,7 @@ use crate::log::{self, LogKind, Reader};
 use crate::vault::{MasterKey, MasterKeySource, Vault};
 use crate::view::{self, Views};
 use keys::Keys;
+use proofs::{Checkpoints, Proofs};
 
 /// Sizes and names of a store.
 #[derive(Debug, Clone)]
@@ -62,6 +65,10 @@ pub struct Options {
     pub variable: fn(&str) -> Option<String>,
     /// False: leaves all payloads readable on disk, only to measure what sealing costs.
     pub seals: bool,
+    /// False: keeps neither tiles nor checkpoints, only to measure what they cost.
+    pub proves: bool,
+    /// How the proofs are kept.
+    pub proof: ProofOptions,
     /// Bytes after which a new segment begins.
     pub segment_bytes_max: u64,
     /// Commands that may wait for a log.
@@ -80,6 +87,9 @@ pub struct Store {
     // Dropped in this order: the committers write what waits before the lock goes.
     events: Committer<commit::Command>,
     access: Committer<trail::Command>,
+    // The last checkpoints are signed when the logs have taken everything.
+    _checkpoints: Option<Checkpoints>,
+    proofs: Option<Proofs>,
     views: Views,
     keys: Keys,
     events_reader: Reader,
@@ -100,9 +110,12 @@ impl Store {
     /// [`StoreError`]: damage in a log, or the disk's.
     pub fn open(directory: DataDirectory, options: &Options) -> Result<Arc<Self>, StoreError> {
         let vault = Arc::new(open_vault(&directory, options)?);
+        let places = proofs::places(&directory, &vault, options)?;
         let views = Views::open(&directory.views(), options.views)?;
-        // What the views have applied was acknowledged: the logs must hold at least that.
+        // What the views have applied was acknowledged, and so was what was signed: the logs must
+        // hold at least that.
         let applied = views.view();
+        let (signed_events, signed_access) = proofs::signed(places.as_ref())?;
         let open = |name: &str, kind, acknowledged| {
             let (disk, path) = (Arc::clone(&options.disk), directory.log(name));
             let log = log::open(disk, &path, kind, options.segment_bytes_max, acknowledged)?;
@@ -112,14 +125,17 @@ impl Store {
             }
             Ok::<_, StoreError>(log)
         };
-        let events = open("events", LogKind::Events, applied.applied_events()?)?;
-        let access = open("access", LogKind::Access, applied.applied_access()?)?;
+        let events = open("events", LogKind::Events, applied.applied_events()?.max(signed_events))?;
+        let access = open("access", LogKind::Access, applied.applied_access()?.max(signed_access))?;
         drop(applied);
         let keys = Keys::new(vault, views.clone(), events.reader.clone())?;
         let serving = views.serving();
         replay::replay_events(&serving, &keys, events.writer.next_position(), &|_| {})?;
         replay::replay_access(&serving, &keys, &access.reader, access.writer.next_position())?;
         drop(serving);
+        let sinks = &options.proof.sinks;
+        let proofs =
+            places.map(|places| Proofs::open(places, &events, &access, sinks)).transpose()?;
         let base_url = options.base_url.clone();
         let health = Arc::new(Health::default());
         health.applied_events.store(events.writer.next_position(), Ordering::Release);
@@ -129,15 +145,22 @@ impl Store {
         };
         let now = || Instant::now().micros();
         let book = commit::EventBook::new(views.clone(), keys.clone(), Arc::clone(&health));
-        let apply = commit::EventApply::new(views.clone(), Arc::clone(&health));
+        let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.events));
+        let apply = commit::EventApply::new(views.clone(), Arc::clone(&health), proof);
         let (events_reader, access_reader) = (events.reader, access.reader);
         let events = Committer::start("events", limits, now, events.writer, book, apply)?;
-        let apply = trail::AccessApply::new(views.clone(), Arc::clone(&health));
+        let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.access));
+        let apply = trail::AccessApply::new(views.clone(), Arc::clone(&health), proof);
         let book = trail::AccessBook;
         let access = Committer::start("access", limits, now, access.writer, book, apply)?;
+        let interval = options.proof.checkpoint_interval;
+        let start = |proofs: &Proofs| Checkpoints::start(proofs, interval, Arc::clone(&health));
+        let checkpoints = proofs.as_ref().map(start).transpose()?;
         Ok(Arc::new(Self {
             events,
             access,
+            _checkpoints: checkpoints,
+            proofs,
             views,
             keys,
             events_reader,

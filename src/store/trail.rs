@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use super::proofs::LogProof;
 use super::{Health, Store, StoreError};
 use crate::log::committer::{Apply, Book, OpenGroup};
 use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
@@ -139,14 +140,15 @@ impl Book for AccessBook {
 pub struct AccessApply {
     views: Views,
     health: Arc<Health>,
+    proof: Option<Arc<LogProof>>,
     /// A group was not indexed. Those behind it must not be either: the next start goes on behind
     /// the last one that was.
     is_behind: bool,
 }
 
 impl AccessApply {
-    pub fn new(views: Views, health: Arc<Health>) -> Self {
-        Self { views, health, is_behind: false }
+    pub fn new(views: Views, health: Arc<Health>, proof: Option<Arc<LogProof>>) -> Self {
+        Self { views, health, proof, is_behind: false }
     }
 
     fn apply_group(
@@ -163,6 +165,12 @@ impl AccessApply {
             }
         };
         if self.is_behind {
+            return false;
+        }
+        let proven = self.proof.as_ref().map_or(Ok(()), |proof| proof.append(&written));
+        if let Err(error) = proven {
+            self.is_behind = true;
+            self.health.fail_proofs("the proofs could not be written", &error);
             return false;
         }
         let group = AccessGroup {

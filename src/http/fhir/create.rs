@@ -18,7 +18,7 @@ use crate::store::{Action, Change, Target, Write};
         ("_format" = Option<String>, Query, description = "json")),
     request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource"),
     responses(
-        (status = 201, description = "Created; Location names the version", content_type = "application/fhir+json"),
+        (status = 201, description = "Created; Location names the version, Chartlog-Position its place in the log", content_type = "application/fhir+json"),
         (status = 200, description = "If-None-Exist found this resource; nothing was stored"),
         (status = 400, description = "Not valid; the outcome says what and where"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not a resource type"),
@@ -38,9 +38,9 @@ pub async fn create(mut call: Call) -> Result<Reply, Failure> {
     let index = document.root().index();
     let change = Change::new(Target::New(kind, criteria), Action::Put(document, index));
     let write = Write { changes: vec![change], expected_version: None, idempotency, size };
-    let done = call.store().write(&call.grant, Arc::new(write)).await?.done;
-    let done = done.first().ok_or_else(Failure::internal)?;
-    Ok(written(&call, done, wanted))
+    let stored = call.store().write(&call.grant, Arc::new(write)).await?;
+    let done = stored.done.first().ok_or_else(Failure::internal)?;
+    Ok(written(&call, done, wanted).positions(stored.events))
 }
 
 /// Reads criteria such as those of `If-None-Exist`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 
-use super::super::reply::FHIR_JSON;
+use super::super::reply::{FHIR_JSON, positions};
 use super::bundle::BundleWriter;
 use super::create::criteria;
 use super::update::check_named;
@@ -17,6 +17,9 @@ use crate::store::{Action, Change, Done, Effect, IdempotencyKey, Target, Write, 
 /// URL of the extension of `Bundle.entry.request` that gives an entry of a batch an idempotency key
 /// of its own (`valueString`).
 pub const KEY_EXTENSION: &str = "urn:chartlog:idempotency-key";
+/// URL of the extension of `Bundle.entry.response` that says where in the log an entry of a batch
+/// stands (`valueString`, as the header `Chartlog-Position` of all other writes).
+const POSITION_EXTENSION: &str = "urn:chartlog:position";
 /// Entries of a batch that are worked on at the same time.
 const BATCH_PARALLEL: usize = 64;
 
@@ -28,7 +31,7 @@ const BATCH_PARALLEL: usize = 64;
         ("_format" = Option<String>, Query, description = "json")),
     request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "A Bundle of type transaction or batch"),
     responses(
-        (status = 200, description = "A Bundle of type transaction-response or batch-response", content_type = "application/fhir+json"),
+        (status = 200, description = "A Bundle of type transaction-response or batch-response. Where in the log its events stand: for a transaction in the header Chartlog-Position, for an entry of a batch in the extension urn:chartlog:position of its response", content_type = "application/fhir+json"),
         (status = 400, description = "Not valid; the outcome says what and where; nothing was stored"),
         (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"),
         (status = 412, description = "A condition of an entry does not hold"), (status = 413, description = "Too large"),
@@ -101,9 +104,9 @@ async fn all_or_none(
     let written = call.store().write(&call.grant, Arc::new(write)).await?;
     let mut bundle = BundleWriter::new("transaction-response", None, &[]);
     for done in &written.done {
-        succeeded(&mut bundle, call, done, wanted);
+        succeeded(&mut bundle, call, done, wanted, None);
     }
-    Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()))
+    Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()).positions(written.events))
 }
 
 async fn each_by_itself(
@@ -129,7 +132,7 @@ async fn each_by_itself(
     let mut bundle = BundleWriter::new("batch-response", None, &[]);
     for result in &results {
         match result {
-            Ok(done) => succeeded(&mut bundle, call, done, wanted),
+            Ok((done, events)) => succeeded(&mut bundle, call, done, wanted, positions(*events)),
             Err(failure) => {
                 call.grant.owes_entry();
                 let status = failure.fault.status().as_u16();
@@ -149,11 +152,12 @@ async fn one(
     at: usize,
     idempotency: Option<IdempotencyKey>,
     size: usize,
-) -> Result<Done, Failure> {
+) -> Result<(Done, Option<(u64, u64)>), Failure> {
     let change = change(call, document, index, &format!("Bundle.entry[{at}]"))?;
     let write = Write { changes: vec![change], expected_version: None, idempotency, size };
     let written = call.store().write(&call.grant, Arc::new(write)).await?;
-    written.done.into_iter().next().ok_or_else(Failure::internal)
+    let done = written.done.into_iter().next().ok_or_else(Failure::internal)?;
+    Ok((done, written.events))
 }
 
 /// The key that an entry of a batch brings itself, as an extension of its request: it holds for
@@ -231,14 +235,26 @@ fn key_of(url: &str, place: &str) -> Result<ResourceKey, Failure> {
     url.parse().map_err(|error| Failure::at(IssueCode::Value, place, format!("{error}")))
 }
 
-fn succeeded(bundle: &mut BundleWriter, call: &Call, done: &Done, wanted: Return) {
+fn succeeded(
+    bundle: &mut BundleWriter,
+    call: &Call,
+    done: &Done,
+    wanted: Return,
+    positions: Option<String>,
+) {
     let status = match done.effect {
         Effect::Created => "201",
         Effect::Updated | Effect::Unchanged => "200",
         Effect::Removed | Effect::Absent => "204",
     };
     let base = call.base_url();
-    let mut response = format!(r#"{{"status":"{status}""#);
+    let mut response = String::from("{");
+    if let Some(positions) = positions {
+        response.push_str(&format!(
+            r#""extension":[{{"url":"{POSITION_EXTENSION}","valueString":"{positions}"}}],"#
+        ));
+    }
+    response.push_str(&format!(r#""status":"{status}""#));
     if done.version > 0 {
         let location = format!("{base}/{}/_history/{}", done.key, done.version);
         response.push_str(&format!(

@@ -25,8 +25,8 @@ use crate::store::{Action, Change, Effect, Target, Write};
         ("_format" = Option<String>, Query, description = "json")),
     request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource"),
     responses(
-        (status = 200, description = "Replaced, or unchanged because equal", content_type = "application/fhir+json"),
-        (status = 201, description = "Stored for the first time, or again after a deletion"),
+        (status = 200, description = "Replaced, or unchanged because equal; Chartlog-Position says where in the log", content_type = "application/fhir+json"),
+        (status = 201, description = "Stored for the first time, or again after a deletion; Chartlog-Position says where in the log"),
         (status = 400, description = "Not valid; the outcome says what and where"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not for this token"),
         (status = 412, description = "It has another version"), (status = 413, description = "Too large"),
@@ -45,9 +45,9 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     let change = Change::new(Target::Key(key), Action::Put(document, index));
     let change = Change { if_match, if_none_match, ..change };
     let write = Write { changes: vec![change], expected_version: None, idempotency, size };
-    let done = call.store().write(&call.grant, Arc::new(write)).await?.done;
-    let done = done.first().ok_or_else(Failure::internal)?;
-    Ok(written(&call, done, wanted))
+    let stored = call.store().write(&call.grant, Arc::new(write)).await?;
+    let done = stored.done.first().ok_or_else(Failure::internal)?;
+    Ok(written(&call, done, wanted).positions(stored.events))
 }
 
 /// Deletes a resource; its history stays.
@@ -61,7 +61,7 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
         ("_format" = Option<String>, Query, description = "json")),
     responses(
         (status = 200, description = "Deleted, with an OperationOutcome", content_type = "application/fhir+json"),
-        (status = 204, description = "Deleted, or not there"),
+        (status = 204, description = "Deleted, or not there; Chartlog-Position says where in the log"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not for this token"),
         (status = 412, description = "It has another version")))]
@@ -73,12 +73,13 @@ pub async fn delete(call: Call) -> Result<Reply, Failure> {
     let if_match = if_match(call.header("if-match"), "If-Match")?;
     let change = Change { if_match, ..Change::new(Target::Key(key), Action::Remove) };
     let write = Write { changes: vec![change], expected_version: None, idempotency, size: 0 };
-    let done = call.store().write(&call.grant, Arc::new(write)).await?.done;
-    let done = done.first().ok_or_else(Failure::internal)?;
+    let stored = call.store().write(&call.grant, Arc::new(write)).await?;
+    let done = stored.done.first().ok_or_else(Failure::internal)?;
     let reply = match wanted {
         Return::Outcome => Reply::new(StatusCode::OK, FHIR_JSON, informed(done)),
         _ => Reply::empty(StatusCode::NO_CONTENT),
     };
+    let reply = reply.positions(stored.events);
     Ok(match done.effect {
         Effect::Removed | Effect::Absent if done.version > 0 => {
             reply.header("etag", format!("W/\"{}\"", done.version))

@@ -7,6 +7,8 @@ mod accesses;
 mod chart;
 mod difference;
 mod events;
+mod evidence;
+mod log;
 
 use serde_json::value::RawValue;
 
@@ -27,6 +29,13 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<difference::__path_difference, _, _>(difference::difference);
     routes.gated::<accesses::__path_of_chart, _, _>(accesses::of_chart);
     routes.gated::<accesses::__path_of_all, _, _>(accesses::of_all);
+    routes.gated::<evidence::__path_of_chart, _, _>(evidence::of_chart);
+    routes.gated::<evidence::__path_of_accesses, _, _>(evidence::of_accesses);
+    routes.public::<log::__path_checkpoint, _, _>(log::checkpoint);
+    routes.public::<log::__path_key, _, _>(log::key);
+    routes.public::<log::__path_inclusion, _, _>(log::inclusion);
+    routes.public::<log::__path_consistency, _, _>(log::consistency);
+    routes.public::<log::__path_tile, _, _>(log::tile);
 }
 
 /// The `Idempotency-Key` of a write, bound to the body and to everything else that makes it this
