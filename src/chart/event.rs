@@ -176,6 +176,9 @@ pub struct Envelope {
     pub home: Option<u32>,
     /// Who caused it.
     pub actor: Stated,
+    /// Why: in events about the chart itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Idempotency key of the commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency: Option<IdempotencyMark>,
@@ -202,6 +205,7 @@ impl Envelope {
             version: first(),
             home: None,
             actor: Stated::Here(actor),
+            reason: None,
             idempotency: None,
         }
     }

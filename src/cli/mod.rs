@@ -6,6 +6,7 @@
 
 mod arguments;
 mod config;
+mod erase;
 mod import;
 mod openapi;
 mod rebuild;
@@ -101,6 +102,11 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             let config = load(&arguments.overrides())?.config;
             telemetry::init(&config.log).map_err(Failure::failed)?;
             rebuild::run(&config)
+        }
+        Command::Erase(arguments) => {
+            let config = load(&arguments.overrides())?.config;
+            telemetry::init(&config.log).map_err(Failure::failed)?;
+            erase::run(&config, &arguments)
         }
         Command::Openapi(arguments) => openapi::run(arguments),
         Command::Config(arguments) if arguments.example => config::run_example(),

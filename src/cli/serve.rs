@@ -102,6 +102,7 @@ pub fn store_options(config: &Config, base_url: Option<String>) -> Result<store:
         seals: true,
         proves: true,
         proof: proof(config)?,
+        purge: config.store.purge.parse().map_err(Failure::usage)?,
         segment_bytes_max: config.store.segment_bytes_max,
         queue_commands_max: config.store.queue_commands_max,
         group_bytes_max: usize::try_from(config.store.group_bytes_max).unwrap_or(usize::MAX),

@@ -253,8 +253,7 @@ impl Store {
         }
         let view = self.views.view();
         let record = view.chart(patient)?;
-        let record = record
-            .ok_or_else(|| StoreError::NotFound(format!("the chart of patient {patient}")))?;
+        let record = record.ok_or_else(|| self.absent_chart(&view, None, patient))?;
         grant.saw_chart(record.alias());
         Ok((view, record))
     }
@@ -301,7 +300,11 @@ impl Store {
         entry: &StreamEntry,
     ) -> Result<Option<Resource>, StoreError> {
         let Some(at) = entry.body() else { return Ok(None) };
-        let (envelope, body) = self.keys.read_event(view, at)?;
+        let (envelope, body) = match self.keys.read_event(view, at) {
+            // It went with the chart that it was at home in.
+            Err(StoreError::Erased(_)) => return Ok(None),
+            read => read?,
+        };
         let key = envelope.key().ok_or_else(unreadable)?;
         let (version, recorded_at) = (entry.resource_version, entry.recorded_at);
         Ok(Some(Resource { key, version, recorded_at, body }))

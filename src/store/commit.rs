@@ -127,7 +127,8 @@ pub struct EventBook {
     /// The state that the open group is checked on.
     view: Option<View>,
     heads: Recent<ResourceKey, ()>,
-    charts: Recent<ResourceId, (StreamAlias, u64)>,
+    /// `None`: erased.
+    charts: Recent<ResourceId, Option<(StreamAlias, u64)>>,
     terms: Recent<(ResourceType, Term), ()>,
     idempotency: Recent<String, ()>,
 }
@@ -163,7 +164,7 @@ impl EventBook {
 
     fn chart(&mut self, patient: &ResourceId) -> Result<Option<(StreamAlias, u64)>, ViewError> {
         if let Some((chart, _)) = self.charts.0.get(patient) {
-            return Ok(Some(*chart));
+            return Ok(*chart);
         }
         Ok(self.view().chart(patient)?.map(|chart| (chart.alias(), chart.version)))
     }
@@ -216,6 +217,15 @@ impl EventBook {
         Ok(())
     }
 
+    /// The charts that were expected at a version are erased: nothing is added to them any more.
+    fn forget_charts(&mut self, expectations: &[Expectation], end: u64) {
+        for expectation in expectations {
+            if let Expectation::ChartVersion(patient, _) = expectation {
+                self.charts.0.insert(patient.clone(), (None, end));
+            }
+        }
+    }
+
     /// Gives an event its number in its stream.
     fn number(&mut self, event: &Prepared, end: u64) -> Result<u64, CommitError> {
         let Some(patient) = &event.patient else { return Ok(event.envelope.version) };
@@ -224,7 +234,7 @@ impl EventBook {
             CommitError::Failed
         })?;
         let version = before.map_or(0, |(_, version)| version) + 1;
-        self.charts.0.insert(patient.clone(), ((event.alias, version), end));
+        self.charts.0.insert(patient.clone(), (Some((event.alias, version)), end));
         Ok(version)
     }
 
@@ -260,6 +270,9 @@ impl Book for EventBook {
             return Admitted { reply, events: Err(error) };
         }
         let end = group.first_position + (group.frames.len() + events.len()) as u64;
+        if events.iter().any(|event| event.erasure.is_some()) {
+            self.forget_charts(&expectations, end);
+        }
         let last = events.len().saturating_sub(1);
         let mut numbered = Vec::with_capacity(events.len());
         for (at, mut event) in events.into_iter().enumerate() {

@@ -64,16 +64,17 @@ impl Keys {
         if let Some(key) = self.vault.opened_key(alias) {
             return Ok(key);
         }
+        let erased = || StoreError::Erased("this".to_owned());
         let open = |view: &View| -> Result<Arc<SealingKey>, StoreError> {
-            let wrap = view.wrap(alias)?.ok_or(StoreError::Erased)?;
+            let wrap = view.wrap(alias)?.ok_or_else(erased)?;
             match self.vault.key(alias, &wrap) {
-                Err(VaultError::Destroyed(_)) => Err(StoreError::Erased),
+                Err(VaultError::Destroyed(_)) => Err(erased()),
                 opened => Ok(opened?),
             }
         };
         match open(view) {
             // The view may be older than the epoch: ask the newest.
-            Err(StoreError::Erased) => open(&self.views.view()),
+            Err(StoreError::Erased(_)) => open(&self.views.view()),
             opened => opened,
         }
     }

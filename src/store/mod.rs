@@ -14,9 +14,11 @@ mod chart;
 mod commit;
 mod decode;
 mod directory;
+mod erase;
 mod error;
 mod fingerprint;
 mod health;
+mod hold;
 mod keys;
 mod proofs;
 mod rebuild;
@@ -29,8 +31,10 @@ mod write;
 pub use accesses::{Access, AccessFilter};
 pub use chart::{At, Chart, ChartEvent, Difference, EventFilter};
 pub use directory::{DataDirectory, DirectoryError, read_local_issuer_secret};
+pub use erase::{Done as ErasureDone, ERASURE, Erased, ErasureRequest, PurgeWindow};
 pub use error::StoreError;
 pub use fingerprint::fingerprint;
+pub use hold::{HOLD, Hold};
 pub use proofs::{Evidence, ProofOptions};
 pub use rebuild::Rebuilt;
 pub use resource::{Resource, Version};
@@ -51,6 +55,7 @@ use crate::log::committer::{Committer, Limits};
 use crate::log::{self, LogKind, Reader};
 use crate::vault::{MasterKey, MasterKeySource, Vault};
 use crate::view::{self, Views};
+use erase::{Certificates, Purger};
 use keys::Keys;
 use proofs::{Checkpoints, Proofs};
 
@@ -69,6 +74,8 @@ pub struct Options {
     pub proves: bool,
     /// How the proofs are kept.
     pub proof: ProofOptions,
+    /// When the traces of erased charts are purged from the views.
+    pub purge: PurgeWindow,
     /// Bytes after which a new segment begins.
     pub segment_bytes_max: u64,
     /// Commands that may wait for a log.
@@ -96,7 +103,9 @@ pub struct Store {
     access_reader: Reader,
     base_url: Option<String>,
     health: Arc<Health>,
-    /// Held by the one rebuild of the views that runs.
+    certificates: Certificates,
+    purger: Purger,
+    /// Held by the one rebuild of the views, or the one erasure, that runs.
     rebuilding: Mutex<()>,
     directory: DataDirectory,
 }
@@ -111,6 +120,9 @@ impl Store {
     pub fn open(directory: DataDirectory, options: &Options) -> Result<Arc<Self>, StoreError> {
         let vault = Arc::new(open_vault(&directory, options)?);
         let places = proofs::places(&directory, &vault, options)?;
+        let origin = directory.origin(options.proof.origin.as_deref())?;
+        let disk = Arc::clone(&options.disk);
+        let certificates = Certificates::open(disk, &directory.certificates(), &origin, &vault)?;
         let views = Views::open(&directory.views(), options.views)?;
         // What the views have applied was acknowledged, and so was what was signed: the logs must
         // hold at least that.
@@ -156,7 +168,8 @@ impl Store {
         let interval = options.proof.checkpoint_interval;
         let start = |proofs: &Proofs| Checkpoints::start(proofs, interval, Arc::clone(&health));
         let checkpoints = proofs.as_ref().map(start).transpose()?;
-        Ok(Arc::new(Self {
+        let (purger, woken) = Purger::new();
+        let store = Arc::new(Self {
             events,
             access,
             _checkpoints: checkpoints,
@@ -167,9 +180,17 @@ impl Store {
             access_reader,
             base_url,
             health,
+            certificates,
+            purger,
             rebuilding: Mutex::default(),
             directory,
-        }))
+        });
+        if store.keys.vault().is_between_epochs() {
+            store.complete_epoch()?;
+        }
+        store.complete_certificates()?;
+        erase::start(&store, options.purge, woken)?;
+        Ok(store)
     }
 
     /// False after a disk error: reads go on, writes and everything that needs an access entry do

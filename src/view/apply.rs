@@ -6,7 +6,9 @@ use std::sync::Arc;
 use fjall::OwnedWriteBatch as Batch;
 
 use super::generation::Generation;
-use super::records::{ChartRecord, Head, StoredCommit, StoredHead, StreamPlace, StreamRun, encode};
+use super::records::{
+    ChartRecord, ErasedChart, Head, StoredCommit, StoredHead, StreamPlace, StreamRun, encode,
+};
 use super::stretch::{Flag, Note, Pointer, STRETCH_EVENTS, StreamStep, Stretch};
 use super::terms::TermLedger;
 use super::{View, ViewError, keys};
@@ -258,7 +260,8 @@ impl<'a> Application<'a> {
             self.view.generation.hide(alias);
         }
         self.batch.remove(&spaces.keys, alias.0.to_be_bytes());
-        self.batch.insert(&spaces.erased, alias.0.to_be_bytes(), [u8::from(patient.is_some())]);
+        let record = ErasedChart { event: self.group.pointer(), traces: patient.is_some() };
+        self.batch.insert(&spaces.erased, alias.0.to_be_bytes(), encode(&record)?);
         for tombstone in &erasure.tombstones {
             self.batch.insert(&spaces.tombstones, tombstone.as_slice(), []);
         }
@@ -339,7 +342,7 @@ impl<'a> Application<'a> {
                         let aliases = &self.view.spaces().aliases;
                         self.batch.insert(aliases, fact.alias.0.to_be_bytes(), patient.as_str());
                         let recorded_at = self.group.recorded_at;
-                        ChartRecord { alias: fact.alias.0, version: 0, recorded_at }
+                        ChartRecord { alias: fact.alias.0, version: 0, recorded_at, held: false }
                     }
                 };
                 place.insert((patient, record))
@@ -353,6 +356,11 @@ impl<'a> Application<'a> {
         }
         record.version = fact.stream_version;
         record.recorded_at = self.group.recorded_at;
+        match fact.envelope.event_type.happening {
+            Happening::Held => record.held = true,
+            Happening::Released => record.held = false,
+            _ => {}
+        }
         Ok(())
     }
 

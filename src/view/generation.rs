@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use fjall::{Database, PersistMode, Readable};
 
 use super::keyspaces::Spaces;
+use super::records::{ErasedChart, decode};
 use super::terms::TermLedger;
 use super::{Options, View, ViewError, keys};
 use crate::log::StreamAlias;
@@ -123,7 +124,7 @@ fn hidden(spaces: &Spaces, database: &Database) -> Result<HashSet<StreamAlias>, 
     let mut hidden = HashSet::new();
     for entry in database.snapshot().iter(&spaces.erased) {
         let (key, value) = entry.into_inner()?;
-        if *value == [1] {
+        if decode::<ErasedChart>("erased", &value)?.traces {
             hidden.insert(StreamAlias(keys::last_number(&key)));
         }
     }

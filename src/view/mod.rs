@@ -52,7 +52,9 @@ pub use access::AccessGroup;
 pub use apply::{Event, Fact, FactGroup, TermChange};
 pub use generation::Generation;
 pub use read::View;
-pub use records::{ChartRecord, Head, IdempotentCommit, PastVersion, StreamEntry, StreamPlace};
+pub use records::{
+    ChartRecord, Head, IdempotentCommit, IndexedPlace, PastVersion, StreamEntry, StreamPlace,
+};
 pub use views::{Building, Options, Views};
 
 /// What can go wrong with the views.

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use super::generation::Generation;
 use super::keyspaces::Spaces;
 use super::records::{
-    ChartRecord, Head, IdempotentCommit, PastVersion, StoredCommit, StoredHead, StreamPlace, decode,
+    ChartRecord, ErasedChart, Head, IdempotentCommit, IndexedPlace, PastVersion, StoredCommit,
+    StoredHead, StreamPlace, decode,
 };
 use super::stretch::{Flag, IndexedEvent, Pointer, Stretch};
 use super::{ViewError, keys};
@@ -160,6 +161,20 @@ impl View {
     /// The view store's.
     pub fn has_erased(&self) -> Result<bool, ViewError> {
         Ok(self.snapshot.first_key_value(&self.spaces().erased).is_some())
+    }
+
+    /// The charts that were erased, each with the position of the event that says so and where that
+    /// lies.
+    pub fn erased(
+        &self,
+    ) -> impl Iterator<Item = Result<(StreamAlias, IndexedPlace), ViewError>> + '_ {
+        self.snapshot.iter(&self.spaces().erased).map(|entry| {
+            let (key, value) = entry.into_inner()?;
+            let event = self.event(decode::<ErasedChart>("erased", &value)?.event)?;
+            let (position, location) = (event.pointer.position(), event.location);
+            let place = IndexedPlace { position, location, recorded_at: event.recorded_at };
+            Ok((StreamAlias(keys::last_number(&key)), place))
+        })
     }
 
     /// The wrapped data keys of all charts.

@@ -30,6 +30,8 @@ pub struct ChartRecord {
     /// When that was recorded.
     #[serde(with = "stored_instant")]
     pub recorded_at: Instant,
+    /// Whether it is under a legal hold.
+    pub held: bool,
 }
 
 impl ChartRecord {
@@ -145,6 +147,26 @@ impl StreamEntry {
 pub(super) struct StreamRun {
     pub first: Pointer,
     pub events: u64,
+}
+
+/// Where an event stands in the log, and when it was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexedPlace {
+    /// Its position.
+    pub position: u64,
+    /// Where its frame lies.
+    pub location: Location,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+}
+
+/// `erased`: a chart whose key was destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ErasedChart {
+    /// The event that says so.
+    pub event: Pointer,
+    /// Whether this generation still has traces of it.
+    pub traces: bool,
 }
 
 /// What a commit with an idempotency key did.

@@ -10,6 +10,8 @@ use arc_swap::ArcSwap;
 use super::generation::Generation;
 use super::{AccessGroup, FactGroup, View, ViewError};
 use crate::disk::{self, RealDisk};
+use crate::log::StreamAlias;
+use crate::vault::Wrap;
 
 /// The file that names the generation that is served.
 const CURRENT: &str = "CURRENT";
@@ -106,6 +108,16 @@ impl Views {
     pub fn apply_access(&self, group: AccessGroup) -> Result<(), ViewError> {
         let _applying = self.shared.applying.read().unwrap_or_else(PoisonError::into_inner);
         self.serving().apply_access(&[group])
+    }
+
+    /// Writes down data keys that were wrapped again.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError::Store`].
+    pub fn rewrap(&self, wraps: &[(StreamAlias, Wrap)]) -> Result<(), ViewError> {
+        let _applying = self.shared.applying.read().unwrap_or_else(PoisonError::into_inner);
+        self.serving().rewrap(wraps)
     }
 
     /// Begins the next generation, empty, beside the one that is served. Only one at a time.

@@ -197,6 +197,9 @@ impl Planner<'_> {
         };
         // Charts first: a version is nobody's business who may not see the resource.
         self.refuse_by_chart(change, key, before.as_ref(), content.as_ref())?;
+        if before.is_none() && self.store.was_erased(self.view, key)? {
+            return Err(StoreError::Erased(key.to_string()));
+        }
         self.refuse_by_version(change, key, before.as_ref())?;
         let unchanged = match (&before, &content) {
             (Some(Before { body: Some((bytes, _)), .. }), Some(content)) => {
