@@ -14,7 +14,6 @@
     clippy::disallowed_methods
 )]
 
-#[allow(dead_code, reason = "shared with benchmarks that serve HTTP")]
 mod harness;
 
 use std::sync::Arc;

@@ -52,7 +52,9 @@ impl Store {
             let end = self.views.view().applied_access()?;
             replay_access(new, &self.keys, &self.access_reader, end)?;
         }
+        tracing::debug!(took = ?started.elapsed(), "the new generation of views is filled");
         building.settle()?;
+        tracing::debug!(took = ?started.elapsed(), "it is settled");
         building.serve(|new, old| -> Result<(), StoreError> {
             let end = old.applied_events()?;
             replay_events(new, &self.keys, end, &|done| progress(done, end))?;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::ArcSwap;
-use fjall::{Database, PersistMode, Readable};
+use fjall::{Database, Keyspace, PersistMode, Readable};
 
 use super::keyspaces::Spaces;
 use super::records::{ErasedChart, decode};
@@ -105,11 +105,18 @@ impl Generation {
 
     /// Brings every keyspace into its smallest and quickest form.
     pub(super) fn compact(&self) -> Result<(), ViewError> {
-        for space in self.spaces.all() {
+        let compact = |space: &Keyspace| {
             space.rotate_memtable_and_wait()?;
-            space.major_compact()?;
-        }
-        Ok(())
+            space.major_compact()
+        };
+        // Most of it is waiting for the disk.
+        std::thread::scope(|scope| {
+            let tasks = self.spaces.all().map(|space| scope.spawn(move || compact(space)));
+            tasks.into_iter().try_for_each(|task| match task.join() {
+                Ok(outcome) => Ok(outcome?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })
     }
 
     /// Lets the directory go with the last handle. The channel closes when it is gone.

@@ -297,8 +297,11 @@ const KEYSPACES: [&str; 16] = [
     "access_charts",
 ];
 
+/// A record of the views: its keyspace, key and value.
+pub type Record = (&'static str, Vec<u8>, Vec<u8>);
+
 /// Every record of the views of a closed store, in which there is one generation and no more.
-pub fn records(root: &Path) -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
+pub fn records(root: &Path) -> Vec<Record> {
     let views = root.join("views");
     let current = std::fs::read_to_string(views.join("CURRENT")).unwrap();
     let mut names: Vec<_> =
@@ -345,10 +348,7 @@ fn check(rounds: &[Round], options: &Options) {
     same_records(&kept, &records(root.path()));
 }
 
-pub fn same_records(
-    kept: &[(&'static str, Vec<u8>, Vec<u8>)],
-    rebuilt: &[(&'static str, Vec<u8>, Vec<u8>)],
-) {
+pub fn same_records(kept: &[Record], rebuilt: &[Record]) {
     assert_eq!(kept.len(), rebuilt.len(), "number of records in the views");
     for (kept, rebuilt) in kept.iter().zip(rebuilt) {
         assert_eq!(kept, rebuilt, "a record of the views");

@@ -12,7 +12,7 @@ use chartlog::store::{At, Entry, Options, Outcome, SearchRequest, Store, Target,
 
 use crate::clinic::{block_on, grant, key, open, options, put};
 use crate::fold::Fold;
-use crate::histories::{compare, play, records, same_records};
+use crate::histories::{Record, compare, play, records, same_records};
 use crate::history::{one, seed};
 use crate::server::observation;
 
@@ -131,7 +131,7 @@ fn readers_and_writers_go_on_while_new_generations_take_over() {
 }
 
 /// A store with a history in it, what it must say, and the records of its views.
-fn recorded(root: &Path, sizes: &Options) -> (Fold, Vec<(&'static str, Vec<u8>, Vec<u8>)>) {
+fn recorded(root: &Path, sizes: &Options) -> (Fold, Vec<Record>) {
     let mut fold = Fold::default();
     let store = open(root, sizes).unwrap();
     play(&store, &mut fold, &one(seed(), 30));
