@@ -84,7 +84,7 @@ pub struct Store {
     events: Committer<commit::Command>,
     access: Committer<trail::Command>,
     // The last checkpoints are signed when the logs have taken everything.
-    _checkpoints: Option<Checkpoints>,
+    checkpoints: Option<Checkpoints>,
     proofs: Option<Proofs>,
     views: Views,
     keys: Keys,
@@ -169,7 +169,7 @@ impl Store {
         Ok(Arc::new(Self {
             events,
             access,
-            _checkpoints: checkpoints,
+            checkpoints,
             proofs,
             views,
             keys,
@@ -179,6 +179,14 @@ impl Store {
             health,
             directory,
         }))
+    }
+
+    /// Signs the last checkpoints. What is written later is signed at the next start; so this is for
+    /// when requests are not served any more.
+    pub fn close(&self) {
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.finish();
+        }
     }
 
     /// False after a disk error: reads go on, writes and everything that needs an access entry do

@@ -223,7 +223,7 @@ impl Beside {
                 }
                 Err(problem) => {
                     log_holds = false;
-                    tell(Finding::altered(format!("{name} log"), problem));
+                    tell(Finding::altered(format!("{name} log, against {part}"), problem));
                 }
             }
         }
@@ -294,8 +294,10 @@ impl Beside {
                 flaw.offset
             ),
             _ => {
-                let held = |other: &&Checkpoint| walk.root(other.size) == Some(other.root);
                 let others = self.checkpoints.iter().map(|(_, other)| other);
+                let held = |other: &&Checkpoint| {
+                    other.size < size && walk.root(other.size) == Some(other.root)
+                };
                 let from = others.filter(held).map(|other| other.size).max().unwrap_or(0);
                 format!(
                     "positions {from} to {}: the entries are not those that were signed: their root is \
