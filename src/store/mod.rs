@@ -33,7 +33,7 @@ pub use proofs::{Evidence, ProofOptions};
 pub use resource::{Resource, Version};
 pub use search::{Hits, SearchRequest};
 pub use trail::{Entry, Outcome};
-pub use verify::{Finding, Verdict, VerifyOptions, log_bytes, verify};
+pub use verify::{Finding, MasterKeyFrom, Verdict, VerifyOptions, log_bytes, verify};
 pub use write::{
     Action, Change, Done, Effect, INLINE_BYTES_MAX, IdempotencyKey, Target, Write, Written,
 };

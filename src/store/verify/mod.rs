@@ -26,12 +26,15 @@ pub struct VerifyOptions<'a> {
     /// Checkpoints kept from earlier: their names and texts.
     pub checkpoints: Vec<(PathBuf, String)>,
     /// Opens every frame too, with the master key from there.
-    pub open: Option<(MasterKeySource, fn(&str) -> Option<String>)>,
+    pub open: Option<MasterKeyFrom>,
     /// Threads that check while one reads.
     pub threads: usize,
     /// Is told how many bytes were looked at since the last call.
     pub progress: &'a dyn Fn(u64),
 }
+
+/// Where the master key is, and how to look up a variable of the environment.
+pub type MasterKeyFrom = (MasterKeySource, fn(&str) -> Option<String>);
 
 /// What was found out about one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
