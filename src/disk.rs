@@ -140,6 +140,57 @@ impl Disk for RealDisk {
     }
 }
 
+/// The machine's own file system, for looking only: whatever would change something fails.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReadOnlyDisk;
+
+impl ReadOnlyDisk {
+    /// A handle to it.
+    #[must_use]
+    pub fn handle() -> Arc<dyn Disk> {
+        Arc::new(Self)
+    }
+}
+
+fn refused<T>() -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "opened for reading only"))
+}
+
+impl Disk for ReadOnlyDisk {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(File::open(path)?))
+    }
+
+    fn create(&self, _: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        refused()
+    }
+
+    fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
+        refused()
+    }
+
+    fn remove(&self, _: &Path) -> io::Result<()> {
+        refused()
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+        RealDisk.list(directory)
+    }
+
+    /// One that is there counts as created.
+    fn create_directory(&self, directory: &Path) -> io::Result<()> {
+        if directory.is_dir() { Ok(()) } else { refused() }
+    }
+
+    fn sync_directory(&self, _: &Path) -> io::Result<()> {
+        refused()
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+}
+
 impl DiskFile for File {
     fn length(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())

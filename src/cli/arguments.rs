@@ -14,7 +14,8 @@ Exit codes:
   0  done
   1  failed
   2  the command line or the configuration is wrong; nothing was done
-  3  imported, but some resources were refused";
+  3  imported, but some resources were refused
+  4  verified, and something was altered or is missing";
 
 const SETTINGS_HELP: &str = "\
 Every setting has a key such as server.listen. It is given, in falling order of precedence, by an
@@ -43,6 +44,8 @@ pub enum Command {
     Rebuild(RebuildArguments),
     /// Erase a patient's chart in a store that no server has open
     Erase(EraseArguments),
+    /// Verify that a data directory, or a bundle of evidence, is what was written and signed
+    Verify(VerifyArguments),
     /// Write the OpenAPI document
     Openapi(OpenapiArguments),
     /// Print the configuration in force and where each value comes from
@@ -173,6 +176,29 @@ pub enum ImportTarget {
     },
 }
 
+/// Arguments of `chartlog verify`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct VerifyArguments {
+    /// Verify this evidence bundle and nothing else
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "checkpoints", "open"])]
+    pub bundle: Option<PathBuf>,
+    /// Public key of a log, kept away from the data directory; may be given for each log
+    #[arg(long = "key", value_name = "VKEY")]
+    pub keys: Vec<String>,
+    /// Checkpoint kept from earlier: the log must still begin with all that it signed; may be
+    /// repeated
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    pub checkpoints: Vec<PathBuf>,
+    /// Open every frame too, with the master key, and check what it committed to
+    #[arg(long)]
+    pub open: bool,
+    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
+    data: Option<String>,
+    #[command(flatten)]
+    file: FileArguments,
+}
+
 /// Arguments of `chartlog openapi`.
 #[derive(Debug, Args)]
 pub struct OpenapiArguments {
@@ -260,6 +286,14 @@ impl RebuildArguments {
 }
 
 impl EraseArguments {
+    /// What these arguments say about the configuration.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        self.file.overrides([("store.data", "--data", &self.data)])
+    }
+}
+
+impl VerifyArguments {
     /// What these arguments say about the configuration.
     #[must_use]
     pub fn overrides(&self) -> Overrides {

@@ -12,6 +12,7 @@ mod openapi;
 mod rebuild;
 mod serve;
 mod token;
+mod verify;
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ use clap::Parser;
 
 pub use arguments::{
     Arguments, Command, ConfigArguments, ImportArguments, ImportTarget, OpenapiArguments,
-    RebuildArguments, Secret, ServeArguments, TokenArguments,
+    RebuildArguments, Secret, ServeArguments, TokenArguments, VerifyArguments,
 };
 
 use crate::config::{ConfigError, Loaded, Overrides};
@@ -53,6 +54,9 @@ const USAGE: u8 = 2;
 /// Exit code: the import is complete but for resources that were refused.
 const REFUSED: u8 = 3;
 
+/// Exit code: something was altered or is missing.
+const ALTERED: u8 = 4;
+
 /// Why a command did not succeed: what stderr says, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -76,6 +80,11 @@ impl Failure {
     /// The import is complete but for resources that were refused.
     pub fn refused(message: impl Display) -> Self {
         Self { message: message.to_string(), exit_code: REFUSED }
+    }
+
+    /// What was verified is not what was written and signed.
+    pub fn altered(message: impl Display) -> Self {
+        Self { message: message.to_string(), exit_code: ALTERED }
     }
 }
 
@@ -108,6 +117,10 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             telemetry::init(&config.log).map_err(Failure::failed)?;
             erase::run(&config, &arguments)
         }
+        Command::Verify(arguments) => match &arguments.bundle {
+            Some(bundle) => verify::run_bundle(bundle, &arguments),
+            None => verify::run(&load(&arguments.overrides())?.config, &arguments),
+        },
         Command::Openapi(arguments) => openapi::run(arguments),
         Command::Config(arguments) if arguments.example => config::run_example(),
         Command::Config(arguments) => config::run(&load(&arguments.settings.overrides())?),
@@ -143,7 +156,13 @@ mod tests {
     #[test]
     fn help_tells_the_exit_codes() {
         let help = Arguments::command().render_help().to_string();
-        for line in ["0  done", "1  failed", "2  the command line or", "3  imported, but"] {
+        for line in [
+            "0  done",
+            "1  failed",
+            "2  the command line or",
+            "3  imported, but",
+            "4  verified, and",
+        ] {
             assert!(help.contains(line), "{help}");
         }
     }

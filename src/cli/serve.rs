@@ -33,7 +33,8 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let base = served.base_url.clone();
     let issuer = served.issuer.clone();
     let was_empty = served.store.applied_position() == 0;
-    actix_web::rt::System::new().block_on(async move {
+    let store = Arc::clone(&served.store);
+    let result = actix_web::rt::System::new().block_on(async move {
         let Running { address, handle, server } = served.start(&config)?;
         let server = actix_web::rt::spawn(server);
         if config.demo.enabled {
@@ -47,13 +48,16 @@ pub fn run(config: Config) -> Result<(), Failure> {
         }
         println!("listening on {base}");
         server.await.map_err(Failure::failed)?.map_err(Failure::failed)
-    })
+    });
+    store.close();
+    result
 }
 
 /// A store with everything that is needed to serve it.
 pub struct Served {
     listener: TcpListener,
-    store: Arc<Store>,
+    /// The store itself, to close it in the end.
+    pub store: Arc<Store>,
     verifier: Verifier,
     /// Address under which clients reach the server.
     pub base_url: String,

@@ -196,6 +196,31 @@ impl Frame {
     ///
     /// What is wrong with the bytes.
     pub fn get(bytes: &[u8]) -> Result<(Self, usize), &'static str> {
+        let (parts, length) = FrameParts::get(bytes)?;
+        Ok((parts.to_frame(), length))
+    }
+}
+
+/// A frame as it lies there, every field checked.
+#[derive(Debug, Clone, Copy)]
+pub struct FrameParts<'a> {
+    /// What it is.
+    pub kind: FrameKind,
+    /// True for the last frame of its commit.
+    pub last_of_commit: bool,
+    /// The stream it belongs to.
+    pub alias: StreamAlias,
+    /// Its number in that stream, from 1.
+    pub version: u32,
+    is_sealed: bool,
+    commitment: [u8; 32],
+    wrap: Option<&'a [u8; WRAP_BYTES]>,
+    body: &'a [u8],
+}
+
+impl<'a> FrameParts<'a> {
+    /// As [`Frame::get`], without a copy.
+    pub fn get(bytes: &'a [u8]) -> Result<(Self, usize), &'static str> {
         let cut_off = "a frame header is cut off";
         let mut fields = Fields(bytes);
         let length = fields.u32().ok_or(cut_off)? as usize;
@@ -204,7 +229,7 @@ impl Frame {
         let version = fields.u32().ok_or(cut_off)?;
         let alias = StreamAlias(fields.u64().ok_or(cut_off)?);
         let commitment: [u8; 32] = fields.take().ok_or(cut_off)?;
-        let mut body = Fields(fields.slice(length).ok_or("a frame is longer than its place")?);
+        let mut body = fields.slice(length).ok_or("a frame is longer than its place")?;
         let kind = match kind {
             1 => FrameKind::Chart,
             2 => FrameKind::Directory,
@@ -214,21 +239,41 @@ impl Frame {
         if flags & !(FLAG_LAST_OF_COMMIT | FLAG_WRAP | FLAG_SEALED) != 0 {
             return Err("a frame with unknown flags");
         }
-        let wrap = if flags & FLAG_WRAP == 0 {
-            None
-        } else {
-            Some(Box::new(body.take().ok_or("a frame is too short for its key")?))
-        };
-        let content = if flags & FLAG_SEALED != 0 {
-            Content { is_sealed: true, commitment, wrap, body: body.0.to_vec() }
-        } else {
-            if clear_check(checked.get(..CLEAR_CHECKED).unwrap_or_default(), body.0) != commitment {
-                return Err("the checksum of a frame does not match");
-            }
-            Content { is_sealed: false, commitment: [0; 32], wrap, body: body.0.to_vec() }
-        };
+        let mut wrap = None;
+        if flags & FLAG_WRAP != 0 {
+            let (first, rest) =
+                body.split_first_chunk().ok_or("a frame is too short for its key")?;
+            (wrap, body) = (Some(first), rest);
+        }
+        let is_sealed = flags & FLAG_SEALED != 0;
+        if !is_sealed
+            && clear_check(checked.get(..CLEAR_CHECKED).unwrap_or_default(), body) != commitment
+        {
+            return Err("the checksum of a frame does not match");
+        }
         let last_of_commit = flags & FLAG_LAST_OF_COMMIT != 0;
-        Ok((Self { kind, last_of_commit, alias, version, content }, FRAME_HEADER + length))
+        let parts =
+            Self { kind, last_of_commit, alias, version, is_sealed, commitment, wrap, body };
+        Ok((parts, FRAME_HEADER + length))
+    }
+
+    /// The wrapped key of the stream, in its first frame.
+    #[must_use]
+    pub fn wrap(&self) -> Option<&'a [u8; WRAP_BYTES]> {
+        self.wrap
+    }
+
+    /// The frame on its own.
+    #[must_use]
+    pub fn to_frame(&self) -> Frame {
+        let Self { kind, last_of_commit, alias, version, is_sealed, .. } = *self;
+        let content = Content {
+            is_sealed,
+            commitment: if is_sealed { self.commitment } else { [0; 32] },
+            wrap: self.wrap.map(|wrap| Box::new(*wrap)),
+            body: self.body.to_vec(),
+        };
+        Frame { kind, last_of_commit, alias, version, content }
     }
 }
 

@@ -13,11 +13,15 @@
 
 pub mod committer;
 mod format;
+mod inspect;
 mod reader;
 mod recovery;
 mod writer;
 
-pub use format::{Content, Frame, FrameKind, Location, LogKind, StreamAlias, WRAP_BYTES};
+pub use format::{
+    Content, Frame, FrameKind, FrameParts, Location, LogKind, StreamAlias, WRAP_BYTES,
+};
+pub use inspect::{Batch, Flaw, FrameSeen, InspectError, Inspected, Inspection};
 pub use reader::{Group, Reader};
 pub use recovery::{Recovered, exists, open};
 pub use writer::{Writer, Written};

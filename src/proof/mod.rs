@@ -88,6 +88,14 @@ pub enum ProofError {
         /// Byte offset of the hash in it.
         offset: u64,
     },
+    /// Stored hashes are missing.
+    #[error("{path} {problem}", path = .path.display())]
+    Tiles {
+        /// The file concerned.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A leaf of the log has another hash than the tree was given.
     #[error("the tree holds another hash for position {0} than the log")]
     WrongLeaf(u64),

@@ -186,7 +186,7 @@ impl Unsynced {
             file.get().map_or(Ok(()), |file| file.sync_data()).map_err(shared.error(level))?;
         }
         self.disk.sync_directory(&shared.directory).map_err(disk_error(&shared.directory))?;
-        let text = format!("{SYNCED_HEADING}\n{}\n{}\n", self.size, self.root);
+        let text = synced_text(self.size, self.root);
         let path = shared.directory.join(SYNCED);
         disk::replace(&*self.disk, &path, text.as_bytes()).map_err(disk_error(&path))?;
         Ok(self.size)
@@ -194,6 +194,70 @@ impl Unsynced {
 }
 
 impl TileReader {
+    /// The tiles in a directory as they were last synced, for checking them: nothing is changed.
+    /// The second value is the root that they claim.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError::Tiles`]: they are not there, or cut off; the disk's.
+    pub fn stored(disk: &dyn Disk, directory: &Path) -> Result<(Self, Hash), ProofError> {
+        let path = directory.join(SYNCED);
+        let wrong = |path: &Path, problem: &str| {
+            Err(ProofError::Tiles { path: path.to_owned(), problem: problem.to_owned() })
+        };
+        if !disk.exists(&path) {
+            return wrong(&path, "is missing");
+        }
+        let text = disk::read(disk, &path).map_err(disk_error(&path))?;
+        let known =
+            parse_synced(&text).filter(|(size, root)| text == synced_text(*size, *root).as_bytes());
+        let Some((size, root)) = known else {
+            return wrong(&path, "is not what was written");
+        };
+        let shared = Shared::open(disk, directory)?;
+        for level in 0..LEVELS as u32 {
+            let (length, needed) = (shared.length(level)?, count(size, level) * HASH_BYTES as u64);
+            if length < needed {
+                let problem = format!("has {length} bytes; {needed} were synced");
+                return wrong(&shared.path(level), &problem);
+            }
+        }
+        shared.size.store(size, Ordering::Release);
+        Ok((Self { shared: Arc::new(shared) }, root))
+    }
+
+    /// Bytes behind what the tree holds: not synced yet, or left by a crash.
+    ///
+    /// # Errors
+    ///
+    /// The disk's.
+    pub fn surplus_bytes(&self) -> Result<u64, ProofError> {
+        let size = self.size();
+        let over = |level: u32| {
+            let needed = count(size, level) * HASH_BYTES as u64;
+            Ok(self.shared.length(level)?.saturating_sub(needed))
+        };
+        (0..LEVELS as u32).map(over).sum()
+    }
+
+    /// Hashes that a level has.
+    #[must_use]
+    pub fn level_size(&self, level: u32) -> u64 {
+        count(self.size(), level)
+    }
+
+    /// The file that says what is durable.
+    #[must_use]
+    pub fn synced_path(&self) -> PathBuf {
+        self.shared.directory.join(SYNCED)
+    }
+
+    /// The file of a level, and where the hash with that number lies in it.
+    #[must_use]
+    pub fn place(&self, level: u32, index: u64) -> (PathBuf, u64) {
+        (self.shared.path(level), index * HASH_BYTES as u64)
+    }
+
     /// Leaves of the tree, as far as it may be read now.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -394,6 +458,10 @@ impl Shared {
 /// Hashes that a tree of so many leaves has at a tile level.
 fn count(size: u64, level: u32) -> u64 {
     size.checked_shr(TILE_HEIGHT * level).unwrap_or(0)
+}
+
+fn synced_text(size: u64, root: Hash) -> String {
+    format!("{SYNCED_HEADING}\n{size}\n{root}\n")
 }
 
 fn parse_synced(text: &[u8]) -> Option<(u64, Hash)> {

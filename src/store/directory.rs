@@ -170,6 +170,20 @@ fn create_root(root: &Path) -> std::io::Result<()> {
     File::open(above.unwrap_or(Path::new(".")))?.sync_all()
 }
 
+/// Checks that there is a store that this program can read, and leaves it alone.
+pub(super) fn check_format_of(root: &Path) -> Result<(), DirectoryError> {
+    match std::fs::read_to_string(root.join("FORMAT")) {
+        Ok(found) if found.trim() == FORMAT => Ok(()),
+        Ok(found) => {
+            Err(DirectoryError::Newer { path: root.to_owned(), found: found.trim().to_owned() })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(DirectoryError::Missing(root.to_owned()))
+        }
+        Err(source) => Err(disk(&root.join("FORMAT"))(source)),
+    }
+}
+
 fn check_format(root: &Path) -> Result<(), DirectoryError> {
     let path = root.join("FORMAT");
     match std::fs::read_to_string(&path) {

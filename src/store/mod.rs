@@ -26,6 +26,7 @@ mod replay;
 mod resource;
 mod search;
 mod trail;
+mod verify;
 mod write;
 
 pub use accesses::{Access, AccessFilter};
@@ -40,6 +41,7 @@ pub use rebuild::Rebuilt;
 pub use resource::{Resource, Version};
 pub use search::{Hits, SearchRequest};
 pub use trail::{Entry, Outcome};
+pub use verify::{Finding, MasterKeyFrom, Verdict, VerifyOptions, log_bytes, verify};
 pub use write::{
     Action, Change, Done, Effect, INLINE_BYTES_MAX, IdempotencyKey, Target, Write, Written,
 };
@@ -95,7 +97,7 @@ pub struct Store {
     events: Committer<commit::Command>,
     access: Committer<trail::Command>,
     // The last checkpoints are signed when the logs have taken everything.
-    _checkpoints: Option<Checkpoints>,
+    checkpoints: Option<Checkpoints>,
     proofs: Option<Proofs>,
     views: Views,
     keys: Keys,
@@ -172,7 +174,7 @@ impl Store {
         let store = Arc::new(Self {
             events,
             access,
-            _checkpoints: checkpoints,
+            checkpoints,
             proofs,
             views,
             keys,
@@ -191,6 +193,14 @@ impl Store {
         store.complete_certificates()?;
         erase::start(&store, options.purge, woken)?;
         Ok(store)
+    }
+
+    /// Signs the last checkpoints. What is written later is signed at the next start; so this is for
+    /// when requests are not served any more.
+    pub fn close(&self) {
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.finish();
+        }
     }
 
     /// False after a disk error: reads go on, writes and everything that needs an access entry do

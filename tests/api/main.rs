@@ -14,6 +14,7 @@ mod fhir_crud;
 mod harness;
 mod issuers;
 mod operations;
+mod proofs;
 mod reach;
 mod search;
 mod tokens;

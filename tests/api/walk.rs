@@ -46,10 +46,22 @@ impl Operation {
             .path
             .replace("{type}", "Observation")
             .replace("{id}", if of_chart { owner } else { value })
-            .replace("{version}", "1");
+            .replace("{version}", "1")
+            .replace("{log}", "events")
+            .replace("{level}", "0")
+            .replace("{index}", "000.p/1");
         assert!(!target.contains('{'), "teach the walk what stands for {target}");
-        let from = if self.id == "diffChart" { "?from=0" } else { "" };
-        format!("{target}{from}")
+        format!("{target}{}", self.query())
+    }
+
+    /// What it cannot do without.
+    fn query(&self) -> &'static str {
+        match self.id.as_str() {
+            "diffChart" => "?from=0",
+            "logInclusion" => "?position=0&size=1",
+            "logConsistency" => "?from=0&to=1",
+            _ => "",
+        }
     }
 
     fn body(&self, owner: &str, value: &str) -> Value {
@@ -71,7 +83,7 @@ impl Operation {
 
     /// A query that this operation cannot take, added to its own.
     fn nonsense(&self) -> &'static str {
-        if self.id == "diffChart" { "&nonsense=1" } else { "?nonsense=1" }
+        if self.query().is_empty() { "?nonsense=1" } else { "&nonsense=1" }
     }
 
     #[track_caller]
@@ -124,7 +136,7 @@ fn operations() -> Vec<Operation> {
             });
         }
     }
-    assert!(operations.len() >= 19, "{}", operations.len());
+    assert!(operations.len() >= 26, "{}", operations.len());
     operations
 }
 
@@ -209,9 +221,11 @@ fn every_operation_refuses_an_id_that_is_none() {
 
 #[test]
 fn every_open_operation_answers_without_a_token() {
+    let (owner, value) = chart();
     for operation in operations().iter().filter(|operation| operation.is_open) {
-        let response = shared().anonymous().request(&operation.method, &operation.path).send();
-        assert_eq!(response.status, 200, "{}", operation.path);
+        let target = operation.target(&owner, &value);
+        let response = shared().anonymous().request(&operation.method, &target).send();
+        assert_eq!(response.status, 200, "{target}");
     }
 }
 
@@ -269,8 +283,13 @@ fn methods_that_are_not_documented_do_not_exist() {
             .filter(|one| one.path == *path)
             .map(|one| one.method.as_str())
             .collect();
-        let target =
-            path.replace("{type}", "Observation").replace("{id}", "x").replace("{version}", "1");
+        let target = path
+            .replace("{type}", "Observation")
+            .replace("{id}", "x")
+            .replace("{version}", "1")
+            .replace("{log}", "events")
+            .replace("{level}", "0")
+            .replace("{index}", "000.p/1");
         for method in METHODS {
             let response = shared().clinician().request(method, &target).send();
             if known.contains(&method) {
@@ -309,6 +328,9 @@ fn addresses_that_are_not_documented_do_not_exist() {
         "/v1/patients/x/notes",
         "/v1/patients/x/chart/1",
         "/v1/accesses/1",
+        "/v1/log/events",
+        "/v1/log/events/proof",
+        "/v1/log/events/tile/0",
         "/metrics/x",
         "/health",
         "/openapi.yaml",

@@ -5,6 +5,8 @@
 //! compares the two, also after a restart and after a rebuild of the views. `crash` cuts and damages
 //! the log's files, `kill` ends the real process at random moments, `concurrency` makes many
 //! writers meet, `rebuild` makes new generations of the views. `server` starts the real program.
+//! writers meet. `verify` alters every place of a data directory that verification has to find.
+//! `server` starts the real program.
 
 // Tests stop at the first surprise, read their seeds and sizes from the environment, and wait
 // for other processes with a deadline.
@@ -24,3 +26,4 @@ mod history;
 mod kill;
 mod rebuild;
 mod server;
+mod verify;

@@ -27,7 +27,8 @@ pub fn with_store<T: Send + 'static>(
     config.auth.local_issuer = true;
     let served = Served::open(&config)?;
     let token = Secret::from(sign(&served.issuer, &config, SUBJECT, SCOPES)?);
-    actix_web::rt::System::new().block_on(async move {
+    let store = Arc::clone(&served.store);
+    let result = actix_web::rt::System::new().block_on(async move {
         let Running { address, handle, server } = served.start(&config)?;
         let mut server = actix_web::rt::spawn(server);
         let stop = Arc::new(AtomicBool::new(false));
@@ -49,5 +50,7 @@ pub fn with_store<T: Send + 'static>(
             }
         };
         done.map_err(Failure::failed)?
-    })
+    });
+    store.close();
+    result
 }

@@ -10,12 +10,11 @@ use super::{LogProof, Proofs, lock};
 /// How long the sinks of one log may take for the last checkpoint when the store closes.
 const LAST_DELIVERY_MAX: Duration = Duration::from_secs(3);
 
-/// Signs a checkpoint of each log that has grown, in equal intervals. Dropping it signs a last one:
-/// by then the logs must take nothing more.
+/// Signs a checkpoint of each log that has grown, in equal intervals, and a last one at the end.
 #[derive(Debug)]
 pub struct Checkpoints {
     ending: Arc<Ending>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +43,19 @@ impl Checkpoints {
             }
         };
         let thread = std::thread::Builder::new().name("checkpoints".to_owned()).spawn(work)?;
-        Ok(Self { ending, thread: Some(thread) })
+        Ok(Self { ending, thread: Mutex::new(Some(thread)) })
+    }
+}
+
+impl Checkpoints {
+    /// Signs the last checkpoints, and returns when they are on disk.
+    pub fn finish(&self) {
+        *lock(&self.ending.ended) = true;
+        self.ending.changed.notify_all();
+        if let Some(thread) = lock(&self.thread).take() {
+            // A thread that panicked has said so on stderr; the log does not depend on it.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -58,12 +69,7 @@ impl Ending {
 
 impl Drop for Checkpoints {
     fn drop(&mut self) {
-        *lock(&self.ending.ended) = true;
-        self.ending.changed.notify_all();
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has said so on stderr; the log does not depend on it.
-            let _ = thread.join();
-        }
+        self.finish();
     }
 }
 

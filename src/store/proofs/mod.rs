@@ -30,7 +30,8 @@ use crate::vault::Vault;
 
 /// Leaves that are appended at once while the tiles catch up with their log.
 const LEAVES_AT_ONCE: usize = 8_192;
-const CHECKPOINT: &str = "checkpoint";
+/// The file with the latest checkpoint.
+pub const CHECKPOINT: &str = "checkpoint";
 /// The file with the public key, so that checking needs no secret.
 pub const VERIFIER_KEY: &str = "vkey";
 

@@ -1,0 +1,102 @@
+//! `chartlog verify`: whether a data directory, or a bundle of evidence, is what was written and signed.
+
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Failure, VerifyArguments};
+use crate::config::Config;
+use crate::proof::{Verifier, verify_bundle};
+use crate::store::{self, Verdict, VerifyOptions};
+
+/// Verifies a data directory.
+///
+/// # Errors
+///
+/// [`Failure`]: something was altered or is missing, or could not be read.
+pub fn run(config: &Config, arguments: &VerifyArguments) -> Result<(), Failure> {
+    let root = &config.store.data;
+    let keys = keys(&arguments.keys)?;
+    let read = |path: &std::path::PathBuf| Ok((path.clone(), read(path)?));
+    let checkpoints = arguments.checkpoints.iter().map(read).collect::<Result<_, Failure>>()?;
+    let open = if arguments.open {
+        let source = config.vault.master_key(root).parse().map_err(Failure::usage)?;
+        Some((source, super::variable as fn(&str) -> Option<String>))
+    } else {
+        None
+    };
+    let bar = bar(store::log_bytes(root).map_err(Failure::failed)?);
+    let options = VerifyOptions {
+        keys,
+        checkpoints,
+        open,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        progress: &|bytes| bar.inc(bytes),
+    };
+    let (mut altered, mut parts) = (0, 0);
+    let verified = store::verify(root, &options, &mut |finding| {
+        let verdict = match finding.verdict {
+            Verdict::Holds => "holds",
+            Verdict::Note => "note",
+            Verdict::Altered => "ALTERED",
+        };
+        altered += usize::from(finding.verdict == Verdict::Altered);
+        parts += 1;
+        bar.suspend(|| println!("{verdict:8} {}: {}", finding.part, finding.detail));
+    });
+    bar.finish_and_clear();
+    verified.map_err(|error| Failure::failed(format!("could not be verified: {error}")))?;
+    match altered {
+        0 => Ok(()),
+        1 => Err(Failure::altered("something was altered or is missing, as said above")),
+        several => Err(Failure::altered(format!(
+            "{several} parts were altered or are missing, as said above"
+        ))),
+    }
+}
+
+/// Verifies an evidence bundle; needs nothing but the file and the key.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_bundle(path: &Path, arguments: &VerifyArguments) -> Result<(), Failure> {
+    let keys = keys(&arguments.keys)?;
+    let [key] = keys.as_slice() else {
+        let message = "a bundle is checked with the one key of its log, kept elsewhere: --key VKEY";
+        return Err(Failure::usage(message));
+    };
+    let report = verify_bundle(&read(path)?, &key.to_string())
+        .map_err(|error| Failure::altered(format!("{}: {error}", path.display())))?;
+    println!(
+        "holds    {}: {} entries of {}, of which {} disclosed, stood in the log when {} entries were signed",
+        path.display(),
+        report.entries,
+        report.origin,
+        report.disclosed,
+        report.size
+    );
+    Ok(())
+}
+
+fn keys(texts: &[String]) -> Result<Vec<Verifier>, Failure> {
+    let parse = |text: &String| {
+        text.trim().parse().map_err(|error| Failure::usage(format!("--key {text}: {error}")))
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+}
+
+/// indicatif hides it unless stderr is a terminal.
+fn bar(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
+    let template = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
