@@ -20,6 +20,7 @@
 mod clinic;
 mod concurrency;
 mod crash;
+mod erasure;
 mod fold;
 mod histories;
 mod history;
