@@ -72,9 +72,10 @@ impl Store {
         version: u64,
     ) -> Result<Resource, StoreError> {
         let own = grant.reach(key.kind, Permission::Read)?;
-        let missing = || StoreError::NotFound(format!("version {version} of {key}"));
+        let what = || format!("version {version} of {key}");
+        let missing = || StoreError::NotFound(what());
         let view = self.views.view();
-        let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key))?;
+        let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key, what()))?;
         let past = view.version(&head, version)?.ok_or_else(missing)?;
         let charts: Vec<_> = past.aliases().collect();
         note(grant, head.number, &charts);
@@ -103,7 +104,7 @@ impl Store {
         let own = grant.reach(key.kind, Permission::Read)?;
         let missing = || StoreError::NotFound(key.to_string());
         let view = self.views.view();
-        let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key))?;
+        let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key, key.to_string()))?;
         let mut versions = Vec::new();
         for entry in view.versions(&head, before) {
             let (version, past) = entry?;
@@ -134,7 +135,7 @@ impl Store {
         key: &ResourceKey,
     ) -> Result<Head, StoreError> {
         let missing = || StoreError::NotFound(key.to_string());
-        let head = view.head(key)?.ok_or_else(|| self.absent(view, own, key))?;
+        let head = view.head(key)?.ok_or_else(|| self.absent(view, own, key, key.to_string()))?;
         let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
         note(grant, head.number, &charts);
         if !lies_in(view, own, &charts)? {

@@ -47,6 +47,7 @@ impl Operation {
             .replace("{type}", "Observation")
             .replace("{id}", if of_chart { owner } else { value })
             .replace("{version}", "1")
+            .replace("{chart}", erased_chart())
             .replace("{log}", "events")
             .replace("{level}", "0")
             .replace("{index}", "000.p/1");
@@ -74,6 +75,8 @@ impl Operation {
             "appendEvents" => json!({ "events": [
                 { "type": "Observation.amended", "resource": observation(value, owner) },
             ] }),
+            "eraseChart" => json!({ "reason": "walk", "basis": "none", "dryRun": true }),
+            "holdChart" | "releaseChart" => json!({ "reason": "walk" }),
             _ if matches!(self.method.as_str(), "POST" | "PUT") => {
                 panic!("teach the walk a body for {}", self.id)
             }
@@ -140,10 +143,22 @@ fn operations() -> Vec<Operation> {
     operations
 }
 
+/// Alias of a chart that was erased.
+fn erased_chart() -> &'static str {
+    static CHART: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    CHART.get_or_init(|| {
+        let (owner, _) = chart();
+        let reasons = json!({ "reason": "walk", "basis": "none" });
+        let target = format!("/v1/patients/{owner}/erasure");
+        let erased = shared().entitled().post(&target, &reasons).expect(200).json();
+        erased["chart"].as_str().unwrap().to_owned()
+    })
+}
+
 /// A chart with one observation.
 fn chart() -> (String, String) {
     let (owner, value) = (unique("p"), unique("o"));
-    let clinician = shared().clinician();
+    let clinician = shared().entitled();
     clinician.put(&patient(&owner)).expect(201);
     clinician.put(&observation(&value, &owner)).expect(201);
     (owner, value)
@@ -182,7 +197,7 @@ fn every_operation_refuses_a_parameter_that_it_does_not_know() {
     let (owner, value) = chart();
     for operation in operations().iter().filter(|operation| !operation.is_open) {
         let query = operation.nonsense();
-        let request = operation.request(&shared().clinician(), &owner, &value, query);
+        let request = operation.request(&shared().entitled(), &owner, &value, query);
         operation.expect("unknown parameter", request, 400, "failed");
     }
 }
@@ -197,7 +212,7 @@ fn every_operation_with_a_body_refuses_what_is_not_json() {
         }
         walked += 1;
         let target = operation.target(&owner, &value);
-        let request = || shared().clinician().request(&operation.method, &target);
+        let request = || shared().entitled().request(&operation.method, &target);
         operation.expect("bad JSON", request().text("{"), 400, "failed");
         let typed = request().header("content-type", "text/plain").bytes("{}");
         operation.expect("media type", typed, 415, "failed");
@@ -213,7 +228,7 @@ fn every_operation_refuses_an_id_that_is_none() {
             continue;
         }
         walked += 1;
-        let request = operation.request(&shared().clinician(), "a_b", "a_b", "");
+        let request = operation.request(&shared().entitled(), "a_b", "a_b", "");
         operation.expect("bad id", request, 400, "failed");
     }
     assert!(walked >= 10, "{walked}");
@@ -234,8 +249,8 @@ fn every_good_request_is_answered_as_documented_with_one_trace() {
     for operation in operations().iter().filter(|operation| !operation.is_open) {
         let (owner, value) = chart();
         let id = unique("walk");
-        let before = shared().clinician().events(&owner).len();
-        let request = operation.request(&shared().clinician(), &owner, &value, "");
+        let before = shared().entitled().events(&owner).len();
+        let request = operation.request(&shared().entitled(), &owner, &value, "");
         let response = request.header("x-request-id", &id).send();
         let told = format!("{}: {}", operation.id, String::from_utf8_lossy(&response.body));
         assert!((200..300).contains(&response.status), "{told}");
@@ -245,7 +260,7 @@ fn every_good_request_is_answered_as_documented_with_one_trace() {
             response.status
         );
         assert_eq!(response.header("cache-control"), Some("private, no-cache"), "{told}");
-        let events = shared().clinician().events(&owner);
+        let events = shared().entitled().events(&owner);
         let own = events
             .iter()
             .skip(before)
@@ -287,11 +302,12 @@ fn methods_that_are_not_documented_do_not_exist() {
             .replace("{type}", "Observation")
             .replace("{id}", "x")
             .replace("{version}", "1")
+            .replace("{chart}", erased_chart())
             .replace("{log}", "events")
             .replace("{level}", "0")
             .replace("{index}", "000.p/1");
         for method in METHODS {
-            let response = shared().clinician().request(method, &target).send();
+            let response = shared().entitled().request(method, &target).send();
             if known.contains(&method) {
                 assert_ne!(response.status, 405, "{method} {target}");
                 assert!(
@@ -338,10 +354,10 @@ fn addresses_that_are_not_documented_do_not_exist() {
         "/fhirx",
     ] {
         for method in ["GET", "POST", "DELETE"] {
-            let response = shared().clinician().request(method, target).send();
+            let response = shared().entitled().request(method, target).send();
             assert_eq!(response.status, 404, "{method} {target}");
         }
     }
-    assert_no(404, "/fhir/Patient/x/y", shared().clinician().get("/fhir/Patient/x/y"), "GET");
-    assert_no(404, "/v1/nothing", shared().clinician().get("/v1/nothing"), "GET");
+    assert_no(404, "/fhir/Patient/x/y", shared().entitled().get("/fhir/Patient/x/y"), "GET");
+    assert_no(404, "/v1/nothing", shared().entitled().get("/v1/nothing"), "GET");
 }

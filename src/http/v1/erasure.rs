@@ -135,7 +135,7 @@ pub async fn certificates(call: Call) -> Result<Reply, Failure> {
     call.grant.may(ERASURE, Permission::Read).map_err(store::StoreError::from)?;
     call.allow_parameters(&[])?;
     let text = call.segment("chart");
-    let unknown = || Failure::of(Fault::NotFound, "there is no such erasure");
+    let unknown = || Failure::of(Fault::NotFound, "no such chart was erased");
     let chart: StreamAlias = text.parse().map_err(|_| unknown())?;
     call.grant.saw_chart(chart);
     let (erasure, purge) = call.store().certificates(chart)?;

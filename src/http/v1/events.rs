@@ -267,6 +267,9 @@ struct Event {
     /// Type/id of the resource it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<String>,
+    /// Why: of chart.held and chart.released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     /// The resource's version that it brings.
     #[serde(skip_serializing_if = "Option::is_none")]
     version_id: Option<String>,
@@ -345,6 +348,7 @@ fn event(event: &ChartEvent) -> Result<Event, Failure> {
         recorded_at: event.recorded_at,
         event_type: envelope.event_type.to_string(),
         resource: envelope.resource.clone(),
+        reason: envelope.reason.clone(),
         version_id: (event.resource_version > 0).then(|| event.resource_version.to_string()),
         actor: Actor {
             subject: actor.subject.clone(),

@@ -115,7 +115,7 @@ impl Store {
     pub fn certificates(&self, chart: StreamAlias) -> Result<(String, Option<String>), StoreError> {
         let erasure = self.certificates.read(chart, "erasure")?;
         let erasure =
-            erasure.ok_or_else(|| StoreError::NotFound(format!("an erasure of chart {chart}")))?;
+            erasure.ok_or_else(|| StoreError::NotFound(format!("the erasure of chart {chart}")))?;
         Ok((erasure, self.certificates.read(chart, "purge")?))
     }
 

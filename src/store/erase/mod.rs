@@ -177,18 +177,19 @@ impl Store {
         Ok(self.views.rewrap(&wraps)?)
     }
 
-    /// What to answer for a resource that the views do not have: that it was erased, or that it
-    /// does not exist. `own` is the one chart that the caller reaches, if it is one.
+    /// What to answer for something of a resource that the views do not have: that it was erased,
+    /// or that it does not exist. `own` is the one chart that the caller reaches, if it is one.
     pub(super) fn absent(
         &self,
         view: &View,
         own: Option<&ResourceId>,
         key: &ResourceKey,
+        what: String,
     ) -> StoreError {
         let may_know = own.is_none_or(|own| key.kind == ResourceType::PATIENT && key.id == *own);
         match self.was_erased(view, key) {
-            Ok(true) if may_know => StoreError::Erased(key.to_string()),
-            Ok(_) => StoreError::NotFound(key.to_string()),
+            Ok(true) if may_know => StoreError::Erased(what),
+            Ok(_) => StoreError::NotFound(what),
             Err(error) => error,
         }
     }
@@ -201,11 +202,7 @@ impl Store {
         patient: &ResourceId,
     ) -> StoreError {
         let what = format!("the chart of patient {patient}");
-        match self.absent(view, own, &ResourceKey::new(ResourceType::PATIENT, patient.clone())) {
-            StoreError::Erased(_) => StoreError::Erased(what),
-            StoreError::NotFound(_) => StoreError::NotFound(what),
-            error => error,
-        }
+        self.absent(view, own, &ResourceKey::new(ResourceType::PATIENT, patient.clone()), what)
     }
 
     /// Whether a resource was erased with its chart. Its id is not used again.
