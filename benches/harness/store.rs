@@ -9,7 +9,9 @@ use chartlog::config::Config;
 use chartlog::disk::RealDisk;
 use chartlog::fhir::ResourceType;
 use chartlog::json::Document;
-use chartlog::store::{Action, Change, DataDirectory, Options, ProofOptions, Store, Target, Write};
+use chartlog::store::{
+    Action, Change, DataDirectory, Options, ProofOptions, PurgeWindow, Store, Target, Write,
+};
 use chartlog::vault::MasterKeySource;
 use chartlog::view;
 
@@ -21,6 +23,7 @@ pub fn open(root: &Path) -> Arc<Store> {
         master_key: MasterKeySource::File(root.join("master.key")),
         variable: |_| None,
         seals: true,
+        purge: PurgeWindow::AtOnce,
         proves: true,
         proof: ProofOptions::default(),
         segment_bytes_max: config.segment_bytes_max,

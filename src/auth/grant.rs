@@ -93,6 +93,20 @@ impl Grant {
         }
     }
 
+    /// Decides whether the request may do what only a scope by name allows, such as erasing a
+    /// chart.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`].
+    pub fn may(&self, subject: &str, permission: Permission) -> Result<(), Denied> {
+        if self.caller.scopes.names(subject, permission) {
+            Ok(())
+        } else {
+            Err(self.denied(permission, subject))
+        }
+    }
+
     /// The refusal of something that is not a resource type.
     #[must_use]
     pub fn denied(&self, permission: Permission, subject: &str) -> Denied {

@@ -71,6 +71,18 @@ impl Scopes {
             || self.by_type.get(resource_type).is_some_and(|rights| rights.include(wanted))
     }
 
+    /// Whether a `user/` or `system/` scope grants `permission` on exactly this subject, by its
+    /// name: `*` does not count.
+    #[must_use]
+    pub fn names(&self, subject: &str, permission: Permission) -> bool {
+        let includes = |rights: &Rights| {
+            [Level::User, Level::System]
+                .into_iter()
+                .any(|level| rights.include(Rights::one(level, permission)))
+        };
+        self.by_type.get(subject).is_some_and(includes)
+    }
+
     /// Whether nothing at all is granted.
     #[must_use]
     pub fn is_empty(&self) -> bool {

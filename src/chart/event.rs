@@ -28,13 +28,19 @@ pub enum Happening {
     MovedIn,
     /// It left this chart for another.
     MovedOut,
+    /// The chart was put under a legal hold: it cannot be erased.
+    Held,
+    /// The hold was lifted.
+    Released,
+    /// The chart was erased: its key is destroyed.
+    Erased,
     /// Nothing: a request with an idempotency key was answered without a change, and the log
     /// keeps its key.
     Answered,
 }
 
 impl Happening {
-    const ALL: [(Self, &'static str); 9] = [
+    const ALL: [(Self, &'static str); 12] = [
         (Self::Opened, "opened"),
         (Self::Recorded, "recorded"),
         (Self::Amended, "amended"),
@@ -43,6 +49,9 @@ impl Happening {
         (Self::Restored, "restored"),
         (Self::MovedIn, "moved-in"),
         (Self::MovedOut, "moved-out"),
+        (Self::Held, "held"),
+        (Self::Released, "released"),
+        (Self::Erased, "erased"),
         (Self::Answered, "answered"),
     ];
 
@@ -162,14 +171,14 @@ pub struct Envelope {
     /// The resource's version that it brings, if not the first.
     #[serde(default = "first", skip_serializing_if = "is_first")]
     pub version: u64,
-    /// Position of the resource's first event, if this is not it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub number: Option<u64>,
     /// How many frames before this one the home event of the resource stands; `None` at home.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<u32>,
     /// Who caused it.
     pub actor: Stated,
+    /// Why: in events about the chart itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Idempotency key of the commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency: Option<IdempotencyMark>,
@@ -194,9 +203,9 @@ impl Envelope {
             patient: None,
             resource: None,
             version: first(),
-            number: None,
             home: None,
             actor: Stated::Here(actor),
+            reason: None,
             idempotency: None,
         }
     }

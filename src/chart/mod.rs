@@ -11,9 +11,11 @@
 //! Pure: no I/O, no clock, no randomness, no HTTP, no database.
 
 pub mod decide;
+mod erasure;
 pub mod event;
 pub mod manifest;
 
 pub use decide::{Current, Drafted, Wish, decide};
+pub use erasure::{Erasure, TOMBSTONE_BYTES, Tombstone};
 pub use event::{Actor, Envelope, EventType, Happening, IdempotencyMark, Payload, Stated};
 pub use manifest::Manifest;

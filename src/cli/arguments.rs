@@ -42,6 +42,10 @@ pub enum Command {
     Import(ImportArguments),
     /// Verify that a data directory, or a bundle of evidence, is what was written and signed
     Verify(VerifyArguments),
+    /// Build the views anew from the logs of a store that no server has open
+    Rebuild(RebuildArguments),
+    /// Erase a patient's chart in a store that no server has open
+    Erase(EraseArguments),
     /// Write the OpenAPI document
     Openapi(OpenapiArguments),
     /// Print the configuration in force and where each value comes from
@@ -119,6 +123,41 @@ pub struct ImportArguments {
         help_heading = "Where to (one of)"
     )]
     token: Option<Secret>,
+    #[command(flatten)]
+    file: FileArguments,
+}
+
+/// Arguments of `chartlog rebuild`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct RebuildArguments {
+    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
+    data: Option<String>,
+    #[command(flatten)]
+    file: FileArguments,
+}
+
+/// Arguments of `chartlog erase`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct EraseArguments {
+    /// Id of the Patient whose chart is to be erased
+    #[arg(long, value_name = "ID")]
+    pub patient: String,
+    /// Why; stands in the certificate, so name nobody
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The legal basis, such as "GDPR Art. 17(1)(b)"; stands in the certificate
+    #[arg(long, value_name = "TEXT")]
+    pub basis: String,
+    /// Also purge the index terms now, not when the server next may
+    #[arg(long)]
+    pub purge_now: bool,
+    /// Only tell what would be erased
+    #[arg(long)]
+    pub dry_run: bool,
+    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
+    data: Option<String>,
     #[command(flatten)]
     file: FileArguments,
 }
@@ -239,6 +278,22 @@ impl TokenArguments {
 }
 
 impl VerifyArguments {
+    /// What these arguments say about the configuration.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        self.file.overrides([("store.data", "--data", &self.data)])
+    }
+}
+
+impl RebuildArguments {
+    /// What these arguments say about the configuration.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        self.file.overrides([("store.data", "--data", &self.data)])
+    }
+}
+
+impl EraseArguments {
     /// What these arguments say about the configuration.
     #[must_use]
     pub fn overrides(&self) -> Overrides {

@@ -6,8 +6,10 @@
 
 mod arguments;
 mod config;
+mod erase;
 mod import;
 mod openapi;
+mod rebuild;
 mod serve;
 mod token;
 mod verify;
@@ -18,8 +20,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use arguments::{
-    Arguments, Command, ConfigArguments, ImportArguments, ImportTarget, OpenapiArguments, Secret,
-    ServeArguments, TokenArguments, VerifyArguments,
+    Arguments, Command, ConfigArguments, ImportArguments, ImportTarget, OpenapiArguments,
+    RebuildArguments, Secret, ServeArguments, TokenArguments, VerifyArguments,
 };
 
 use crate::config::{ConfigError, Loaded, Overrides};
@@ -109,6 +111,16 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             Some(bundle) => verify::run_bundle(bundle, &arguments),
             None => verify::run(&load(&arguments.overrides())?.config, &arguments),
         },
+        Command::Rebuild(arguments) => {
+            let config = load(&arguments.overrides())?.config;
+            telemetry::init(&config.log).map_err(Failure::failed)?;
+            rebuild::run(&config)
+        }
+        Command::Erase(arguments) => {
+            let config = load(&arguments.overrides())?.config;
+            telemetry::init(&config.log).map_err(Failure::failed)?;
+            erase::run(&config, &arguments)
+        }
         Command::Openapi(arguments) => openapi::run(arguments),
         Command::Config(arguments) if arguments.example => config::run_example(),
         Command::Config(arguments) => config::run(&load(&arguments.settings.overrides())?),

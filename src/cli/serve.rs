@@ -15,7 +15,6 @@ use crate::demo;
 use crate::disk::RealDisk;
 use crate::http::{self, Running};
 use crate::store::{self, DataDirectory, ProofOptions, Store};
-use crate::vault::MasterKeySource;
 use crate::view;
 
 /// Scopes of the token that `--demo` prints.
@@ -77,22 +76,7 @@ impl Served {
         let secret = directory.local_issuer_secret().map_err(Failure::failed)?;
         let issuer = Arc::new(LocalIssuer::new(secret));
         let verifier = verifier(config, &issuer)?;
-        let options = store::Options {
-            disk: RealDisk::handle(),
-            master_key: master_key(config)?,
-            variable: super::variable,
-            seals: true,
-            proves: true,
-            proof: proof(config)?,
-            segment_bytes_max: config.store.segment_bytes_max,
-            queue_commands_max: config.store.queue_commands_max,
-            group_bytes_max: usize::try_from(config.store.group_bytes_max).unwrap_or(usize::MAX),
-            views: view::Options {
-                cache_bytes: config.store.cache_bytes,
-                snapshot_events_min: config.store.snapshot_events_min,
-            },
-            base_url: Some(format!("{base_url}/fhir")),
-        };
+        let options = store_options(config, Some(format!("{base_url}/fhir")))?;
         let store = Store::open(directory, &options).map_err(Failure::failed)?;
         Ok(Self { listener, store, verifier, base_url, issuer })
     }
@@ -108,9 +92,30 @@ impl Served {
     }
 }
 
-/// Where the master key of a data directory comes from.
-fn master_key(config: &Config) -> Result<MasterKeySource, Failure> {
-    config.vault.master_key(&config.store.data).parse().map_err(Failure::usage)
+/// How a store is opened. `base_url` is that of the FHIR face.
+///
+/// # Errors
+///
+/// [`Failure`]: `vault.master_key` or `proof.sinks` is not one.
+pub fn store_options(config: &Config, base_url: Option<String>) -> Result<store::Options, Failure> {
+    let master_key = config.vault.master_key(&config.store.data);
+    Ok(store::Options {
+        disk: RealDisk::handle(),
+        master_key: master_key.parse().map_err(Failure::usage)?,
+        variable: super::variable,
+        seals: true,
+        proves: true,
+        proof: proof(config)?,
+        purge: config.store.purge.parse().map_err(Failure::usage)?,
+        segment_bytes_max: config.store.segment_bytes_max,
+        queue_commands_max: config.store.queue_commands_max,
+        group_bytes_max: usize::try_from(config.store.group_bytes_max).unwrap_or(usize::MAX),
+        views: view::Options {
+            cache_bytes: config.store.cache_bytes,
+            snapshot_events_min: config.store.snapshot_events_min,
+        },
+        base_url,
+    })
 }
 
 /// How the proofs are kept.

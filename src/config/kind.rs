@@ -20,6 +20,8 @@ pub enum Kind {
     Path,
     /// Where a key comes from, or nothing.
     KeySource,
+    /// At once, or a window of the day.
+    Window,
     /// True or false.
     Switch,
     /// A whole number in this range.
@@ -56,6 +58,7 @@ impl Kind {
             | Self::Path
             | Self::KeySource
             | Self::Origin
+            | Self::Window
             | Self::Choice(_)
             | Self::Filter => Cow::Owned(Value::from(text).to_string()),
         }
@@ -71,6 +74,7 @@ impl Kind {
                 let begins = |start: &str| source.len() > start.len() && source.starts_with(start);
                 source.is_empty() || ["file:", "env:", "command:"].into_iter().any(begins)
             }
+            (Self::Window, Value::String(window)) => window == "at-once" || is_window(window),
             (Self::Filter, Value::String(filter)) => {
                 !filter.trim().is_empty() && EnvFilter::try_new(filter).is_ok()
             }
@@ -103,6 +107,7 @@ impl fmt::Display for Kind {
             }
             Self::Path => "a path, such as \"./data\"",
             Self::KeySource => "empty, file:PATH, env:NAME or command:COMMAND",
+            Self::Window => "\"at-once\", or a window of the day such as \"01:00-05:00\"",
             Self::Switch => "true or false",
             Self::Number(range) => {
                 let (low, high) = (grouped(*range.start()), grouped(*range.end()));
@@ -125,6 +130,17 @@ impl fmt::Display for Kind {
         };
         formatter.write_str(right)
     }
+}
+
+/// Two times of the day, `HH:MM-HH:MM`.
+fn is_window(text: &str) -> bool {
+    let below = |text: &str, limit: u8| {
+        text.len() == 2 && text.parse::<u8>().is_ok_and(|number| number < limit)
+    };
+    let is_time = |time: &str| {
+        time.split_once(':').is_some_and(|(hours, minutes)| below(hours, 24) && below(minutes, 60))
+    };
+    text.split_once('-').is_some_and(|(from, until)| is_time(from) && is_time(until))
 }
 
 fn is_base_url(url: &str) -> bool {

@@ -77,6 +77,13 @@ pub static SETTINGS: &[Setting] = &[
         |config| &mut config.store.snapshot_events_min,
     ),
     setting(
+        "store.purge",
+        Kind::Window,
+        "When index terms of erased charts are purged from the views: at-once, or a window of\n\
+         the day in UTC such as 01:00-05:00",
+        |config| &mut config.store.purge,
+    ),
+    setting(
         "vault.master_key",
         Kind::KeySource,
         "Where the master key is: file:PATH, env:NAME (a variable), or command:COMMAND (a shell\n\

@@ -20,6 +20,8 @@ pub struct StoreConfig {
     pub cache_bytes: u64,
     /// Events in a chart since its last snapshot before a new one is stored.
     pub snapshot_events_min: u64,
+    /// When index terms of erased charts are purged: `at-once`, or a window such as `01:00-05:00`.
+    pub purge: String,
 }
 
 impl Default for StoreConfig {
@@ -31,6 +33,7 @@ impl Default for StoreConfig {
             queue_commands_max: 4096,
             cache_bytes: 256 * MEBIBYTE,
             snapshot_events_min: 128,
+            purge: "at-once".to_owned(),
         }
     }
 }

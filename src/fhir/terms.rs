@@ -77,6 +77,12 @@ impl Term {
         }
     }
 
+    /// Whether it is only ever compared for equality, so that an index may keep a hash of it.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        matches!(self.value.first(), Some(&(TAG_TOKEN | TAG_TOKEN_IN_SYSTEM | TAG_REFERENCE)))
+    }
+
     fn new(parameter: u16, tag: u8, parts: &[&[u8]]) -> Self {
         let length = parts.iter().map(|part| part.len()).sum::<usize>();
         let mut value = Vec::with_capacity(length + 1);

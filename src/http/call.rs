@@ -99,7 +99,7 @@ impl Call {
         &self.state.fhir_base
     }
 
-    fn segment(&self, name: &str) -> &str {
+    pub(super) fn segment(&self, name: &str) -> &str {
         self.request.match_info().get(name).unwrap_or_default()
     }
 

@@ -228,7 +228,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let fault = match &error {
             StoreError::NotFound(_) => Fault::NotFound,
-            StoreError::Gone { .. } | StoreError::Erased => Fault::Gone,
+            StoreError::Gone { .. } | StoreError::Erased(_) => Fault::Gone,
             StoreError::Denied(_) => Fault::Forbidden,
             StoreError::Precondition { .. } => Fault::Precondition,
             StoreError::Conflict { .. } => Fault::Conflict,

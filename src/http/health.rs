@@ -22,11 +22,13 @@ pub async fn live(_: Arc<State>) -> HttpResponse {
         (status = 200, description = "Reads and writes are served"),
         (status = 503, description = "The store is read-only; the body says why")))]
 pub async fn ready(state: Arc<State>) -> HttpResponse {
-    if state.store.is_writable() {
-        HttpResponse::Ok().json(json!({ "status": "ready" }))
-    } else {
-        let reason = "the store is read-only since a disk error; restart after mending the disk";
-        HttpResponse::ServiceUnavailable().json(json!({ "status": "read-only", "reason": reason }))
+    match state.store.failure() {
+        None => HttpResponse::Ok().json(json!({ "status": "ready" })),
+        Some(failure) => {
+            let reason = format!("{failure}; mend it, then restart the server");
+            let body = json!({ "status": "read-only", "reason": reason });
+            HttpResponse::ServiceUnavailable().json(body)
+        }
     }
 }
 

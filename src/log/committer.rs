@@ -32,6 +32,9 @@ pub trait Book: Send + 'static {
 
     /// Checks and numbers a command, and adds its frames to the group.
     fn admit(&mut self, command: Self::Command, group: &mut OpenGroup) -> Self::Admitted;
+
+    /// A group is complete: lets go of the state it was checked on.
+    fn rest(&mut self) {}
 }
 
 /// What makes a written group visible and answers its commands.
@@ -224,6 +227,7 @@ fn order<C, A>(
         } else {
             writer.append(group.recorded_at, &group.frames).map(Some)
         };
+        book.rest();
         if groups.send((written, admitted)).is_err() {
             return;
         }

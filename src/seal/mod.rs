@@ -52,6 +52,7 @@ pub enum SealError {
 pub struct SealingKey {
     aead: LessSafeKey,
     salt: hmac::Key,
+    tombstone: hmac::Key,
     /// The id that stands in most of its payloads: the patient's.
     owner: String,
     /// False: leaves everything readable, to measure what sealing costs.
@@ -84,7 +85,15 @@ impl SealingKey {
         let salt = derive(data_key, b"chartlog salt")?;
         let aead = UnboundKey::new(&AES_256_GCM, &*encryption).map_err(|_| SealError::Key)?;
         let salt = hmac::Key::new(hmac::HMAC_SHA256, &*salt);
-        Ok(Self { aead: LessSafeKey::new(aead), salt, owner: owner.to_owned(), seals: true })
+        let tombstone = derive(data_key, b"chartlog tombstone")?;
+        let tombstone = hmac::Key::new(hmac::HMAC_SHA256, &*tombstone);
+        Ok(Self {
+            aead: LessSafeKey::new(aead),
+            salt,
+            tombstone,
+            owner: owner.to_owned(),
+            seals: true,
+        })
     }
 
     /// The same, but leaving everything readable: only to measure what sealing costs.
@@ -162,6 +171,13 @@ impl SealingKey {
         } else {
             Err(SealError::Commitment)
         }
+    }
+
+    /// A keyed hash of a name: by it the name is known again, but nothing else is learnt.
+    #[must_use]
+    pub fn tombstone(&self, name: &str) -> [u8; 16] {
+        let tag = hmac::sign(&self.tombstone, name.as_bytes());
+        tag.as_ref().first_chunk().copied().unwrap_or_default()
     }
 
     fn decrypt(

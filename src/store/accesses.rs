@@ -167,7 +167,10 @@ impl Store {
             patients.extend(view.patient(alias)?);
         }
         let resource = match entry.resource {
-            Some(number) => view.resource(number)?,
+            Some(number) => match view.head_of(number)? {
+                Some(head) => Some(self.key_of(view, &head)?),
+                None => None,
+            },
             None => None,
         };
         let recorded_at = Instant::from_micros(recorded_at);

@@ -8,7 +8,7 @@ use crate::auth::{Grant, Permission};
 use crate::chart::{Actor, Envelope, EventType, Stated};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
-use crate::log::{Location, StreamAlias};
+use crate::log::StreamAlias;
 use crate::view::{ChartRecord, StreamEntry, View};
 
 /// Which state of a chart is meant.
@@ -178,7 +178,7 @@ impl Store {
             if exhibits.len() == limit || scanned == EVENTS_SCANNED_MAX {
                 return Ok((exhibits, Some(version - 1)));
             }
-            let (envelope, _) = self.open_event(&view, entry.location)?;
+            let (envelope, _) = self.keys.read_event(&view, entry.location)?;
             if envelope.key().is_some_and(|key| !may_show(grant, key.kind, patient)) {
                 continue;
             }
@@ -253,8 +253,7 @@ impl Store {
         }
         let view = self.views.view();
         let record = view.chart(patient)?;
-        let record = record
-            .ok_or_else(|| StoreError::NotFound(format!("the chart of patient {patient}")))?;
+        let record = record.ok_or_else(|| self.absent_chart(&view, None, patient))?;
         grant.saw_chart(record.alias());
         Ok((view, record))
     }
@@ -270,12 +269,9 @@ impl Store {
         let mut resources = Vec::with_capacity(manifest.len());
         // Neighbours in the stream are neighbours on disk: walk it unless most of it is history.
         if manifest.len() as u64 >= version / 8 {
-            let mut wanted = manifest.versions().peekable();
-            for entry in view.stream(record.alias(), 1, version) {
-                let (at, entry) = entry?;
-                if wanted.next_if_eq(&at).is_some() {
-                    resources.extend(self.resource_of(view, &entry)?);
-                }
+            for entry in view.stream_of(record.alias(), manifest.versions()) {
+                let (_, entry) = entry?;
+                resources.extend(self.resource_of(view, &entry)?);
             }
         } else {
             for at in manifest.versions() {
@@ -304,7 +300,11 @@ impl Store {
         entry: &StreamEntry,
     ) -> Result<Option<Resource>, StoreError> {
         let Some(at) = entry.body() else { return Ok(None) };
-        let (envelope, body) = self.open_event(view, at)?;
+        let (envelope, body) = match self.keys.read_event(view, at) {
+            // It went with the chart that it was at home in.
+            Err(StoreError::Erased(_)) => return Ok(None),
+            read => read?,
+        };
         let key = envelope.key().ok_or_else(unreadable)?;
         let (version, recorded_at) = (entry.resource_version, entry.recorded_at);
         Ok(Some(Resource { key, version, recorded_at, body }))
@@ -317,7 +317,7 @@ impl Store {
         version: u64,
         entry: &StreamEntry,
     ) -> Result<ChartEvent, StoreError> {
-        let (envelope, _) = self.open_event(view, entry.location)?;
+        let (envelope, _) = self.keys.read_event(view, entry.location)?;
         Ok(ChartEvent {
             version,
             position: entry.position,
@@ -342,15 +342,12 @@ impl Store {
             Stated::Before(steps) => *steps,
         };
         let entry = view.stream_entry(alias, version.saturating_sub(steps))?;
-        let (envelope, _) = self.open_event(view, entry.ok_or_else(unreadable)?.location)?;
+        let at = entry.ok_or_else(unreadable)?.location;
+        let (envelope, _) = self.keys.read_event(view, at)?;
         match envelope.actor {
             Stated::Here(actor) => Ok(actor),
             Stated::Before(_) => Err(unreadable()),
         }
-    }
-
-    fn open_event(&self, view: &View, at: Location) -> Result<(Envelope, Vec<u8>), StoreError> {
-        self.keys.read_event(view, at)
     }
 }
 
@@ -360,7 +357,7 @@ fn may_show(grant: &Grant, kind: ResourceType, patient: &ResourceId) -> bool {
         && grant.reaches_in(kind, Permission::Search, patient)
 }
 
-fn unreadable() -> StoreError {
+pub(super) fn unreadable() -> StoreError {
     StoreError::Unreadable("an event does not read back".to_owned())
 }
 

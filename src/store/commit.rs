@@ -11,7 +11,7 @@ use super::keys::Keys;
 use super::proofs::LogProof;
 use super::search::find;
 use super::{Health, StoreError};
-use crate::chart::Envelope;
+use crate::chart::{Envelope, Erasure};
 use crate::clock::Instant;
 use crate::fhir::criteria::Criteria;
 use crate::fhir::terms::Term;
@@ -19,7 +19,7 @@ use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::committer::{Apply, Book, OpenGroup};
 use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
 use crate::vault::Wrap;
-use crate::view::{Fact, TermChange, View, ViewError, Views};
+use crate::view::{Event, Fact, FactGroup, TermChange, View, ViewError, Views};
 
 /// One request for a commit: events that were decided on a view, and what they were decided on.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ pub struct Prepared {
     pub retracted: bool,
     /// Change of index terms, at home.
     pub terms: TermChange,
+    /// The chart that this event erases, and its traces.
+    pub erasure: Option<Erasure>,
 }
 
 /// Something a decision rested on.
@@ -122,21 +124,22 @@ pub struct EventBook {
     views: Views,
     health: Arc<Health>,
     keys: Keys,
-    view: View,
+    /// The state that the open group is checked on.
+    view: Option<View>,
     heads: Recent<ResourceKey, ()>,
-    charts: Recent<ResourceId, (StreamAlias, u64)>,
+    /// `None`: erased.
+    charts: Recent<ResourceId, Option<(StreamAlias, u64)>>,
     terms: Recent<(ResourceType, Term), ()>,
     idempotency: Recent<String, ()>,
 }
 
 impl EventBook {
     pub fn new(views: Views, keys: Keys, health: Arc<Health>) -> Self {
-        let view = views.view();
         Self {
             views,
             health,
             keys,
-            view,
+            view: None,
             heads: Recent(HashMap::new()),
             charts: Recent(HashMap::new()),
             terms: Recent(HashMap::new()),
@@ -148,25 +151,29 @@ impl EventBook {
     fn refresh(&mut self) {
         // Read before the view is taken: the view then shows at least as much.
         let applied = self.health.applied_events.load(Ordering::Acquire);
-        self.view = self.views.view();
+        self.view = Some(self.views.view());
         self.heads.forget_below(applied);
         self.charts.forget_below(applied);
         self.terms.forget_below(applied);
         self.idempotency.forget_below(applied);
     }
 
-    fn chart(&self, patient: &ResourceId) -> Result<Option<(StreamAlias, u64)>, ViewError> {
-        match self.charts.0.get(patient) {
-            Some((chart, _)) => Ok(Some(*chart)),
-            None => Ok(self.view.chart(patient)?.map(|chart| (chart.alias(), chart.version))),
-        }
+    fn view(&mut self) -> &View {
+        self.view.get_or_insert_with(|| self.views.view())
     }
 
-    fn holds(&self, expectation: &Expectation) -> Result<bool, StoreError> {
+    fn chart(&mut self, patient: &ResourceId) -> Result<Option<(StreamAlias, u64)>, ViewError> {
+        if let Some((chart, _)) = self.charts.0.get(patient) {
+            return Ok(*chart);
+        }
+        Ok(self.view().chart(patient)?.map(|chart| (chart.alias(), chart.version)))
+    }
+
+    fn holds(&mut self, expectation: &Expectation) -> Result<bool, StoreError> {
         Ok(match expectation {
             Expectation::Head(key, position) => {
                 !self.heads.0.contains_key(key)
-                    && self.view.head(key)?.map(|head| head.position) == *position
+                    && self.view().head(key)?.map(|head| head.position) == *position
             }
             Expectation::Chart(patient, alias) => {
                 self.chart(patient)?.map(|(alias, _)| alias) == *alias
@@ -176,15 +183,15 @@ impl EventBook {
             }
             Expectation::Match { kind, criteria, found } => {
                 !self.is_recent(*kind, criteria)
-                    && match find(&self.view, *kind, criteria)?.as_slice() {
+                    && match find(self.view(), *kind, criteria)?.as_slice() {
                         [] => found.is_none(),
-                        [(_, head)] => *found == Some(head.number),
+                        [head] => *found == Some(head.number),
                         _ => false,
                     }
             }
             Expectation::Epoch(number) => self.keys.vault().epoch()? == *number,
             Expectation::Unused(key) => {
-                !self.idempotency.0.contains_key(key) && self.view.idempotent(key)?.is_none()
+                !self.idempotency.0.contains_key(key) && self.view().idempotent(key)?.is_none()
             }
         })
     }
@@ -196,13 +203,13 @@ impl EventBook {
         criteria.clauses.iter().flatten().any(term) || criteria.ids.iter().flatten().any(id)
     }
 
-    fn check(&self, expectations: &[Expectation]) -> Result<(), CommitError> {
+    fn check(&mut self, expectations: &[Expectation]) -> Result<(), CommitError> {
         for expectation in expectations {
             match self.holds(expectation) {
                 Ok(true) => {}
                 Ok(false) => return Err(CommitError::Stale),
                 Err(error) => {
-                    self.health.fail("checking a command", &error);
+                    self.health.fail("a write could not be checked", None, &error);
                     return Err(CommitError::Failed);
                 }
             }
@@ -210,15 +217,24 @@ impl EventBook {
         Ok(())
     }
 
+    /// The charts that were expected at a version are erased: nothing is added to them any more.
+    fn forget_charts(&mut self, expectations: &[Expectation], end: u64) {
+        for expectation in expectations {
+            if let Expectation::ChartVersion(patient, _) = expectation {
+                self.charts.0.insert(patient.clone(), (None, end));
+            }
+        }
+    }
+
     /// Gives an event its number in its stream.
     fn number(&mut self, event: &Prepared, end: u64) -> Result<u64, CommitError> {
         let Some(patient) = &event.patient else { return Ok(event.envelope.version) };
         let before = self.chart(patient).map_err(|error| {
-            self.health.fail("numbering an event", &error);
+            self.health.fail_views("an event could not be numbered", &error);
             CommitError::Failed
         })?;
         let version = before.map_or(0, |(_, version)| version) + 1;
-        self.charts.0.insert(patient.clone(), ((event.alias, version), end));
+        self.charts.0.insert(patient.clone(), (Some((event.alias, version)), end));
         Ok(version)
     }
 
@@ -254,6 +270,9 @@ impl Book for EventBook {
             return Admitted { reply, events: Err(error) };
         }
         let end = group.first_position + (group.frames.len() + events.len()) as u64;
+        if events.iter().any(|event| event.erasure.is_some()) {
+            self.forget_charts(&expectations, end);
+        }
         let last = events.len().saturating_sub(1);
         let mut numbered = Vec::with_capacity(events.len());
         for (at, mut event) in events.into_iter().enumerate() {
@@ -275,6 +294,10 @@ impl Book for EventBook {
         }
         Admitted { reply, events: Ok(numbered) }
     }
+
+    fn rest(&mut self) {
+        self.view = None;
+    }
 }
 
 /// Applies groups to the views and answers, on the applying thread.
@@ -282,14 +305,17 @@ pub struct EventApply {
     views: Views,
     health: Arc<Health>,
     proof: Option<Arc<LogProof>>,
+    /// A group was not applied. Those behind it must not be either: the views would say that they
+    /// hold everything up to there, and the next start would not bring it back.
+    is_behind: bool,
 }
 
 impl EventApply {
     pub fn new(views: Views, health: Arc<Health>, proof: Option<Arc<LogProof>>) -> Self {
-        Self { views, health, proof }
+        Self { views, health, proof, is_behind: false }
     }
 
-    fn apply_group(&self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
+    fn apply_group(&mut self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
         let recorded_at = Instant::from_micros(written.recorded_at);
         let mut facts = Vec::with_capacity(written.frames.len());
         let mut answers = Vec::with_capacity(admitted.len());
@@ -297,7 +323,7 @@ impl EventApply {
             let first_position = written.first_position + facts.len() as u64;
             let answer = events.map(|events| {
                 for (event, stream_version) in events {
-                    facts.push(Fact {
+                    facts.push(Event::Fact(Fact {
                         location: written.frames.get(facts.len()).copied().unwrap_or_default(),
                         alias: event.alias,
                         stream_version,
@@ -307,22 +333,30 @@ impl EventApply {
                         holds_body: event.holds_body,
                         retracted: event.retracted,
                         terms: event.terms,
-                    });
+                        erasure: event.erasure,
+                    }));
                 }
                 Committed { first_position, recorded_at }
             });
             answers.push((reply, answer));
         }
-        let proven = self.proof.as_ref().map_or(Ok(()), |proof| proof.append(written));
-        if let Err(error) = proven {
-            self.health.fail("adding a group to the proofs", &error);
+        if self.is_behind {
             return fail_all(answers);
         }
-        if let Err(error) = self.views.apply(written.first_position, recorded_at, &facts) {
-            self.health.fail("applying a group", &error);
+        let proven = self.proof.as_ref().map_or(Ok(()), |proof| proof.append(written));
+        if let Err(error) = proven {
+            self.is_behind = true;
+            self.health.fail_proofs("the proofs could not be written", &error);
             return fail_all(answers);
         }
         let applied = written.first_position + facts.len() as u64;
+        let group =
+            FactGroup { first_position: written.first_position, recorded_at, events: facts };
+        if let Err(error) = self.views.apply(group) {
+            self.is_behind = true;
+            self.health.fail_views("the views could not be written", &error);
+            return fail_all(answers);
+        }
         self.health.applied_events.store(applied, Ordering::Release);
         answers
     }
@@ -347,8 +381,12 @@ impl Apply for EventApply {
                 admitted.into_iter().map(refused).collect()
             }
             Err(error) => {
-                self.health.fail("writing the event log", &error);
-                let failed = |one: Admitted| (one.reply, one.events.and(Err(CommitError::Unknown)));
+                self.health.fail_log("the event log could not be written", &error);
+                let is_unwritten = matches!(error, LogError::ReadOnly);
+                let failed = |one: Admitted| {
+                    let why = if is_unwritten { CommitError::Failed } else { CommitError::Unknown };
+                    (one.reply, one.events.and(Err(why)))
+                };
                 admitted.into_iter().map(failed).collect()
             }
         };
@@ -366,5 +404,59 @@ impl From<CommitError> for StoreError {
             CommitError::Failed => Self::ReadOnly,
             CommitError::Unknown => Self::Unknown,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chart::{Actor, EventType, Happening};
+    use crate::view::Options;
+
+    /// A group of one event: a chart is opened.
+    fn group(first_position: u64, patient: &str, version: u64) -> (Written, Admitted, Reply) {
+        let event_type = EventType { subject: "chart".to_owned(), happening: Happening::Opened };
+        let mut envelope = Envelope::new(event_type, Actor::default());
+        envelope.patient = Some(patient.to_owned());
+        let event = Prepared {
+            alias: StreamAlias(1 + first_position),
+            patient: patient.parse().ok(),
+            envelope,
+            content: Content::clear(Vec::new()),
+            wrap: None,
+            holds_body: false,
+            retracted: false,
+            terms: TermChange::default(),
+            erasure: None,
+        };
+        let (reply, answer) = oneshot::channel();
+        let written = Written {
+            first_position,
+            recorded_at: 0,
+            group: Default::default(),
+            frames: vec![Default::default()],
+            bytes: Vec::new(),
+        };
+        (written, Admitted { reply, events: Ok(vec![(event, version)]) }, answer)
+    }
+
+    type Reply = oneshot::Receiver<Result<Committed, CommitError>>;
+
+    #[test]
+    fn after_a_group_that_cannot_be_applied_none_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options { cache_bytes: 1 << 20, snapshot_events_min: 8 };
+        let views = Views::open(directory.path(), options).unwrap();
+        let health = Arc::new(Health::default());
+        let mut apply = EventApply::new(views.clone(), Arc::clone(&health), None);
+        // The chart is not at version 6, and the group behind it follows from what is there.
+        for (position, patient, version) in [(0, "a", 7), (1, "b", 1)] {
+            let (written, admitted, mut answer) = group(position, patient, version);
+            apply.apply(Ok(Some(written)), vec![admitted]);
+            let answer = answer.try_recv().unwrap();
+            assert!(matches!(answer, Err(CommitError::Unknown)), "{answer:?}");
+        }
+        assert_eq!(views.view().applied_events().unwrap(), 0, "a start would skip the first");
+        assert_eq!(health.failure(), Some("the views could not be written"));
     }
 }

@@ -96,6 +96,10 @@ impl DataDirectory {
         self.root.join("log").join(name)
     }
 
+    pub(super) fn certificates(&self) -> PathBuf {
+        self.root.join("certificates")
+    }
+
     pub(super) fn vault(&self) -> PathBuf {
         self.root.join("vault")
     }

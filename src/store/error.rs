@@ -67,9 +67,9 @@ pub enum StoreError {
     /// The disk or the operating system failed.
     #[error(transparent)]
     System(#[from] std::io::Error),
-    /// The chart was erased: its key was destroyed.
-    #[error("the chart was erased")]
-    Erased,
+    /// It was erased: its key was destroyed, and its id is not used again.
+    #[error("{0} was erased")]
+    Erased(String),
     /// The vault failed.
     #[error(transparent)]
     Vault(#[from] VaultError),

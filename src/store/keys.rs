@@ -37,6 +37,16 @@ impl Keys {
         &self.vault
     }
 
+    /// The log that they open.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// The keys of the directory.
+    pub fn directory(&self) -> Arc<SealingKey> {
+        Arc::clone(&self.directory)
+    }
+
     /// The keys of the access log.
     pub fn access(&self) -> &SealingKey {
         &self.access
@@ -54,16 +64,17 @@ impl Keys {
         if let Some(key) = self.vault.opened_key(alias) {
             return Ok(key);
         }
+        let erased = || StoreError::Erased("this".to_owned());
         let open = |view: &View| -> Result<Arc<SealingKey>, StoreError> {
-            let wrap = view.wrap(alias)?.ok_or(StoreError::Erased)?;
+            let wrap = view.wrap(alias)?.ok_or_else(erased)?;
             match self.vault.key(alias, &wrap) {
-                Err(VaultError::Destroyed(_)) => Err(StoreError::Erased),
+                Err(VaultError::Destroyed(_)) => Err(erased()),
                 opened => Ok(opened?),
             }
         };
         match open(view) {
             // The view may be older than the epoch: ask the newest.
-            Err(StoreError::Erased) => open(&self.views.view()),
+            Err(StoreError::Erased(_)) => open(&self.views.view()),
             opened => opened,
         }
     }
@@ -83,7 +94,20 @@ impl Keys {
     ///
     /// As [`Keys::of`]; damage that names the place when the frame does not open.
     pub fn open(&self, view: &View, frame: Frame, at: Location) -> Result<Vec<u8>, StoreError> {
-        let key = self.of(view, frame.alias)?;
+        self.unseal(&*self.of(view, frame.alias)?, frame, at)
+    }
+
+    /// The payload of a frame that was read from a location, with the keys of its chart.
+    ///
+    /// # Errors
+    ///
+    /// Damage that names the place.
+    pub fn unseal(
+        &self,
+        key: &SealingKey,
+        frame: Frame,
+        at: Location,
+    ) -> Result<Vec<u8>, StoreError> {
         let opened = key.open(frame.kind, frame.alias, frame.content);
         opened.map_err(|error| self.reader.damage(at, &error.to_string()).into())
     }

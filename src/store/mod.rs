@@ -12,11 +12,16 @@
 mod accesses;
 mod chart;
 mod commit;
+mod decode;
 mod directory;
+mod erase;
 mod error;
 mod fingerprint;
+mod health;
+mod hold;
 mod keys;
 mod proofs;
+mod rebuild;
 mod replay;
 mod resource;
 mod search;
@@ -27,9 +32,12 @@ mod write;
 pub use accesses::{Access, AccessFilter};
 pub use chart::{At, Chart, ChartEvent, Difference, EventFilter};
 pub use directory::{DataDirectory, DirectoryError, read_local_issuer_secret};
+pub use erase::{Done as ErasureDone, ERASURE, Erased, ErasureRequest, PurgeWindow};
 pub use error::StoreError;
 pub use fingerprint::fingerprint;
+pub use hold::{HOLD, Hold};
 pub use proofs::{Evidence, ProofOptions};
+pub use rebuild::Rebuilt;
 pub use resource::{Resource, Version};
 pub use search::{Hits, SearchRequest};
 pub use trail::{Entry, Outcome};
@@ -38,8 +46,10 @@ pub use write::{
     Action, Change, Done, Effect, INLINE_BYTES_MAX, IdempotencyKey, Target, Write, Written,
 };
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use self::health::Health;
 
 use crate::clock::Instant;
 use crate::disk::Disk;
@@ -47,6 +57,7 @@ use crate::log::committer::{Committer, Limits};
 use crate::log::{self, LogKind, Reader};
 use crate::vault::{MasterKey, MasterKeySource, Vault};
 use crate::view::{self, Views};
+use erase::{Certificates, Purger};
 use keys::Keys;
 use proofs::{Checkpoints, Proofs};
 
@@ -65,6 +76,8 @@ pub struct Options {
     pub proves: bool,
     /// How the proofs are kept.
     pub proof: ProofOptions,
+    /// When the traces of erased charts are purged from the views.
+    pub purge: PurgeWindow,
     /// Bytes after which a new segment begins.
     pub segment_bytes_max: u64,
     /// Commands that may wait for a log.
@@ -92,26 +105,11 @@ pub struct Store {
     access_reader: Reader,
     base_url: Option<String>,
     health: Arc<Health>,
+    certificates: Certificates,
+    purger: Purger,
+    /// Held by the one rebuild of the views, or the one erasure, that runs.
+    rebuilding: Mutex<()>,
     directory: DataDirectory,
-}
-
-/// How far the logs are visible, and whether they still take commands.
-#[derive(Debug, Default)]
-pub(crate) struct Health {
-    /// Events that the views hold.
-    applied_events: AtomicU64,
-    failed: AtomicBool,
-}
-
-impl Health {
-    fn fail(&self, what: &str, error: &dyn std::fmt::Display) {
-        self.failed.store(true, Ordering::Release);
-        tracing::error!(what, %error, "the store is read-only until restart");
-    }
-
-    fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Acquire)
-    }
 }
 
 impl Store {
@@ -124,7 +122,10 @@ impl Store {
     pub fn open(directory: DataDirectory, options: &Options) -> Result<Arc<Self>, StoreError> {
         let vault = Arc::new(open_vault(&directory, options)?);
         let places = proofs::places(&directory, &vault, options)?;
-        let views = replay::open_views(&directory.views(), options.views)?;
+        let origin = directory.origin(options.proof.origin.as_deref())?;
+        let disk = Arc::clone(&options.disk);
+        let certificates = Certificates::open(disk, &directory.certificates(), &origin, &vault)?;
+        let views = Views::open(&directory.views(), options.views)?;
         // What the views have applied was acknowledged, and so was what was signed: the logs must
         // hold at least that.
         let applied = views.view();
@@ -142,7 +143,10 @@ impl Store {
         let access = open("access", LogKind::Access, applied.applied_access()?.max(signed_access))?;
         drop(applied);
         let keys = Keys::new(vault, views.clone(), events.reader.clone())?;
-        replay::catch_up(&views, &keys, &events, &access)?;
+        let serving = views.serving();
+        replay::replay_events(&serving, &keys, events.writer.next_position(), &|_| {})?;
+        replay::replay_access(&serving, &keys, &access.reader, access.writer.next_position())?;
+        drop(serving);
         let sinks = &options.proof.sinks;
         let proofs =
             places.map(|places| Proofs::open(places, &events, &access, sinks)).transpose()?;
@@ -166,7 +170,8 @@ impl Store {
         let interval = options.proof.checkpoint_interval;
         let start = |proofs: &Proofs| Checkpoints::start(proofs, interval, Arc::clone(&health));
         let checkpoints = proofs.as_ref().map(start).transpose()?;
-        Ok(Arc::new(Self {
+        let (purger, woken) = Purger::new();
+        let store = Arc::new(Self {
             events,
             access,
             checkpoints,
@@ -177,8 +182,17 @@ impl Store {
             access_reader,
             base_url,
             health,
+            certificates,
+            purger,
+            rebuilding: Mutex::default(),
             directory,
-        }))
+        });
+        if store.keys.vault().is_between_epochs() {
+            store.complete_epoch()?;
+        }
+        store.complete_certificates()?;
+        erase::start(&store, options.purge, woken)?;
+        Ok(store)
     }
 
     /// Signs the last checkpoints. What is written later is signed at the next start; so this is for
@@ -194,6 +208,12 @@ impl Store {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         !self.health.has_failed()
+    }
+
+    /// Why it is not writable, in words that name no file and no resource.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.health.failure()
     }
 
     /// Number of events in the log that are visible.

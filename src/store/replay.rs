@@ -1,163 +1,159 @@
-//! From the logs to the views: at every start from where they are, and from nothing when they are
-//! lost.
+//! From the logs to the views: at every start from where they are, and from nothing when a new
+//! generation is built.
+//!
+//! ```text
+//!  scan ─► decode (several threads: open, parse, terms) ─► in order ─► terms before ─► apply
+//! ```
+//!
+//! Only events that replace something need the terms that their resource had; they are taken from
+//! the body before, which the log still has. Many groups are applied in one batch.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::StoreError;
-use super::keys::{Keys, envelope_of};
+use super::decode::{self, Opener, decoded_groups, unreadable};
+use super::keys::Keys;
 use super::trail::Entry;
-use crate::chart::Envelope;
-use crate::clock::Instant;
-use crate::fhir::terms::{Term, terms_of};
-use crate::fhir::{ResourceKey, status};
-use crate::json::Document;
-use crate::log::{Frame, Group, Location, Reader, Recovered, StreamAlias, Written};
-use crate::seal::SealingKey;
-use crate::vault::Wrap;
-use crate::view::{Fact, Options, TermChange, View, Views};
+use crate::fhir::ResourceKey;
+use crate::fhir::terms::Term;
+use crate::log::{Group, Location, Reader};
+use crate::view::{AccessGroup, Event, Fact, FactGroup, Generation, TermChange, View};
 
-/// Opens the views. Views that do not open are discarded, to be rebuilt.
-pub fn open_views(directory: &Path, options: Options) -> Result<Views, StoreError> {
-    match Views::open(directory, options) {
-        Ok(views) => Ok(views),
-        Err(error) => {
-            tracing::warn!(%error, "the views do not open; rebuilding them");
-            Views::discard(directory)?;
-            Ok(Views::open(directory, options)?)
-        }
-    }
-}
+/// Events after which a batch takes no further group.
+const BATCH_EVENTS_MIN: usize = 4_096;
 
-/// Applies to the views what the logs hold beyond them.
-pub fn catch_up(
-    views: &Views,
+/// Applies to a generation the events of the log that it does not have, below `end`; tells
+/// `progress` after each batch how far it is.
+pub fn replay_events(
+    generation: &Arc<Generation>,
     keys: &Keys,
-    events: &Recovered,
-    access: &Recovered,
+    end: u64,
+    progress: &dyn Fn(u64),
 ) -> Result<(), StoreError> {
-    let wraps = keys.vault().wraps()?.into_iter().collect();
-    EventReplay { views, keys, reader: &events.reader, wraps }
-        .run(events.writer.next_position())?;
-    replay_access(views, keys, access)
-}
-
-struct EventReplay<'a> {
-    views: &'a Views,
-    keys: &'a Keys,
-    reader: &'a Reader,
-    /// Wraps of the current epoch that the views may not hold.
-    wraps: HashMap<StreamAlias, Wrap>,
-}
-
-impl EventReplay<'_> {
-    fn run(&mut self, end: u64) -> Result<(), StoreError> {
-        let from = self.views.view().applied_events()?;
-        for group in self.reader.scan(from, end) {
-            let group = group?;
-            let view = self.views.view();
-            let mut facts = Vec::with_capacity(group.frames.len());
-            for (frame, location) in group.frames {
-                facts.push(self.fact(&view, frame, location)?);
-            }
-            let recorded_at = Instant::from_micros(group.recorded_at);
-            self.views.apply(group.first_position, recorded_at, &facts)?;
+    let from = generation.view().applied_events()?;
+    if from >= end {
+        return Ok(());
+    }
+    let opener = Opener::new(keys, generation)?;
+    let mut batch = Batch { opener: &opener, view: generation.view(), bodies: HashMap::new() };
+    let mut groups = Vec::new();
+    let mut events = 0;
+    let flush = |groups: &mut Vec<FactGroup>, batch: &mut Batch<'_>| {
+        generation.apply(groups)?;
+        groups.clear();
+        batch.view = generation.view();
+        batch.bodies.clear();
+        progress(batch.view.applied_events()?);
+        Ok::<_, StoreError>(())
+    };
+    decoded_groups(&opener, from, end, |mut group| {
+        // What was said of an erased chart is applied before it is hidden.
+        if group.events.iter().any(is_erasure) {
+            flush(&mut groups, &mut batch)?;
         }
+        let mut is_orphan = false;
+        for event in &mut group.events {
+            match event {
+                Event::Unreadable(_) => is_orphan = true,
+                Event::Fact(fact) => {
+                    is_orphan &= fact.envelope.home.is_some();
+                    batch.complete(fact, is_orphan)?;
+                }
+            }
+        }
+        events += group.events.len();
+        groups.push(group);
+        if events >= BATCH_EVENTS_MIN {
+            events = 0;
+            flush(&mut groups, &mut batch)?;
+        }
+        Ok(())
+    })?;
+    flush(&mut groups, &mut batch)
+}
+
+fn is_erasure(event: &Event) -> bool {
+    matches!(event, Event::Fact(fact) if fact.erasure.is_some())
+}
+
+/// Groups that are not applied yet.
+struct Batch<'a> {
+    opener: &'a Opener<'a>,
+    /// The state before them.
+    view: View,
+    /// Where the resources that they change have their bodies now, if they have one.
+    bodies: HashMap<ResourceKey, Option<Location>>,
+}
+
+impl Batch<'_> {
+    /// Turns the terms that a resource has after an event into the change of its terms. An event
+    /// is an orphan when the home event of its resource is of an erased chart.
+    fn complete(&mut self, fact: &mut Fact, is_orphan: bool) -> Result<(), StoreError> {
+        let is_home = |_: &ResourceKey| is_orphan || fact.envelope.home.is_none();
+        let Some(key) = fact.envelope.key().filter(is_home) else { return Ok(()) };
+        if is_orphan {
+            fact.terms = TermChange::between(&self.terms_before(&key)?, &[]);
+            self.bodies.insert(key, None);
+            return Ok(());
+        }
+        if !decode::is_first(fact) {
+            let before = self.terms_before(&key)?;
+            fact.terms = TermChange::between(&before, &fact.terms.added);
+        }
+        self.bodies.insert(key, fact.holds_body.then_some(fact.location));
         Ok(())
     }
 
-    fn fact(&mut self, view: &View, frame: Frame, location: Location) -> Result<Fact, StoreError> {
-        let (alias, stream_version) = (frame.alias, u64::from(frame.version));
-        let wrap = frame.content.wrap().map(|wrap| Wrap::from_bytes(*wrap));
-        if let Some(wrap) = &wrap {
-            self.wraps.entry(alias).or_insert_with(|| wrap.clone());
-        }
-        let key = self.key(view, alias)?;
-        let payload = key
-            .open(frame.kind, alias, frame.content)
-            .map_err(|error| self.reader.damage(location, &error.to_string()))?;
-        let (envelope, start) = envelope_of(&payload)?;
-        let mut fact = Fact {
-            location,
-            alias,
-            stream_version,
-            patient: key.owner().parse().ok().filter(|_| alias != StreamAlias::NONE),
-            wrap: wrap.and_then(|_| self.wraps.get(&alias).cloned()),
-            holds_body: holds_body(&envelope),
-            envelope,
-            retracted: false,
-            terms: TermChange::default(),
+    /// The index terms of a resource's version before.
+    fn terms_before(&self, key: &ResourceKey) -> Result<Vec<Term>, StoreError> {
+        let body = match self.bodies.get(key) {
+            Some(body) => *body,
+            None => self.view.head(key)?.filter(|head| head.live).map(|head| head.location),
         };
-        let resource = fact.envelope.key().filter(|_| fact.envelope.home.is_none());
-        if let Some(resource) = resource {
-            let after = match payload.get(start..) {
-                None | Some([]) => Vec::new(),
-                Some(body) => {
-                    let document = Document::parse(body).map_err(|_| unreadable(location))?;
-                    fact.retracted = status::is_entered_in_error(document.root());
-                    terms_of(resource.kind, document.root(), None)
-                }
-            };
-            let before = self.terms_before(view, &resource)?;
-            fact.terms = TermChange::between(&before, &after);
-        }
-        Ok(fact)
-    }
-
-    fn key(&self, view: &View, alias: StreamAlias) -> Result<Arc<SealingKey>, StoreError> {
-        match self.wraps.get(&alias) {
-            Some(wrap) if self.keys.vault().opened_key(alias).is_none() => {
-                Ok(self.keys.vault().key(alias, wrap)?)
-            }
-            _ => self.keys.of(view, alias),
+        let Some(at) = body else { return Ok(Vec::new()) };
+        let frame = self.opener.keys.reader().frame(at)?;
+        // The terms of an erased chart went with its names.
+        let Some(before) = self.opener.fact(frame, at)? else { return Ok(Vec::new()) };
+        if before.envelope.key().as_ref() == Some(key) {
+            Ok(before.terms.added)
+        } else {
+            Err(unreadable(at))
         }
     }
+}
 
-    /// The index terms of a resource's current version.
-    fn terms_before(&self, view: &View, key: &ResourceKey) -> Result<Vec<Term>, StoreError> {
-        let Some(head) = view.head(key)?.filter(|head| head.live) else { return Ok(Vec::new()) };
-        let (_, body) = self.keys.read_event(view, head.location)?;
-        let document = Document::parse(body).map_err(|_| unreadable(head.location))?;
-        Ok(terms_of(key.kind, document.root(), None))
+/// The same for the access log.
+pub fn replay_access(
+    generation: &Arc<Generation>,
+    keys: &Keys,
+    reader: &Reader,
+    end: u64,
+) -> Result<(), StoreError> {
+    let from = generation.view().applied_access()?;
+    let mut groups = Vec::new();
+    let mut entries = 0;
+    for group in reader.scan(from, end) {
+        let group = access_group(keys, group?)?;
+        entries += group.charts.len();
+        groups.push(group);
+        if entries >= BATCH_EVENTS_MIN {
+            entries = 0;
+            generation.apply_access(&groups)?;
+            groups.clear();
+        }
     }
+    Ok(generation.apply_access(&groups)?)
 }
 
-/// Whether the resource has a body in the chart after that event.
-fn holds_body(envelope: &Envelope) -> bool {
-    use crate::chart::Happening::{Answered, MovedOut, Opened, Removed};
-    !matches!(envelope.event_type.happening, Removed | MovedOut | Opened | Answered)
-}
-
-fn unreadable(at: Location) -> StoreError {
-    StoreError::Unreadable(format!(
-        "the event in segment {:08} at byte {} is not one that this program reads",
-        at.segment, at.offset
-    ))
-}
-
-fn replay_access(views: &Views, keys: &Keys, log: &Recovered) -> Result<(), StoreError> {
-    let from = views.view().applied_access()?;
-    for group in log.reader.scan(from, log.writer.next_position()) {
-        let group = group?;
-        let charts = group.frames.iter().map(|(frame, _)| charts_of_entry(keys, frame));
-        let charts: Vec<Vec<StreamAlias>> = charts.collect::<Result<_, _>>()?;
-        views.apply_access(&written(&group), charts.iter().map(Vec::as_slice))?;
-    }
-    Ok(())
-}
-
-fn charts_of_entry(keys: &Keys, frame: &Frame) -> Result<Vec<StreamAlias>, StoreError> {
-    let payload = keys.access().open(frame.kind, frame.alias, frame.content.clone())?;
-    Ok(Entry::decode(&payload).map(|entry| entry.aliases()).unwrap_or_default())
-}
-
-fn written(group: &Group) -> Written {
-    Written {
+fn access_group(keys: &Keys, group: Group) -> Result<AccessGroup, StoreError> {
+    let charts = group.frames.into_iter().map(|(frame, _)| {
+        let payload = keys.access().open(frame.kind, frame.alias, frame.content)?;
+        Ok(Entry::decode(&payload).map(|entry| entry.aliases()).unwrap_or_default())
+    });
+    Ok(AccessGroup {
         first_position: group.first_position,
-        recorded_at: group.recorded_at,
-        group: group.location,
-        frames: group.frames.iter().map(|(_, location)| *location).collect(),
-        bytes: Vec::new(),
-    }
+        location: group.location,
+        charts: charts.collect::<Result<_, StoreError>>()?,
+    })
 }

@@ -1,5 +1,6 @@
 //! Reading single resources: now, at a version, and all versions.
 
+use super::chart::unreadable;
 use super::{Store, StoreError};
 use crate::auth::{Grant, Permission};
 use crate::chart::Payload;
@@ -73,8 +74,8 @@ impl Store {
         let own = grant.reach(key.kind, Permission::Read)?;
         let missing = || StoreError::NotFound(format!("version {version} of {key}"));
         let view = self.views.view();
-        let head = view.head(key)?.ok_or_else(missing)?;
-        let past = view.version(head.number, version)?.ok_or_else(missing)?;
+        let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key))?;
+        let past = view.version(&head, version)?.ok_or_else(missing)?;
         let charts: Vec<_> = past.aliases().collect();
         note(grant, head.number, &charts);
         if !lies_in(&view, own, &charts)? {
@@ -102,9 +103,9 @@ impl Store {
         let own = grant.reach(key.kind, Permission::Read)?;
         let missing = || StoreError::NotFound(key.to_string());
         let view = self.views.view();
-        let head = view.head(key)?.ok_or_else(missing)?;
+        let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key))?;
         let mut versions = Vec::new();
-        for entry in view.versions(head.number, before) {
+        for entry in view.versions(&head, before) {
             let (version, past) = entry?;
             let charts: Vec<_> = past.aliases().collect();
             note(grant, head.number, &charts);
@@ -133,7 +134,7 @@ impl Store {
         key: &ResourceKey,
     ) -> Result<Head, StoreError> {
         let missing = || StoreError::NotFound(key.to_string());
-        let head = view.head(key)?.ok_or_else(missing)?;
+        let head = view.head(key)?.ok_or_else(|| self.absent(view, own, key))?;
         let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
         note(grant, head.number, &charts);
         if !lies_in(view, own, &charts)? {
@@ -151,6 +152,20 @@ impl Store {
         let body = self.body(view, head.location)?;
         let (version, recorded_at) = (head.version, head.recorded_at);
         Ok(Resource { key: key.clone(), version, recorded_at, body })
+    }
+
+    /// The current version of a resource of which only the head is known.
+    pub(super) fn current_of(&self, view: &View, head: &Head) -> Result<Resource, StoreError> {
+        let (envelope, body) = self.keys.read_event(view, head.location)?;
+        let key = envelope.key().ok_or_else(unreadable)?;
+        let (version, recorded_at) = (head.version, head.recorded_at);
+        Ok(Resource { key, version, recorded_at, body })
+    }
+
+    /// Which resource a head is of.
+    pub(super) fn key_of(&self, view: &View, head: &Head) -> Result<ResourceKey, StoreError> {
+        let (envelope, _) = self.keys.read_event(view, head.location)?;
+        envelope.key().ok_or_else(unreadable)
     }
 
     /// A version that is not a deletion.

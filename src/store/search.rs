@@ -42,20 +42,19 @@ impl Store {
             return Ok(Hits { resources: Vec::new(), next: None });
         };
         let mut resources = Vec::new();
-        let mut next = None;
+        let mut last = 0;
         for found in Matches::of(&view, request, chart) {
-            let (key, head) = found?;
+            let head = found?;
             if resources.len() == request.limit {
-                next = Some(resources.last().map_or(0, |(_, number)| *number));
-                break;
+                return Ok(Hits { resources, next: Some(last) });
             }
             for place in &head.places {
                 grant.saw_chart(place.alias());
             }
-            resources.push((self.current(&view, &key, &head)?, head.number));
+            last = head.number;
+            resources.push(self.current_of(&view, &head)?);
         }
-        let resources = resources.into_iter().map(|(resource, _)| resource).collect();
-        Ok(Hits { resources, next })
+        Ok(Hits { resources, next: None })
     }
 
     /// How many current resources of a type match.
@@ -81,7 +80,7 @@ pub(super) fn find(
     view: &View,
     kind: ResourceType,
     criteria: &Criteria,
-) -> Result<Vec<(ResourceKey, Head)>, StoreError> {
+) -> Result<Vec<Head>, StoreError> {
     let request = SearchRequest { kind, criteria: criteria.clone(), after: None, limit: 2 };
     Matches::of(view, &request, None).take(2).collect()
 }
@@ -111,7 +110,7 @@ impl Matches {
         view: &'a View,
         request: &'a SearchRequest,
         chart: Option<StreamAlias>,
-    ) -> Box<dyn Iterator<Item = Result<(ResourceKey, Head), StoreError>> + 'a> {
+    ) -> Box<dyn Iterator<Item = Result<Head, StoreError>> + 'a> {
         let SearchRequest { kind, criteria, after, .. } = request;
         let fits = move |head: &Head| {
             let recorded_at = head.recorded_at.micros();
@@ -123,21 +122,16 @@ impl Matches {
         };
         if let Some(ids) = &criteria.ids {
             let found = by_ids(view, request, ids, chart);
-            return Box::new(
-                found.filter(move |one| one.as_ref().map_or(true, |(_, head)| fits(head))),
-            );
+            return Box::new(found.filter(move |one| one.as_ref().map_or(true, fits)));
         }
         let every = [vec![Term::every()]];
         let clauses =
             if criteria.clauses.is_empty() { &every } else { criteria.clauses.as_slice() };
         let numbers = view.matches(*kind, clauses, chart, *after);
-        let heads = numbers.map(move |number| -> Result<_, StoreError> {
-            let Some(key) = view.resource(number?)? else { return Ok(None) };
-            let head = view.head(&key)?;
-            Ok(head.map(|head| (key, head)))
-        });
+        let heads =
+            numbers.map(move |number| -> Result<_, StoreError> { Ok(view.head_of(number?)?) });
         let heads = heads.filter_map(Result::transpose);
-        Box::new(heads.filter(move |one| one.as_ref().map_or(true, |(_, head)| fits(head))))
+        Box::new(heads.filter(move |one| one.as_ref().map_or(true, fits)))
     }
 }
 
@@ -146,17 +140,17 @@ fn by_ids<'a>(
     request: &'a SearchRequest,
     ids: &[ResourceId],
     chart: Option<StreamAlias>,
-) -> impl Iterator<Item = Result<(ResourceKey, Head), StoreError>> + use<'a> {
+) -> impl Iterator<Item = Result<Head, StoreError>> + use<'a> {
     let SearchRequest { kind, criteria, after, .. } = request;
-    let look = |id: &ResourceId| -> Result<Option<(ResourceKey, Head)>, StoreError> {
+    let look = |id: &ResourceId| -> Result<Option<Head>, StoreError> {
         let key = ResourceKey::new(*kind, id.clone());
         let Some(head) = view.head(&key)? else { return Ok(None) };
         let is_match = after.is_none_or(|after| head.number > after)
             && view.is_match(*kind, &criteria.clauses, chart, head.number)?;
-        Ok(is_match.then_some((key, head)))
+        Ok(is_match.then_some(head))
     };
     let mut found: Vec<_> = ids.iter().map(look).filter_map(Result::transpose).collect();
-    found.sort_by_key(|one| one.as_ref().map_or(0, |(_, head)| head.number));
-    found.dedup_by_key(|one| one.as_ref().map_or(u64::MAX, |(_, head)| head.number));
+    found.sort_by_key(|one| one.as_ref().map_or(0, |head| head.number));
+    found.dedup_by_key(|one| one.as_ref().map_or(u64::MAX, |head| head.number));
     found.into_iter()
 }

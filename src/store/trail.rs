@@ -10,7 +10,7 @@ use super::{Health, Store, StoreError};
 use crate::log::committer::{Apply, Book, OpenGroup};
 use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
 use crate::seal::Dictionary;
-use crate::view::Views;
+use crate::view::{AccessGroup, Views};
 
 /// How a request ended, as its access entry says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,34 +141,46 @@ pub struct AccessApply {
     views: Views,
     health: Arc<Health>,
     proof: Option<Arc<LogProof>>,
+    /// A group was not indexed. Those behind it must not be either: the next start goes on behind
+    /// the last one that was.
+    is_behind: bool,
 }
 
 impl AccessApply {
     pub fn new(views: Views, health: Arc<Health>, proof: Option<Arc<LogProof>>) -> Self {
-        Self { views, health, proof }
+        Self { views, health, proof, is_behind: false }
     }
 
     fn apply_group(
-        &self,
+        &mut self,
         written: Result<Option<Written>, LogError>,
-        admitted: &[Admitted],
+        admitted: &mut [Admitted],
     ) -> bool {
         let written = match written {
             Ok(Some(written)) => written,
             Ok(None) => return false,
             Err(error) => {
-                self.health.fail("writing the access log", &error);
+                self.health.fail_log("the access log could not be written", &error);
                 return false;
             }
         };
-        let proven = self.proof.as_ref().map_or(Ok(()), |proof| proof.append(&written));
-        if let Err(error) = proven {
-            self.health.fail("adding access entries to the proofs", &error);
+        if self.is_behind {
             return false;
         }
-        let charts = admitted.iter().map(|entry| entry.charts.as_slice());
-        if let Err(error) = self.views.apply_access(&written, charts) {
-            self.health.fail("indexing access entries", &error);
+        let proven = self.proof.as_ref().map_or(Ok(()), |proof| proof.append(&written));
+        if let Err(error) = proven {
+            self.is_behind = true;
+            self.health.fail_proofs("the proofs could not be written", &error);
+            return false;
+        }
+        let group = AccessGroup {
+            first_position: written.first_position,
+            location: written.group,
+            charts: admitted.iter_mut().map(|entry| std::mem::take(&mut entry.charts)).collect(),
+        };
+        if let Err(error) = self.views.apply_access(group) {
+            self.is_behind = true;
+            self.health.fail_views("the index of access entries could not be written", &error);
             return false;
         }
         true
@@ -178,8 +190,8 @@ impl AccessApply {
 impl Apply for AccessApply {
     type Admitted = Admitted;
 
-    fn apply(&mut self, written: Result<Option<Written>, LogError>, admitted: Vec<Admitted>) {
-        let durable = self.apply_group(written, &admitted);
+    fn apply(&mut self, written: Result<Option<Written>, LogError>, mut admitted: Vec<Admitted>) {
+        let durable = self.apply_group(written, &mut admitted);
         for entry in admitted {
             // The request may have gone away; its entry stays.
             let _ = entry.reply.send(durable);

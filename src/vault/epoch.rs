@@ -111,6 +111,11 @@ pub fn read(
     })
 }
 
+/// Whether the wraps of an epoch were written.
+pub fn has_wraps(disk: &dyn Disk, directory: &Path, number: u32) -> bool {
+    disk.exists(&wraps_path(directory, number))
+}
+
 /// Overwrites and removes the key of an epoch, and its wraps.
 pub fn destroy(disk: &dyn Disk, directory: &Path, number: u32) -> Result<(), VaultError> {
     for path in [key_path(directory, number), wraps_path(directory, number)] {

@@ -115,6 +115,10 @@ impl Vault {
         seals: bool,
     ) -> Result<Self, VaultError> {
         disk.create_directory(directory).map_err(disk_error(directory))?;
+        if let Some(above) = directory.parent().filter(|above| !above.as_os_str().is_empty()) {
+            // Nothing may be sealed before the name of the folder with its key is durable.
+            disk.sync_directory(above).map_err(disk_error(above))?;
+        }
         let vault = Self {
             disk,
             directory: directory.to_owned(),
@@ -132,14 +136,18 @@ impl Vault {
                 return Err(VaultError::Missing(directory.to_owned()));
             }
             vault.begin(1)?;
+        } else {
+            vault.epochs.store(Arc::new(epochs));
+        }
+        let current = vault.epoch()?;
+        // The first start may have ended between the key of the epoch and its wraps.
+        if create && !epoch::has_wraps(&*vault.disk, directory, current) {
             let system = [StreamAlias::NONE, StreamAlias::ACCESS];
             let wraps: Result<Vec<_>, VaultError> = system
                 .into_iter()
                 .map(|alias| Ok((alias, vault.create_key(alias, "")?.1)))
                 .collect();
-            vault.write_wraps(1, &wraps?)?;
-        } else {
-            vault.epochs.store(Arc::new(epochs));
+            vault.write_wraps(current, &wraps?)?;
         }
         Ok(vault)
     }

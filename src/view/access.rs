@@ -1,36 +1,45 @@
 //! The index over the access log.
 
+use std::sync::Arc;
+
 use fjall::Readable;
 
-use super::keyspaces::Views;
+use super::generation::Generation;
 use super::records::encode;
 use super::{View, ViewError, keys};
-use crate::log::{Location, StreamAlias, Written};
+use crate::log::{Location, StreamAlias};
 
-impl Views {
-    /// Indexes one group of access entries; `charts` names the charts of each entry, in order.
+/// The entries of one group of the access log.
+#[derive(Debug, Clone)]
+pub struct AccessGroup {
+    /// Position of the first.
+    pub first_position: u64,
+    /// Where the group lies.
+    pub location: Location,
+    /// The charts of each entry, in order.
+    pub charts: Vec<Vec<StreamAlias>>,
+}
+
+impl Generation {
+    /// Indexes groups of access entries, in order, all or nothing.
     ///
     /// # Errors
     ///
     /// The view store's.
-    pub fn apply_access<'a>(
-        &self,
-        written: &Written,
-        charts: impl IntoIterator<Item = &'a [StreamAlias]>,
-    ) -> Result<(), ViewError> {
+    pub fn apply_access(&self, groups: &[AccessGroup]) -> Result<(), ViewError> {
+        let Some(last) = groups.last() else { return Ok(()) };
         let mut batch = self.database.batch();
-        for (charts, position) in charts.into_iter().zip(written.first_position..) {
-            for alias in charts {
-                batch.insert(&self.spaces.access_charts, keys::pair(alias.0, position), []);
+        for AccessGroup { first_position, location, charts } in groups {
+            for (charts, position) in charts.iter().zip(*first_position..) {
+                for alias in charts {
+                    batch.insert(&self.spaces.access_charts, keys::pair(alias.0, position), []);
+                }
             }
+            let Location { segment, offset, length } = *location;
+            let place = encode(&(segment, offset, length))?;
+            batch.insert(&self.spaces.access_groups, first_position.to_be_bytes(), place);
         }
-        let Location { segment, offset, length } = written.group;
-        batch.insert(
-            &self.spaces.access_groups,
-            written.first_position.to_be_bytes(),
-            encode(&(segment, offset, length))?,
-        );
-        let applied = written.first_position + written.frames.len() as u64;
+        let applied = last.first_position + last.charts.len() as u64;
         batch.insert(&self.spaces.state, "access", encode(&applied)?);
         Ok(batch.commit()?)
     }
@@ -44,8 +53,13 @@ impl View {
         before: u64,
     ) -> impl Iterator<Item = Result<u64, ViewError>> + use<> {
         let range = keys::pair(alias.0, 0)..keys::pair(alias.0, before);
-        let entries = self.snapshot.range(&self.spaces.access_charts, range).rev();
-        entries.map(|entry| Ok(keys::last_number(&entry.key()?)))
+        let entries = self.snapshot.range(&self.spaces().access_charts, range).rev();
+        // The files must stay as long as the iterator.
+        let generation = Arc::clone(&self.generation);
+        entries.map(move |entry| {
+            let _ = &generation;
+            Ok(keys::last_number(&entry.key()?))
+        })
     }
 
     /// Where the group lies that holds an access entry.
@@ -55,7 +69,8 @@ impl View {
     /// The view store's.
     pub fn access_group(&self, position: u64) -> Result<Option<Location>, ViewError> {
         let range = 0u64.to_be_bytes()..=position.to_be_bytes();
-        let Some(entry) = self.snapshot.range(&self.spaces.access_groups, range).next_back() else {
+        let Some(entry) = self.snapshot.range(&self.spaces().access_groups, range).next_back()
+        else {
             return Ok(None);
         };
         let (segment, offset, length) = super::records::decode("access_groups", &entry.value()?)?;

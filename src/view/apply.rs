@@ -1,16 +1,18 @@
 //! Applying events to the views: the same function for a fresh commit and for a replay.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use fjall::OwnedWriteBatch as Batch;
 
-use super::keyspaces::Views;
+use super::generation::Generation;
 use super::records::{
-    BodyPlace, ChartRecord, Head, IdempotentCommit, PastVersion, StreamEntry, StreamPlace, encode,
-    is_first,
+    ChartRecord, ErasedChart, Head, StoredCommit, StoredHead, StreamPlace, StreamRun, encode,
 };
+use super::stretch::{Flag, Note, Pointer, STRETCH_EVENTS, StreamStep, Stretch};
+use super::terms::TermLedger;
 use super::{View, ViewError, keys};
-use crate::chart::{Envelope, Happening};
+use crate::chart::{Envelope, Erasure, Happening};
 use crate::clock::Instant;
 use crate::fhir::terms::Term;
 use crate::fhir::{ResourceId, ResourceKey};
@@ -58,142 +60,273 @@ pub struct Fact {
     pub retracted: bool,
     /// Index terms of the resource; only at home.
     pub terms: TermChange,
+    /// The chart that was erased, and its traces.
+    pub erasure: Option<Erasure>,
 }
 
-impl Views {
-    /// Applies one group of events, all or nothing.
+/// One event of a group.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// One that can be read.
+    Fact(Fact),
+    /// One of a chart that was erased: only that it is there.
+    Unreadable(Location),
+}
+
+/// The events of one group of the log.
+#[derive(Debug, Clone)]
+pub struct FactGroup {
+    /// Position of the first.
+    pub first_position: u64,
+    /// When all of them were recorded.
+    pub recorded_at: Instant,
+    /// The events, in order.
+    pub events: Vec<Event>,
+}
+
+impl Generation {
+    /// Applies groups of events, in order, all or nothing. A resource is changed once per group.
     ///
     /// # Errors
     ///
     /// The view store's, or [`ViewError::Apply`] when the facts do not follow from the state.
-    pub fn apply(
-        &self,
-        first_position: u64,
-        recorded_at: Instant,
-        facts: &[Fact],
-    ) -> Result<(), ViewError> {
+    pub fn apply(self: &Arc<Self>, groups: &[FactGroup]) -> Result<(), ViewError> {
+        let Some(first) = groups.first() else { return Ok(()) };
         let view = self.view();
+        let mut ledger = self.terms.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        ledger.begin(first.first_position);
         let mut application = Application {
-            views: self,
             view: &view,
             batch: self.database.batch(),
-            recorded_at,
+            terms: &mut ledger,
+            changed: HashMap::new(),
             charts: HashMap::new(),
-            streams: HashMap::new(),
+            steps: HashMap::new(),
+            group: OpenGroup::of(first),
             open: None,
         };
-        for (fact, position) in facts.iter().zip(first_position..) {
-            application.take(position, fact)?;
+        let mut applied = first.first_position;
+        for group in groups {
+            application.group = OpenGroup::of(group);
+            for event in &group.events {
+                match event {
+                    Event::Fact(fact) => application.take(fact)?,
+                    Event::Unreadable(location) => application.skip(*location)?,
+                }
+            }
+            application.close_group()?;
+            applied = group.first_position + group.events.len() as u64;
         }
-        application.finish(first_position + facts.len() as u64)
+        application.finish(applied)
+    }
+}
+
+/// A group while its events are taken.
+struct OpenGroup {
+    first_position: u64,
+    recorded_at: Instant,
+    events: Vec<(Location, StreamStep, Note)>,
+}
+
+impl OpenGroup {
+    fn of(group: &FactGroup) -> Self {
+        let FactGroup { first_position, recorded_at, events } = group;
+        let events = Vec::with_capacity(events.len());
+        Self { first_position: *first_position, recorded_at: *recorded_at, events }
+    }
+
+    /// Where the next event stands.
+    fn pointer(&self) -> Pointer {
+        Pointer::new(self.first_position, 0).onward(self.events.len() as u64)
     }
 }
 
 /// A resource whose home event was seen; events in further charts may follow.
-struct OpenResource {
+struct OpenResource<'a> {
     key: ResourceKey,
     before: Option<Head>,
     head: Head,
-    happening: Happening,
-    terms: TermChange,
+    /// Index of the home event in its group.
+    home: usize,
+    terms: &'a TermChange,
+    /// The home event cannot be read any more.
+    is_orphan: bool,
 }
 
 /// One step of a chart's stream: version, what it supersedes, whether it brings a body.
 type Step = (u64, u64, bool);
 
 struct Application<'a> {
-    views: &'a Views,
     view: &'a View,
     batch: Batch,
-    recorded_at: Instant,
+    terms: &'a mut TermLedger,
+    /// What the groups before this one in the same batch have made of a resource.
+    changed: HashMap<ResourceKey, Head>,
     charts: HashMap<StreamAlias, (ResourceId, ChartRecord)>,
-    streams: HashMap<StreamAlias, Vec<Step>>,
-    open: Option<OpenResource>,
+    steps: HashMap<StreamAlias, Vec<Step>>,
+    group: OpenGroup,
+    open: Option<OpenResource<'a>>,
 }
 
-impl Application<'_> {
-    fn take(&mut self, position: u64, fact: &Fact) -> Result<(), ViewError> {
+impl<'a> Application<'a> {
+    fn take(&mut self, fact: &'a Fact) -> Result<(), ViewError> {
         if let Some(mark) = &fact.envelope.idempotency {
-            let commit = IdempotentCommit {
-                request: mark.request.clone(),
-                first_position: position,
-                first: fact.location,
-                recorded_at: self.recorded_at,
-            };
-            self.batch.insert(&self.views.spaces.idempotency, mark.key.as_str(), encode(&commit)?);
+            let commit =
+                StoredCommit { request: keys::mark(&mark.request), first: self.group.pointer() };
+            let key = keys::mark(&mark.key);
+            self.batch.insert(&self.view.spaces().idempotency, key, encode(&commit)?);
         }
+        let mut note = Note::default().with(Flag::Body, fact.holds_body);
         if fact.envelope.home.is_none() {
             self.close_resource()?;
             if let Some(key) = fact.envelope.key() {
-                self.open_resource(position, fact, key)?;
+                self.open_resource(fact, key)?;
             }
+        } else if self.follows_unreadable() {
+            return self.take_orphan(fact);
+        } else {
+            note = note.with(Flag::Elsewhere, true);
+        }
+        if let Some(erasure) = &fact.erasure {
+            self.erase(erasure)?;
         }
         if let Some(wrap) = &fact.wrap {
             let alias = fact.alias.0.to_be_bytes();
-            self.batch.insert(&self.views.spaces.keys, alias, wrap.bytes().as_slice());
+            self.batch.insert(&self.view.spaces().keys, alias, wrap.bytes().as_slice());
         }
-        if fact.alias != StreamAlias::NONE {
-            self.step_stream(position, fact)?;
+        if fact.envelope.resource.is_some() {
+            note = self.note_resource(fact, note)?;
+        }
+        self.push(fact, note)
+    }
+
+    fn push(&mut self, fact: &Fact, note: Note) -> Result<(), ViewError> {
+        let stream = (fact.alias != StreamAlias::NONE).then_some((fact.alias, fact.stream_version));
+        if stream.is_some() {
+            self.advance_chart(fact)?;
+            let step = (fact.stream_version, note.supersedes, note.has(Flag::Body));
+            self.steps.entry(fact.alias).or_default().push(step);
+        }
+        self.group.events.push((fact.location, stream, note));
+        Ok(())
+    }
+
+    /// Takes an event of an erased chart: only that it is there.
+    fn skip(&mut self, location: Location) -> Result<(), ViewError> {
+        self.close_resource()?;
+        self.group.events.push((location, None, Note::default().with(Flag::Unreadable, true)));
+        Ok(())
+    }
+
+    /// Whether the home event of the resource that was seen last is of an erased chart.
+    fn follows_unreadable(&self) -> bool {
+        let is_unreadable = |note: &Note| note.has(Flag::Unreadable);
+        self.open.is_none()
+            && self.group.events.last().is_some_and(|(.., note)| is_unreadable(note))
+            || self.open.as_ref().is_some_and(|open| open.is_orphan)
+    }
+
+    /// Takes an event about a resource whose home since then is an erased chart: from here on, the
+    /// resource is deleted.
+    fn take_orphan(&mut self, fact: &'a Fact) -> Result<(), ViewError> {
+        let key = fact.envelope.key().ok_or(ViewError::Apply("an event about nothing".into()))?;
+        if self.open.is_none() {
+            self.open_resource(fact, key)?;
+            if let Some(open) = &mut self.open {
+                open.is_orphan = true;
+                open.head.live = false;
+                open.head.places =
+                    open.before.as_ref().map(|before| before.places.clone()).unwrap_or_default();
+            }
+        }
+        let before = self.open.as_ref().and_then(|open| open.before.as_ref());
+        let place = before
+            .filter(|before| before.live)
+            .and_then(|before| before.places.iter().find(|place| place.alias() == fact.alias));
+        let supersedes = place.map_or(0, |place| place.version);
+        let mut note = Note::default();
+        (note.supersedes, note.version) = (supersedes, fact.envelope.version);
+        self.push(fact, note)
+    }
+
+    /// Hides an erased chart at once; its traces go with this generation.
+    fn erase(&mut self, erasure: &Erasure) -> Result<(), ViewError> {
+        let alias = erasure.chart;
+        let spaces = self.view.spaces();
+        let patient = self.view.patient(alias)?;
+        if let Some(patient) = &patient {
+            self.batch.remove(&spaces.charts, keys::patient(patient));
+            self.batch.remove(&spaces.aliases, alias.0.to_be_bytes());
+            self.view.generation.hide(alias);
+        }
+        self.batch.remove(&spaces.keys, alias.0.to_be_bytes());
+        let record = ErasedChart { event: self.group.pointer(), traces: patient.is_some() };
+        self.batch.insert(&spaces.erased, alias.0.to_be_bytes(), encode(&record)?);
+        for tombstone in &erasure.tombstones {
+            self.batch.insert(&spaces.tombstones, tombstone.as_slice(), []);
         }
         Ok(())
     }
 
-    fn open_resource(
-        &mut self,
-        position: u64,
-        fact: &Fact,
-        key: ResourceKey,
-    ) -> Result<(), ViewError> {
-        let before = self.view.head(&key)?;
+    fn open_resource(&mut self, fact: &'a Fact, key: ResourceKey) -> Result<(), ViewError> {
+        let before = match self.changed.remove(&key) {
+            Some(head) => Some(head),
+            // It says itself that there was nothing before it.
+            None if fact.envelope.event_type.happening == Happening::Recorded => None,
+            None => self.view.head(&key)?,
+        };
         let places = match &before {
             // A deletion leaves the record of where the resource lay.
             Some(before) if !fact.holds_body => before.places.clone(),
             _ => Vec::new(),
         };
+        let current = self.group.pointer();
+        let first = before.as_ref().map_or(current, |before| before.first);
         let head = Head {
-            number: before.as_ref().map_or(position, |before| before.number),
-            version: before.as_ref().map_or(0, |before| before.version) + 1,
+            number: first.position(),
+            version: fact.envelope.version,
             live: fact.holds_body,
             retracted: fact.retracted,
-            position,
+            position: current.position(),
             location: fact.location,
-            recorded_at: self.recorded_at,
+            recorded_at: self.group.recorded_at,
             places,
+            first,
+            current,
         };
-        let happening = fact.envelope.event_type.happening;
-        self.open = Some(OpenResource { key, before, head, happening, terms: fact.terms.clone() });
+        let home = self.group.events.len();
+        let terms = &fact.terms;
+        self.open = Some(OpenResource { key, before, head, home, terms, is_orphan: false });
         Ok(())
     }
 
-    fn step_stream(&mut self, position: u64, fact: &Fact) -> Result<(), ViewError> {
-        let mut entry = StreamEntry {
-            position,
-            location: fact.location,
-            recorded_at: self.recorded_at,
-            supersedes: 0,
-            resource_version: 0,
-            body: None,
-        };
-        if fact.envelope.resource.is_some() {
-            let open = self.open.as_mut().ok_or_else(|| {
-                ViewError::Apply(format!("event {position} has no home event before it"))
-            })?;
+    /// What the index says of an event about a resource.
+    fn note_resource(&mut self, fact: &Fact, mut note: Note) -> Result<Note, ViewError> {
+        let at = self.group.events.len();
+        let open = self.open.as_mut().ok_or_else(|| {
+            let position = self.group.first_position + at as u64;
+            ViewError::Apply(format!("event {position} has no home event before it"))
+        })?;
+        note.version = open.head.version;
+        if at == open.home {
+            let first = is_first(fact.envelope.event_type.happening);
+            note = note.with(Flag::Retracted, fact.retracted).with(Flag::First, first);
+        } else {
+            note.related = u32::try_from(at - open.home).unwrap_or(u32::MAX);
+            if let Some((_, _, home)) = self.group.events.get_mut(open.home) {
+                home.related = note.related;
+            }
+        }
+        if fact.alias != StreamAlias::NONE {
             let before = open.before.as_ref().filter(|before| before.live);
             let place = before
                 .and_then(|before| before.places.iter().find(|place| place.alias() == fact.alias));
-            entry.supersedes = place.map_or(0, |place| place.version);
-            entry.resource_version = open.head.version;
+            note.supersedes = place.map_or(0, |place| place.version);
             if fact.holds_body {
-                entry.body = Some(BodyPlace(open.head.location));
                 open.head.places.push(StreamPlace::new(fact.alias, fact.stream_version));
             }
         }
-        self.advance_chart(fact)?;
-        let step = (fact.stream_version, entry.supersedes, entry.body.is_some());
-        self.streams.entry(fact.alias).or_default().push(step);
-        let key = keys::pair(fact.alias.0, fact.stream_version);
-        self.batch.insert(&self.views.spaces.streams, key, encode(&entry)?);
-        Ok(())
+        Ok(note)
     }
 
     fn advance_chart(&mut self, fact: &Fact) -> Result<(), ViewError> {
@@ -203,11 +336,15 @@ impl Application<'_> {
                 let patient = fact.patient.clone();
                 let patient =
                     patient.ok_or(ViewError::Apply("a chart without a patient".into()))?;
-                let record = self.view.chart(&patient)?.unwrap_or(ChartRecord {
-                    alias: fact.alias.0,
-                    version: 0,
-                    recorded_at: self.recorded_at,
-                });
+                let record = match self.view.chart(&patient)? {
+                    Some(record) => record,
+                    None => {
+                        let aliases = &self.view.spaces().aliases;
+                        self.batch.insert(aliases, fact.alias.0.to_be_bytes(), patient.as_str());
+                        let recorded_at = self.group.recorded_at;
+                        ChartRecord { alias: fact.alias.0, version: 0, recorded_at, held: false }
+                    }
+                };
                 place.insert((patient, record))
             }
         };
@@ -218,35 +355,35 @@ impl Application<'_> {
             )));
         }
         record.version = fact.stream_version;
-        record.recorded_at = self.recorded_at;
+        record.recorded_at = self.group.recorded_at;
+        match fact.envelope.event_type.happening {
+            Happening::Held => record.held = true,
+            Happening::Released => record.held = false,
+            _ => {}
+        }
         Ok(())
     }
 
     fn close_resource(&mut self) -> Result<(), ViewError> {
         let Some(open) = self.open.take() else { return Ok(()) };
-        let OpenResource { key, before, head, happening, terms } = open;
-        let spaces = &self.views.spaces;
-        let key_bytes = keys::resource(&key);
-        if before.is_none() {
-            self.batch.insert(&spaces.numbers, head.number.to_be_bytes(), key_bytes.as_slice());
+        let OpenResource { key, before, head, terms, .. } = open;
+        let spaces = self.view.spaces();
+        match &before {
+            None => self.batch.insert(&spaces.names, keys::resource(&key), encode(&head.first)?),
+            Some(before) => {
+                let stored = StoredHead { version: head.version, event: head.current };
+                self.batch.insert(&spaces.heads, head.number.to_be_bytes(), encode(&stored)?);
+                if before.current != before.first {
+                    let key = keys::pair(head.number, before.version);
+                    self.batch.insert(&spaces.history, key, encode(&before.current)?);
+                }
+            }
         }
-        let past = PastVersion {
-            position: head.position,
-            location: head.location,
-            recorded_at: head.recorded_at,
-            live: head.live,
-            first: is_first(happening),
-            aliases: head.places.iter().map(|place| place.alias().0).collect(),
-        };
-        self.batch.insert(&spaces.history, keys::pair(head.number, head.version), encode(&past)?);
-        self.batch.insert(&spaces.resources, key_bytes, encode(&head)?);
         for term in &terms.removed {
-            let key = keys::with_number(keys::term(key.kind, term), head.number);
-            self.batch.remove(&spaces.terms, key);
+            self.terms.remove(self.view, keys::term(key.kind, term), head.number)?;
         }
         for term in &terms.added {
-            let key = keys::with_number(keys::term(key.kind, term), head.number);
-            self.batch.insert(&spaces.terms, key, []);
+            self.terms.insert(self.view, keys::term(key.kind, term), head.number)?;
         }
         let aliases = |head: &Head| -> Vec<StreamAlias> {
             let places = head.places.iter().filter(|_| head.live);
@@ -254,35 +391,60 @@ impl Application<'_> {
         };
         let (was, is) = (before.as_ref().map(aliases).unwrap_or_default(), aliases(&head));
         for alias in was.iter().filter(|alias| !is.contains(alias)) {
-            let key = keys::with_number(keys::compartment(key.kind, *alias), head.number);
-            self.batch.remove(&spaces.terms, key);
+            self.terms.remove(self.view, keys::compartment(key.kind, *alias), head.number)?;
         }
         for alias in is.iter().filter(|alias| !was.contains(alias)) {
-            let key = keys::with_number(keys::compartment(key.kind, *alias), head.number);
-            self.batch.insert(&spaces.terms, key, []);
+            self.terms.insert(self.view, keys::compartment(key.kind, *alias), head.number)?;
         }
+        self.changed.insert(key, head);
         Ok(())
     }
 
-    fn finish(mut self, applied: u64) -> Result<(), ViewError> {
+    /// Writes down where the events of a group stand.
+    fn close_group(&mut self) -> Result<(), ViewError> {
         self.close_resource()?;
-        let spaces = &self.views.spaces;
-        for (alias, (patient, record)) in &self.charts {
-            if self.view.chart(patient)?.is_none() {
-                self.batch.insert(&spaces.aliases, alias.0.to_be_bytes(), patient.as_str());
-            }
-            self.batch.insert(&spaces.charts, patient.as_str(), encode(record)?);
+        let OpenGroup { first_position, recorded_at, events } = &self.group;
+        let spaces = self.view.spaces();
+        let starts = (*first_position..).step_by(STRETCH_EVENTS as usize);
+        for (part, start) in events.chunks(STRETCH_EVENTS as usize).zip(starts) {
+            let stretch = Stretch::of(*recorded_at, part)?;
+            self.batch.insert(&spaces.events, start.to_be_bytes(), encode(&stretch)?);
         }
-        for (alias, steps) in std::mem::take(&mut self.streams) {
+        let mut run: Option<(StreamAlias, u64, StreamRun)> = None;
+        let start = Pointer::new(*first_position, 0);
+        for (at, (_, stream, _)) in (0u64..).zip(events) {
+            match (&mut run, stream) {
+                (Some((known, first, run)), Some((alias, version)))
+                    if known == alias && *first + run.events == *version =>
+                {
+                    run.events += 1;
+                }
+                (_, stream) => {
+                    write_run(&mut self.batch, spaces, run.take())?;
+                    let begun = StreamRun { first: start.onward(at), events: 1 };
+                    run = stream.map(|(alias, version)| (alias, version, begun));
+                }
+            }
+        }
+        write_run(&mut self.batch, spaces, run)
+    }
+
+    fn finish(mut self, applied: u64) -> Result<(), ViewError> {
+        let spaces = self.view.spaces();
+        for (patient, record) in self.charts.values() {
+            self.batch.insert(&spaces.charts, keys::patient(patient), encode(record)?);
+        }
+        for (alias, steps) in std::mem::take(&mut self.steps) {
             self.take_snapshots(alias, &steps)?;
         }
+        self.terms.finish(applied, &spaces.terms, &mut self.batch);
         self.batch.insert(&spaces.state, "events", encode(&applied)?);
         Ok(self.batch.commit()?)
     }
 
-    /// Stores the manifest at each version of the group where one is due.
+    /// Stores the manifest at each version of the groups where one is due.
     fn take_snapshots(&mut self, alias: StreamAlias, steps: &[Step]) -> Result<(), ViewError> {
-        let least = self.views.snapshot_events_min;
+        let least = self.view.generation.snapshot_events_min;
         let is_due = |version: u64| version.is_multiple_of(interval(least, version));
         let Some(last_due) = steps.iter().rposition(|(version, _, _)| is_due(*version)) else {
             return Ok(());
@@ -293,11 +455,27 @@ impl Application<'_> {
             manifest.apply(*version, *supersedes, *holds_body);
             if is_due(*version) {
                 let key = keys::pair(alias.0, *version);
-                self.batch.insert(&self.views.spaces.snapshots, key, manifest.encode());
+                self.batch.insert(&self.view.spaces().snapshots, key, manifest.encode());
             }
         }
         Ok(())
     }
+}
+
+fn write_run(
+    batch: &mut Batch,
+    spaces: &super::keyspaces::Spaces,
+    run: Option<(StreamAlias, u64, StreamRun)>,
+) -> Result<(), ViewError> {
+    if let Some((alias, version, run)) = run {
+        batch.insert(&spaces.streams, keys::pair(alias.0, version), encode(&run)?);
+    }
+    Ok(())
+}
+
+/// True for what FHIR calls a creation.
+fn is_first(happening: Happening) -> bool {
+    matches!(happening, Happening::Recorded | Happening::Restored)
 }
 
 /// Events between snapshots: grows with the chart, so that all its snapshots together stay in

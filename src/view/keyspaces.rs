@@ -1,43 +1,33 @@
-//! Opening the LSM store, and the two positions up to which it has applied the logs.
+//! The keyspaces, and how the LSM store keeps each of them.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::config::{
+    BlockSizePolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry, RestartIntervalPolicy,
+};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions};
 
-use super::{View, ViewError};
+use super::ViewError;
 
-/// The generation of views that is served; a new one is built beside it under the next number.
-const GENERATION: &str = "1";
 /// Bounds reopening: fjall replays its journals at start.
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
-
-/// Sizes of the view store.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// Bytes of memory for blocks read from disk.
-    pub cache_bytes: u64,
-    /// Events between two snapshots of a small chart.
-    pub snapshot_events_min: u64,
-}
-
-/// The views, open.
-#[derive(Clone)]
-pub struct Views {
-    pub(super) database: Database,
-    pub(super) spaces: Arc<Spaces>,
-    pub(super) snapshot_events_min: u64,
-}
+/// Bytes of a block where single records are looked up.
+const LOOKUP_BLOCK_BYTES: u32 = 8 << 10;
+/// Bytes of a block where neighbours are read together.
+const SCAN_BLOCK_BYTES: u32 = 16 << 10;
 
 /// One handle per keyspace; see the table in the module's page.
-pub(super) struct Spaces {
+pub struct Spaces {
     pub state: Keyspace,
     pub charts: Keyspace,
     pub aliases: Keyspace,
     pub keys: Keyspace,
-    pub resources: Keyspace,
-    pub numbers: Keyspace,
+    pub erased: Keyspace,
+    pub tombstones: Keyspace,
+    pub names: Keyspace,
+    pub heads: Keyspace,
     pub history: Keyspace,
+    pub events: Keyspace,
     pub streams: Keyspace,
     pub snapshots: Keyspace,
     pub terms: Keyspace,
@@ -46,72 +36,85 @@ pub(super) struct Spaces {
     pub access_charts: Keyspace,
 }
 
-impl std::fmt::Debug for Views {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Views")
-    }
+/// How a keyspace is mostly read.
+#[derive(Debug, Clone, Copy)]
+enum Reading {
+    /// By whole keys, many of which are not there: filters tell.
+    Missing,
+    /// By whole keys that are there.
+    Present,
+    /// By ranges.
+    Ranges,
 }
 
-impl Views {
-    /// Opens the views under a directory, or creates them there, empty.
-    ///
-    /// # Errors
-    ///
-    /// [`ViewError::Store`] when they do not open; [`Views::discard`] and a replay then bring
-    /// them back.
-    pub fn open(directory: &Path, options: Options) -> Result<Self, ViewError> {
-        let database = Database::builder(generation(directory))
-            .cache_size(options.cache_bytes)
+impl Spaces {
+    /// Opens the LSM store in a directory, or creates it.
+    pub fn open(directory: &Path, cache_bytes: u64) -> Result<(Database, Self), ViewError> {
+        let database = Database::builder(directory)
+            .cache_size(cache_bytes)
             .max_journaling_size(JOURNAL_BYTES_MAX)
             .open()?;
-        let space = |name| database.keyspace(name, KeyspaceCreateOptions::default);
-        let spaces = Spaces {
-            state: space("state")?,
-            charts: space("charts")?,
-            aliases: space("aliases")?,
-            keys: space("keys")?,
-            resources: space("resources")?,
-            numbers: space("numbers")?,
-            history: space("history")?,
-            streams: space("streams")?,
-            snapshots: space("snapshots")?,
-            terms: space("terms")?,
-            idempotency: space("idempotency")?,
-            access_groups: space("access_groups")?,
-            access_charts: space("access_charts")?,
+        let space = |name, reading| database.keyspace(name, || options(reading));
+        let spaces = Self {
+            state: space("state", Reading::Present)?,
+            charts: space("charts", Reading::Missing)?,
+            aliases: space("aliases", Reading::Missing)?,
+            keys: space("keys", Reading::Missing)?,
+            erased: space("erased", Reading::Missing)?,
+            tombstones: space("tombstones", Reading::Missing)?,
+            names: space("names", Reading::Missing)?,
+            heads: space("heads", Reading::Missing)?,
+            history: space("history", Reading::Present)?,
+            events: space("events", Reading::Present)?,
+            streams: space("streams", Reading::Ranges)?,
+            snapshots: space("snapshots", Reading::Ranges)?,
+            terms: space("terms", Reading::Ranges)?,
+            idempotency: space("idempotency", Reading::Missing)?,
+            access_groups: space("access_groups", Reading::Ranges)?,
+            access_charts: space("access_charts", Reading::Ranges)?,
         };
-        let snapshot_events_min = options.snapshot_events_min.max(1);
-        Ok(Self { database, spaces: Arc::new(spaces), snapshot_events_min })
+        Ok((database, spaces))
     }
 
-    /// Deletes the views; nothing is lost that the logs do not hold.
-    ///
-    /// # Errors
-    ///
-    /// The disk's.
-    pub fn discard(directory: &Path) -> std::io::Result<()> {
-        match std::fs::remove_dir_all(generation(directory)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-
-    /// One consistent state of all views.
-    #[must_use]
-    pub fn view(&self) -> View {
-        View::new(self)
-    }
-
-    /// Writes what is buffered to disk: makes the next start replay less, nothing more.
-    ///
-    /// # Errors
-    ///
-    /// [`ViewError::Store`].
-    pub fn persist(&self) -> Result<(), ViewError> {
-        Ok(self.database.persist(PersistMode::SyncData)?)
+    /// All of them.
+    pub fn all(&self) -> [&Keyspace; 16] {
+        [
+            &self.state,
+            &self.charts,
+            &self.aliases,
+            &self.keys,
+            &self.erased,
+            &self.tombstones,
+            &self.names,
+            &self.heads,
+            &self.history,
+            &self.events,
+            &self.streams,
+            &self.snapshots,
+            &self.terms,
+            &self.idempotency,
+            &self.access_groups,
+            &self.access_charts,
+        ]
     }
 }
 
-fn generation(directory: &Path) -> PathBuf {
-    directory.join(GENERATION)
+/// The store keeps the options of a keyspace from its creation on.
+fn options(reading: Reading) -> KeyspaceCreateOptions {
+    let options = KeyspaceCreateOptions::default()
+        .data_block_compression_policy(CompressionPolicy::new([
+            CompressionType::None,
+            CompressionType::Lz4,
+        ]))
+        .data_block_restart_interval_policy(RestartIntervalPolicy::all(16));
+    let block = |bytes| BlockSizePolicy::all(bytes);
+    match reading {
+        Reading::Missing => options.data_block_size_policy(block(LOOKUP_BLOCK_BYTES)),
+        Reading::Present => {
+            options.data_block_size_policy(block(LOOKUP_BLOCK_BYTES)).expect_point_read_hits(true)
+        }
+        Reading::Ranges => options
+            .data_block_size_policy(block(SCAN_BLOCK_BYTES))
+            .filter_policy(FilterPolicy::all(FilterPolicyEntry::None)),
+    }
 }

@@ -10,31 +10,52 @@
 //! | `charts` | patient id | [`ChartRecord`] |
 //! | `aliases` | stream alias | patient id |
 //! | `keys` | stream alias | [`Wrap`](crate::vault::Wrap) of the chart's data key |
-//! | `resources` | type code, id | [`Head`]: the current version |
-//! | `numbers` | resource number | type code, id |
-//! | `history` | resource number, version | [`PastVersion`] |
-//! | `streams` | stream alias, chart version | [`StreamEntry`] |
+//! | `erased` | stream alias of an erased chart | whether index terms of it remain in this generation |
+//! | `tombstones` | keyed hash of the id of an erased resource | nothing |
+//! | `names` | type code, id (a UUID as its bytes) | pointer to the resource's first event |
+//! | `heads` | resource number | version and pointer of the current version, if it is not the first |
+//! | `history` | resource number, version | pointer; only of versions between the first and the current |
+//! | `events` | position of the first of up to 64 events of one group | their time, places and notes: `stretch` |
+//! | `streams` | stream alias, chart version of the first of a run of events | pointer, number of events |
 //! | `snapshots` | stream alias, chart version | [`Manifest`](crate::chart::Manifest) |
-//! | `terms` | type code, parameter, length, value, resource number | nothing |
-//! | `idempotency` | SHA-256 of subject and key | [`IdempotentCommit`] |
+//! | `terms` | type code, parameter, value (long ones hashed), chunk of 256 resource numbers | which of them: `postings` |
+//! | `idempotency` | SHA-256 of subject and key, cut | SHA-256 of the request, cut; pointer to the first event |
 //! | `access_groups` | position of a group's first entry | [`Location`](crate::log::Location) |
 //! | `access_charts` | stream alias, position | nothing |
+//!
+//! A *pointer* is a position and how far behind the start of its `events` record it stands, so that
+//! `events` is read by whole keys. What most resources have in common is not written down: one that
+//! was never changed has no record in `heads` and `history`, and neither id nor chart is
+//! repeated where an event leads to it.
+//!
+//! All of this is one *generation*, in a directory of its own; the file `CURRENT` names the one that
+//! is served. A new one is built beside it ([`Views::begin`]) and takes its place between two groups.
 //!
 //! Numbers are big-endian, so that keys sort as numbers do. A *resource number* is the position of
 //! the resource's first event. Never: a decision, a body, a token; only this folder knows fjall.
 
 mod access;
 mod apply;
+mod generation;
 mod keys;
 mod keyspaces;
+mod postings;
 mod read;
 mod records;
 mod search;
+mod streams;
+mod stretch;
+mod terms;
+mod views;
 
-pub use apply::{Fact, TermChange};
-pub use keyspaces::{Options, Views};
+pub use access::AccessGroup;
+pub use apply::{Event, Fact, FactGroup, TermChange};
+pub use generation::Generation;
 pub use read::View;
-pub use records::{ChartRecord, Head, IdempotentCommit, PastVersion, StreamEntry, StreamPlace};
+pub use records::{
+    ChartRecord, Head, IdempotentCommit, IndexedPlace, PastVersion, StreamEntry, StreamPlace,
+};
+pub use views::{Building, Options, Views};
 
 /// What can go wrong with the views.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +63,9 @@ pub enum ViewError {
     /// The LSM store failed.
     #[error("the view store failed: {0}")]
     Store(#[from] fjall::Error),
+    /// The disk failed beside it.
+    #[error("the directory of the views failed: {0}")]
+    Disk(#[from] std::io::Error),
     /// A record does not read back.
     #[error("a record of the view {0} does not read back")]
     Record(&'static str),

@@ -5,19 +5,24 @@ use std::sync::Arc;
 use fjall::{Keyspace, Readable, Snapshot};
 use serde::Deserialize;
 
-use super::keyspaces::{Spaces, Views};
-use super::records::{ChartRecord, Head, IdempotentCommit, PastVersion, StreamEntry, decode};
+use super::generation::Generation;
+use super::keyspaces::Spaces;
+use super::records::{
+    ChartRecord, ErasedChart, Head, IdempotentCommit, IndexedPlace, PastVersion, StoredCommit,
+    StoredHead, StreamPlace, decode,
+};
+use super::stretch::{Flag, IndexedEvent, Pointer, Stretch};
 use super::{ViewError, keys};
-use crate::chart::Manifest;
-use crate::clock::Instant;
+use crate::chart::Tombstone;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
 use crate::vault::Wrap;
 
 /// One state of all views, unaffected by what is applied later.
 pub struct View {
+    // Before the generation, which may go with its last view.
     pub(super) snapshot: Snapshot,
-    pub(super) spaces: Arc<Spaces>,
+    pub(super) generation: Arc<Generation>,
 }
 
 impl std::fmt::Debug for View {
@@ -27,11 +32,11 @@ impl std::fmt::Debug for View {
 }
 
 impl View {
-    pub(super) fn new(views: &Views) -> Self {
-        Self { snapshot: views.database.snapshot(), spaces: Arc::clone(&views.spaces) }
+    pub(super) fn spaces(&self) -> &Spaces {
+        &self.generation.spaces
     }
 
-    fn record<T: for<'de> Deserialize<'de>>(
+    pub(super) fn record<T: for<'de> Deserialize<'de>>(
         &self,
         space: &Keyspace,
         name: &'static str,
@@ -46,7 +51,7 @@ impl View {
     ///
     /// As all functions here: the view store's.
     pub fn applied_events(&self) -> Result<u64, ViewError> {
-        Ok(self.record(&self.spaces.state, "state", "events")?.unwrap_or_default())
+        Ok(self.record(&self.spaces().state, "state", "events")?.unwrap_or_default())
     }
 
     /// Number of access entries that this state indexes.
@@ -55,7 +60,7 @@ impl View {
     ///
     /// The view store's.
     pub fn applied_access(&self) -> Result<u64, ViewError> {
-        Ok(self.record(&self.spaces.state, "state", "access")?.unwrap_or_default())
+        Ok(self.record(&self.spaces().state, "state", "access")?.unwrap_or_default())
     }
 
     /// The chart of a patient.
@@ -64,7 +69,7 @@ impl View {
     ///
     /// The view store's.
     pub fn chart(&self, patient: &ResourceId) -> Result<Option<ChartRecord>, ViewError> {
-        self.record(&self.spaces.charts, "charts", patient.as_str())
+        self.record(&self.spaces().charts, "charts", keys::patient(patient))
     }
 
     /// The patient behind a stream alias.
@@ -73,7 +78,7 @@ impl View {
     ///
     /// The view store's.
     pub fn patient(&self, alias: StreamAlias) -> Result<Option<ResourceId>, ViewError> {
-        let bytes = self.snapshot.get(&self.spaces.aliases, alias.0.to_be_bytes())?;
+        let bytes = self.snapshot.get(&self.spaces().aliases, alias.0.to_be_bytes())?;
         let text = |bytes: fjall::UserValue| std::str::from_utf8(&bytes).ok()?.parse().ok();
         bytes.map(|bytes| text(bytes).ok_or(ViewError::Record("aliases"))).transpose()
     }
@@ -84,7 +89,7 @@ impl View {
     ///
     /// The view store's.
     pub fn wrap(&self, alias: StreamAlias) -> Result<Option<Wrap>, ViewError> {
-        let bytes = self.snapshot.get(&self.spaces.keys, alias.0.to_be_bytes())?;
+        let bytes = self.snapshot.get(&self.spaces().keys, alias.0.to_be_bytes())?;
         let wrap = |bytes: fjall::UserValue| Some(Wrap::from_bytes((*bytes).try_into().ok()?));
         bytes.map(|bytes| wrap(bytes).ok_or(ViewError::Record("keys"))).transpose()
     }
@@ -95,110 +100,187 @@ impl View {
     ///
     /// The view store's.
     pub fn head(&self, key: &ResourceKey) -> Result<Option<Head>, ViewError> {
-        self.record(&self.spaces.resources, "resources", keys::resource(key))
+        match self.record(&self.spaces().names, "names", keys::resource(key))? {
+            Some(first) => self.head_since(first),
+            None => Ok(None),
+        }
     }
 
-    /// The resource with that number.
+    /// The current version of the resource with that number.
     ///
     /// # Errors
     ///
     /// The view store's.
-    pub fn resource(&self, number: u64) -> Result<Option<ResourceKey>, ViewError> {
-        let bytes = self.snapshot.get(&self.spaces.numbers, number.to_be_bytes())?;
-        bytes
-            .map(|bytes| keys::read_resource(&bytes).ok_or(ViewError::Record("numbers")))
-            .transpose()
+    pub fn head_of(&self, number: u64) -> Result<Option<Head>, ViewError> {
+        match self.pointer(number)? {
+            Some(first) => self.head_since(first),
+            None => Ok(None),
+        }
     }
 
-    /// One version of a resource.
+    /// The head of the resource with that first event; none if its home is erased.
+    fn head_since(&self, first: Pointer) -> Result<Option<Head>, ViewError> {
+        let number = first.position();
+        let changed = self.record(&self.spaces().heads, "heads", number.to_be_bytes())?;
+        let current = changed.map_or(first, |StoredHead { event, .. }| event);
+        let event = self.event(current)?;
+        let mut head = Head {
+            number,
+            version: changed.map_or(event.note.version, |StoredHead { version, .. }| version),
+            live: event.holds_body(),
+            retracted: event.note.has(Flag::Retracted),
+            position: current.position(),
+            location: event.location,
+            recorded_at: event.recorded_at,
+            places: Vec::new(),
+            first,
+            current,
+        };
+        head.places = self.places_of(&head, head.version, &event)?;
+        Ok(Some(head).filter(|head| !self.is_hidden(&head.places)))
+    }
+
+    /// Whether what lies in those charts is at home in an erased one.
+    fn is_hidden(&self, places: &[StreamPlace]) -> bool {
+        places.first().is_some_and(|home| self.generation.is_hidden(home.alias()))
+    }
+
+    /// Whether a resource was erased, by its tombstone.
     ///
     /// # Errors
     ///
     /// The view store's.
-    pub fn version(&self, number: u64, version: u64) -> Result<Option<PastVersion>, ViewError> {
-        self.record(&self.spaces.history, "history", keys::pair(number, version))
+    pub fn is_erased(&self, tombstone: &Tombstone) -> Result<bool, ViewError> {
+        Ok(self.snapshot.contains_key(&self.spaces().tombstones, tombstone)?)
+    }
+
+    /// Whether there is a tombstone of any resource.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn has_erased(&self) -> Result<bool, ViewError> {
+        Ok(self.snapshot.first_key_value(&self.spaces().erased).is_some())
+    }
+
+    /// The charts that were erased, each with the position of the event that says so and where that
+    /// lies.
+    pub fn erased(
+        &self,
+    ) -> impl Iterator<Item = Result<(StreamAlias, IndexedPlace), ViewError>> + '_ {
+        self.snapshot.iter(&self.spaces().erased).map(|entry| {
+            let (key, value) = entry.into_inner()?;
+            let event = self.event(decode::<ErasedChart>("erased", &value)?.event)?;
+            let (position, location) = (event.pointer.position(), event.location);
+            let place = IndexedPlace { position, location, recorded_at: event.recorded_at };
+            Ok((StreamAlias(keys::last_number(&key)), place))
+        })
+    }
+
+    /// The wrapped data keys of all charts.
+    pub fn wraps(&self) -> impl Iterator<Item = Result<(StreamAlias, Wrap), ViewError>> + '_ {
+        self.snapshot.iter(&self.spaces().keys).map(|entry| {
+            let (key, value) = entry.into_inner()?;
+            let wrap = (*value).try_into().map_err(|_| ViewError::Record("keys"))?;
+            Ok((StreamAlias(keys::last_number(&key)), Wrap::from_bytes(wrap)))
+        })
+    }
+
+    /// One version of a resource; none if its home is erased.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn version(&self, head: &Head, version: u64) -> Result<Option<PastVersion>, ViewError> {
+        let Some(pointer) = self.event_of(head, version)? else { return Ok(None) };
+        let event = self.event(pointer)?;
+        let places = self.places_of(head, version, &event)?;
+        if self.is_hidden(&places) {
+            return Ok(None);
+        }
+        Ok(Some(PastVersion {
+            position: pointer.position(),
+            location: event.location,
+            recorded_at: event.recorded_at,
+            live: event.holds_body(),
+            first: event.note.has(Flag::First),
+            places,
+        }))
     }
 
     /// The versions of a resource below version `before`, newest first.
-    pub fn versions(
-        &self,
-        number: u64,
+    pub fn versions<'a>(
+        &'a self,
+        head: &'a Head,
         before: u64,
-    ) -> impl Iterator<Item = Result<(u64, PastVersion), ViewError>> + use<> {
-        let range = keys::pair(number, 0)..keys::pair(number, before);
-        self.snapshot.range(&self.spaces.history, range).rev().map(|entry| {
-            let (key, value) = entry.into_inner()?;
-            Ok((keys::last_number(&key), decode("history", &value)?))
+    ) -> impl Iterator<Item = Result<(u64, PastVersion), ViewError>> + 'a {
+        (1..before.min(head.version + 1)).rev().filter_map(|version| {
+            let past = self.version(head, version).transpose()?;
+            Some(past.map(|past| (version, past)))
         })
     }
 
-    /// One event of a chart.
-    ///
-    /// # Errors
-    ///
-    /// The view store's.
-    pub fn stream_entry(
+    /// The event that carries a version.
+    fn event_of(&self, head: &Head, version: u64) -> Result<Option<Pointer>, ViewError> {
+        if version == head.version {
+            return Ok(Some(head.current));
+        }
+        let key = keys::pair(head.number, version);
+        let past = self.record(&self.spaces().history, "history", key)?;
+        if past.is_some() || head.first == head.current {
+            return Ok(past);
+        }
+        // The first version that can be read: earlier ones may be of an erased chart.
+        let is_first = self.event(head.first)?.note.version == version;
+        Ok(is_first.then_some(head.first))
+    }
+
+    /// The charts that a version lies in; of a deletion: those in which it had lain.
+    fn places_of(
         &self,
-        alias: StreamAlias,
+        head: &Head,
         version: u64,
-    ) -> Result<Option<StreamEntry>, ViewError> {
-        self.record(&self.spaces.streams, "streams", keys::pair(alias.0, version))
-    }
-
-    /// The events of a chart from version `first` to `last`, both included.
-    pub fn stream(
-        &self,
-        alias: StreamAlias,
-        first: u64,
-        last: u64,
-    ) -> impl Iterator<Item = Result<(u64, StreamEntry), ViewError>> + use<> {
-        let range = keys::pair(alias.0, first)..=keys::pair(alias.0, last);
-        self.snapshot.range(&self.spaces.streams, range).map(|entry| {
-            let (key, value) = entry.into_inner()?;
-            Ok((keys::last_number(&key), decode("streams", &value)?))
-        })
-    }
-
-    /// What a chart held at a version.
-    ///
-    /// # Errors
-    ///
-    /// The view store's.
-    pub fn manifest(&self, alias: StreamAlias, version: u64) -> Result<Manifest, ViewError> {
-        let range = keys::pair(alias.0, 0)..=keys::pair(alias.0, version);
-        let (mut manifest, from) =
-            match self.snapshot.range(&self.spaces.snapshots, range).next_back() {
-                Some(entry) => {
-                    let (key, value) = entry.into_inner()?;
-                    (Manifest::decode(&value), keys::last_number(&key))
-                }
-                None => (Manifest::default(), 0),
-            };
-        for entry in self.stream(alias, from + 1, version) {
-            let (version, entry) = entry?;
-            manifest.apply(version, entry.supersedes, entry.body.is_some());
+        event: &IndexedEvent,
+    ) -> Result<Vec<StreamPlace>, ViewError> {
+        if event.holds_body() {
+            return self.places(event);
         }
-        Ok(manifest)
+        match self.event_of(head, version - 1)? {
+            Some(before) => self.places(&self.event(before)?),
+            None => Ok(Vec::new()),
+        }
     }
 
-    /// The version that a chart had at a moment; 0 before its first event.
-    ///
-    /// # Errors
-    ///
-    /// The view store's.
-    pub fn version_at(&self, chart: &ChartRecord, moment: Instant) -> Result<u64, ViewError> {
-        let (mut known, mut beyond) = (0, chart.version + 1);
-        while known + 1 < beyond {
-            let middle = known.midpoint(beyond);
-            let entry = self.stream_entry(chart.alias(), middle)?;
-            let entry = entry.ok_or(ViewError::Record("streams"))?;
-            if entry.recorded_at <= moment {
-                known = middle;
-            } else {
-                beyond = middle;
-            }
+    /// The charts in which an event and those that belong to it put a body.
+    fn places(&self, home: &IndexedEvent) -> Result<Vec<StreamPlace>, ViewError> {
+        let place = |event: &IndexedEvent| {
+            let (alias, version) = event.stream.filter(|_| event.holds_body())?;
+            Some(StreamPlace::new(alias, version))
+        };
+        let mut places = Vec::from_iter(place(home));
+        for steps in 1..=u64::from(home.note.related) {
+            places.extend(place(&self.event(home.pointer.onward(steps))?));
         }
-        Ok(known)
+        Ok(places)
+    }
+
+    /// Where the index has the event at a position.
+    fn pointer(&self, position: u64) -> Result<Option<Pointer>, ViewError> {
+        let range = 0u64.to_be_bytes()..=position.to_be_bytes();
+        let Some(entry) = self.snapshot.range(&self.spaces().events, range).next_back() else {
+            return Ok(None);
+        };
+        Ok(Some(Pointer::new(position, position - keys::last_number(&entry.key()?))))
+    }
+
+    pub(super) fn event(&self, pointer: Pointer) -> Result<IndexedEvent, ViewError> {
+        self.stretch(pointer)?.event(pointer).ok_or(ViewError::Record("events"))
+    }
+
+    /// The record in which an event is.
+    pub(super) fn stretch(&self, pointer: Pointer) -> Result<Stretch, ViewError> {
+        let bytes = self.snapshot.get(&self.spaces().events, pointer.first().to_be_bytes())?;
+        Stretch::decode(&bytes.ok_or(ViewError::Record("events"))?)
     }
 
     /// What a commit with that idempotency key did.
@@ -207,6 +289,15 @@ impl View {
     ///
     /// The view store's.
     pub fn idempotent(&self, key: &str) -> Result<Option<IdempotentCommit>, ViewError> {
-        self.record(&self.spaces.idempotency, "idempotency", key)
+        let stored: Option<StoredCommit> =
+            self.record(&self.spaces().idempotency, "idempotency", keys::mark(key))?;
+        let Some(StoredCommit { request, first }) = stored else { return Ok(None) };
+        let event = self.event(first)?;
+        Ok(Some(IdempotentCommit {
+            request,
+            first_position: first.position(),
+            first: event.location,
+            recorded_at: event.recorded_at,
+        }))
     }
 }

@@ -1,20 +1,11 @@
-//! The values of the views.
+//! What the views say of charts, resources, events and commits.
 
 use serde::{Deserialize, Serialize};
 
 use super::ViewError;
-use crate::chart::Happening;
+use super::stretch::Pointer;
 use crate::clock::Instant;
 use crate::log::{Location, StreamAlias};
-
-/// A frame's place, as it is stored.
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Location")]
-struct StoredLocation {
-    segment: u32,
-    offset: u32,
-    length: u32,
-}
 
 mod stored_instant {
     use super::Instant;
@@ -39,6 +30,8 @@ pub struct ChartRecord {
     /// When that was recorded.
     #[serde(with = "stored_instant")]
     pub recorded_at: Instant,
+    /// Whether it is under a legal hold.
+    pub held: bool,
 }
 
 impl ChartRecord {
@@ -50,27 +43,27 @@ impl ChartRecord {
 }
 
 /// Where a resource stands in one chart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamPlace {
-    alias: u64,
+    alias: StreamAlias,
     /// Chart version of the event that put its current body there.
     pub version: u64,
 }
 
 impl StreamPlace {
     pub(super) fn new(alias: StreamAlias, version: u64) -> Self {
-        Self { alias: alias.0, version }
+        Self { alias, version }
     }
 
     /// Alias of the chart's stream.
     #[must_use]
     pub fn alias(&self) -> StreamAlias {
-        StreamAlias(self.alias)
+        self.alias
     }
 }
 
 /// The current version of a resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// Position of its first event.
     pub number: u64,
@@ -83,89 +76,124 @@ pub struct Head {
     /// Position of the event that carries this version.
     pub position: u64,
     /// Where that event lies.
-    #[serde(with = "StoredLocation")]
     pub location: Location,
     /// When it was recorded.
-    #[serde(with = "stored_instant")]
     pub recorded_at: Instant,
     /// The charts it lies in (or lay in, when deleted), home first; none: the directory.
     pub places: Vec<StreamPlace>,
+    /// Its first event.
+    pub(super) first: Pointer,
+    /// The event that carries this version.
+    pub(super) current: Pointer,
+}
+
+/// `heads`: the version and event of a resource that was changed since it was first recorded; and
+/// `history`: the same of the versions between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StoredHead {
+    pub version: u64,
+    pub event: Pointer,
 }
 
 /// One version of a resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastVersion {
     /// Position of the event that carries it.
     pub position: u64,
     /// Where that event lies.
-    #[serde(with = "StoredLocation")]
     pub location: Location,
     /// When it was recorded.
-    #[serde(with = "stored_instant")]
     pub recorded_at: Instant,
     /// False when this version is a deletion.
     pub live: bool,
     /// True when a deleted resource came back, or a first version was stored: FHIR's POST or PUT.
     pub first: bool,
-    pub(super) aliases: Vec<u64>,
+    pub(super) places: Vec<StreamPlace>,
 }
 
 impl PastVersion {
     /// The charts this version lay in, home first; none: the directory.
     pub fn aliases(&self) -> impl Iterator<Item = StreamAlias> + '_ {
-        self.aliases.iter().copied().map(StreamAlias)
+        self.places.iter().map(StreamPlace::alias)
     }
 }
 
 /// One event of a chart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamEntry {
     /// Position of the event.
     pub position: u64,
     /// Where it lies.
-    #[serde(with = "StoredLocation")]
     pub location: Location,
     /// When it was recorded.
-    #[serde(with = "stored_instant")]
     pub recorded_at: Instant,
     /// Chart version whose body this event replaces or removes; 0: none.
     pub supersedes: u64,
     /// The resource's version that it brings; 0 for events about the chart alone.
     pub resource_version: u64,
-    /// Where the body lies that the chart holds from this event on, if it brings one.
-    pub(super) body: Option<BodyPlace>,
+    pub(super) body: Option<Location>,
 }
 
-/// A [`Location`] that serde can put into an `Option`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct BodyPlace(#[serde(with = "StoredLocation")] pub Location);
-
 impl StreamEntry {
-    /// Where the frame lies whose body the chart holds from this event on.
+    /// Where the frame lies whose body the chart holds from this event on, if it brings one.
     #[must_use]
     pub fn body(&self) -> Option<Location> {
-        self.body.map(|place| place.0)
+        self.body
     }
 }
 
-/// What a commit with an idempotency key did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdempotentCommit {
-    /// SHA-256 over the request, hexadecimal.
-    pub request: String,
-    /// Position of its first event.
-    pub first_position: u64,
-    /// Where that lies; the commit's other events follow it.
-    #[serde(with = "StoredLocation")]
-    pub first: Location,
+/// `streams`: events of a chart that stand next to each other in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StreamRun {
+    pub first: Pointer,
+    pub events: u64,
+}
+
+/// Where an event stands in the log, and when it was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexedPlace {
+    /// Its position.
+    pub position: u64,
+    /// Where its frame lies.
+    pub location: Location,
     /// When it was recorded.
-    #[serde(with = "stored_instant")]
     pub recorded_at: Instant,
 }
 
-/// True for what FHIR calls a creation.
-pub(super) fn is_first(happening: Happening) -> bool {
-    matches!(happening, Happening::Recorded | Happening::Restored)
+/// `erased`: a chart whose key was destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ErasedChart {
+    /// The event that says so.
+    pub event: Pointer,
+    /// Whether this generation still has traces of it.
+    pub traces: bool,
+}
+
+/// What a commit with an idempotency key did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotentCommit {
+    pub(super) request: [u8; 16],
+    /// Position of its first event.
+    pub first_position: u64,
+    /// Where that lies; the commit's other events follow it.
+    pub first: Location,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+}
+
+impl IdempotentCommit {
+    /// Whether it was made for that request: SHA-256 over all of it, hexadecimal.
+    #[must_use]
+    pub fn is_for(&self, request: &str) -> bool {
+        self.request == super::keys::mark(request)
+    }
+}
+
+/// `idempotency`: the request, and the first event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct StoredCommit {
+    pub request: [u8; 16],
+    pub first: Pointer,
 }
 
 pub(super) fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, ViewError> {

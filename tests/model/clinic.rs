@@ -10,7 +10,8 @@ use chartlog::fhir::criteria::{Criteria, parse_query};
 use chartlog::fhir::{ResourceKey, ResourceType};
 use chartlog::json::Document;
 use chartlog::store::{
-    Action, Change, DataDirectory, Options, ProofOptions, Store, StoreError, Target, Write, Written,
+    Action, Change, DataDirectory, Options, ProofOptions, PurgeWindow, Store, StoreError, Target,
+    Write, Written,
 };
 use chartlog::vault::MasterKeySource;
 use chartlog::view;
@@ -25,6 +26,7 @@ pub fn options(snapshot_events_min: u64, segment_bytes_max: u64) -> Options {
         // The key of all zeros.
         variable: |_| Some("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()),
         seals: true,
+        purge: PurgeWindow::Never,
         proves: true,
         proof: ProofOptions::default(),
         segment_bytes_max,

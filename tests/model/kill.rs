@@ -2,7 +2,6 @@
 //! there, what was not is there wholly or not at all.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use serde_json::Value;
@@ -12,6 +11,8 @@ use crate::server::{Client, Server, located, observation};
 
 const WRITERS: u64 = 6;
 const PATIENTS: u64 = 3;
+/// Rounds after which everything is checked, and not only what is new.
+const ROUNDS_BETWEEN_CHECKS: u64 = 250;
 const SETTINGS: [&str; 3] = [
     "store.segment_bytes_max=1048576",
     "store.group_bytes_max=65536",
@@ -230,8 +231,7 @@ impl Writer {
         }
     }
 
-    /// Everything that was ever answered is there. What has been checked in an earlier round is
-    /// checked again by the last one only.
+    /// Everything that was answered from that number on is there.
     fn check(&self, client: &Client, from: usize, requests: &BTreeSet<String>) {
         for acknowledged in &self.acknowledged[from..] {
             match acknowledged {
@@ -258,46 +258,90 @@ fn count(client: &Client, tag: &str) -> usize {
     found["entry"].as_array().map_or(0, Vec::len)
 }
 
-/// Every page of a list of the native API.
-fn pages(client: &Client, path: &str, list: &str) -> Vec<Value> {
-    let mut all = Vec::new();
+/// Calls `take` for each element of a list of the native API, page by page, until it says that it
+/// has enough.
+fn each(client: &Client, path: &str, list: &str, mut take: impl FnMut(&Value) -> bool) {
+    let separator = if path.contains('?') { '&' } else { '?' };
     let mut cursor = String::new();
     loop {
-        let page = client.get(&format!("{path}?count=1000{cursor}")).json();
-        all.extend(page[list].as_array().unwrap_or_else(|| panic!("{page}")).iter().cloned());
+        let page = client.get(&format!("{path}{separator}count=1000{cursor}")).json();
+        let elements = page[list].as_array().unwrap_or_else(|| panic!("{page}"));
+        if !elements.iter().all(&mut take) {
+            return;
+        }
         match page["next"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
-            None => return all,
+            None => return,
         }
     }
 }
 
-/// Charts have no holes, positions are unique, and time does not run backwards.
-fn check_order(client: &Client) {
-    let mut positions = BTreeSet::new();
-    for patient in 0..PATIENTS {
-        let path = format!("/v1/patients/k{patient}/events");
-        let mut before = String::new();
-        for (version, event) in (1u64..).zip(pages(client, &path, "events")) {
-            assert_eq!(event["version"], version);
-            let recorded_at = event["recordedAt"].as_str().unwrap().to_owned();
-            assert!(recorded_at >= before, "time runs backwards at {event}");
-            before = recorded_at;
-            assert!(positions.insert(event["position"].as_u64().unwrap()), "{event}");
-        }
-    }
-    // Every resource here lies in one of these charts, so their positions leave no hole.
-    let last = positions.last().copied().unwrap_or_default();
-    assert_eq!(positions.len() as u64, last + 1, "positions have holes");
+/// The requests whose access entries are there, newest first, as far back as `wanted` reaches.
+fn requests(client: &Client, mut wanted: BTreeSet<&str>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    each(client, "/v1/accesses", "accesses", |access| {
+        let request = access["request"].as_str().unwrap();
+        wanted.remove(request);
+        found.insert(request.to_owned());
+        !wanted.is_empty()
+    });
+    found
 }
 
-fn check_all(client: &Client, writers: &[Writer], from: &[usize]) {
-    let accesses = pages(client, "/v1/accesses", "accesses");
-    let requests = accesses.iter().map(|one| one["request"].as_str().unwrap().to_owned()).collect();
-    for (writer, from) in writers.iter().zip(from) {
-        writer.check(client, *from, &requests);
+/// What is known of the order of events.
+#[derive(Default)]
+struct Order {
+    /// Version and time of each chart's last event.
+    charts: [(u64, String); PATIENTS as usize],
+    positions: BTreeSet<u64>,
+}
+
+impl Order {
+    /// Charts have no holes, positions are unique, and time does not run backwards. Goes on from
+    /// the events that it has seen.
+    fn check(&mut self, client: &Client) {
+        for (patient, (last, before)) in self.charts.iter_mut().enumerate() {
+            let since = if before.is_empty() { String::new() } else { format!("?since={before}") };
+            let path = format!("/v1/patients/k{patient}/events{since}");
+            each(client, &path, "events", |event| {
+                let version = event["version"].as_u64().unwrap();
+                if version > *last {
+                    assert_eq!(version, *last + 1, "a hole in chart k{patient}");
+                    let recorded_at = event["recordedAt"].as_str().unwrap();
+                    assert!(recorded_at >= before.as_str(), "time runs backwards at {event}");
+                    assert!(self.positions.insert(event["position"].as_u64().unwrap()), "{event}");
+                    (*last, *before) = (version, recorded_at.to_owned());
+                }
+                true
+            });
+        }
+        // Every resource here lies in one of these charts, so their positions leave no hole.
+        let last = self.positions.last().copied().unwrap_or_default();
+        assert_eq!(self.positions.len() as u64, last + 1, "positions have holes");
     }
-    check_order(client);
+}
+
+/// Checks what was acknowledged from those numbers on, and the order of what is new.
+fn check_new(client: &Client, writers: &[Writer], from: &[usize], order: &mut Order) {
+    let new = writers.iter().zip(from).flat_map(|(writer, from)| &writer.acknowledged[*from..]);
+    let wanted = new.filter_map(|acknowledged| match acknowledged {
+        Acknowledged::Read { request } => Some(request.as_str()),
+        _ => None,
+    });
+    let requests = requests(client, wanted.collect());
+    // Together, because each read waits for its own access entry.
+    std::thread::scope(|scope| {
+        for (writer, from) in writers.iter().zip(from) {
+            let requests = &requests;
+            scope.spawn(move || writer.check(client, *from, requests));
+        }
+    });
+    order.check(client);
+}
+
+/// Checks everything that was ever acknowledged, and that nothing else is there.
+fn check_all(client: &Client, writers: &[Writer]) {
+    check_new(client, writers, &vec![0; writers.len()], &mut Order::default());
     let mut tags: Vec<String> = Vec::new();
     for patient in 0..PATIENTS {
         let chart = client.get(&format!("/v1/patients/k{patient}/chart")).json();
@@ -312,9 +356,8 @@ fn check_all(client: &Client, writers: &[Writer], from: &[usize]) {
     assert_eq!(tags, expected, "resources that were created or appended");
 }
 
-/// One life of the server: it is killed after that many answers.
-fn live(data: &Path, writers: &mut [Writer], answers: u64) {
-    let server = Server::start(data, &SETTINGS);
+/// Lets the writers work until there were so many answers, then kills the server.
+fn live(server: Server, writers: &mut [Writer], answers: u64) {
     let clients: Vec<Client> = writers.iter().map(|_| server.client()).collect();
     let (answered, answer): (Sender<()>, Receiver<()>) = channel();
     std::thread::scope(|scope| {
@@ -349,16 +392,30 @@ fn what_was_answered_survives_being_killed() {
     };
     let mut writers: Vec<Writer> = (0..WRITERS).map(writer).collect();
     let mut checked = vec![0; writers.len()];
-    for round in 0..rounds {
-        live(&data, &mut writers, 20 + random.below(120));
-        let server = Server::start(&data, &SETTINGS);
+    let (mut order, mut unknown) = (Order::default(), 0);
+    // Each server is looked at after the death of the one before, and then killed itself.
+    let mut server = Server::start(&data, &SETTINGS);
+    for round in 1..=rounds {
+        live(server, &mut writers, 20 + random.below(120));
+        server = Server::start(&data, &SETTINGS);
         let client = server.client();
-        for writer in &mut writers {
-            writer.resolve(&client);
-        }
-        let from = if round + 1 == rounds { vec![0; writers.len()] } else { checked };
-        check_all(&client, &writers, &from);
+        unknown += writers.iter().filter(|writer| writer.unknown.is_some()).count();
+        std::thread::scope(|scope| {
+            for writer in &mut writers {
+                let client = &client;
+                scope.spawn(move || writer.resolve(client));
+            }
+        });
+        check_new(&client, &writers, &checked, &mut order);
         checked = writers.iter().map(|writer| writer.acknowledged.len()).collect();
-        server.kill();
+        if round == rounds || round.is_multiple_of(ROUNDS_BETWEEN_CHECKS) {
+            check_all(&client, &writers);
+            println!("round {round}: everything is there");
+        }
     }
+    let sent: u64 = writers.iter().map(|writer| writer.sent).sum();
+    println!(
+        "kills: {rounds}, requests {sent}, of which not answered {unknown}, events {}, violations 0",
+        order.positions.len()
+    );
 }

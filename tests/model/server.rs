@@ -5,6 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use chartlog::auth::{LocalIssuer, TokenRequest};
+use chartlog::clock::Instant;
+use chartlog::store::read_local_issuer_secret;
 use serde_json::Value;
 
 /// A running server; killed when dropped.
@@ -32,7 +35,11 @@ impl Answer {
 impl Server {
     /// Starts the program on a data directory and waits until it listens.
     pub fn start(data: &Path, settings: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chartlog"));
+        Self::launch(Command::new(env!("CARGO_BIN_EXE_chartlog")), data, settings)
+    }
+
+    /// The same, by a command that ends in the program's name.
+    pub fn launch(mut command: Command, data: &Path, settings: &[&str]) -> Self {
         command.current_dir(data.parent().unwrap()).args(["serve", "--listen", "127.0.0.1:0"]);
         command.args(["--workers", "2", "--log-filter", "error", "--data"]).arg(data);
         for setting in settings {
@@ -57,12 +64,7 @@ impl Server {
     }
 
     pub fn client(&self) -> Client {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .build();
-        let (base, token) = (self.base.clone(), self.token.clone());
-        Client { agent: config.into(), base, token }
+        Client::new(self.base.clone(), self.token.clone())
     }
 }
 
@@ -73,13 +75,17 @@ impl Drop for Server {
     }
 }
 
+/// A token signed with the store's own key.
 fn token(data: &Path) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chartlog"));
-    command.current_dir(data.parent().unwrap());
-    command.args(["token", "--sub", "tester", "--scope", "system/*.cruds", "--data"]).arg(data);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap().lines().last().unwrap().to_owned()
+    let issuer = LocalIssuer::new(read_local_issuer_secret(data).unwrap());
+    let request = TokenRequest {
+        subject: "tester".to_owned(),
+        scope: "system/*.cruds".to_owned(),
+        patient: None,
+        audience: "chartlog".to_owned(),
+        ttl_seconds: 12 * 3_600,
+    };
+    issuer.sign(&request, Instant::now().seconds()).unwrap()
 }
 
 /// One thread's way to speak to a server.
@@ -90,6 +96,14 @@ pub struct Client {
 }
 
 impl Client {
+    pub fn new(base: String, token: String) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build();
+        Self { agent: config.into(), base, token }
+    }
+
     /// Sends a request. `None`: no answer came, so the outcome is unknown.
     pub fn send(
         &self,

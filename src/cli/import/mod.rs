@@ -35,6 +35,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant as Stopwatch;
 
 pub use demo::load_demo;
+pub use tally::grouped;
 
 use super::{Failure, ImportArguments, ImportTarget};
 use crate::config::Config;

@@ -6,6 +6,7 @@
 mod accesses;
 mod chart;
 mod difference;
+mod erasure;
 mod events;
 mod evidence;
 mod log;
@@ -27,6 +28,10 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<events::__path_list, _, _>(events::list);
     routes.gated::<chart::__path_chart, _, _>(chart::chart);
     routes.gated::<difference::__path_difference, _, _>(difference::difference);
+    routes.gated::<erasure::__path_erase, _, _>(erasure::erase);
+    routes.gated::<erasure::__path_certificates, _, _>(erasure::certificates);
+    routes.gated::<erasure::__path_hold, _, _>(erasure::hold);
+    routes.gated::<erasure::__path_release, _, _>(erasure::release);
     routes.gated::<accesses::__path_of_chart, _, _>(accesses::of_chart);
     routes.gated::<accesses::__path_of_all, _, _>(accesses::of_all);
     routes.gated::<evidence::__path_of_chart, _, _>(evidence::of_chart);

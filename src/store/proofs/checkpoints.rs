@@ -78,7 +78,7 @@ fn sign(logs: &[Arc<LogProof>], health: &Health) {
         if !health.has_failed()
             && let Err(error) = log.checkpoint()
         {
-            health.fail("signing a checkpoint", &error);
+            health.fail_proofs("a checkpoint could not be written", &error);
         }
     }
 }

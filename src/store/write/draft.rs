@@ -6,7 +6,7 @@ use super::weigh::{Before, Content};
 use super::{Expectation, StoreError};
 use crate::chart::{Drafted, Envelope, EventType, Happening, Stated};
 use crate::fhir::terms::terms_of;
-use crate::fhir::{ResourceId, ResourceKey};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::view::TermChange;
@@ -38,7 +38,6 @@ impl Planner<'_> {
             envelope.actor = self.stated_actor(alias);
             envelope.resource = Some(key.to_string());
             envelope.version = version;
-            envelope.number = before.map(|before| before.head.number);
             envelope.home = (!draft.home).then_some(steps);
             let stored = content.filter(|_| draft.home).map(|content| &content.stored);
             self.events.push(Unsealed {
@@ -61,6 +60,12 @@ impl Planner<'_> {
             return Ok(*alias);
         }
         let existing = self.view.chart(patient)?.map(|chart| chart.alias());
+        if existing.is_none() {
+            let key = ResourceKey::new(ResourceType::PATIENT, patient.clone());
+            if self.store.was_erased(self.view, &key)? {
+                return Err(StoreError::Erased(format!("the chart of patient {patient}")));
+            }
+        }
         self.expectations.push(Expectation::Chart(patient.clone(), existing));
         let alias = match existing {
             Some(alias) => alias,

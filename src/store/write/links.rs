@@ -99,7 +99,7 @@ impl Store {
         };
         let found = find(view, kind, &criteria)?;
         Ok(match found.as_slice() {
-            [(key, _)] => Ok(key.clone()),
+            [head] => Ok(self.key_of(view, head)?),
             [] => Err("finds nothing; it must find exactly one resource".to_owned()),
             _ => Err("finds several resources; it must find exactly one".to_owned()),
         })

@@ -12,6 +12,8 @@ mod refuse;
 mod seal;
 mod weigh;
 
+pub(super) use seal::Unsealed;
+
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -222,7 +224,7 @@ impl Store {
         plan.await.map_err(|_| StoreError::Unreadable("a worker thread panicked".to_owned()))?
     }
 
-    async fn commit(
+    pub(super) async fn commit(
         &self,
         events: Vec<Prepared>,
         expectations: Vec<Expectation>,

@@ -73,7 +73,7 @@ impl Planner<'_> {
         }
         if let Some(mark) = self.mark {
             if let Some(commit) = self.view.idempotent(&mark.key)? {
-                if commit.request != mark.request {
+                if !commit.is_for(&mark.request) {
                     return Err(StoreError::KeyReused);
                 }
                 let written =
@@ -144,9 +144,9 @@ impl Planner<'_> {
             let found = find(self.view, kind, criteria)?;
             let aim = match found.as_slice() {
                 [] => Aim::Resource(fresh()),
-                [(key, head)] => {
+                [head] => {
                     self.grant.saw_resource(head.number);
-                    Aim::Existing(key.clone())
+                    Aim::Existing(self.store.key_of(self.view, head)?)
                 }
                 _ => {
                     let reason = "If-None-Exist finds several resources".to_owned();
@@ -156,7 +156,7 @@ impl Planner<'_> {
             self.expectations.push(Expectation::Match {
                 kind,
                 criteria: criteria.clone(),
-                found: found.first().map(|(_, head)| head.number),
+                found: found.first().map(|head| head.number),
             });
             aims.push(aim);
         }
@@ -197,6 +197,9 @@ impl Planner<'_> {
         };
         // Charts first: a version is nobody's business who may not see the resource.
         self.refuse_by_chart(change, key, before.as_ref(), content.as_ref())?;
+        if before.is_none() && self.store.was_erased(self.view, key)? {
+            return Err(StoreError::Erased(key.to_string()));
+        }
         self.refuse_by_version(change, key, before.as_ref())?;
         let unchanged = match (&before, &content) {
             (Some(Before { body: Some((bytes, _)), .. }), Some(content)) => {

@@ -82,7 +82,7 @@ impl Store {
             // The criteria had found a resource then: most likely the one they find now.
             Some(criteria) if !then.contains_key(&created) => {
                 let found = find(view, kind, criteria)?;
-                Ok(found.into_iter().next().map_or(created, |(key, _)| key))
+                found.first().map_or(Ok(created), |head| self.key_of(view, head))
             }
             _ => Ok(created),
         }
@@ -98,7 +98,7 @@ impl Store {
     ) -> Result<Done, StoreError> {
         let unreadable = || StoreError::Unreadable(format!("{key} has no version at {position}"));
         let head = view.head(key)?.ok_or_else(unreadable)?;
-        let mut versions = view.versions(head.number, u64::MAX);
+        let mut versions = view.versions(&head, u64::MAX);
         let (version, past) = loop {
             let (version, past) = versions.next().ok_or_else(unreadable)??;
             if past.position == position {

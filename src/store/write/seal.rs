@@ -5,17 +5,17 @@ use super::{Prepared, StoreError};
 use crate::chart::{Envelope, Payload};
 use crate::fhir::ResourceId;
 use crate::log::{FrameKind, StreamAlias};
-use crate::seal::Dictionary;
+use crate::seal::{Dictionary, SealingKey};
 use crate::vault::Wrap;
 use crate::view::TermChange;
 
 /// An event, ready but for sealing and its numbers.
-pub(super) struct Unsealed {
+pub(in crate::store) struct Unsealed {
     pub(super) alias: StreamAlias,
     pub(super) patient: Option<ResourceId>,
     pub(super) envelope: Envelope,
     /// Stored form of the resource, or nothing.
-    pub(super) body: Vec<u8>,
+    pub(in crate::store) body: Vec<u8>,
     /// The wrapped key of the chart, in the event that opens it.
     pub(super) wrap: Option<Wrap>,
     pub(super) holds_body: bool,
@@ -25,7 +25,7 @@ pub(super) struct Unsealed {
 
 impl Unsealed {
     /// An event about no resource.
-    pub(super) fn without_body(
+    pub(in crate::store) fn without_body(
         alias: StreamAlias,
         patient: Option<ResourceId>,
         envelope: Envelope,
@@ -43,31 +43,39 @@ impl Unsealed {
     }
 }
 
-impl Planner<'_> {
-    /// Seals an event under the key of its chart, or of the directory.
-    pub(super) fn seal(&self, event: Unsealed) -> Result<Prepared, StoreError> {
-        let is_chart = event.alias != StreamAlias::NONE;
+impl Unsealed {
+    /// Seals the event under the key of its chart, or of the directory.
+    pub(in crate::store) fn seal(self, key: &SealingKey) -> Result<Prepared, StoreError> {
+        let is_chart = self.alias != StreamAlias::NONE;
         let kind = if is_chart { FrameKind::Chart } else { FrameKind::Directory };
-        let dictionary = Dictionary::of(&event.envelope.event_type.subject);
-        let payload = Payload::encode(&event.envelope, &event.body);
-        let key = match self.keys.get(&event.alias) {
-            Some(key) => std::sync::Arc::clone(key),
-            None => self.store.keys.of(self.view, event.alias)?,
-        };
-        let content = key.seal(kind, event.alias, dictionary, &payload)?;
-        let content = match &event.wrap {
+        let dictionary = Dictionary::of(&self.envelope.event_type.subject);
+        let payload = Payload::encode(&self.envelope, &self.body);
+        let content = key.seal(kind, self.alias, dictionary, &payload)?;
+        let content = match &self.wrap {
             Some(wrap) => content.with_wrap(*wrap.bytes()),
             None => content,
         };
         Ok(Prepared {
-            alias: event.alias,
-            patient: event.patient,
-            envelope: event.envelope,
+            alias: self.alias,
+            patient: self.patient,
+            envelope: self.envelope,
             content,
-            wrap: event.wrap,
-            holds_body: event.holds_body,
-            retracted: event.retracted,
-            terms: event.terms,
+            wrap: self.wrap,
+            holds_body: self.holds_body,
+            retracted: self.retracted,
+            terms: self.terms,
+            erasure: None,
         })
+    }
+}
+
+impl Planner<'_> {
+    /// Seals a drafted event; the key of a chart that this write opens is not in the views yet.
+    pub(super) fn seal(&self, event: Unsealed) -> Result<Prepared, StoreError> {
+        let alias = event.alias;
+        match self.keys.get(&alias) {
+            Some(key) => event.seal(key),
+            None => event.seal(&*self.store.keys.of(self.view, alias)?),
+        }
     }
 }

@@ -1,0 +1,81 @@
+//! `chartlog erase`: a chart erased by an operator, while no server has the store open.
+
+use std::sync::Arc;
+
+use super::Failure;
+use super::arguments::EraseArguments;
+use super::serve::store_options;
+use crate::auth::{Caller, Grant, Scopes};
+use crate::chart::Actor;
+use crate::config::Config;
+use crate::store::{DataDirectory, DirectoryError, ErasureRequest, PurgeWindow, Store};
+
+/// Who the event says it was.
+const OPERATOR: &str = "operator";
+const ISSUER: &str = "chartlog-erase";
+
+/// Erases, and prints the certificate.
+///
+/// # Errors
+///
+/// [`Failure`]: no store there, a server has it open, no such chart, a legal hold.
+pub fn run(config: &Config, arguments: &EraseArguments) -> Result<(), Failure> {
+    let data = &config.store.data;
+    if !data.join("log").is_dir() {
+        return Err(Failure::failed(DirectoryError::Missing(data.clone())));
+    }
+    let patient = arguments.patient.parse().map_err(Failure::usage)?;
+    let directory = DataDirectory::open(data).map_err(Failure::failed)?;
+    let mut options = store_options(config, None)?;
+    if !arguments.purge_now {
+        // This process ends at once: the next server purges in its window.
+        options.purge = PurgeWindow::Never;
+    }
+    let store = Store::open(directory, &options).map_err(Failure::failed)?;
+    let request = ErasureRequest {
+        patient,
+        reason: arguments.reason.clone(),
+        basis: arguments.basis.clone(),
+        dry_run: arguments.dry_run,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::failed)?;
+    let erased = runtime.block_on(store.erase(&grant(), request)).map_err(Failure::failed)?;
+    let (events, resources) = (erased.events, erased.resources);
+    eprintln!("chart {}: {events} events, {resources} resources", erased.chart);
+    if erased.shared > 0 {
+        let shared = erased.shared;
+        eprintln!("{shared} resources are at home in other charts and stay there");
+    }
+    let Some(done) = erased.done else {
+        eprintln!("nothing was erased: this was a dry run");
+        return Ok(());
+    };
+    print!("{}", done.certificate);
+    if arguments.purge_now {
+        store.purge().map_err(Failure::failed)?;
+        let (_, purge) = store.certificates(erased.chart).map_err(Failure::failed)?;
+        print!("\n{}", purge.unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Who can read the data directory and its keys may do everything with it.
+fn grant() -> Arc<Grant> {
+    let caller = Caller {
+        subject: OPERATOR.to_owned(),
+        client: None,
+        issuer: ISSUER.to_owned(),
+        scopes: Scopes::parse("system/ChartErasure.c"),
+        patient: None,
+        token_id: None,
+        expires_at: i64::MAX,
+        not_before: None,
+    };
+    let actor = Actor {
+        subject: OPERATOR.to_owned(),
+        issuer: ISSUER.to_owned(),
+        request: uuid::Uuid::now_v7().to_string(),
+        ..Actor::default()
+    };
+    Arc::new(Grant::new(Arc::new(caller), actor))
+}

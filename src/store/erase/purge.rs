@@ -1,0 +1,161 @@
+//! The purge after an erasure: a new generation of the views without a trace of the chart.
+
+use std::str::FromStr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::{Store, StoreError};
+use crate::clock::Instant;
+
+/// How often a purge that has to wait for its window looks at the clock, and one that failed tries
+/// again.
+const PATIENCE: Duration = Duration::from_secs(30);
+const MINUTES_OF_DAY: i64 = 24 * 60;
+
+/// When purges may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PurgeWindow {
+    /// Whenever there is something to purge.
+    #[default]
+    AtOnce,
+    /// Not while this store is open.
+    Never,
+    /// Only between these minutes of the day, UTC; the second may be on the next day.
+    Daily(i64, i64),
+}
+
+impl PurgeWindow {
+    fn is_open(self, now: Instant) -> bool {
+        match self {
+            Self::AtOnce => true,
+            Self::Never => false,
+            Self::Daily(from, until) => {
+                let minute = now.seconds().div_euclid(60).rem_euclid(MINUTES_OF_DAY);
+                if from <= until {
+                    (from..until).contains(&minute)
+                } else {
+                    minute >= from || minute < until
+                }
+            }
+        }
+    }
+}
+
+impl FromStr for PurgeWindow {
+    type Err = String;
+
+    /// `at-once`, or two times of the day such as `01:00-05:00`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "at-once" {
+            return Ok(Self::AtOnce);
+        }
+        let number = |text: &str, below: i64| -> Option<i64> {
+            let is_number = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|number| is_number && *number < below)
+        };
+        let minutes = |time: &str| -> Option<i64> {
+            let (hours, minutes) = time.split_once(':')?;
+            Some(number(hours, 24)? * 60 + number(minutes, 60)?)
+        };
+        let window = text
+            .split_once('-')
+            .and_then(|(from, until)| Some(Self::Daily(minutes(from)?, minutes(until)?)));
+        window.ok_or_else(|| "write at-once, or a window such as 01:00-05:00 (UTC)".to_owned())
+    }
+}
+
+/// The thread that purges. It ends with the store.
+#[derive(Debug)]
+pub struct Purger {
+    wake: SyncSender<()>,
+}
+
+impl Purger {
+    /// A purger, and what its thread waits for.
+    pub fn new() -> (Self, Receiver<()>) {
+        let (wake, woken) = sync_channel(1);
+        (Self { wake }, woken)
+    }
+
+    /// There may be something to purge.
+    pub fn wake(&self) {
+        // If it is awake already, it will look again.
+        let _ = self.wake.try_send(());
+    }
+}
+
+/// Starts the thread, and lets it look at once: a purge may have been interrupted.
+pub(in crate::store) fn start(
+    store: &Arc<Store>,
+    window: PurgeWindow,
+    woken: Receiver<()>,
+) -> std::io::Result<()> {
+    let store = Arc::downgrade(store);
+    let run = move || {
+        let mut patience = Duration::ZERO;
+        loop {
+            match woken.recv_timeout(patience) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            patience = PATIENCE;
+            if window.is_open(Instant::now()) && !purge(&store) {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("purge".to_owned()).spawn(run).map(|_| ())
+}
+
+/// False when the store is gone.
+fn purge(store: &Weak<Store>) -> bool {
+    let Some(store) = store.upgrade() else { return false };
+    match store.purge() {
+        Ok(_) | Err(StoreError::Busy) => {}
+        Err(error) => tracing::warn!(%error, "a purge failed; it will be tried again"),
+    }
+    true
+}
+
+impl Store {
+    /// Builds the views anew if there is a trace of an erased chart in them, and certifies that
+    /// it is gone. Returns the number of charts that were purged.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::rebuild`].
+    pub fn purge(&self) -> Result<usize, StoreError> {
+        let hidden = self.views.serving().hidden();
+        if hidden.is_empty() || self.keys.vault().is_between_epochs() {
+            return Ok(0);
+        }
+        self.rebuild(|_, _| {})?;
+        let now = Instant::now();
+        for chart in &hidden {
+            self.certificates.purge(*chart, now)?;
+        }
+        tracing::info!(charts = hidden.len(), "the views hold no trace of erased charts any more");
+        Ok(hidden.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_may_cross_midnight() {
+        let at = |minute: i64| Instant::from_micros(minute * 60 * 1_000_000);
+        let night: PurgeWindow = "22:30-05:00".parse().unwrap();
+        assert!(night.is_open(at(23 * 60)) && night.is_open(at(60)) && !night.is_open(at(12 * 60)));
+        let noon: PurgeWindow = "12:00-13:00".parse().unwrap();
+        assert!(noon.is_open(at(12 * 60)) && !noon.is_open(at(13 * 60)) && !noon.is_open(at(0)));
+        assert_eq!("at-once".parse(), Ok(PurgeWindow::AtOnce));
+        for wrong in
+            ["", "night", "1:00-2:00", "24:00-01:00", "01:60-02:00", "01:00", "+1:00-02:00"]
+        {
+            assert!(wrong.parse::<PurgeWindow>().is_err(), "{wrong}");
+        }
+    }
+}

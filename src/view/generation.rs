@@ -1,0 +1,150 @@
+//! Generations: a whole set of views in a directory of its own, under a number.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use arc_swap::ArcSwap;
+use fjall::{Database, Keyspace, PersistMode, Readable};
+
+use super::keyspaces::Spaces;
+use super::records::{ErasedChart, decode};
+use super::terms::TermLedger;
+use super::{Options, View, ViewError, keys};
+use crate::log::StreamAlias;
+use crate::vault::Wrap;
+
+/// One generation of the views, open. A [`View`] keeps its generation until it is dropped.
+pub struct Generation {
+    // Dropped in this order: the files can only go when nothing has them open.
+    pub(super) spaces: Spaces,
+    pub(super) database: Database,
+    files: Files,
+    pub(super) terms: Mutex<TermLedger>,
+    pub(super) snapshot_events_min: u64,
+    pub(super) number: u64,
+    /// Charts that were erased since this generation was built, and of which it still has traces.
+    hidden: ArcSwap<HashSet<StreamAlias>>,
+}
+
+/// The directory of a generation.
+struct Files {
+    directory: PathBuf,
+    /// Set when the directory goes with the last handle; dropped when it is gone.
+    obsolete: OnceLock<SyncSender<()>>,
+}
+
+impl std::fmt::Debug for Generation {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Generation({})", self.number)
+    }
+}
+
+impl Generation {
+    /// Opens a generation, or creates it, empty.
+    pub(super) fn open(
+        directory: PathBuf,
+        number: u64,
+        options: Options,
+    ) -> Result<Self, ViewError> {
+        let (database, spaces) = Spaces::open(&directory, options.cache_bytes)?;
+        let hidden = hidden(&spaces, &database)?;
+        Ok(Self {
+            spaces,
+            database,
+            files: Files { directory, obsolete: OnceLock::new() },
+            terms: Mutex::default(),
+            snapshot_events_min: options.snapshot_events_min.max(1),
+            number,
+            hidden: ArcSwap::from_pointee(hidden),
+        })
+    }
+
+    /// Whether a chart is erased, but still has traces here.
+    pub(super) fn is_hidden(&self, alias: StreamAlias) -> bool {
+        let hidden = self.hidden.load();
+        !hidden.is_empty() && hidden.contains(&alias)
+    }
+
+    pub(super) fn hide(&self, alias: StreamAlias) {
+        let mut hidden = HashSet::clone(&self.hidden.load());
+        hidden.insert(alias);
+        self.hidden.store(Arc::new(hidden));
+    }
+
+    /// Charts that are erased, but still have traces here.
+    #[must_use]
+    pub fn hidden(&self) -> Vec<StreamAlias> {
+        self.hidden.load().iter().copied().collect()
+    }
+
+    /// Writes down data keys that were wrapped again.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError::Store`].
+    pub fn rewrap(&self, wraps: &[(StreamAlias, Wrap)]) -> Result<(), ViewError> {
+        let mut batch = self.database.batch();
+        for (alias, wrap) in wraps.iter().filter(|(alias, _)| alias.is_of_chart()) {
+            batch.insert(&self.spaces.keys, alias.0.to_be_bytes(), wrap.bytes().as_slice());
+        }
+        Ok(batch.commit()?)
+    }
+
+    /// One consistent state of all views of the generation.
+    #[must_use]
+    pub fn view(self: &Arc<Self>) -> View {
+        View { snapshot: self.database.snapshot(), generation: Arc::clone(self) }
+    }
+
+    /// Writes what is buffered to disk: makes the next start replay less, nothing more.
+    pub(super) fn persist(&self) -> Result<(), ViewError> {
+        Ok(self.database.persist(PersistMode::SyncAll)?)
+    }
+
+    /// Brings every keyspace into its smallest and quickest form.
+    pub(super) fn compact(&self) -> Result<(), ViewError> {
+        let compact = |space: &Keyspace| {
+            space.rotate_memtable_and_wait()?;
+            space.major_compact()
+        };
+        // Most of it is waiting for the disk.
+        std::thread::scope(|scope| {
+            let tasks = self.spaces.all().map(|space| scope.spawn(move || compact(space)));
+            tasks.into_iter().try_for_each(|task| match task.join() {
+                Ok(outcome) => Ok(outcome?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })
+    }
+
+    /// Lets the directory go with the last handle. The channel closes when it is gone.
+    pub(super) fn make_obsolete(&self) -> Receiver<()> {
+        let (until_gone, gone) = sync_channel(0);
+        self.files.obsolete.get_or_init(|| until_gone);
+        gone
+    }
+}
+
+fn hidden(spaces: &Spaces, database: &Database) -> Result<HashSet<StreamAlias>, ViewError> {
+    let mut hidden = HashSet::new();
+    for entry in database.snapshot().iter(&spaces.erased) {
+        let (key, value) = entry.into_inner()?;
+        if decode::<ErasedChart>("erased", &value)?.traces {
+            hidden.insert(StreamAlias(keys::last_number(&key)));
+        }
+    }
+    Ok(hidden)
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        if self.obsolete.get().is_some()
+            && let Err(error) = std::fs::remove_dir_all(&self.directory)
+        {
+            // The next start removes it.
+            tracing::warn!(%error, "an old generation of the views stays on disk");
+        }
+    }
+}

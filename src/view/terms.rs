@@ -1,0 +1,91 @@
+//! Writing the index of terms: what is read before it is changed, and what need not be read.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use fjall::{Keyspace, OwnedWriteBatch as Batch};
+
+use super::postings::{CHUNK_BITS, Postings, chunk_of};
+use super::{View, ViewError, keys};
+
+/// The postings that a batch changes; and, from batch to batch, those of the chunk in which the
+/// next numbers will fall, so that a new resource costs no look-up.
+#[derive(Debug, Default)]
+pub struct TermLedger {
+    /// By key, what the batch has changed, and its chunk.
+    changed: HashMap<Vec<u8>, (u64, Postings)>,
+    /// By key, the postings of all terms in the open chunk, if `open` names it.
+    recent: HashMap<Vec<u8>, Postings>,
+    /// The chunk that the last batch ended in, if all of it was written here.
+    open: Option<u64>,
+    /// Position of the first event of the batch.
+    first_position: u64,
+}
+
+impl TermLedger {
+    /// Begins a batch.
+    pub fn begin(&mut self, first_position: u64) {
+        self.first_position = first_position;
+        if !self.changed.is_empty() {
+            // The batch before failed.
+            *self = Self { first_position, ..Self::default() };
+        }
+    }
+
+    /// A resource has a term.
+    pub fn insert(&mut self, view: &View, term: Vec<u8>, number: u64) -> Result<(), ViewError> {
+        self.postings(view, term, number)?.insert(number);
+        Ok(())
+    }
+
+    /// A resource has a term no more.
+    pub fn remove(&mut self, view: &View, term: Vec<u8>, number: u64) -> Result<(), ViewError> {
+        self.postings(view, term, number)?.remove(number);
+        Ok(())
+    }
+
+    fn postings(
+        &mut self,
+        view: &View,
+        term: Vec<u8>,
+        number: u64,
+    ) -> Result<&mut Postings, ViewError> {
+        let chunk = chunk_of(number);
+        // No number of a later chunk is older than the batch.
+        let is_known = chunk << CHUNK_BITS >= self.first_position || self.open == Some(chunk);
+        match self.changed.entry(keys::with_chunk(term, chunk)) {
+            Entry::Occupied(known) => Ok(&mut known.into_mut().1),
+            Entry::Vacant(place) => {
+                let before = match self.recent.get(place.key()) {
+                    Some(recent) => *recent,
+                    None if is_known => Postings::default(),
+                    None => view.postings(place.key())?,
+                };
+                Ok(&mut place.insert((chunk, before)).1)
+            }
+        }
+    }
+
+    /// Puts what has changed into the batch, which ends below `applied`.
+    pub fn finish(&mut self, applied: u64, space: &Keyspace, batch: &mut Batch) {
+        let open = chunk_of(applied);
+        if self.open != Some(open) {
+            self.recent.clear();
+            let is_whole = open << CHUNK_BITS >= self.first_position;
+            self.open = is_whole.then_some(open);
+        }
+        let mut changed: Vec<_> = self.changed.drain().collect();
+        // Neighbours in the store are written one after the other.
+        changed.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        for (key, (chunk, postings)) in changed {
+            if postings.is_empty() {
+                batch.remove(space, key.as_slice());
+            } else {
+                batch.insert(space, key.as_slice(), postings.encode());
+            }
+            if self.open == Some(chunk) {
+                self.recent.insert(key, postings);
+            }
+        }
+    }
+}

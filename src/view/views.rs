@@ -1,0 +1,241 @@
+//! The handle to the views: which generation is served, and how another takes its place.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::generation::Generation;
+use super::{AccessGroup, FactGroup, View, ViewError};
+use crate::disk::{self, RealDisk};
+use crate::log::StreamAlias;
+use crate::vault::Wrap;
+
+/// The file that names the generation that is served.
+const CURRENT: &str = "CURRENT";
+/// How long a new generation's builder waits for the last reader of the old one.
+const READERS_MAX: Duration = Duration::from_secs(30);
+
+/// Sizes of the view store.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Bytes of memory for blocks read from disk.
+    pub cache_bytes: u64,
+    /// Events between two snapshots of a small chart.
+    pub snapshot_events_min: u64,
+}
+
+/// The views, open: clones share the generation that is served.
+#[derive(Debug, Clone)]
+pub struct Views {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    directory: PathBuf,
+    options: Options,
+    serving: ArcSwap<Generation>,
+    /// Whoever applies holds it shared; whoever swaps, alone.
+    applying: RwLock<()>,
+}
+
+impl Views {
+    /// Opens the generation that is served. If there is none, or it does not open, an empty one
+    /// takes its place, which a replay of the logs fills. What unfinished builds left is removed.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`]: the disk's.
+    pub fn open(directory: &Path, options: Options) -> Result<Self, ViewError> {
+        std::fs::create_dir_all(directory)?;
+        let number = read_current(directory)?;
+        if let Some(number) = number {
+            remove_others(directory, number)?;
+            match Generation::open(path(directory, number), number, options) {
+                Ok(generation) => return Ok(Self::serve(directory, options, generation)),
+                Err(error) => {
+                    tracing::warn!(%error, "the views do not open; rebuilding them");
+                }
+            }
+        }
+        let next = number.map_or(1, |number| number + 1);
+        let place = path(directory, next);
+        remove(&place)?;
+        let generation = Generation::open(place, next, options)?;
+        write_current(directory, next)?;
+        remove_others(directory, next)?;
+        Ok(Self::serve(directory, options, generation))
+    }
+
+    fn serve(directory: &Path, options: Options, generation: Generation) -> Self {
+        let serving = ArcSwap::from_pointee(generation);
+        let directory = directory.to_owned();
+        Self {
+            shared: Arc::new(Shared { directory, options, serving, applying: RwLock::default() }),
+        }
+    }
+
+    /// One consistent state of all views.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.serving().view()
+    }
+
+    /// The generation that is served.
+    #[must_use]
+    pub fn serving(&self) -> Arc<Generation> {
+        self.shared.serving.load_full()
+    }
+
+    /// Applies one group of events, all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Generation::apply`].
+    pub fn apply(&self, group: FactGroup) -> Result<(), ViewError> {
+        let _applying = self.shared.applying.read().unwrap_or_else(PoisonError::into_inner);
+        self.serving().apply(&[group])
+    }
+
+    /// Indexes one group of access entries.
+    ///
+    /// # Errors
+    ///
+    /// As [`Generation::apply_access`].
+    pub fn apply_access(&self, group: AccessGroup) -> Result<(), ViewError> {
+        let _applying = self.shared.applying.read().unwrap_or_else(PoisonError::into_inner);
+        self.serving().apply_access(&[group])
+    }
+
+    /// Writes down data keys that were wrapped again.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError::Store`].
+    pub fn rewrap(&self, wraps: &[(StreamAlias, Wrap)]) -> Result<(), ViewError> {
+        let _applying = self.shared.applying.read().unwrap_or_else(PoisonError::into_inner);
+        self.serving().rewrap(wraps)
+    }
+
+    /// Begins the next generation, empty, beside the one that is served. Only one at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`]: the disk's.
+    pub fn begin(&self) -> Result<Building, ViewError> {
+        let number = self.serving().number + 1;
+        let place = path(&self.shared.directory, number);
+        remove(&place)?;
+        let generation = Generation::open(place, number, self.shared.options)?;
+        Ok(Building { views: self.clone(), generation: Arc::new(generation), is_served: false })
+    }
+
+    /// Writes what is buffered to disk: makes the next start replay less, nothing more.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError::Store`].
+    pub fn persist(&self) -> Result<(), ViewError> {
+        self.serving().persist()
+    }
+}
+
+/// A generation that is being built. Dropped before it is served, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Building {
+    views: Views,
+    generation: Arc<Generation>,
+    is_served: bool,
+}
+
+impl Building {
+    /// The generation, to apply to.
+    #[must_use]
+    pub fn generation(&self) -> &Arc<Generation> {
+        &self.generation
+    }
+
+    /// Brings it into its smallest and quickest form, on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError::Store`].
+    pub fn settle(&self) -> Result<(), ViewError> {
+        self.generation.compact()?;
+        self.generation.persist()
+    }
+
+    /// Lets nothing be applied, while `catch_up` applies to the new generation what the served one,
+    /// whose last state it is given, holds beyond it; then serves the new one. Returns when the old
+    /// one is gone from the disk, or has been left to a reader who takes very long.
+    ///
+    /// # Errors
+    ///
+    /// Those of `catch_up`, and the disk's; the old generation is served then, as before.
+    pub fn serve<E: From<ViewError>>(
+        mut self,
+        catch_up: impl FnOnce(&Arc<Generation>, &View) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let shared = Arc::clone(&self.views.shared);
+        let old = {
+            let _alone = shared.applying.write().unwrap_or_else(PoisonError::into_inner);
+            catch_up(&self.generation, &self.views.view())?;
+            self.generation.persist()?;
+            write_current(&shared.directory, self.generation.number)?;
+            self.is_served = true;
+            shared.serving.swap(Arc::clone(&self.generation))
+        };
+        let gone = old.make_obsolete();
+        drop(old);
+        if gone.recv_timeout(READERS_MAX) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("somebody still reads the old generation of the views");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        if !self.is_served {
+            self.generation.make_obsolete();
+        }
+    }
+}
+
+fn path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(number.to_string())
+}
+
+fn read_current(directory: &Path) -> Result<Option<u64>, ViewError> {
+    match std::fs::read_to_string(directory.join(CURRENT)) {
+        Ok(text) => Ok(text.trim().parse().ok()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn write_current(directory: &Path, number: u64) -> Result<(), ViewError> {
+    Ok(disk::replace(&RealDisk, &directory.join(CURRENT), format!("{number}\n").as_bytes())?)
+}
+
+/// Removes all generations but one.
+fn remove_others(directory: &Path, kept: u64) -> Result<(), ViewError> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let number = entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
+        if number.is_some_and(|number| number != kept) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(directory: &Path) -> Result<(), ViewError> {
+    match std::fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}

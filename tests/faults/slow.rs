@@ -1,0 +1,162 @@
+//! A disk that takes its time, and a clock that runs backwards.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{SyncSender, channel, sync_channel};
+use std::time::Duration;
+
+use chartlog::log::committer::{Apply, Book, Committer, Limits, OpenGroup, Refused};
+use chartlog::log::{self, Content, Frame, FrameKind, LogError, LogKind, StreamAlias, Written};
+use chartlog::store::Options;
+
+use crate::logs::place;
+use crate::random::{Random, seed};
+use crate::server::{Answer, observation};
+use crate::serving::Serving;
+use crate::simulated::SimulatedDisk;
+use crate::stores::sizes;
+
+/// Longest wait for something that has to happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn while_the_disk_is_slow_a_bounded_number_waits_and_the_others_are_told_to_come_back() {
+    const WAITING_MAX: usize = 4;
+    const CLIENTS: usize = 48;
+    let root = tempfile::tempdir().unwrap();
+    let disk = SimulatedDisk::new(root.path(), 1);
+    let options = Options { queue_commands_max: WAITING_MAX, ..sizes(&disk) };
+    let store = crate::clinic::open(root.path(), &options).unwrap();
+    let serving = Serving::start(store);
+    disk.hold_syncs();
+    let (answer, answers) = channel::<(usize, Answer)>();
+    std::thread::scope(|scope| {
+        for number in 0..CLIENTS {
+            let (client, answer) = (serving.client(), answer.clone());
+            scope.spawn(move || {
+                let id = format!("o{number}");
+                let body = observation(&id, "p", 1);
+                let path = format!("/fhir/Observation/{id}");
+                answer.send((number, client.put(&path, &[], &body).unwrap())).unwrap();
+            });
+        }
+        drop(answer);
+        // One group is being synced and one queue is full, in each of the two logs: a refusal
+        // leaves an access entry, and waits for it.
+        let at_once = CLIENTS - 4 * WAITING_MAX;
+        let mut refused = Vec::new();
+        for _ in 0..at_once {
+            let (number, answer) = answers.recv_timeout(PATIENCE).expect("nobody may wait longer");
+            assert_eq!(answer.status, 503, "{answer:?}");
+            assert!(answer.retry_after.is_some(), "{answer:?}");
+            refused.push(number);
+        }
+        disk.release_syncs();
+        let mut stored = 0;
+        for (number, answer) in answers {
+            match answer.status {
+                201 => stored += 1,
+                503 => refused.push(number),
+                other => panic!("{other}: {answer:?}"),
+            }
+        }
+        println!("slow disk: {stored} stored, {} refused, {at_once} at once", refused.len());
+        assert!(stored > 0 && stored + refused.len() == CLIENTS);
+        let client = serving.client();
+        for number in 0..CLIENTS {
+            let found = client.get(&format!("/fhir/Observation/o{number}")).status;
+            assert_eq!(found == 404, refused.contains(&number), "o{number}: {found}");
+        }
+        let body = observation("after", "p", 1);
+        assert_eq!(client.put("/fhir/Observation/after", &[], &body).unwrap().status, 201);
+    });
+}
+
+/// Takes every command as one frame, and answers with the time of its group.
+struct Frames;
+
+impl Book for Frames {
+    type Command = SyncSender<i64>;
+    type Admitted = (SyncSender<i64>, i64);
+
+    fn admit(&mut self, reply: SyncSender<i64>, group: &mut OpenGroup) -> Self::Admitted {
+        group.add(Frame {
+            kind: FrameKind::Access,
+            last_of_commit: true,
+            alias: StreamAlias::NONE,
+            version: 1,
+            content: Content::clear(vec![7; 40]),
+        });
+        (reply, group.recorded_at)
+    }
+}
+
+/// Answers what is written.
+struct Answers;
+
+impl Apply for Answers {
+    type Admitted = (SyncSender<i64>, i64);
+
+    fn apply(&mut self, written: Result<Option<Written>, LogError>, admitted: Vec<Self::Admitted>) {
+        let written = written.unwrap().unwrap();
+        for (reply, recorded_at) in admitted {
+            assert_eq!(recorded_at, written.recorded_at);
+            reply.send(recorded_at).unwrap();
+        }
+    }
+}
+
+static CLOCK: AtomicI64 = AtomicI64::new(0);
+
+fn start(disk: &SimulatedDisk, queue: usize) -> Committer<SyncSender<i64>> {
+    let (_, directory) = place();
+    let log = log::open(disk.handle(), &directory, LogKind::Access, 2_000, 0).unwrap();
+    let limits = Limits { queue_commands_max: queue, group_bytes_max: 1 << 20 };
+    let now = || CLOCK.load(Ordering::SeqCst);
+    Committer::start("times", limits, now, log.writer, Frames, Answers).unwrap()
+}
+
+#[test]
+fn a_clock_that_steps_back_never_makes_the_log_run_backwards() {
+    let mut random = Random::new(seed());
+    let (root, directory) = place();
+    let disk = SimulatedDisk::new(&root, 1);
+    let mut last = i64::MIN;
+    // Also over restarts: the log remembers the time.
+    for _ in 0..10 {
+        let committer = start(&disk, 8);
+        let (reply, answer) = sync_channel(1);
+        for _ in 0..40 {
+            let now = random.below(1_000_000) as i64 - 500_000;
+            CLOCK.store(now, Ordering::SeqCst);
+            committer.submit(reply.clone()).unwrap();
+            let recorded_at = answer.recv_timeout(PATIENCE).unwrap();
+            assert!(recorded_at >= last && recorded_at >= now, "{recorded_at} after {last}");
+            last = recorded_at;
+        }
+    }
+    let log = log::open(disk.handle(), &directory, LogKind::Access, 2_000, 400).unwrap();
+    let times: Vec<i64> = log.reader.scan(0, 400).map(|group| group.unwrap().recorded_at).collect();
+    assert!(times.is_sorted(), "the log runs backwards");
+}
+
+#[test]
+fn a_queue_is_full_when_it_is_full_and_takes_more_when_the_disk_goes_on() {
+    const QUEUE: usize = 5;
+    let (root, _) = place();
+    let disk = SimulatedDisk::new(&root, 1);
+    let committer = start(&disk, QUEUE);
+    let (reply, answer) = sync_channel(1_000);
+    disk.hold_syncs();
+    committer.submit(reply.clone()).unwrap();
+    disk.await_held(1);
+    let taken = (0..1_000).take_while(|_| committer.submit(reply.clone()).is_ok()).count();
+    assert_eq!(taken, QUEUE, "commands that wait while one group is synced");
+    assert_eq!(committer.submit(reply.clone()), Err(Refused::Full));
+    assert!(answer.try_recv().is_err(), "answered before the sync was done");
+    disk.release_syncs();
+    for _ in 0..=taken {
+        answer.recv_timeout(PATIENCE).unwrap();
+    }
+    committer.submit(reply).unwrap();
+    answer.recv_timeout(PATIENCE).unwrap();
+}
