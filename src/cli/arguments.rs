@@ -40,12 +40,12 @@ pub enum Command {
     Token(TokenArguments),
     /// Load FHIR resources and Bundles from files
     Import(ImportArguments),
-    /// Verify that a data directory, or a bundle of evidence, is what was written and signed
-    Verify(VerifyArguments),
     /// Build the views anew from the logs of a store that no server has open
     Rebuild(RebuildArguments),
     /// Erase a patient's chart in a store that no server has open
     Erase(EraseArguments),
+    /// Verify that a data directory, or a bundle of evidence, is what was written and signed
+    Verify(VerifyArguments),
     /// Write the OpenAPI document
     Openapi(OpenapiArguments),
     /// Print the configuration in force and where each value comes from
@@ -281,14 +281,6 @@ impl TokenArguments {
     }
 }
 
-impl VerifyArguments {
-    /// What these arguments say about the configuration.
-    #[must_use]
-    pub fn overrides(&self) -> Overrides {
-        self.file.overrides([("store.data", "--data", &self.data)])
-    }
-}
-
 impl RebuildArguments {
     /// What these arguments say about the configuration.
     #[must_use]
@@ -298,6 +290,14 @@ impl RebuildArguments {
 }
 
 impl EraseArguments {
+    /// What these arguments say about the configuration.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        self.file.overrides([("store.data", "--data", &self.data)])
+    }
+}
+
+impl VerifyArguments {
     /// What these arguments say about the configuration.
     #[must_use]
     pub fn overrides(&self) -> Overrides {

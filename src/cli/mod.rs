@@ -107,10 +107,6 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             telemetry::init(&config.log).map_err(Failure::failed)?;
             import::run(config, arguments)
         }
-        Command::Verify(arguments) => match &arguments.bundle {
-            Some(bundle) => verify::run_bundle(bundle, &arguments),
-            None => verify::run(&load(&arguments.overrides())?.config, &arguments),
-        },
         Command::Rebuild(arguments) => {
             let config = load(&arguments.overrides())?.config;
             telemetry::init(&config.log).map_err(Failure::failed)?;
@@ -121,6 +117,10 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             telemetry::init(&config.log).map_err(Failure::failed)?;
             erase::run(&config, &arguments)
         }
+        Command::Verify(arguments) => match &arguments.bundle {
+            Some(bundle) => verify::run_bundle(bundle, &arguments),
+            None => verify::run(&load(&arguments.overrides())?.config, &arguments),
+        },
         Command::Openapi(arguments) => openapi::run(arguments),
         Command::Config(arguments) if arguments.example => config::run_example(),
         Command::Config(arguments) => config::run(&load(&arguments.settings.overrides())?),
