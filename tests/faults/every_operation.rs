@@ -36,7 +36,13 @@ fn run(rounds: &[Round], plan: Option<Plan>, seed: u64) -> (u64, u64) {
                 }
             }
         }
-        Err(StoreError::Log(_) | StoreError::Vault(_)) => {}
+        Err(
+            StoreError::Log(_)
+            | StoreError::Vault(_)
+            | StoreError::Proof(_)
+            | StoreError::Directory(_)
+            | StoreError::System(_),
+        ) => {}
         Err(error) => panic!("{error}"),
     }
     let operations = disk.operations();
