@@ -24,7 +24,9 @@ pub struct Erasure {
     pub reason: String,
     /// On what legal basis.
     pub basis: String,
-    /// Of each resource that was at home in it.
+    /// Number of resources that were at home in it.
+    pub resources: u64,
+    /// Of each of these, and of the patient.
     pub tombstones: Vec<Tombstone>,
     /// Number of resources that also lay in it, but are at home in other charts and stay there.
     pub shared: u64,
@@ -37,6 +39,7 @@ struct Written {
     events: u64,
     reason: String,
     basis: String,
+    resources: u64,
     /// All tombstones, one behind the other, base64.
     tombstones: String,
     shared: u64,
@@ -51,6 +54,7 @@ impl Erasure {
             events: self.events,
             reason: self.reason.clone(),
             basis: self.basis.clone(),
+            resources: self.resources,
             tombstones: STANDARD.encode(self.tombstones.as_flattened()),
             shared: self.shared,
         };
@@ -69,6 +73,7 @@ impl Erasure {
             events: written.events,
             reason: written.reason,
             basis: written.basis,
+            resources: written.resources,
             tombstones: tombstones.to_vec(),
             shared: written.shared,
         };
@@ -87,6 +92,7 @@ mod tests {
             events: 3,
             reason: "asked \"for\" it".into(),
             basis: "GDPR Art. 17(1)(b)".into(),
+            resources: 1,
             tombstones: vec![[1; 16], [2; 16]],
             shared: 1,
         };

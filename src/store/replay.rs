@@ -52,14 +52,10 @@ pub fn replay_events(
         if group.events.iter().any(is_erasure) {
             flush(&mut groups, &mut batch)?;
         }
-        let mut is_orphan = false;
-        for event in &mut group.events {
-            match event {
-                Event::Unreadable(_) => is_orphan = true,
-                Event::Fact(fact) => {
-                    is_orphan &= fact.envelope.home.is_some();
-                    batch.complete(fact, is_orphan)?;
-                }
+        for at in 0..group.events.len() {
+            let is_orphan = is_orphan(&group.events, at);
+            if let Some(Event::Fact(fact)) = group.events.get_mut(at) {
+                batch.complete(fact, is_orphan)?;
             }
         }
         events += group.events.len();
@@ -75,6 +71,13 @@ pub fn replay_events(
 
 fn is_erasure(event: &Event) -> bool {
     matches!(event, Event::Fact(fact) if fact.erasure.is_some())
+}
+
+/// Whether the home event of an event's resource is of an erased chart.
+fn is_orphan(events: &[Event], at: usize) -> bool {
+    let Some(Event::Fact(fact)) = events.get(at) else { return false };
+    let home = fact.envelope.home.and_then(|steps| at.checked_sub(steps as usize));
+    home.is_some_and(|home| matches!(events.get(home), Some(Event::Unreadable(_))))
 }
 
 /// Groups that are not applied yet.

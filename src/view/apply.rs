@@ -111,7 +111,7 @@ impl Generation {
             for event in &group.events {
                 match event {
                     Event::Fact(fact) => application.take(fact)?,
-                    Event::Unreadable(location) => application.skip(*location)?,
+                    Event::Unreadable(location) => application.skip(*location),
                 }
             }
             application.close_group()?;
@@ -177,15 +177,15 @@ impl<'a> Application<'a> {
             self.batch.insert(&self.view.spaces().idempotency, key, encode(&commit)?);
         }
         let mut note = Note::default().with(Flag::Body, fact.holds_body);
-        if fact.envelope.home.is_none() {
-            self.close_resource()?;
-            if let Some(key) = fact.envelope.key() {
-                self.open_resource(fact, key)?;
+        match fact.envelope.home {
+            None => {
+                self.close_resource()?;
+                if let Some(key) = fact.envelope.key() {
+                    self.open_resource(fact, key)?;
+                }
             }
-        } else if self.follows_unreadable() {
-            return self.take_orphan(fact);
-        } else {
-            note = note.with(Flag::Elsewhere, true);
+            Some(steps) if self.is_orphan(steps) => return self.take_orphan(fact),
+            Some(_) => note = note.with(Flag::Elsewhere, true),
         }
         if let Some(erasure) = &fact.erasure {
             self.erase(erasure)?;
@@ -212,25 +212,23 @@ impl<'a> Application<'a> {
     }
 
     /// Takes an event of an erased chart: only that it is there.
-    fn skip(&mut self, location: Location) -> Result<(), ViewError> {
-        self.close_resource()?;
+    fn skip(&mut self, location: Location) {
         self.group.events.push((location, None, Note::default().with(Flag::Unreadable, true)));
-        Ok(())
     }
 
-    /// Whether the home event of the resource that was seen last is of an erased chart.
-    fn follows_unreadable(&self) -> bool {
-        let is_unreadable = |note: &Note| note.has(Flag::Unreadable);
-        self.open.is_none()
-            && self.group.events.last().is_some_and(|(.., note)| is_unreadable(note))
-            || self.open.as_ref().is_some_and(|open| open.is_orphan)
+    /// Whether the home event, so many steps back in the group, is of an erased chart.
+    fn is_orphan(&self, steps: u32) -> bool {
+        let home = self.group.events.len().checked_sub(steps as usize);
+        let home = home.and_then(|home| self.group.events.get(home));
+        home.is_some_and(|(.., note)| note.has(Flag::Unreadable))
     }
 
     /// Takes an event about a resource whose home since then is an erased chart: from here on, the
     /// resource is deleted.
     fn take_orphan(&mut self, fact: &'a Fact) -> Result<(), ViewError> {
         let key = fact.envelope.key().ok_or(ViewError::Apply("an event about nothing".into()))?;
-        if self.open.is_none() {
+        if !self.open.as_ref().is_some_and(|open| open.is_orphan && open.key == key) {
+            self.close_resource()?;
             self.open_resource(fact, key)?;
             if let Some(open) = &mut self.open {
                 open.is_orphan = true;
@@ -366,7 +364,11 @@ impl<'a> Application<'a> {
 
     fn close_resource(&mut self) -> Result<(), ViewError> {
         let Some(open) = self.open.take() else { return Ok(()) };
-        let OpenResource { key, before, head, terms, .. } = open;
+        let OpenResource { key, before, head, terms, is_orphan, .. } = open;
+        if is_orphan && before.is_none() {
+            // All that could be read of it went with the chart.
+            return Ok(());
+        }
         let spaces = self.view.spaces();
         match &before {
             None => self.batch.insert(&spaces.names, keys::resource(&key), encode(&head.first)?),

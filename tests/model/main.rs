@@ -19,6 +19,7 @@
 mod clinic;
 mod concurrency;
 mod crash;
+mod erasure;
 mod fold;
 mod histories;
 mod history;

@@ -49,8 +49,7 @@ impl Certificates {
         position: u64,
         recorded_at: Instant,
     ) -> Result<String, StoreError> {
-        let Erasure { chart, events, reason, basis, tombstones, shared } = erasure;
-        let resources = tombstones.len();
+        let Erasure { chart, events, reason, basis, resources, shared, .. } = erasure;
         self.write(
             *chart,
             "erasure",

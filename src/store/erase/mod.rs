@@ -221,7 +221,7 @@ fn erased(erasure: &Erasure, done: Option<Done>) -> Erased {
     Erased {
         chart: erasure.chart,
         events: erasure.events,
-        resources: erasure.tombstones.len() as u64,
+        resources: erasure.resources,
         shared: erasure.shared,
         done,
     }

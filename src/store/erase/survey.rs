@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{ErasureRequest, Store, StoreError};
 use crate::auth::Grant;
 use crate::chart::Erasure;
+use crate::fhir::{ResourceKey, ResourceType};
 use crate::view::View;
 
 impl Store {
@@ -33,24 +34,28 @@ impl Store {
                 seen.extend(envelope.key());
             }
         }
-        let (mut tombstones, mut shared) = (Vec::new(), 0);
+        let tombstone = |key: &ResourceKey| self.keys.directory().tombstone(&key.to_string());
+        let (mut resources, mut shared) = (0, 0);
+        // In the order of their bytes, which says nothing.
+        let mut tombstones = BTreeSet::new();
+        tombstones.insert(tombstone(&ResourceKey::new(ResourceType::PATIENT, patient.clone())));
         for key in seen {
             let Some(head) = view.head(&key)? else { continue };
             match head.places.first() {
                 Some(home) if home.alias() == alias => {
-                    tombstones.push(self.keys.directory().tombstone(&key.to_string()));
+                    resources += 1;
+                    tombstones.insert(tombstone(&key));
                 }
                 _ => shared += u64::from(head.places.iter().any(|place| place.alias() == alias)),
             }
         }
-        // Their order says nothing either.
-        tombstones.sort_unstable();
         Ok(Erasure {
             chart: alias,
             events: chart.version,
             reason: request.reason.trim().to_owned(),
             basis: request.basis.trim().to_owned(),
-            tombstones,
+            resources,
+            tombstones: tombstones.into_iter().collect(),
             shared,
         })
     }

@@ -197,7 +197,8 @@ impl Planner<'_> {
         };
         // Charts first: a version is nobody's business who may not see the resource.
         self.refuse_by_chart(change, key, before.as_ref(), content.as_ref())?;
-        if before.is_none() && self.store.was_erased(self.view, key)? {
+        let is_live = before.as_ref().is_some_and(|before| before.head.live);
+        if !is_live && self.store.was_erased(self.view, key)? {
             return Err(StoreError::Erased(key.to_string()));
         }
         self.refuse_by_version(change, key, before.as_ref())?;
