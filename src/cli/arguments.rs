@@ -181,7 +181,7 @@ pub enum ImportTarget {
 #[command(after_help = EXIT_CODES)]
 pub struct VerifyArguments {
     /// Verify this evidence bundle and nothing else
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "checkpoints", "open"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "checkpoints", "open", "views"])]
     pub bundle: Option<PathBuf>,
     /// Public key of a log, kept away from the data directory; may be given for each log
     #[arg(long = "key", value_name = "VKEY")]
@@ -190,6 +190,10 @@ pub struct VerifyArguments {
     /// repeated
     #[arg(long = "checkpoint", value_name = "FILE")]
     pub checkpoints: Vec<PathBuf>,
+    /// Also make the views anew from the logs and compare every record; no server may have the store
+    /// open, and it is opened as a server does
+    #[arg(long)]
+    pub views: bool,
     /// Open every frame too, with the master key, and check what it committed to
     #[arg(long)]
     pub open: bool,

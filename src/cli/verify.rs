@@ -4,10 +4,15 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::serve::store_options;
 use super::{Failure, VerifyArguments};
 use crate::config::Config;
 use crate::proof::{Verifier, verify_bundle};
-use crate::store::{self, Verdict, VerifyOptions};
+use crate::store::{self, DataDirectory, Finding, Store, Verdict, VerifyOptions};
+
+/// Bars that count bytes of the logs, and events.
+const BYTES: &str = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+const EVENTS: &str = "{bar:30} {human_pos}/{human_len} events  {eta} left";
 
 /// Verifies a data directory.
 ///
@@ -25,7 +30,7 @@ pub fn run(config: &Config, arguments: &VerifyArguments) -> Result<(), Failure> 
     } else {
         None
     };
-    let bar = bar(store::log_bytes(root).map_err(Failure::failed)?);
+    let bar = bar(BYTES, store::log_bytes(root).map_err(Failure::failed)?);
     let options = VerifyOptions {
         keys,
         checkpoints,
@@ -33,19 +38,18 @@ pub fn run(config: &Config, arguments: &VerifyArguments) -> Result<(), Failure> 
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         progress: &|bytes| bar.inc(bytes),
     };
-    let (mut altered, mut parts) = (0, 0);
+    let mut altered = 0;
     let verified = store::verify(root, &options, &mut |finding| {
-        let verdict = match finding.verdict {
-            Verdict::Holds => "holds",
-            Verdict::Note => "note",
-            Verdict::Altered => "ALTERED",
-        };
         altered += usize::from(finding.verdict == Verdict::Altered);
-        parts += 1;
-        bar.suspend(|| println!("{verdict:8} {}: {}", finding.part, finding.detail));
+        bar.suspend(|| show(&finding));
     });
     bar.finish_and_clear();
     verified.map_err(|error| Failure::failed(format!("could not be verified: {error}")))?;
+    if arguments.views && altered == 0 {
+        let finding = verify_views(config)?;
+        altered += usize::from(finding.verdict == Verdict::Altered);
+        show(&finding);
+    }
     match altered {
         0 => Ok(()),
         1 => Err(Failure::altered("something was altered or is missing, as said above")),
@@ -53,6 +57,32 @@ pub fn run(config: &Config, arguments: &VerifyArguments) -> Result<(), Failure> 
             "{several} parts were altered or are missing, as said above"
         ))),
     }
+}
+
+/// Holds the views against logs that are sound.
+fn verify_views(config: &Config) -> Result<Finding, Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::failed(format!("the views could not be verified: {error}"))
+    };
+    let directory = DataDirectory::open(&config.store.data).map_err(|error| failed(&error))?;
+    let options = store_options(config, None)?;
+    let store = Store::open(directory, &options).map_err(|error| failed(&error))?;
+    let bar = bar(EVENTS, 0);
+    let finding = store.verify_views(|done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    finding.map_err(|error| failed(&error))
+}
+
+fn show(finding: &Finding) {
+    let verdict = match finding.verdict {
+        Verdict::Holds => "holds",
+        Verdict::Note => "note",
+        Verdict::Altered => "ALTERED",
+    };
+    println!("{verdict:8} {}: {}", finding.part, finding.detail);
 }
 
 /// Verifies an evidence bundle; needs nothing but the file and the key.
@@ -92,9 +122,8 @@ fn read(path: &Path) -> Result<String, Failure> {
 }
 
 /// indicatif hides it unless stderr is a terminal.
-fn bar(bytes: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
-    let template = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+fn bar(template: &str, length: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }

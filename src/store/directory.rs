@@ -5,6 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::disk::Disk;
+
 /// Version of the layout; a newer one is refused.
 const FORMAT: &str = "2";
 const KEY_BYTES: usize = 32;
@@ -110,26 +112,27 @@ impl DataDirectory {
 
     /// The name that the logs are signed under: the one wanted, or else a random one; decided at
     /// the first start, and kept.
-    pub(super) fn origin(&self, wanted: Option<&str>) -> Result<String, DirectoryError> {
+    pub(super) fn origin(
+        &self,
+        on: &dyn Disk,
+        wanted: Option<&str>,
+    ) -> Result<String, DirectoryError> {
         let path = self.root.join("ORIGIN");
-        match std::fs::read_to_string(&path) {
-            Ok(found) => {
-                let found = found.trim_end().to_owned();
-                match wanted {
-                    Some(wanted) if wanted != found => {
-                        let wanted = wanted.to_owned();
-                        Err(DirectoryError::Origin { path, found, wanted })
-                    }
-                    _ => Ok(found),
-                }
+        if !on.exists(&path) {
+            let origin = wanted.map_or_else(random_origin, |wanted| Ok(wanted.to_owned()));
+            let origin = origin.map_err(disk(&path))?;
+            let text = format!("{origin}\n");
+            crate::disk::replace(on, &path, text.as_bytes()).map_err(disk(&path))?;
+            return Ok(origin);
+        }
+        let found = crate::disk::read(on, &path).map_err(disk(&path))?;
+        let found = String::from_utf8_lossy(&found).trim_end().to_owned();
+        match wanted {
+            Some(wanted) if wanted != found => {
+                let wanted = wanted.to_owned();
+                Err(DirectoryError::Origin { path, found, wanted })
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let origin = wanted.map_or_else(random_origin, |wanted| Ok(wanted.to_owned()));
-                let origin = origin.map_err(disk(&path))?;
-                write_durably(&path, format!("{origin}\n").as_bytes(), 0o644)?;
-                Ok(origin)
-            }
-            Err(source) => Err(disk(&path)(source)),
+            _ => Ok(found),
         }
     }
 

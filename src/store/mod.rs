@@ -122,7 +122,7 @@ impl Store {
     pub fn open(directory: DataDirectory, options: &Options) -> Result<Arc<Self>, StoreError> {
         let vault = Arc::new(open_vault(&directory, options)?);
         let places = proofs::places(&directory, &vault, options)?;
-        let origin = directory.origin(options.proof.origin.as_deref())?;
+        let origin = directory.origin(&*options.disk, options.proof.origin.as_deref())?;
         let disk = Arc::clone(&options.disk);
         let certificates = Certificates::open(disk, &directory.certificates(), &origin, &vault)?;
         let views = Views::open(&directory.views(), options.views)?;

@@ -36,6 +36,7 @@
 
 mod access;
 mod apply;
+mod compare;
 mod generation;
 mod keys;
 mod keyspaces;
@@ -50,6 +51,7 @@ mod views;
 
 pub use access::AccessGroup;
 pub use apply::{Event, Fact, FactGroup, TermChange};
+pub use compare::Comparison;
 pub use generation::Generation;
 pub use read::View;
 pub use records::{

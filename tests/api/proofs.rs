@@ -291,8 +291,14 @@ fn a_data_directory_is_verified_beside_its_server_and_after_it() {
         let (code, said) = verify(&server.data(), &keyed);
         assert_eq!(code, Some(0), "{said}");
     }
+    let (code, said) = verify(&server.data(), &["--views"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("in use by another chartlog process"), "{said}");
     server.terminate();
     assert!(server.ended().success());
+    let (code, said) = verify(&server.data(), &["--views"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("holds    views: "), "{said}");
     let kept = ["--checkpoint", kept.to_str().unwrap(), "--open"];
     let (code, said) = verify(&server.data(), &[&keyed[..], &kept].concat());
     assert_eq!(code, Some(0), "{said}");

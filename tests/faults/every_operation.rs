@@ -36,7 +36,13 @@ fn run(rounds: &[Round], plan: Option<Plan>, seed: u64) -> (u64, u64) {
                 }
             }
         }
-        Err(StoreError::Log(_) | StoreError::Vault(_)) => {}
+        Err(
+            StoreError::Log(_)
+            | StoreError::Vault(_)
+            | StoreError::Proof(_)
+            | StoreError::Directory(_)
+            | StoreError::System(_),
+        ) => {}
         Err(error) => panic!("{error}"),
     }
     let operations = disk.operations();
@@ -77,7 +83,12 @@ fn check_failed(store: &Arc<Store>, truth: &Truth, plan: Plan) {
     }
     assert!(!store.is_writable(), "it goes on as if nothing had happened");
     let failure = store.failure().unwrap();
-    let log = ["the event log could not be written: ", "the access log could not be written: "];
+    let log = [
+        "the event log could not be written: ",
+        "the access log could not be written: ",
+        "the proofs could not be written: ",
+        "a checkpoint could not be written: ",
+    ];
     let reason = log.iter().find_map(|log| failure.strip_prefix(log));
     let reasons = ["no space left on device", "input/output error"];
     assert!(reasons.contains(&reason.unwrap_or(failure)), "{failure}");

@@ -366,3 +366,43 @@ fn a_log_that_was_rewritten_and_signed_again_contradicts_a_checkpoint_kept_elsew
     let said = findings.iter().find(|one| one.verdict == Verdict::Altered).expect("a finding");
     assert!(said.detail.contains("positions 0 to "), "{said:?}");
 }
+
+#[test]
+fn altered_views_are_found() {
+    let root = tempfile::tempdir().unwrap();
+    fill(root.path(), 0..30);
+    let verified = || {
+        let store = open(root.path(), &options(50, SEGMENT_BYTES_MAX)).unwrap();
+        store.verify_views(|_, _| {}).unwrap()
+    };
+    assert_eq!(verified().verdict, Verdict::Holds, "{:?}", verified());
+    let (key, value) = alter_terms(root.path(), |space, key, mut value| {
+        *value.last_mut().unwrap() ^= 1;
+        space.insert(key, value).unwrap();
+    });
+    let finding = verified();
+    assert_eq!(finding.verdict, Verdict::Altered, "{finding:?}");
+    assert!(finding.detail.contains("keyspace terms") && finding.detail.contains("differs"));
+    alter_terms(root.path(), |space, key, _| space.remove(key).unwrap());
+    assert!(verified().detail.contains("the record is missing"));
+    alter_terms(root.path(), |space, _, _| {
+        space.insert(&key, &value).unwrap();
+        space.insert([&key[..], b"more"].concat(), &value).unwrap();
+    });
+    assert!(verified().detail.contains("does not follow from the logs"));
+}
+
+/// Changes the index of terms behind the store's back, given its first record; returns that.
+fn alter_terms(
+    root: &Path,
+    change: impl Fn(&fjall::Keyspace, Vec<u8>, Vec<u8>),
+) -> (Vec<u8>, Vec<u8>) {
+    let current = fs::read_to_string(root.join("views/CURRENT")).unwrap();
+    let database =
+        fjall::Database::builder(root.join("views").join(current.trim())).open().unwrap();
+    let space = database.keyspace("terms", fjall::KeyspaceCreateOptions::default).unwrap();
+    let (key, value) = space.iter().next().unwrap().into_inner().unwrap();
+    change(&space, key.to_vec(), value.to_vec());
+    database.persist(fjall::PersistMode::SyncAll).unwrap();
+    (key.to_vec(), value.to_vec())
+}

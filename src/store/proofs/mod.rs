@@ -99,7 +99,7 @@ pub fn places(
     if !options.proves {
         return Ok(None);
     }
-    let origin = directory.origin(options.proof.origin.as_deref())?;
+    let origin = directory.origin(&*options.disk, options.proof.origin.as_deref())?;
     let seed = vault.signing_seed()?;
     let place =
         |log| Place::new(Arc::clone(&options.disk), &directory.proof(), log, &origin, &seed);

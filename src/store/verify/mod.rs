@@ -9,6 +9,7 @@
 
 mod frames;
 mod log;
+mod views;
 mod walk;
 
 use std::path::{Path, PathBuf};
