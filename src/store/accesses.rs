@@ -125,8 +125,7 @@ impl Store {
             }
         }
         let chart = view.chart(patient)?;
-        let missing = || StoreError::NotFound(format!("the chart of patient {patient}"));
-        let alias = chart.ok_or_else(missing)?.alias();
+        let alias = chart.ok_or_else(|| self.absent_chart(view, None, patient))?.alias();
         grant.saw_chart(alias);
         Ok(alias)
     }

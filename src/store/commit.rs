@@ -323,7 +323,7 @@ impl EventApply {
             let first_position = written.first_position + facts.len() as u64;
             let answer = events.map(|events| {
                 for (event, stream_version) in events {
-                    facts.push(Event::Fact(Fact {
+                    facts.push(Event::Fact(Box::new(Fact {
                         location: written.frames.get(facts.len()).copied().unwrap_or_default(),
                         alias: event.alias,
                         stream_version,
@@ -334,7 +334,7 @@ impl EventApply {
                         retracted: event.retracted,
                         terms: event.terms,
                         erasure: event.erasure,
-                    }));
+                    })));
                 }
                 Committed { first_position, recorded_at }
             });

@@ -162,7 +162,9 @@ impl<'a> Opener<'a> {
 
     fn group(&self, group: Group) -> Result<FactGroup, StoreError> {
         let facts = group.frames.into_iter().map(|(frame, location)| {
-            Ok(self.fact(frame, location)?.map_or(Event::Unreadable(location), Event::Fact))
+            Ok(self
+                .fact(frame, location)?
+                .map_or(Event::Unreadable(location), |fact| Event::Fact(Box::new(fact))))
         });
         Ok(FactGroup {
             first_position: group.first_position,

@@ -68,7 +68,7 @@ pub struct Fact {
 #[derive(Debug, Clone)]
 pub enum Event {
     /// One that can be read.
-    Fact(Fact),
+    Fact(Box<Fact>),
     /// One of a chart that was erased: only that it is there.
     Unreadable(Location),
 }

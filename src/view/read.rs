@@ -124,6 +124,9 @@ impl View {
         let changed = self.record(&self.spaces().heads, "heads", number.to_be_bytes())?;
         let current = changed.map_or(first, |StoredHead { event, .. }| event);
         let event = self.event(current)?;
+        if event.note.has(Flag::Unreadable) {
+            return Ok(None);
+        }
         let mut head = Head {
             number,
             version: changed.map_or(event.note.version, |StoredHead { version, .. }| version),

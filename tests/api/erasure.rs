@@ -79,6 +79,8 @@ fn an_erased_chart_is_gone_everywhere_and_certified() {
         post(&server.entitled(), &owner, "erasure", &reasons()).problem(410, &["erased"]);
         post(&server.entitled(), &owner, "hold", &json!({ "reason": "r" })).problem(410, &[]);
         server.clinician().get(&format!("/fhir/Patient/{kept}")).expect(200);
+        // Who looked is still told, without a name.
+        server.clinician().get("/v1/accesses?count=200").expect(200);
     };
     gone();
     let chart = erased["chart"].as_str().unwrap();

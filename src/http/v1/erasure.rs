@@ -94,7 +94,8 @@ struct Hold {
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not grant ChartErasure.c by name"),
         (status = 404, description = "No such chart"), (status = 409, description = "The chart is under a legal hold"),
-        (status = 410, description = "Erased before"), (status = 503, description = "The views are being rebuilt: try later")))]
+        (status = 410, description = "Erased before"), (status = 413, description = "Too large"),
+        (status = 415, description = "Not JSON"), (status = 503, description = "The views are being rebuilt: try later")))]
 pub async fn erase(mut call: Call) -> Result<Reply, Failure> {
     call.grant.may(ERASURE, Permission::Create).map_err(store::StoreError::from)?;
     call.allow_parameters(&[])?;
@@ -150,7 +151,7 @@ pub async fn certificates(call: Call) -> Result<Reply, Failure> {
         (status = 200, description = "The chart is held", body = Hold),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not grant ChartHold.c by name"),
-        (status = 404, description = "No such chart"), (status = 410, description = "Erased")))]
+        (status = 404, description = "No such chart"), (status = 410, description = "Erased"), (status = 413, description = "Too large"), (status = 415, description = "Not JSON")))]
 pub async fn hold(call: Call) -> Result<Reply, Failure> {
     set_hold(call, true).await
 }
@@ -163,7 +164,7 @@ pub async fn hold(call: Call) -> Result<Reply, Failure> {
         (status = 200, description = "The chart is not held", body = Hold),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not grant ChartHold.d by name"),
-        (status = 404, description = "No such chart"), (status = 410, description = "Erased")))]
+        (status = 404, description = "No such chart"), (status = 410, description = "Erased"), (status = 413, description = "Too large"), (status = 415, description = "Not JSON")))]
 pub async fn release(call: Call) -> Result<Reply, Failure> {
     set_hold(call, false).await
 }
