@@ -15,7 +15,7 @@
 //! | signatures and keys | C2SP signed-note, RFC 8032 | `note.rs`, `key.rs` |
 //! | checkpoints | C2SP tlog-checkpoint | `checkpoint.rs`, `issuer.rs` |
 //! | witnesses and their cosignatures | C2SP tlog-witness, tlog-cosignature | `sink/`, `key.rs` |
-//! | evidence bundles | `docs/proof-format.md` | `bundle/` |
+//! | evidence bundles | `docs/format.md` | `bundle/` |
 //!
 //! The log is the truth: everything stored here except the checkpoints follows from it and can be
 //! recomputed. A checkpoint cannot: it is a promise, and [`Issuer`] sees that none breaks another.

@@ -1,6 +1,6 @@
 //! Sealing: from the payload of an event to bytes that only the chart's key opens, and back.
 //!
-//! A payload is packed ([`pack`]: UUIDs as 16 bytes), compressed (zstd with a [`Dictionary`] of its
+//! A payload is packed (UUIDs as 16 bytes), compressed (zstd with a [`Dictionary`] of its
 //! kind) and encrypted (AES-256-GCM under the data key of its chart). A commitment, in the clear,
 //! binds the payload: who is later shown payload and salt can check both against the log without
 //! any key, and whoever is not learns nothing from it.

@@ -4,7 +4,7 @@
     verify.py BUNDLE VKEY
 
 Exit code 0 if the bundle holds, 1 if it does not, with the reason. Written from
-docs/proof-format.md alone, so that the page and the program that writes bundles check each other.
+docs/format.md alone, so that the page and the program that writes bundles check each other.
 """
 
 import base64

@@ -16,7 +16,7 @@ use crate::store::{Evidence, Store};
         ("limit" = Option<u32>, Query, description = "Most events in the bundle"),
         ("disclose" = Option<bool>, Query, description = "true: with what the events say. Otherwise only sealed bytes")),
     responses(
-        (status = 200, description = "An evidence bundle (docs/proof-format.md). If there are more events, a Link header with rel=next", body = serde_json::Value),
+        (status = 200, description = "An evidence bundle (docs/format.md). If there are more events, a Link header with rel=next", body = serde_json::Value),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not allow it"), (status = 404, description = "No such chart, or no such events")))]
 pub async fn of_chart(call: Call) -> Result<Reply, Failure> {
@@ -38,7 +38,7 @@ pub async fn of_chart(call: Call) -> Result<Reply, Failure> {
         ("limit" = Option<u32>, Query, description = "Most entries in the bundle"),
         ("disclose" = Option<bool>, Query, description = "true: with what the entries say. Otherwise only sealed bytes")),
     responses(
-        (status = 200, description = "An evidence bundle (docs/proof-format.md). If there are more entries, a Link header with rel=next", body = serde_json::Value),
+        (status = 200, description = "An evidence bundle (docs/format.md). If there are more entries, a Link header with rel=next", body = serde_json::Value),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not grant AuditEvent.rs on everything"), (status = 404, description = "No such entries")))]
 pub async fn of_accesses(call: Call) -> Result<Reply, Failure> {

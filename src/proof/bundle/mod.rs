@@ -1,6 +1,6 @@
 //! Evidence bundles: entries of a log that an outsider checks with nothing but a public key.
 //!
-//! `docs/proof-format.md` has every rule; `tests/verifier/verify.py` is another implementation,
+//! `docs/format.md` has every rule; `tests/verifier/verify.py` is another implementation,
 //! written from that page.
 
 mod frame;
