@@ -22,6 +22,8 @@ mod epoch;
 mod master;
 mod sealed;
 mod signing;
+#[cfg(test)]
+mod tests;
 mod wrap;
 
 pub use master::{MasterKey, MasterKeySource};
