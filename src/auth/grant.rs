@@ -93,6 +93,20 @@ impl Grant {
         }
     }
 
+    /// Decides whether a scope grants a permission on a subject that is no resource type, such as
+    /// `Backup`, by its name: what `*` grants is not enough.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`].
+    pub fn may(&self, subject: &str, permission: Permission) -> Result<(), Denied> {
+        if self.caller.is_entitled(subject, permission) {
+            Ok(())
+        } else {
+            Err(self.denied(permission, subject))
+        }
+    }
+
     /// The refusal of something that is not a resource type.
     #[must_use]
     pub fn denied(&self, permission: Permission, subject: &str) -> Denied {

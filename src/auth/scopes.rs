@@ -71,6 +71,14 @@ impl Scopes {
             || self.by_type.get(resource_type).is_some_and(|rights| rights.include(wanted))
     }
 
+    /// Whether a scope of exactly this level grants `permission` on `subject` by its name: `*` does
+    /// not count.
+    #[must_use]
+    pub fn names(&self, level: Level, subject: &str, permission: Permission) -> bool {
+        let wanted = Rights::one(level, permission);
+        self.by_type.get(subject).is_some_and(|rights| rights.include(wanted))
+    }
+
     /// Whether nothing at all is granted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
