@@ -12,15 +12,21 @@
 //! Never: what a payload means, who may read it, ordering across the two logs.
 
 pub mod committer;
+mod follower;
 mod format;
 mod reader;
 mod recovery;
+mod survey;
 mod writer;
 
-pub use format::{Content, Frame, FrameKind, Location, LogKind, StreamAlias, WRAP_BYTES};
+pub use follower::{Flaw, Follower, WholeGroup};
+pub use format::{
+    Content, Frame, FrameKind, Location, LogKind, SEGMENT_HEADER, StreamAlias, WRAP_BYTES,
+};
 pub use reader::{Group, Reader};
 pub use recovery::{Recovered, exists, open};
-pub use writer::{Writer, Written};
+pub use survey::{SegmentEnd, Survey, survey, survey_end};
+pub use writer::{Writer, Written, segment_path};
 
 use std::path::PathBuf;
 
