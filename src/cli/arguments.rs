@@ -1,5 +1,12 @@
 //! The grammar of the command line.
 
+mod operations;
+
+pub use operations::{
+    BackupArguments, BackupFrom, ExportArguments, RestoreArguments, StatsArguments, VaultCommand,
+    VaultImportArguments,
+};
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,6 +48,10 @@ pub enum Command {
     Import(ImportArguments),
     /// Build the views anew from the logs of a store that no server has open
     Rebuild(RebuildArguments),
+    /// Copy the logs of a store to another place, also while it is served
+    Backup(BackupArguments),
+    /// Make a data directory from a backup
+    Restore(RestoreArguments),
     /// Write the OpenAPI document
     Openapi(OpenapiArguments),
     /// Print the configuration in force and where each value comes from

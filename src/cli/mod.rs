@@ -5,10 +5,13 @@
 //! once, before a command starts; a command gets what it needs and never looks at the environment.
 
 mod arguments;
+mod backup;
 mod config;
 mod import;
 mod openapi;
+mod progress;
 mod rebuild;
+mod restore;
 mod serve;
 mod token;
 
@@ -18,8 +21,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use arguments::{
-    Arguments, Command, ConfigArguments, ImportArguments, ImportTarget, OpenapiArguments,
-    RebuildArguments, Secret, ServeArguments, TokenArguments,
+    Arguments, BackupArguments, BackupFrom, Command, ConfigArguments, ExportArguments,
+    ImportArguments, ImportTarget, OpenapiArguments, RebuildArguments, RestoreArguments, Secret,
+    ServeArguments, StatsArguments, TokenArguments, VaultCommand, VaultImportArguments,
 };
 
 use crate::config::{ConfigError, Loaded, Overrides};
@@ -101,6 +105,10 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             let config = load(&arguments.overrides())?.config;
             telemetry::init(&config.log).map_err(Failure::failed)?;
             rebuild::run(&config)
+        }
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => {
+            restore::run(&load(&arguments.overrides())?.config, &arguments)
         }
         Command::Openapi(arguments) => openapi::run(arguments),
         Command::Config(arguments) if arguments.example => config::run_example(),

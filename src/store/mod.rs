@@ -12,6 +12,7 @@
 mod accesses;
 mod chart;
 mod commit;
+mod copying;
 mod decode;
 mod directory;
 mod error;
@@ -28,7 +29,8 @@ mod write;
 
 pub use accesses::{Access, AccessFilter};
 pub use chart::{At, Chart, ChartEvent, Difference, EventFilter};
-pub use directory::{DataDirectory, DirectoryError, read_local_issuer_secret};
+pub use copying::LogCopy;
+pub use directory::{DataDirectory, DirectoryError, FORMAT, read_local_issuer_secret, read_origin};
 pub use error::StoreError;
 pub use fingerprint::fingerprint;
 pub use proofs::{Evidence, ProofOptions};
