@@ -52,6 +52,11 @@ pub enum Command {
     Backup(BackupArguments),
     /// Make a data directory from a backup
     Restore(RestoreArguments),
+    /// Keep the keys of a store at another place, encrypted
+    #[command(subcommand)]
+    Vault(VaultCommand),
+    /// Count what a store holds, also while it is served
+    Stats(StatsArguments),
     /// Write the OpenAPI document
     Openapi(OpenapiArguments),
     /// Print the configuration in force and where each value comes from

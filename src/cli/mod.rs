@@ -13,7 +13,9 @@ mod progress;
 mod rebuild;
 mod restore;
 mod serve;
+mod stats;
 mod token;
+mod vault;
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -110,6 +112,13 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Restore(arguments) => {
             restore::run(&load(&arguments.overrides())?.config, &arguments)
         }
+        Command::Vault(VaultCommand::Export(arguments)) => {
+            vault::export(&load(&arguments.overrides())?.config, &arguments)
+        }
+        Command::Vault(VaultCommand::Import(arguments)) => {
+            vault::import(&load(&arguments.overrides())?.config, &arguments)
+        }
+        Command::Stats(arguments) => stats::run(&load(&arguments.overrides())?.config, &arguments),
         Command::Openapi(arguments) => openapi::run(arguments),
         Command::Config(arguments) if arguments.example => config::run_example(),
         Command::Config(arguments) => config::run(&load(&arguments.settings.overrides())?),

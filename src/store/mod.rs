@@ -24,6 +24,7 @@ mod rebuild;
 mod replay;
 mod resource;
 mod search;
+mod stats;
 mod trail;
 mod write;
 
@@ -37,6 +38,7 @@ pub use proofs::{Evidence, ProofOptions};
 pub use rebuild::Rebuilt;
 pub use resource::{Resource, Version};
 pub use search::{Hits, SearchRequest};
+pub use stats::{Bytes, LastCheckpoint, LogPayloads, Payloads, Sample, Stats, stats};
 pub use trail::{Entry, Outcome};
 pub use write::{
     Action, Change, Done, Effect, INLINE_BYTES_MAX, IdempotencyKey, Target, Write, Written,

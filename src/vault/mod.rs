@@ -17,13 +17,18 @@
 //! **Invariant:** backups never hold this folder; keys are never printed, and are overwritten in
 //! memory when they are dropped. Never: which patient, which event; who may.
 
+mod catalogue;
 mod epoch;
-
+mod escrow;
+mod jwe;
 mod master;
 mod sealed;
 mod signing;
 mod wrap;
 
+pub use catalogue::Catalogue;
+pub use escrow::{Escrowed, import, refuse_existing};
+pub use jwe::{Recipient, RecipientKey};
 pub use master::{MasterKey, MasterKeySource};
 pub use wrap::Wrap;
 
@@ -74,6 +79,9 @@ pub enum VaultError {
     /// The master key cannot be had.
     #[error("the master key: {0}")]
     Master(String),
+    /// Keys that are kept elsewhere, or the key for them.
+    #[error("{0}")]
+    Escrow(String),
     /// The operating system has no randomness, or the cryptographic library refused.
     #[error("the cryptographic library refused")]
     Cryptography,
