@@ -15,10 +15,11 @@
 //! ```
 //!
 //! [`store`] ties these together behind a [`auth::Grant`]. Dependencies point down this list:
-//! `cli`, `http`, `store`, `view`, `auth`, `chart`, `fhir`, `proof`, `log`, `json`, `clock`. `demo`
+//! `cli`, `http`, `backup`, `store`, `view`, `auth`, `chart`, `fhir`, `proof`, `log`, `json`, `clock`. `demo`
 //! and `config` stand beside it. `ARCHITECTURE.md` has the whole picture.
 
 pub mod auth;
+pub mod backup;
 pub mod chart;
 pub mod cli;
 pub mod clock;

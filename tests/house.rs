@@ -10,12 +10,13 @@ use std::path::Path;
 
 /// What is in `src/`, in the order in which data passes through it. Each may use only what stands
 /// below it.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "main",
     "cli",
     "telemetry",
     "http",
     "demo",
+    "backup",
     "store",
     "view",
     "auth",

@@ -65,6 +65,15 @@ impl Caller {
     pub fn reach_system(&self, resource_type: &str, permission: Permission) -> bool {
         self.scopes.allows(Level::System, resource_type, permission)
     }
+
+    /// Whether a `user/` or `system/` scope grants `permission` on exactly this subject, by name.
+    ///
+    /// For what is no resource type, and too grave to come along with `*`: a backup of everything.
+    #[must_use]
+    pub fn is_entitled(&self, subject: &str, permission: Permission) -> bool {
+        let named = |level| self.scopes.names(level, subject, permission);
+        named(Level::User) || named(Level::System)
+    }
 }
 
 #[cfg(test)]
@@ -123,5 +132,16 @@ mod tests {
         assert!(archiver.reach_system("AuditEvent", Permission::Read));
         assert!(!archiver.reach_system("AuditEvent", Permission::Create));
         assert!(!archiver.reach_system("Observation", Permission::Read));
+    }
+
+    #[test]
+    fn an_entitlement_is_named() {
+        use Permission::{Read, Update};
+        assert!(caller("system/Backup.r", None).is_entitled("Backup", Read));
+        assert!(caller("user/*.rs user/Backup.r", None).is_entitled("Backup", Read));
+        assert!(!caller("system/Backup.r", None).is_entitled("Backup", Update));
+        for scope in ["system/*.cruds", "user/*.cruds", "patient/Backup.r", "system/Backups.r"] {
+            assert!(!caller(scope, Some("p1")).is_entitled("Backup", Read), "{scope}");
+        }
     }
 }

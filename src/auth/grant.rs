@@ -93,14 +93,14 @@ impl Grant {
         }
     }
 
-    /// Decides whether the request may do what only a scope by name allows, such as erasing a
-    /// chart.
+    /// Decides whether a scope grants a permission on a subject that is no resource type, such as
+    /// `Backup`, by its name: what `*` grants is not enough.
     ///
     /// # Errors
     ///
     /// [`Denied`].
     pub fn may(&self, subject: &str, permission: Permission) -> Result<(), Denied> {
-        if self.caller.scopes.names(subject, permission) {
+        if self.caller.is_entitled(subject, permission) {
             Ok(())
         } else {
             Err(self.denied(permission, subject))

@@ -71,16 +71,12 @@ impl Scopes {
             || self.by_type.get(resource_type).is_some_and(|rights| rights.include(wanted))
     }
 
-    /// Whether a `user/` or `system/` scope grants `permission` on exactly this subject, by its
-    /// name: `*` does not count.
+    /// Whether a scope of exactly this level grants `permission` on `subject` by its name: `*` does
+    /// not count.
     #[must_use]
-    pub fn names(&self, subject: &str, permission: Permission) -> bool {
-        let includes = |rights: &Rights| {
-            [Level::User, Level::System]
-                .into_iter()
-                .any(|level| rights.include(Rights::one(level, permission)))
-        };
-        self.by_type.get(subject).is_some_and(includes)
+    pub fn names(&self, level: Level, subject: &str, permission: Permission) -> bool {
+        let wanted = Rights::one(level, permission);
+        self.by_type.get(subject).is_some_and(|rights| rights.include(wanted))
     }
 
     /// Whether nothing at all is granted.

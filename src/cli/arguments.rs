@@ -1,5 +1,12 @@
 //! The grammar of the command line.
 
+mod operations;
+
+pub use operations::{
+    BackupArguments, BackupFrom, ExportArguments, RestoreArguments, StatsArguments, VaultCommand,
+    VaultImportArguments,
+};
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,6 +53,15 @@ pub enum Command {
     Erase(EraseArguments),
     /// Verify that a data directory, or a bundle of evidence, is what was written and signed
     Verify(VerifyArguments),
+    /// Copy the logs of a store to another place, also while it is served
+    Backup(BackupArguments),
+    /// Make a data directory from a backup
+    Restore(RestoreArguments),
+    /// Keep the keys of a store at another place, encrypted
+    #[command(subcommand)]
+    Vault(VaultCommand),
+    /// Count what a store holds, also while it is served
+    Stats(StatsArguments),
     /// Write the OpenAPI document
     Openapi(OpenapiArguments),
     /// Print the configuration in force and where each value comes from

@@ -5,13 +5,18 @@
 //! once, before a command starts; a command gets what it needs and never looks at the environment.
 
 mod arguments;
+mod backup;
 mod config;
 mod erase;
 mod import;
 mod openapi;
+mod progress;
 mod rebuild;
+mod restore;
 mod serve;
+mod stats;
 mod token;
+mod vault;
 mod verify;
 
 use std::fmt::Display;
@@ -20,8 +25,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use arguments::{
-    Arguments, Command, ConfigArguments, ImportArguments, ImportTarget, OpenapiArguments,
-    RebuildArguments, Secret, ServeArguments, TokenArguments, VerifyArguments,
+    Arguments, BackupArguments, BackupFrom, Command, ConfigArguments, ExportArguments,
+    ImportArguments, ImportTarget, OpenapiArguments, RebuildArguments, RestoreArguments, Secret,
+    ServeArguments, StatsArguments, TokenArguments, VaultCommand, VaultImportArguments,
+    VerifyArguments,
 };
 
 use crate::config::{ConfigError, Loaded, Overrides};
@@ -121,6 +128,17 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             Some(bundle) => verify::run_bundle(bundle, &arguments),
             None => verify::run(&load(&arguments.overrides())?.config, &arguments),
         },
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => {
+            restore::run(&load(&arguments.overrides())?.config, &arguments)
+        }
+        Command::Vault(VaultCommand::Export(arguments)) => {
+            vault::export(&load(&arguments.overrides())?.config, &arguments)
+        }
+        Command::Vault(VaultCommand::Import(arguments)) => {
+            vault::import(&load(&arguments.overrides())?.config, &arguments)
+        }
+        Command::Stats(arguments) => stats::run(&load(&arguments.overrides())?.config, &arguments),
         Command::Openapi(arguments) => openapi::run(arguments),
         Command::Config(arguments) if arguments.example => config::run_example(),
         Command::Config(arguments) => config::run(&load(&arguments.settings.overrides())?),

@@ -99,7 +99,9 @@ impl Call {
         &self.state.fhir_base
     }
 
-    pub(super) fn segment(&self, name: &str) -> &str {
+    /// A named part of the path.
+    #[must_use]
+    pub fn segment(&self, name: &str) -> &str {
         self.request.match_info().get(name).unwrap_or_default()
     }
 

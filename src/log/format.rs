@@ -14,6 +14,7 @@
 
 /// Version of the layout in this file.
 pub const FORMAT: u16 = 2;
+/// Bytes of the header of a segment.
 pub const SEGMENT_HEADER: usize = 32;
 pub const GROUP_HEADER: usize = 36;
 pub const FRAME_HEADER: usize = 50;
@@ -33,6 +34,20 @@ pub enum LogKind {
     Events = 1,
     /// Every look at a record.
     Access = 2,
+}
+
+impl LogKind {
+    /// Both logs.
+    pub const ALL: [Self; 2] = [Self::Events, Self::Access];
+
+    /// Its name, in paths and addresses.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Access => "access",
+        }
+    }
 }
 
 /// What a frame is; clear on disk.

@@ -12,19 +12,24 @@
 //! Never: what a payload means, who may read it, ordering across the two logs.
 
 pub mod committer;
+mod follower;
 mod format;
 mod inspect;
 mod reader;
 mod recovery;
+mod survey;
 mod writer;
 
+pub use follower::{Follower, GroupFlaw, WholeGroup};
 pub use format::{
-    Content, Frame, FrameKind, FrameParts, Location, LogKind, StreamAlias, WRAP_BYTES,
+    Content, Frame, FrameKind, FrameParts, Location, LogKind, SEGMENT_HEADER, StreamAlias,
+    WRAP_BYTES,
 };
 pub use inspect::{Batch, Flaw, FrameSeen, InspectError, Inspected, Inspection};
 pub use reader::{Group, Reader};
 pub use recovery::{Recovered, exists, open};
-pub use writer::{Writer, Written};
+pub use survey::{SegmentEnd, Survey, survey, survey_end};
+pub use writer::{Writer, Written, segment_path};
 
 use std::path::PathBuf;
 

@@ -132,6 +132,18 @@ impl Reader {
         })
     }
 
+    /// Bytes of a segment as they are on disk; `None` if it does not reach so far.
+    ///
+    /// # Errors
+    ///
+    /// The disk's.
+    pub fn stretch(&self, number: u32, from: u64, to: u64) -> Result<Option<Vec<u8>>, LogError> {
+        if number as usize >= self.segments() || from > to || to > self.segment_length(number)? {
+            return Ok(None);
+        }
+        self.bytes(number, from, usize::try_from(to - from).unwrap_or(usize::MAX)).map(Some)
+    }
+
     pub(super) fn segments(&self) -> usize {
         self.segments.load().len()
     }

@@ -92,7 +92,7 @@ pub fn exists(disk: &dyn Disk, directory: &Path) -> bool {
 }
 
 /// A segment file beyond a missing one means that files were lost.
-fn refuse_gaps(disk: &dyn Disk, directory: &Path, count: u32) -> Result<(), LogError> {
+pub(super) fn refuse_gaps(disk: &dyn Disk, directory: &Path, count: u32) -> Result<(), LogError> {
     for name in disk.list(directory).map_err(disk_error(directory))? {
         let path = directory.join(name);
         let is_segment = path.extension().is_some_and(|extension| extension == "seg");
@@ -106,7 +106,7 @@ fn refuse_gaps(disk: &dyn Disk, directory: &Path, count: u32) -> Result<(), LogE
 }
 
 /// Whether a crash while the segment was created left it without a header, and so without groups.
-fn is_unfinished_segment(reader: &Reader, last: u32) -> Result<bool, LogError> {
+pub(super) fn is_unfinished_segment(reader: &Reader, last: u32) -> Result<bool, LogError> {
     if reader.segment_length(last)? > SEGMENT_HEADER as u64 {
         return Ok(false);
     }
@@ -117,7 +117,7 @@ fn is_unfinished_segment(reader: &Reader, last: u32) -> Result<bool, LogError> {
     }
 }
 
-fn check_header(
+pub(super) fn check_header(
     directory: &Path,
     kind: LogKind,
     reader: &Reader,
@@ -135,7 +135,7 @@ fn check_header(
 }
 
 /// Finds the end of the last segment; the second value is the length of an unfinished last group.
-fn find_tail(reader: &Reader, segment: u32) -> Result<(Tail, u64), LogError> {
+pub(super) fn find_tail(reader: &Reader, segment: u32) -> Result<(Tail, u64), LogError> {
     let (mut tail, length) = walk(reader, segment)?;
     let dropped = length - tail.length;
     if dropped > 0 {

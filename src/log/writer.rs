@@ -179,7 +179,9 @@ impl Writer {
     }
 }
 
-pub(super) fn segment_path(directory: &Path, number: u32) -> PathBuf {
+/// The file of a segment in the directory of its log.
+#[must_use]
+pub fn segment_path(directory: &Path, number: u32) -> PathBuf {
     directory.join(format!("{number:08}.seg"))
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::disk::Disk;
 
 /// Version of the layout; a newer one is refused.
-const FORMAT: &str = "2";
+pub const FORMAT: &str = "2";
 const KEY_BYTES: usize = 32;
 
 /// A data directory that this process alone writes.
@@ -110,6 +110,24 @@ impl DataDirectory {
         self.root.join("proof")
     }
 
+    /// Writes the name that the logs are signed under; `None`: a new one, at random.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError::Disk`].
+    pub fn write_origin(
+        &self,
+        on: &dyn Disk,
+        origin: Option<&str>,
+    ) -> Result<String, DirectoryError> {
+        let path = self.root.join("ORIGIN");
+        let origin = origin.map_or_else(random_origin, |origin| Ok(origin.to_owned()));
+        let origin = origin.map_err(disk(&path))?;
+        let text = format!("{origin}\n");
+        crate::disk::replace(on, &path, text.as_bytes()).map_err(disk(&path))?;
+        Ok(origin)
+    }
+
     /// The name that the logs are signed under: the one wanted, or else a random one; decided at
     /// the first start, and kept.
     pub(super) fn origin(
@@ -119,11 +137,7 @@ impl DataDirectory {
     ) -> Result<String, DirectoryError> {
         let path = self.root.join("ORIGIN");
         if !on.exists(&path) {
-            let origin = wanted.map_or_else(random_origin, |wanted| Ok(wanted.to_owned()));
-            let origin = origin.map_err(disk(&path))?;
-            let text = format!("{origin}\n");
-            crate::disk::replace(on, &path, text.as_bytes()).map_err(disk(&path))?;
-            return Ok(origin);
+            return self.write_origin(on, wanted);
         }
         let found = crate::disk::read(on, &path).map_err(disk(&path))?;
         let found = String::from_utf8_lossy(&found).trim_end().to_owned();
@@ -161,6 +175,25 @@ impl DataDirectory {
 /// [`DirectoryError::Missing`] when no server has been started there yet.
 pub fn read_local_issuer_secret(root: &Path) -> Result<[u8; KEY_BYTES], DirectoryError> {
     read_secret(root)
+}
+
+/// The name that the logs of a data directory are signed under, if it has one. The store may be in
+/// use.
+///
+/// # Errors
+///
+/// [`DirectoryError::Missing`], [`DirectoryError::Newer`], [`DirectoryError::Disk`].
+pub fn read_origin(root: &Path) -> Result<Option<String>, DirectoryError> {
+    if !root.join("FORMAT").is_file() || !root.join("log").is_dir() {
+        return Err(DirectoryError::Missing(root.to_owned()));
+    }
+    check_format(root)?;
+    let path = root.join("ORIGIN");
+    match std::fs::read_to_string(&path) {
+        Ok(found) => Ok(Some(found.trim_end().to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(disk(&path)(source)),
+    }
 }
 
 /// Creates the directory if it is not there; its name is then durable.

@@ -12,6 +12,7 @@
 mod accesses;
 mod chart;
 mod commit;
+mod copying;
 mod decode;
 mod directory;
 mod erase;
@@ -25,13 +26,15 @@ mod rebuild;
 mod replay;
 mod resource;
 mod search;
+mod stats;
 mod trail;
 mod verify;
 mod write;
 
 pub use accesses::{Access, AccessFilter};
 pub use chart::{At, Chart, ChartEvent, Difference, EventFilter};
-pub use directory::{DataDirectory, DirectoryError, read_local_issuer_secret};
+pub use copying::LogCopy;
+pub use directory::{DataDirectory, DirectoryError, FORMAT, read_local_issuer_secret, read_origin};
 pub use erase::{Done as ErasureDone, ERASURE, Erased, ErasureRequest, PurgeWindow};
 pub use error::StoreError;
 pub use fingerprint::fingerprint;
@@ -40,6 +43,7 @@ pub use proofs::{Evidence, ProofOptions};
 pub use rebuild::Rebuilt;
 pub use resource::{Resource, Version};
 pub use search::{Hits, SearchRequest};
+pub use stats::{Bytes, LastCheckpoint, LogPayloads, Payloads, Sample, Stats, stats};
 pub use trail::{Entry, Outcome};
 pub use verify::{Finding, MasterKeyFrom, Verdict, VerifyOptions, log_bytes, verify};
 pub use write::{

@@ -60,7 +60,7 @@ fn key_path(directory: &Path, number: u32) -> PathBuf {
     directory.join(format!("epoch-{number:08}.key"))
 }
 
-fn wraps_path(directory: &Path, number: u32) -> PathBuf {
+pub fn wraps_path(directory: &Path, number: u32) -> PathBuf {
     directory.join(format!("epoch-{number:08}.wraps"))
 }
 
@@ -114,6 +114,32 @@ pub fn read(
 /// Whether the wraps of an epoch were written.
 pub fn has_wraps(disk: &dyn Disk, directory: &Path, number: u32) -> bool {
     disk.exists(&wraps_path(directory, number))
+}
+
+/// The file with the wraps of an epoch as it is; `None` if there is none.
+pub fn read_wraps_file(
+    disk: &dyn Disk,
+    directory: &Path,
+    number: u32,
+) -> Result<Option<Vec<u8>>, VaultError> {
+    let path = wraps_path(directory, number);
+    if !disk.exists(&path) {
+        return Ok(None);
+    }
+    disk::read(disk, &path).map(Some).map_err(disk_error(&path))
+}
+
+/// Writes a file with wraps as it came, if it is one.
+pub fn write_wraps_file(
+    disk: &dyn Disk,
+    directory: &Path,
+    number: u32,
+    bytes: &[u8],
+) -> Result<(), VaultError> {
+    let path = wraps_path(directory, number);
+    parse_wraps(bytes, number)
+        .ok_or_else(|| damaged(&path, "the wrapped keys do not match their digest"))?;
+    disk::replace(disk, &path, bytes).map_err(disk_error(&path))
 }
 
 /// Overwrites and removes the key of an epoch, and its wraps.
@@ -172,7 +198,7 @@ impl Vault {
     }
 }
 
-fn parse_wraps(bytes: &[u8], number: u32) -> Option<Vec<(StreamAlias, Wrap)>> {
+pub fn parse_wraps(bytes: &[u8], number: u32) -> Option<Vec<(StreamAlias, Wrap)>> {
     let (body, stated) = bytes.split_at_checked(bytes.len().checked_sub(DIGEST)?)?;
     if digest::digest(&digest::SHA256, body).as_ref() != stated {
         return None;

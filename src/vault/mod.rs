@@ -17,8 +17,10 @@
 //! **Invariant:** backups never hold this folder; keys are never printed, and are overwritten in
 //! memory when they are dropped. Never: which patient, which event; who may.
 
+mod catalogue;
 mod epoch;
-
+mod escrow;
+mod jwe;
 mod master;
 mod sealed;
 mod signing;
@@ -26,6 +28,9 @@ mod signing;
 mod tests;
 mod wrap;
 
+pub use catalogue::Catalogue;
+pub use escrow::{Escrowed, import, refuse_existing};
+pub use jwe::{Recipient, RecipientKey};
 pub use master::{MasterKey, MasterKeySource};
 pub use wrap::Wrap;
 
@@ -76,6 +81,9 @@ pub enum VaultError {
     /// The master key cannot be had.
     #[error("the master key: {0}")]
     Master(String),
+    /// Keys that are kept elsewhere, or the key for them.
+    #[error("{0}")]
+    Escrow(String),
     /// The operating system has no randomness, or the cryptographic library refused.
     #[error("the cryptographic library refused")]
     Cryptography,

@@ -1,12 +1,12 @@
 //! The seed of the key that signs checkpoints and certificates, sealed under the master key.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::sealed::fill_random;
-use super::{Vault, VaultError, damaged, disk_error};
-use crate::disk;
+use super::{MasterKey, Vault, VaultError, damaged, disk_error};
+use crate::disk::{self, Disk};
 use crate::seal::KEY_BYTES;
 
 const LABEL: &[u8] = b"chartlog signing seed v1\0";
@@ -22,7 +22,7 @@ impl Vault {
         if !self.disk.exists(&path) {
             let mut seed = Zeroizing::new([0; KEY_BYTES]);
             fill_random(&mut *seed)?;
-            self.write_signing_seed(&seed)?;
+            write(&*self.disk, &self.directory, &self.master, &seed)?;
             return Ok(seed);
         }
         let sealed = disk::read(&*self.disk, &path).map_err(disk_error(&path))?;
@@ -31,13 +31,28 @@ impl Vault {
         seed.ok_or_else(|| damaged(&path, "it does not open with this master key"))
     }
 
-    pub(super) fn write_signing_seed(&self, seed: &[u8; KEY_BYTES]) -> Result<(), VaultError> {
-        let path = self.signing_path();
-        let sealed = self.master.key()?.seal(LABEL, seed)?;
-        disk::replace(&*self.disk, &path, &sealed).map_err(disk_error(&path))
+    /// Whether there is a seed already.
+    pub(super) fn has_signing_seed(&self) -> bool {
+        self.disk.exists(&self.signing_path())
     }
 
     fn signing_path(&self) -> PathBuf {
-        self.directory.join("signing.key")
+        path(&self.directory)
     }
+}
+
+/// Writes a seed into the folder of a vault.
+pub fn write(
+    disk: &dyn Disk,
+    directory: &Path,
+    master: &MasterKey,
+    seed: &[u8; KEY_BYTES],
+) -> Result<(), VaultError> {
+    let path = path(directory);
+    let sealed = master.key()?.seal(LABEL, seed)?;
+    disk::replace(disk, &path, &sealed).map_err(disk_error(&path))
+}
+
+fn path(directory: &Path) -> PathBuf {
+    directory.join("signing.key")
 }

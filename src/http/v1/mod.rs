@@ -4,6 +4,7 @@
 //! errors are problem details (RFC 9457).
 
 mod accesses;
+mod backup;
 mod chart;
 mod difference;
 mod erasure;
@@ -36,6 +37,8 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<accesses::__path_of_all, _, _>(accesses::of_all);
     routes.gated::<evidence::__path_of_chart, _, _>(evidence::of_chart);
     routes.gated::<evidence::__path_of_accesses, _, _>(evidence::of_accesses);
+    routes.gated::<backup::__path_list, _, _>(backup::list);
+    routes.gated::<backup::__path_stretch, _, _>(backup::stretch);
     routes.public::<log::__path_checkpoint, _, _>(log::checkpoint);
     routes.public::<log::__path_key, _, _>(log::key);
     routes.public::<log::__path_inclusion, _, _>(log::inclusion);

@@ -1,0 +1,228 @@
+//! The arguments of the commands that look after a store.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{FileArguments, Secret};
+use crate::backup::Until;
+use crate::cli::Failure;
+use crate::clock::Instant;
+use crate::config::{Overrides, option_help};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed: what is wrong, and where, is on stderr
+  2  the command line or the configuration is wrong; nothing was done";
+
+const BACKUP_HELP: &str = "\
+The backup is a directory laid out like a data directory, with both logs and no keys: keep those
+with `chartlog vault export`. A second backup into the same directory fetches only what is new. A
+backup that is interrupted leaves the one before it as it was; the same command takes it up again.
+
+With --server, the token needs a scope that names Backup, such as system/Backup.r; * is not enough.
+
+Exit codes:
+  0  done
+  1  failed; a backup that was there is as it was
+  2  the command line is wrong; nothing was done";
+
+const RESTORE_HELP: &str = "\
+Everything is checked on the way: each group, the order, the times, and that the log has the root
+that was signed. Views and tiles come back at the first start. The keys come from
+`chartlog vault import`, before or after.
+
+With --to, the later commits and access entries are left out. That is another history than the one
+that was signed: the logs get a new name, and the old checkpoint is left out.
+
+Exit codes:
+  0  done
+  1  failed; the directory holds no log
+  2  the command line or the configuration is wrong; nothing was done";
+
+const EXPORT_HELP: &str = "\
+A pair of keys for the escrow, of which only the public one need be near the server:
+
+  openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:4096 -out escrow.pem
+  openssl pkey -in escrow.pem -pubout -out escrow-public.pem
+
+The file is a JWE (RFC 7516, RSA-OAEP-256, A256GCM), which other programs can open too. Make a new
+one after each erasure, and destroy the older ones: with one of those and an older backup, the
+erased chart could be read.
+
+Exit codes:
+  0  done
+  1  failed: what is wrong, and where, is on stderr
+  2  the command line or the configuration is wrong; nothing was done";
+
+/// Arguments of `chartlog backup`.
+#[derive(Debug, Args)]
+#[command(after_help = BACKUP_HELP)]
+pub struct BackupArguments {
+    /// Directory of the backup: an empty one, or one with an earlier backup of the same store
+    #[arg(value_name = "DEST")]
+    pub destination: PathBuf,
+    /// Copy from this data directory, whether a server has it open or not
+    #[arg(long, value_name = "DIR", help_heading = "Where from (one of)")]
+    data: Option<PathBuf>,
+    /// Copy from a running server
+    #[arg(long, value_name = "URL", help_heading = "Where from (one of)")]
+    server: Option<String>,
+    /// Token for the server; better given as CHARTLOG_TOKEN, which other users cannot see
+    #[arg(
+        long,
+        env = "CHARTLOG_TOKEN",
+        hide_env = true,
+        hide_env_values = true,
+        help_heading = "Where from (one of)"
+    )]
+    token: Option<Secret>,
+}
+
+/// Where a backup is taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackupFrom {
+    /// A data directory.
+    Directory(PathBuf),
+    /// A running server.
+    Server {
+        /// Its address.
+        url: String,
+        /// The bearer token to send.
+        token: Secret,
+    },
+}
+
+impl BackupArguments {
+    /// Where to take the backup from.
+    ///
+    /// # Errors
+    ///
+    /// When not exactly one of `--data` and `--server` is given, or a server without a token.
+    pub fn from(&self) -> Result<BackupFrom, Failure> {
+        let token = self.token.clone().filter(|token| !token.expose().is_empty());
+        match (&self.data, &self.server, token) {
+            (Some(data), None, _) => Ok(BackupFrom::Directory(data.clone())),
+            (None, Some(url), Some(token)) => Ok(BackupFrom::Server { url: url.clone(), token }),
+            (None, Some(url), None) => Err(Failure::usage(format!(
+                "{url} wants to know who takes a backup: give a token in CHARTLOG_TOKEN or with \
+                 --token, with the scope system/Backup.r"
+            ))),
+            _ => Err(Failure::usage(
+                "a backup comes from one place: give either --data DIR or --server URL",
+            )),
+        }
+    }
+}
+
+/// Arguments of `chartlog restore`.
+#[derive(Debug, Args)]
+#[command(after_help = RESTORE_HELP)]
+pub struct RestoreArguments {
+    /// Directory of the backup
+    #[arg(value_name = "SRC")]
+    pub source: PathBuf,
+    /// Leave out what came later: a time such as 2026-02-28T12:00:00Z, or the position of the last
+    /// event to keep; no commit is kept in part
+    #[arg(long, value_name = "TIME|POSITION", value_parser = until)]
+    pub to: Option<Until>,
+    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
+    data: Option<String>,
+    #[command(flatten)]
+    file: FileArguments,
+}
+
+fn until(text: &str) -> Result<Until, &'static str> {
+    if let Ok(position) = text.parse() {
+        return Ok(Until::Position(position));
+    }
+    let moment = Instant::parse(text).map(Until::Moment);
+    moment.ok_or("write a position such as 4711, or a time such as 2026-02-28T12:00:00Z")
+}
+
+/// What to do with the keys of a store.
+#[derive(Debug, Subcommand)]
+pub enum VaultCommand {
+    /// Write all keys to a file that only the owner of a private key can open
+    Export(ExportArguments),
+    /// Bring exported keys into a data directory that has none
+    Import(VaultImportArguments),
+}
+
+/// Arguments of `chartlog vault export`.
+#[derive(Debug, Args)]
+#[command(after_help = EXPORT_HELP)]
+pub struct ExportArguments {
+    /// RSA public key of whoever keeps the keys: 2048 bits or more, PEM
+    #[arg(long, value_name = "PUBLIC.pem")]
+    pub recipient: PathBuf,
+    /// File to write; one that exists is not replaced
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
+    data: Option<String>,
+    #[command(flatten)]
+    file: FileArguments,
+}
+
+/// Arguments of `chartlog vault import`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct VaultImportArguments {
+    /// File that `chartlog vault export` wrote
+    #[arg(value_name = "FILE")]
+    pub input: PathBuf,
+    /// RSA private key that belongs to the recipient's public key: PKCS#8, PEM, not encrypted
+    #[arg(long, value_name = "KEY.pem")]
+    pub private_key: PathBuf,
+    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
+    data: Option<String>,
+    #[command(flatten)]
+    file: FileArguments,
+}
+
+/// Arguments of `chartlog stats`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct StatsArguments {
+    /// Write JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
+    data: Option<String>,
+    #[command(flatten)]
+    file: FileArguments,
+}
+
+impl RestoreArguments {
+    /// What these arguments say about the configuration.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        self.file.overrides([("store.data", "--data", &self.data)])
+    }
+}
+
+impl ExportArguments {
+    /// What these arguments say about the configuration.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        self.file.overrides([("store.data", "--data", &self.data)])
+    }
+}
+
+impl VaultImportArguments {
+    /// What these arguments say about the configuration.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        self.file.overrides([("store.data", "--data", &self.data)])
+    }
+}
+
+impl StatsArguments {
+    /// What these arguments say about the configuration.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        self.file.overrides([("store.data", "--data", &self.data)])
+    }
+}

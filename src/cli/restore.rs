@@ -1,0 +1,59 @@
+//! `chartlog restore`: a data directory from a backup.
+
+use super::import::grouped;
+use super::{Failure, RestoreArguments, progress};
+use crate::backup::{Restored, restore};
+use crate::config::Config;
+use crate::disk::RealDisk;
+
+/// Restores, and prints what was done and what is to be done next.
+///
+/// # Errors
+///
+/// [`Failure`]: something is there already, or the backup is not whole.
+pub fn run(config: &Config, arguments: &RestoreArguments) -> Result<(), Failure> {
+    let data = &config.store.data;
+    let bar = progress::bytes();
+    let restored = restore(&RealDisk, &arguments.source, data, arguments.to, &|done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    print!("{}", summary(&restored.map_err(Failure::failed)?));
+    if !has_keys(&data.join("vault")) {
+        println!(
+            "It cannot be opened without its keys. Next: chartlog vault import FILE --data {} \
+             --private-key KEY.pem",
+            data.display()
+        );
+    }
+    Ok(())
+}
+
+fn has_keys(vault: &std::path::Path) -> bool {
+    let names = vault.read_dir().into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.into_iter().any(|name| name.to_string_lossy().starts_with("epoch-"))
+}
+
+fn summary(restored: &Restored) -> String {
+    let (events, accesses) = (grouped(restored.events), grouped(restored.accesses));
+    let mut text = format!("{events} events and {accesses} access entries restored\n");
+    match (&restored.new_origin, restored.signed) {
+        (Some(origin), _) => {
+            text.push_str(&format!(
+                "{} later events and {} later access entries were left out. This is another history: \
+                 its logs are called {origin} from now on, and checkpoints of the one before do not \
+                 hold for it\n",
+                grouped(restored.events_left_out),
+                grouped(restored.accesses_left_out)
+            ));
+        }
+        (None, (0, 0)) => {}
+        (None, (events, accesses)) => text.push_str(&format!(
+            "The checkpoints hold for the first {} events and {} access entries\n",
+            grouped(events),
+            grouped(accesses)
+        )),
+    }
+    text
+}
