@@ -69,7 +69,7 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    open_charts(&runtime, &root, &patients);
+    open_charts(&runtime, &store::open(&root), &patients);
     let others = Arc::new(others);
     println!("clients  per group  bytes each  chartlog/s      file/s  ratio   (medians)");
     for clients in CLIENTS {
@@ -98,14 +98,42 @@ fn main() {
             of(|round| round.store / round.file),
         );
     }
+    let bare = directory.path().join("bare");
+    open_charts(&runtime, &store::open_as(&bare, false), &patients);
+    compare(&runtime, &root, &bare, &others);
+}
+
+/// What sealing and proofs cost: the same appends with and without them, taking turns.
+fn compare(
+    runtime: &tokio::runtime::Runtime,
+    ledger: &Path,
+    bare: &Path,
+    samples: &Arc<Vec<clinic::Sample>>,
+) {
+    let clients = CLIENTS[CLIENTS.len() - 1];
+    let mut rounds = Vec::new();
+    for _ in 0..harness::rounds() {
+        let run = |root: &Path, is_ledger| {
+            let store = store::open_as(root, is_ledger);
+            let (appends, took) = runtime.block_on(append(&store, clients, samples));
+            per_second(appends, took)
+        };
+        rounds.push((run(ledger, true), run(bare, false)));
+    }
+    let of = |figure: fn(&(f64, f64)) -> f64| median(rounds.iter().map(figure).collect());
+    println!(
+        "\n{clients} clients: {}/s sealed and proven, {}/s in the clear and unproven, ratio {:.2}",
+        shown(of(|round| round.0)),
+        shown(of(|round| round.1)),
+        of(|round| round.0 / round.1),
+    );
 }
 
 /// Puts the patients, so that no append has to open a chart.
-fn open_charts(runtime: &tokio::runtime::Runtime, root: &Path, patients: &[clinic::Sample]) {
+fn open_charts(runtime: &tokio::runtime::Runtime, store: &Arc<Store>, patients: &[clinic::Sample]) {
     use chartlog::fhir::ResourceKey;
     use chartlog::json::Document;
     use chartlog::store::{Action, Change, Target, Write};
-    let store = store::open(root);
     let caller = store::caller();
     for patient in patients {
         let document = Arc::new(Document::parse(patient.json.as_slice()).expect("JSON"));

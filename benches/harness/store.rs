@@ -17,14 +17,19 @@ use chartlog::view;
 
 /// Opens the store in a directory, or creates it there.
 pub fn open(root: &Path) -> Arc<Store> {
+    open_as(root, true)
+}
+
+/// The same, sealed and proven or neither.
+pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Store> {
     let config = Config::default().store;
     let options = Options {
         disk: RealDisk::handle(),
         master_key: MasterKeySource::File(root.join("master.key")),
         variable: |_| None,
-        seals: true,
+        seals: is_ledger,
         purge: PurgeWindow::AtOnce,
-        proves: true,
+        proves: is_ledger,
         proof: ProofOptions::default(),
         segment_bytes_max: config.segment_bytes_max,
         queue_commands_max: config.queue_commands_max,

@@ -191,9 +191,7 @@ impl Store {
             rebuilding: Mutex::default(),
             directory,
         });
-        if store.keys.vault().is_between_epochs() {
-            store.complete_epoch()?;
-        }
+        store.resume_erasure()?;
         store.complete_certificates()?;
         erase::start(&store, options.purge, woken)?;
         Ok(store)

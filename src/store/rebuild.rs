@@ -53,6 +53,7 @@ impl Store {
             replay_access(new, &self.keys, &self.access_reader, end)?;
         }
         tracing::debug!(took = ?started.elapsed(), "the new generation of views is filled");
+        new.rewrap(&[], self.keys.vault().epoch()?)?;
         building.settle()?;
         tracing::debug!(took = ?started.elapsed(), "it is settled");
         building.serve(|new, old| -> Result<(), StoreError> {

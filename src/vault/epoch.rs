@@ -18,6 +18,8 @@ use crate::disk::{self, Disk};
 use crate::log::{StreamAlias, WRAP_BYTES};
 use crate::seal::KEY_BYTES;
 
+/// Extension of a key that is being destroyed.
+const CONDEMNED: &str = "destroyed";
 const MAGIC: &[u8; 8] = b"CLWRAPS1";
 const RECORD: usize = 8 + WRAP_BYTES;
 const DIGEST: usize = 32;
@@ -142,19 +144,37 @@ pub fn write_wraps_file(
     disk::replace(disk, &path, bytes).map_err(disk_error(&path))
 }
 
-/// Overwrites and removes the key of an epoch, and its wraps.
+/// Overwrites and removes the key of an epoch, and its wraps. The key loses its name first, so that
+/// no interruption leaves half of one under it.
 pub fn destroy(disk: &dyn Disk, directory: &Path, number: u32) -> Result<(), VaultError> {
-    for path in [key_path(directory, number), wraps_path(directory, number)] {
-        if disk.exists(&path) {
-            let overwrite = || {
-                let file = disk.open(&path)?;
-                let length = usize::try_from(file.length()?).unwrap_or_default();
-                file.write_all_at(&vec![0; length], 0)?;
-                file.sync_data()?;
-                disk.remove(&path)
-            };
-            overwrite().map_err(disk_error(&path))?;
-        }
+    let (key, wraps) = (key_path(directory, number), wraps_path(directory, number));
+    let condemned = key.with_extension(CONDEMNED);
+    disk.rename(&key, &condemned).map_err(disk_error(&key))?;
+    disk.sync_directory(directory).map_err(disk_error(directory))?;
+    if disk.exists(&wraps) {
+        disk.remove(&wraps).map_err(disk_error(&wraps))?;
+    }
+    destroy_condemned(disk, directory)
+}
+
+/// Destroys the keys that have lost their names.
+pub fn destroy_condemned(disk: &dyn Disk, directory: &Path) -> Result<(), VaultError> {
+    let names = disk.list(directory).map_err(disk_error(directory))?;
+    let paths = names.iter().map(|name| directory.join(name));
+    let is_condemned = |path: &PathBuf| path.extension().is_some_and(|end| end == CONDEMNED);
+    let condemned: Vec<PathBuf> = paths.filter(is_condemned).collect();
+    if condemned.is_empty() {
+        return Ok(());
+    }
+    for path in condemned {
+        let overwrite = || {
+            let file = disk.open(&path)?;
+            let length = usize::try_from(file.length()?).unwrap_or_default();
+            file.write_all_at(&vec![0; length], 0)?;
+            file.sync_data()?;
+            disk.remove(&path)
+        };
+        overwrite().map_err(disk_error(&path))?;
     }
     disk.sync_directory(directory).map_err(disk_error(directory))
 }

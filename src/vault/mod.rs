@@ -222,18 +222,17 @@ impl Vault {
         Ok(number)
     }
 
-    /// Completes the current epoch: wraps the data keys of all `survivors` again, makes that
-    /// durable, and destroys the older epoch keys. What is not among them cannot be read any more.
+    /// Wraps the data keys of all `survivors` under the key of the current epoch, and makes that
+    /// durable. Returns the new wraps.
     ///
     /// # Errors
     ///
-    /// [`VaultError`]; nothing is destroyed unless all survivors are safe.
-    pub fn complete_epoch(
+    /// [`VaultError`].
+    pub fn rewrap(
         &self,
         survivors: impl IntoIterator<Item = (StreamAlias, Wrap)>,
     ) -> Result<Vec<(StreamAlias, Wrap)>, VaultError> {
-        let (current, _) =
-            self.epochs.load().current().map(|(number, key)| (number, Arc::clone(key)))?;
+        let current = self.epoch()?;
         let mut wraps = Vec::new();
         for (alias, wrap) in survivors {
             if wrap.epoch() == current {
@@ -244,16 +243,37 @@ impl Vault {
             }
         }
         self.write_wraps(current, &wraps)?;
-        let mut epochs = Epochs::clone(&self.epochs.load());
-        epochs.0.retain(|number, _| *number == current);
-        self.epochs.store(Arc::new(epochs));
-        self.opened.clear();
+        Ok(wraps)
+    }
+
+    /// Destroys the keys of all epochs but the current one. What was not wrapped again cannot be
+    /// read any more.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError`]; it is still between epochs then.
+    pub fn destroy_older_epochs(&self) -> Result<(), VaultError> {
+        let current = self.epoch()?;
         for number in epoch::numbers(&*self.disk, &self.directory)? {
             if number < current {
                 epoch::destroy(&*self.disk, &self.directory, number)?;
             }
         }
-        Ok(wraps)
+        self.destroy_condemned()?;
+        let mut epochs = Epochs::clone(&self.epochs.load());
+        epochs.0.retain(|number, _| *number == current);
+        self.epochs.store(Arc::new(epochs));
+        self.opened.clear();
+        Ok(())
+    }
+
+    /// Destroys what an interruption left of keys that were being destroyed.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError`].
+    pub fn destroy_condemned(&self) -> Result<(), VaultError> {
+        epoch::destroy_condemned(&*self.disk, &self.directory)
     }
 
     fn begin(&self, number: u32) -> Result<(), VaultError> {

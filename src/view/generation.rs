@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use fjall::{Database, Keyspace, PersistMode, Readable};
 
 use super::keyspaces::Spaces;
-use super::records::{ErasedChart, decode};
+use super::records::{ErasedChart, decode, encode};
 use super::terms::TermLedger;
 use super::{Options, View, ViewError, keys};
 use crate::log::StreamAlias;
@@ -79,13 +79,14 @@ impl Generation {
         self.hidden.load().iter().copied().collect()
     }
 
-    /// Writes down data keys that were wrapped again.
+    /// Writes down data keys that were wrapped again when an epoch began.
     ///
     /// # Errors
     ///
     /// [`ViewError::Store`].
-    pub fn rewrap(&self, wraps: &[(StreamAlias, Wrap)]) -> Result<(), ViewError> {
+    pub fn rewrap(&self, wraps: &[(StreamAlias, Wrap)], epoch: u32) -> Result<(), ViewError> {
         let mut batch = self.database.batch();
+        batch.insert(&self.spaces.state, "epoch", encode(&epoch)?);
         for (alias, wrap) in wraps.iter().filter(|(alias, _)| alias.is_of_chart()) {
             batch.insert(&self.spaces.keys, alias.0.to_be_bytes(), wrap.bytes().as_slice());
         }

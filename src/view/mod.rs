@@ -6,7 +6,7 @@
 //!
 //! | keyspace | key | value |
 //! |---|---|---|
-//! | `state` | name | applied position of `events` and `access` |
+//! | `state` | name | applied position of `events` and `access`; the vault's `epoch` |
 //! | `charts` | patient id | [`ChartRecord`] |
 //! | `aliases` | stream alias | patient id |
 //! | `keys` | stream alias | [`Wrap`](crate::vault::Wrap) of the chart's data key |

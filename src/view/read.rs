@@ -63,6 +63,15 @@ impl View {
         Ok(self.record(&self.spaces().state, "state", "access")?.unwrap_or_default())
     }
 
+    /// The epoch under which the data keys here were wrapped; later ones are in the vault.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn epoch(&self) -> Result<u32, ViewError> {
+        Ok(self.record(&self.spaces().state, "state", "epoch")?.unwrap_or_default())
+    }
+
     /// The chart of a patient.
     ///
     /// # Errors

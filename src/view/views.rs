@@ -110,14 +110,14 @@ impl Views {
         self.serving().apply_access(&[group])
     }
 
-    /// Writes down data keys that were wrapped again.
+    /// Writes down data keys that were wrapped again when an epoch began.
     ///
     /// # Errors
     ///
     /// [`ViewError::Store`].
-    pub fn rewrap(&self, wraps: &[(StreamAlias, Wrap)]) -> Result<(), ViewError> {
+    pub fn rewrap(&self, wraps: &[(StreamAlias, Wrap)], epoch: u32) -> Result<(), ViewError> {
         let _applying = self.shared.applying.read().unwrap_or_else(PoisonError::into_inner);
-        self.serving().rewrap(wraps)
+        self.serving().rewrap(wraps, epoch)
     }
 
     /// Begins the next generation, empty, beside the one that is served. Only one at a time.

@@ -124,6 +124,8 @@ impl Store {
             match self.commit_blocking(event, expectations) {
                 Ok(committed) => {
                     grant.committed();
+                    // Whatever fails from here on is taken up again by the purger.
+                    self.purger.wake();
                     self.complete_epoch()?;
                     return Ok(erased(&erasure, Some(self.certify(&erasure, committed)?)));
                 }
@@ -163,7 +165,7 @@ impl Store {
     }
 
     /// Wraps all keys that are still needed again, and destroys the older epoch keys.
-    pub(super) fn complete_epoch(&self) -> Result<(), StoreError> {
+    fn complete_epoch(&self) -> Result<(), StoreError> {
         let vault = self.keys.vault();
         // The views hold every chart that was opened under an older epoch: the event that ends
         // the epoch is behind them in the log.
@@ -173,8 +175,22 @@ impl Store {
         for wrap in view.wraps() {
             survivors.push(wrap?);
         }
-        let wraps = vault.complete_epoch(survivors)?;
-        Ok(self.views.rewrap(&wraps)?)
+        self.views.rewrap(&vault.rewrap(survivors)?, vault.epoch()?)?;
+        Ok(vault.destroy_older_epochs()?)
+    }
+
+    /// Finishes what an erasure left undone that was interrupted, or met a failing disk.
+    pub(super) fn resume_erasure(&self) -> Result<(), StoreError> {
+        let Ok(_only) = self.rebuilding.try_lock() else { return Err(StoreError::Busy) };
+        let vault = self.keys.vault();
+        if vault.is_between_epochs() {
+            self.complete_epoch()?;
+            self.complete_certificates()?;
+        } else if self.views.view().epoch()? != vault.epoch()? {
+            // The views are not synced: they may have lost what was wrapped again.
+            self.views.rewrap(&vault.wraps()?, vault.epoch()?)?;
+        }
+        Ok(vault.destroy_condemned()?)
     }
 
     /// What to answer for something of a resource that the views do not have: that it was erased,

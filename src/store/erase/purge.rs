@@ -124,10 +124,12 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As [`Store::rebuild`].
+    /// As [`Store::rebuild`]; the vault's, when an erasure that failed half-way still cannot be
+    /// finished.
     pub fn purge(&self) -> Result<usize, StoreError> {
+        self.resume_erasure()?;
         let hidden = self.views.serving().hidden();
-        if hidden.is_empty() || self.keys.vault().is_between_epochs() {
+        if hidden.is_empty() {
             return Ok(0);
         }
         self.rebuild(|_, _| {})?;
