@@ -286,3 +286,28 @@ fn a_directory_that_holds_anything_is_refused() {
     let said = place.fail("restore kept --data newer", 1);
     assert!(said.contains("backup format 2; this program reads format 1"), "{said}");
 }
+
+#[test]
+fn a_data_directory_of_a_newer_program_is_left_alone() {
+    let place = Place::new();
+    let server = Server::start(&place, "data");
+    server.put(&patient("p", "Quist"));
+    place.rsa("escrow", 2048);
+    let export = "vault export --data data --recipient escrow-public.pem --output keys.jwe";
+    let in_use = "in use by another chartlog process";
+    assert!(place.fail("rebuild --data data", 1).contains(in_use));
+    server.stop();
+    std::fs::write(place.path("data/FORMAT"), "3\n").unwrap();
+    let before = place.files("data");
+    for line in [
+        "serve --listen 127.0.0.1:0 --data data",
+        "rebuild --data data",
+        "stats --data data",
+        "backup kept --data data",
+        export,
+    ] {
+        let said = place.fail(line, 1);
+        assert!(said.contains("data has data format 3; this program reads format 2"), "{said}");
+    }
+    assert_eq!(place.files("data"), before);
+}
