@@ -49,6 +49,7 @@ impl Operation {
             .replace("{version}", "1")
             .replace("{chart}", erased_chart())
             .replace("{log}", "events")
+            .replace("{segment}", "0")
             .replace("{level}", "0")
             .replace("{index}", "000.p/1");
         assert!(!target.contains('{'), "teach the walk what stands for {target}");
@@ -59,6 +60,7 @@ impl Operation {
     fn query(&self) -> &'static str {
         match self.id.as_str() {
             "diffChart" => "?from=0",
+            "readBackup" => "?to=32",
             "logInclusion" => "?position=0&size=1",
             "logConsistency" => "?from=0&to=1",
             _ => "",
@@ -304,6 +306,7 @@ fn methods_that_are_not_documented_do_not_exist() {
             .replace("{version}", "1")
             .replace("{chart}", erased_chart())
             .replace("{log}", "events")
+            .replace("{segment}", "0")
             .replace("{level}", "0")
             .replace("{index}", "000.p/1");
         for method in METHODS {

@@ -108,6 +108,11 @@ impl Store {
         if request.dry_run {
             return Ok(erased(&self.survey(&self.views.view(), grant, request)?, None));
         }
+        let view = self.views.view();
+        if view.chart(&request.patient)?.is_none() {
+            return Err(self.absent_chart(&view, None, &request.patient));
+        }
+        drop(view);
         let Ok(_only) = self.rebuilding.try_lock() else { return Err(StoreError::Busy) };
         for _ in 0..ATTEMPTS_MAX {
             let view = self.views.view();

@@ -1,0 +1,16 @@
+//! Looking after a store: backup, restore, escrow of the keys and figures, with the real program,
+//! a real server beside it, and real files.
+
+// Tests stop at the first surprise, and wait for other processes with a deadline.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods
+)]
+
+mod backups;
+mod escrow;
+mod figures;
+mod restores;
+mod support;
