@@ -8,7 +8,7 @@ use super::serve::store_options;
 use crate::auth::{Caller, Grant, Scopes};
 use crate::chart::Actor;
 use crate::config::Config;
-use crate::store::{DataDirectory, DirectoryError, ErasureRequest, PurgeWindow, Store};
+use crate::store::{self, DataDirectory, DirectoryError, ErasureRequest, PurgeWindow, Store};
 
 /// Who the event says it was.
 const OPERATOR: &str = "operator";
@@ -26,11 +26,8 @@ pub fn run(config: &Config, arguments: &EraseArguments) -> Result<(), Failure> {
     }
     let patient = arguments.patient.parse().map_err(Failure::usage)?;
     let directory = DataDirectory::open(data).map_err(Failure::failed)?;
-    let mut options = store_options(config, None)?;
-    if !arguments.purge_now {
-        // This process ends at once: the next server purges in its window.
-        options.purge = PurgeWindow::Never;
-    }
+    // Purging is this command's own affair, or the next server's.
+    let options = store::Options { purge: PurgeWindow::Never, ..store_options(config, None)? };
     let store = Store::open(directory, &options).map_err(Failure::failed)?;
     let request = ErasureRequest {
         patient,

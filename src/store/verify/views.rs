@@ -38,6 +38,7 @@ impl Store {
         let (events, accesses) = (view.applied_events()?, view.applied_access()?);
         replay_events(anew, &self.keys, events, &|done| progress(done, events))?;
         replay_access(anew, &self.keys, &self.access_reader, accesses)?;
+        anew.rewrap(&[], self.keys.vault().epoch()?)?;
         Ok(match serving.compare(anew)? {
             Comparison::Same { records } => Finding::holds(
                 "views",
