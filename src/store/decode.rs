@@ -1,6 +1,6 @@
 //! From frames of the event log to facts, on several threads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZero;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -119,12 +119,14 @@ pub struct Opener<'a> {
     /// Wrapped data keys that the generation may not hold yet: those that were wrapped again when
     /// the epoch began, and those in the frames that were read.
     wraps: RwLock<HashMap<StreamAlias, Wrap>>,
+    /// Charts of which something could not be opened.
+    closed: Mutex<BTreeSet<StreamAlias>>,
 }
 
 impl<'a> Opener<'a> {
     pub fn new(keys: &'a Keys, generation: &'a Arc<Generation>) -> Result<Self, StoreError> {
         let wraps = keys.vault().wraps()?.into_iter().collect();
-        Ok(Self { keys, generation, wraps: RwLock::new(wraps) })
+        Ok(Self { keys, generation, wraps: RwLock::new(wraps), closed: Mutex::default() })
     }
 
     /// Keeps the wrapped keys in a group, before any of its events is opened.
@@ -160,6 +162,25 @@ impl<'a> Opener<'a> {
         }
     }
 
+    /// Warns of charts that cannot be opened and that the log does not call erased.
+    pub fn warn_of_missing_keys(&self) -> Result<(), StoreError> {
+        let mut missing =
+            std::mem::take(&mut *self.closed.lock().unwrap_or_else(PoisonError::into_inner));
+        for erased in self.generation.view().erased() {
+            missing.remove(&erased?.0);
+        }
+        if !missing.is_empty() {
+            let some: Vec<String> = missing.iter().take(10).map(ToString::to_string).collect();
+            tracing::warn!(
+                charts = missing.len(),
+                some = some.join(" "),
+                "the keys of charts are missing: they were erased after this log was copied, or the vault \
+                 is older than the log"
+            );
+        }
+        Ok(())
+    }
+
     fn group(&self, group: Group) -> Result<FactGroup, StoreError> {
         let facts = group.frames.into_iter().map(|(frame, location)| {
             Ok(self
@@ -177,7 +198,10 @@ impl<'a> Opener<'a> {
     /// when its chart was erased.
     pub fn fact(&self, frame: Frame, location: Location) -> Result<Option<Fact>, StoreError> {
         let alias = frame.alias;
-        let Some(key) = self.key(alias)? else { return Ok(None) };
+        let Some(key) = self.key(alias)? else {
+            self.closed.lock().unwrap_or_else(PoisonError::into_inner).insert(alias);
+            return Ok(None);
+        };
         let is_first = frame.content.wrap().is_some();
         let stream_version = u64::from(frame.version);
         let payload = self.keys.unseal(&key, frame, location)?;

@@ -66,7 +66,8 @@ pub fn replay_events(
         }
         Ok(())
     })?;
-    flush(&mut groups, &mut batch)
+    flush(&mut groups, &mut batch)?;
+    opener.warn_of_missing_keys()
 }
 
 fn is_erasure(event: &Event) -> bool {
