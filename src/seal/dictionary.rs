@@ -12,7 +12,7 @@ use zstd::zstd_safe::{CCtx, CDict, CParameter, DCtx, DDict, get_frame_content_si
 use super::SealError;
 use super::pack::Packed;
 
-const LEVEL: i32 = 3;
+const LEVEL: i32 = 1;
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Room for the cipher's tag, which is appended.
 const TAG_BYTES: usize = 16;
