@@ -139,6 +139,48 @@ fn what_was_changed_in_a_vault_is_found_and_named() {
 }
 
 #[test]
+fn a_master_key_comes_from_a_file_a_variable_or_a_command() {
+    use super::MasterKeySource::{Command, Environment, File};
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("deep").join("master.key");
+    let load = |source: &super::MasterKeySource, create| {
+        let text = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+        let variable = |name: &str| (name == "KEY").then(|| format!("{text}\n"));
+        MasterKey::load(&RealDisk, source, variable, create)
+    };
+    let opens = |key: &MasterKey, other: &MasterKey| {
+        let sealed = key.key().unwrap().seal(b"label", b"secret").unwrap();
+        other.key().unwrap().open(b"label", &sealed).is_some()
+    };
+    let fixed = MasterKey::new(MASTER);
+    let (variable, is_made) = load(&Environment("KEY".to_owned()), false).unwrap();
+    assert!(!is_made && opens(&variable, &fixed));
+    let printed = format!("echo {}", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=");
+    assert!(opens(&load(&Command(printed), false).unwrap().0, &fixed));
+    let file = File(path.clone());
+    assert!(load(&file, false).unwrap_err().to_string().contains("there is no file"));
+    let (made, is_made) = load(&file, true).unwrap();
+    assert!(is_made && !opens(&made, &fixed));
+    let (read, is_made) = load(&file, true).unwrap();
+    assert!(!is_made && opens(&made, &read));
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    for wrong in [
+        Environment("OTHER".to_owned()),
+        Command("exit 3".to_owned()),
+        Command("echo short".to_owned()),
+    ] {
+        let error = load(&wrong, true).unwrap_err().to_string();
+        assert!(error.starts_with("the master key: ") && !error.contains("BwcH"), "{error}");
+    }
+    assert_eq!("file:/k".parse(), Ok(File("/k".into())));
+    assert_eq!("command:a:b".parse(), Ok(Command("a:b".to_owned())));
+    for wrong in ["", "file:", "env", "key:BwcH"] {
+        assert!(wrong.parse::<super::MasterKeySource>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
 #[ignore = "writes the golden file anew: only for a new format"]
 fn write_vectors() {
     let directory = tempfile::tempdir().unwrap();

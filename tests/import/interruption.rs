@@ -27,7 +27,7 @@ fn a_killed_import_is_taken_up_again_to_the_same_end() {
 
     let place = Place::new();
     clinic(&place);
-    for log_bytes in [40_000, 400_000] {
+    for log_bytes in [20_000, 90_000] {
         let mut command = place.command("in --parallel 1 --data data");
         let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
         let started = Instant::now();
