@@ -177,6 +177,7 @@ impl EventBook {
             }
             Expectation::Chart(patient, alias) => {
                 self.chart(patient)?.map(|(alias, _)| alias) == *alias
+                    && (alias.is_some() || !self.was_erased(patient)?)
             }
             Expectation::ChartVersion(patient, version) => {
                 self.chart(patient)?.map_or(0, |(_, version)| version) == *version
@@ -201,6 +202,16 @@ impl EventBook {
         let term = |term: &Term| self.terms.0.contains_key(&(kind, term.clone()));
         let id = |id: &ResourceId| self.heads.0.contains_key(&ResourceKey::new(kind, id.clone()));
         criteria.clauses.iter().flatten().any(term) || criteria.ids.iter().flatten().any(id)
+    }
+
+    /// Whether a patient's chart was erased, also by a commit that the view may not show yet.
+    fn was_erased(&mut self, patient: &ResourceId) -> Result<bool, StoreError> {
+        if self.charts.0.contains_key(patient) {
+            return Ok(true);
+        }
+        let key = ResourceKey::new(ResourceType::PATIENT, patient.clone());
+        let tombstone = self.keys.directory().tombstone(&key.to_string());
+        Ok(self.view().has_erased()? && self.view().is_erased(&tombstone)?)
     }
 
     fn check(&mut self, expectations: &[Expectation]) -> Result<(), CommitError> {
