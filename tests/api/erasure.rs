@@ -107,14 +107,15 @@ fn an_erased_chart_is_gone_everywhere_and_certified() {
 
 #[test]
 fn erasing_takes_a_scope_by_name_a_reason_and_a_basis() {
-    let (owner, _) = chart(shared());
-    let before = shared().log_length();
+    let server = Server::start();
+    let (owner, _) = chart(&server);
+    let before = server.log_length();
     for (actor, what) in [
-        (shared().clinician(), "erasure"),
-        (shared().clinician(), "hold"),
-        (shared().actor("x", "patient/ChartErasure.c user/ChartErasure.r"), "erasure"),
-        (shared().actor("x", "user/ChartHold.d"), "hold"),
-        (shared().actor("x", "user/ChartHold.c"), "release"),
+        (server.clinician(), "erasure"),
+        (server.clinician(), "hold"),
+        (server.actor("x", "patient/ChartErasure.c user/ChartErasure.r"), "erasure"),
+        (server.actor("x", "user/ChartHold.d"), "hold"),
+        (server.actor("x", "user/ChartHold.c"), "release"),
     ] {
         post(&actor, &owner, what, &reasons()).problem(403, &["Chart"]);
     }
@@ -129,12 +130,12 @@ fn erasing_takes_a_scope_by_name_a_reason_and_a_basis() {
         (json!({ "reason": "r", "basis": "b", "dryRun": 1 }), vec!["dryRun"]),
     ];
     for (body, words) in wrong {
-        post(&shared().entitled(), &owner, "erasure", &body).problem(400, &words);
+        post(&server.entitled(), &owner, "erasure", &body).problem(400, &words);
     }
-    post(&shared().entitled(), "nobody-there", "erasure", &reasons()).problem(404, &[]);
-    shared().entitled().get("/v1/erasures/0000000000000001").problem(404, &[]);
-    shared().entitled().get("/v1/erasures/nonsense").problem(404, &[]);
-    assert_eq!(shared().log_length(), before);
+    post(&server.entitled(), "nobody-there", "erasure", &reasons()).problem(404, &[]);
+    server.entitled().get("/v1/erasures/0000000000000001").problem(404, &[]);
+    server.entitled().get("/v1/erasures/nonsense").problem(404, &[]);
+    assert_eq!(server.log_length(), before);
 }
 
 #[test]
