@@ -104,10 +104,9 @@ pub struct TokenArguments {
     /// How long it is valid: 30s, 15m, 12h, 7d
     #[arg(long, value_name = "DURATION", default_value = "12h", value_parser = parse_duration)]
     pub ttl: Duration,
-    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
-    data: Option<String>,
+    /// Which store.
     #[command(flatten)]
-    file: FileArguments,
+    pub store: StoreArguments,
 }
 
 /// Arguments of `chartlog import`.
@@ -147,10 +146,9 @@ pub struct ImportArguments {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct RebuildArguments {
-    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
-    data: Option<String>,
+    /// Which store.
     #[command(flatten)]
-    file: FileArguments,
+    pub store: StoreArguments,
 }
 
 /// Arguments of `chartlog erase`.
@@ -172,6 +170,14 @@ pub struct EraseArguments {
     /// Only tell what would be erased
     #[arg(long)]
     pub dry_run: bool,
+    /// Which store.
+    #[command(flatten)]
+    pub store: StoreArguments,
+}
+
+/// Which store a command is about.
+#[derive(Debug, Args)]
+pub struct StoreArguments {
     #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
     data: Option<String>,
     #[command(flatten)]
@@ -213,10 +219,9 @@ pub struct VerifyArguments {
     /// Open every frame too, with the master key, and check what it committed to
     #[arg(long)]
     pub open: bool,
-    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
-    data: Option<String>,
+    /// Which store.
     #[command(flatten)]
-    file: FileArguments,
+    pub store: StoreArguments,
 }
 
 /// Arguments of `chartlog openapi`.
@@ -289,31 +294,7 @@ impl SettingArguments {
     }
 }
 
-impl TokenArguments {
-    /// What these arguments say about the configuration.
-    #[must_use]
-    pub fn overrides(&self) -> Overrides {
-        self.file.overrides([("store.data", "--data", &self.data)])
-    }
-}
-
-impl RebuildArguments {
-    /// What these arguments say about the configuration.
-    #[must_use]
-    pub fn overrides(&self) -> Overrides {
-        self.file.overrides([("store.data", "--data", &self.data)])
-    }
-}
-
-impl EraseArguments {
-    /// What these arguments say about the configuration.
-    #[must_use]
-    pub fn overrides(&self) -> Overrides {
-        self.file.overrides([("store.data", "--data", &self.data)])
-    }
-}
-
-impl VerifyArguments {
+impl StoreArguments {
     /// What these arguments say about the configuration.
     #[must_use]
     pub fn overrides(&self) -> Overrides {

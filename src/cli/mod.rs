@@ -108,37 +108,41 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             telemetry::init(&config.log).map_err(Failure::failed)?;
             serve::run(config)
         }
-        Command::Token(arguments) => token::run(load(&arguments.overrides())?.config, arguments),
+        Command::Token(arguments) => {
+            token::run(load(&arguments.store.overrides())?.config, arguments)
+        }
         Command::Import(arguments) => {
             let config = load(&arguments.overrides())?.config;
             telemetry::init(&config.log).map_err(Failure::failed)?;
             import::run(config, arguments)
         }
         Command::Rebuild(arguments) => {
-            let config = load(&arguments.overrides())?.config;
+            let config = load(&arguments.store.overrides())?.config;
             telemetry::init(&config.log).map_err(Failure::failed)?;
             rebuild::run(&config)
         }
         Command::Erase(arguments) => {
-            let config = load(&arguments.overrides())?.config;
+            let config = load(&arguments.store.overrides())?.config;
             telemetry::init(&config.log).map_err(Failure::failed)?;
             erase::run(&config, &arguments)
         }
         Command::Verify(arguments) => match &arguments.bundle {
             Some(bundle) => verify::run_bundle(bundle, &arguments),
-            None => verify::run(&load(&arguments.overrides())?.config, &arguments),
+            None => verify::run(&load(&arguments.store.overrides())?.config, &arguments),
         },
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => {
-            restore::run(&load(&arguments.overrides())?.config, &arguments)
+            restore::run(&load(&arguments.store.overrides())?.config, &arguments)
         }
         Command::Vault(VaultCommand::Export(arguments)) => {
-            vault::export(&load(&arguments.overrides())?.config, &arguments)
+            vault::export(&load(&arguments.store.overrides())?.config, &arguments)
         }
         Command::Vault(VaultCommand::Import(arguments)) => {
-            vault::import(&load(&arguments.overrides())?.config, &arguments)
+            vault::import(&load(&arguments.store.overrides())?.config, &arguments)
         }
-        Command::Stats(arguments) => stats::run(&load(&arguments.overrides())?.config, &arguments),
+        Command::Stats(arguments) => {
+            stats::run(&load(&arguments.store.overrides())?.config, &arguments)
+        }
         Command::Openapi(arguments) => openapi::run(arguments),
         Command::Config(arguments) if arguments.example => config::run_example(),
         Command::Config(arguments) => config::run(&load(&arguments.settings.overrides())?),

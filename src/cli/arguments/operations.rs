@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{FileArguments, Secret};
+use super::{Secret, StoreArguments};
 use crate::backup::Until;
 use crate::cli::Failure;
 use crate::clock::Instant;
-use crate::config::{Overrides, option_help};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -127,10 +126,9 @@ pub struct RestoreArguments {
     /// event to keep; no commit is kept in part
     #[arg(long, value_name = "TIME|POSITION", value_parser = until)]
     pub to: Option<Until>,
-    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
-    data: Option<String>,
+    /// Which store.
     #[command(flatten)]
-    file: FileArguments,
+    pub store: StoreArguments,
 }
 
 fn until(text: &str) -> Result<Until, &'static str> {
@@ -160,10 +158,9 @@ pub struct ExportArguments {
     /// File to write; one that exists is not replaced
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
-    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
-    data: Option<String>,
+    /// Which store.
     #[command(flatten)]
-    file: FileArguments,
+    pub store: StoreArguments,
 }
 
 /// Arguments of `chartlog vault import`.
@@ -176,10 +173,9 @@ pub struct VaultImportArguments {
     /// RSA private key that belongs to the recipient's public key: PKCS#8, PEM, not encrypted
     #[arg(long, value_name = "KEY.pem")]
     pub private_key: PathBuf,
-    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
-    data: Option<String>,
+    /// Which store.
     #[command(flatten)]
-    file: FileArguments,
+    pub store: StoreArguments,
 }
 
 /// Arguments of `chartlog stats`.
@@ -189,40 +185,7 @@ pub struct StatsArguments {
     /// Write JSON, for programs
     #[arg(long)]
     pub json: bool,
-    #[arg(long, value_name = "DIR", help = option_help("store.data"), help_heading = "Store")]
-    data: Option<String>,
+    /// Which store.
     #[command(flatten)]
-    file: FileArguments,
-}
-
-impl RestoreArguments {
-    /// What these arguments say about the configuration.
-    #[must_use]
-    pub fn overrides(&self) -> Overrides {
-        self.file.overrides([("store.data", "--data", &self.data)])
-    }
-}
-
-impl ExportArguments {
-    /// What these arguments say about the configuration.
-    #[must_use]
-    pub fn overrides(&self) -> Overrides {
-        self.file.overrides([("store.data", "--data", &self.data)])
-    }
-}
-
-impl VaultImportArguments {
-    /// What these arguments say about the configuration.
-    #[must_use]
-    pub fn overrides(&self) -> Overrides {
-        self.file.overrides([("store.data", "--data", &self.data)])
-    }
-}
-
-impl StatsArguments {
-    /// What these arguments say about the configuration.
-    #[must_use]
-    pub fn overrides(&self) -> Overrides {
-        self.file.overrides([("store.data", "--data", &self.data)])
-    }
+    pub store: StoreArguments,
 }
