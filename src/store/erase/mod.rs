@@ -113,7 +113,17 @@ impl Store {
             return Err(self.absent_chart(&view, None, &request.patient));
         }
         drop(view);
-        let Ok(_only) = self.rebuilding.try_lock() else { return Err(StoreError::Busy) };
+        let result = match self.rebuilding.try_lock() {
+            Ok(_only) => self.erase_alone(grant, request),
+            Err(_) => return Err(StoreError::Busy),
+        };
+        // Only now can it begin; also what failed half-way is its to finish.
+        self.purger.wake();
+        result
+    }
+
+    /// Erases while no other erasure and no rebuild runs.
+    fn erase_alone(&self, grant: &Grant, request: &ErasureRequest) -> Result<Erased, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             let view = self.views.view();
             let erasure = self.survey(&view, grant, request)?;
@@ -129,8 +139,6 @@ impl Store {
             match self.commit_blocking(event, expectations) {
                 Ok(committed) => {
                     grant.committed();
-                    // Whatever fails from here on is taken up again by the purger.
-                    self.purger.wake();
                     self.complete_epoch()?;
                     return Ok(erased(&erasure, Some(self.certify(&erasure, committed)?)));
                 }
@@ -144,7 +152,6 @@ impl Store {
     fn certify(&self, erasure: &Erasure, committed: Committed) -> Result<Done, StoreError> {
         let (position, recorded_at) = (committed.first_position, committed.recorded_at);
         let certificate = self.certificates.erasure(erasure, position, recorded_at)?;
-        self.purger.wake();
         Ok(Done { position, recorded_at, certificate })
     }
 
