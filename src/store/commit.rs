@@ -13,8 +13,7 @@ use super::search::find;
 use super::{Health, StoreError};
 use crate::chart::{Envelope, Erasure};
 use crate::clock::Instant;
-use crate::fhir::criteria::Criteria;
-use crate::fhir::terms::Term;
+use crate::fhir::search::Criteria;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::committer::{Apply, Book, OpenGroup};
 use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
@@ -50,7 +49,7 @@ pub struct Prepared {
     /// Whether that body says `entered-in-error`.
     pub retracted: bool,
     /// Change of index terms, at home.
-    pub terms: TermChange,
+    pub terms: Arc<TermChange>,
     /// The chart that this event erases, and its traces.
     pub erasure: Option<Erasure>,
 }
@@ -66,9 +65,7 @@ pub enum Expectation {
     ChartVersion(ResourceId, u64),
     /// The search finds just that resource, or nothing.
     Match {
-        /// The type searched.
-        kind: ResourceType,
-        /// What it asks for: at least a term or an id.
+        /// What it asks for.
         criteria: Criteria,
         /// What it found.
         found: Option<u64>,
@@ -129,7 +126,8 @@ pub struct EventBook {
     heads: Recent<ResourceKey, ()>,
     /// `None`: erased.
     charts: Recent<ResourceId, Option<(StreamAlias, u64)>>,
-    terms: Recent<(ResourceType, Term), ()>,
+    /// By type, how the terms of its resources have changed.
+    terms: Vec<(ResourceType, Arc<TermChange>, u64)>,
     idempotency: Recent<String, ()>,
 }
 
@@ -142,7 +140,7 @@ impl EventBook {
             view: None,
             heads: Recent(HashMap::new()),
             charts: Recent(HashMap::new()),
-            terms: Recent(HashMap::new()),
+            terms: Vec::new(),
             idempotency: Recent(HashMap::new()),
         }
     }
@@ -154,7 +152,7 @@ impl EventBook {
         self.view = Some(self.views.view());
         self.heads.forget_below(applied);
         self.charts.forget_below(applied);
-        self.terms.forget_below(applied);
+        self.terms.retain(|(_, _, end)| *end > applied);
         self.idempotency.forget_below(applied);
     }
 
@@ -182,9 +180,9 @@ impl EventBook {
             Expectation::ChartVersion(patient, version) => {
                 self.chart(patient)?.map_or(0, |(_, version)| version) == *version
             }
-            Expectation::Match { kind, criteria, found } => {
-                !self.is_recent(*kind, criteria)
-                    && match find(self.view(), *kind, criteria)?.as_slice() {
+            Expectation::Match { criteria, found } => {
+                !self.is_recent(criteria)
+                    && match find(&self.keys.clone(), self.view(), None, criteria)?.as_slice() {
                         [] => found.is_none(),
                         [head] => *found == Some(head.number),
                         _ => false,
@@ -198,10 +196,20 @@ impl EventBook {
     }
 
     /// Whether a commit that the view may not show yet could change what the criteria find.
-    fn is_recent(&self, kind: ResourceType, criteria: &Criteria) -> bool {
-        let term = |term: &Term| self.terms.0.contains_key(&(kind, term.clone()));
-        let id = |id: &ResourceId| self.heads.0.contains_key(&ResourceKey::new(kind, id.clone()));
-        criteria.clauses.iter().flatten().any(term) || criteria.ids.iter().flatten().any(id)
+    fn is_recent(&self, criteria: &Criteria) -> bool {
+        let id = |id: &ResourceId| {
+            self.heads.0.contains_key(&ResourceKey::new(criteria.kind, id.clone()))
+        };
+        match criteria.watched() {
+            // What they find may depend on anything.
+            None => !self.heads.0.is_empty(),
+            Some(watched) => {
+                let changes = self.terms.iter().filter(|(kind, ..)| *kind == criteria.kind);
+                watched.ids().any(id) || changes.into_iter().any(|(_, change, _)| {
+                    watched.could_change(&change.added) || watched.could_change(&change.removed)
+                })
+            }
+        }
     }
 
     /// Whether a patient's chart was erased, also by a commit that the view may not show yet.
@@ -251,12 +259,7 @@ impl EventBook {
 
     fn remember(&mut self, event: &Prepared, end: u64) {
         if let Some(key) = event.envelope.key().filter(|_| event.envelope.home.is_none()) {
-            for term in event.terms.added.iter().chain(&event.terms.removed) {
-                // The term that every resource of a type has takes part in no expectation alone.
-                if term.parameter != 0 {
-                    self.terms.0.insert((key.kind, term.clone()), ((), end));
-                }
-            }
+            self.terms.push((key.kind, Arc::clone(&event.terms), end));
             self.heads.0.insert(key, ((), end));
         }
         if let Some(mark) = &event.envelope.idempotency {
@@ -437,7 +440,7 @@ mod tests {
             wrap: None,
             holds_body: false,
             retracted: false,
-            terms: TermChange::default(),
+            terms: Arc::default(),
             erasure: None,
         };
         let (reply, answer) = oneshot::channel();

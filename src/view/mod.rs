@@ -57,7 +57,7 @@ pub use apply::{Event, Fact, FactGroup, TermChange};
 pub use changes::{Change, Order};
 pub use compare::Comparison;
 pub use generation::Generation;
-pub use postings::{Postings, chunk_of};
+pub use postings::{CHUNK_BITS, Postings, chunk_of};
 pub use read::View;
 pub use records::{
     ChartRecord, Head, IdempotentCommit, IndexedPlace, PastVersion, StreamEntry, StreamPlace,

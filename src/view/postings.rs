@@ -30,6 +30,13 @@ impl Postings {
         *word &= !bit;
     }
 
+    /// Whether it holds a number of the chunk.
+    #[must_use]
+    pub fn contains(mut self, number: u64) -> bool {
+        let (word, bit) = self.place(number);
+        *word & bit != 0
+    }
+
     /// True when it holds none.
     pub fn is_empty(self) -> bool {
         self.0 == [0; 4]

@@ -50,7 +50,7 @@ impl<'a> Scope<'a> {
     ) -> Result<bool, StoreError> {
         Ok(match criterion {
             Criterion::Condition(condition) => {
-                condition.matches(kind, opened.document.root(), self.base_url)
+                condition.matches(opened.document.root(), self.base_url)
             }
             Criterion::Ids(ids) => ids.contains(&opened.key.id),
             Criterion::LastUpdated(tests) => {
@@ -67,7 +67,7 @@ impl<'a> Scope<'a> {
                 false
             }
             // They were resolved before the search began.
-            Criterion::List(_) | Criterion::InValueSet(_) => false,
+            Criterion::List(_) | Criterion::InValueSet { .. } => false,
         })
     }
 
@@ -110,7 +110,7 @@ impl<'a> Scope<'a> {
     /// Whether a resource that refers to this one meets the criteria.
     fn meets_has(&self, opened: &Opened, has: &Has) -> Result<bool, StoreError> {
         let criteria = referring(has, &opened.key);
-        Ok(Walk::new(self, has.kind, &criteria, None)?.next().transpose()?.is_some())
+        Ok(Walk::new(self, has.kind, &criteria, None, None)?.next().transpose()?.is_some())
     }
 
     /// The numbers of the resources with these ids.
@@ -139,7 +139,7 @@ impl<'a> Scope<'a> {
         let mut values = Vec::new();
         let mut denied = None;
         for (target, criteria) in &chain.targets {
-            let walk = match Walk::new(self, *target, criteria, None) {
+            let walk = match Walk::new(self, *target, criteria, None, None) {
                 // A reference may lead to several types, of which some are within reach.
                 Err(StoreError::Denied(why)) => {
                     denied = Some(why);
@@ -172,7 +172,7 @@ impl<'a> Scope<'a> {
         has: &Has,
     ) -> Result<Option<Set<'a>>, StoreError> {
         let mut numbers = Vec::new();
-        for (at, found) in Walk::new(self, has.kind, &has.criteria, None)?.enumerate() {
+        for (at, found) in Walk::new(self, has.kind, &has.criteria, None, None)?.enumerate() {
             if at == CHAINED_MAX {
                 return Ok(None);
             }
@@ -185,6 +185,27 @@ impl<'a> Scope<'a> {
         numbers.sort_unstable();
         numbers.dedup();
         Ok(Some(Set::Numbers(numbers)))
+    }
+
+    /// The resources that meet any of some criteria, and whether nothing else is in the sets; none
+    /// if the index does not know.
+    pub(super) fn any_of(
+        &'a self,
+        kind: ResourceType,
+        alternatives: &'a [Criterion],
+    ) -> Result<(Vec<Set<'a>>, bool), StoreError> {
+        let mut union = Vec::with_capacity(alternatives.len());
+        let mut is_sure = true;
+        for one in alternatives {
+            let Criterion::Condition(condition) = one else { return Ok((Vec::new(), false)) };
+            let mut sets = Set::of_condition(self, kind, condition)?;
+            if sets.len() != 1 {
+                return Ok((Vec::new(), false));
+            }
+            union.append(&mut sets);
+            is_sure &= !condition.plan().needs_check;
+        }
+        Ok((vec![Set::Union(union)], is_sure))
     }
 
     fn key_of(&self, found: Found) -> Result<Option<ResourceKey>, StoreError> {

@@ -1,156 +1,280 @@
-//! Searching the current state by terms.
+//! Searching: FHIR R4 §3.1.1 over the index, over any past state, and over what other resources
+//! refer to.
+//!
+//! In: a [`SearchRequest`] with parsed queries. Out: a [`Page`]. A page is of one moment, the position
+//! behind the last event that counts; the pages that follow it keep that moment, so that walking all
+//! of them gives each match of that moment once, whatever is written meanwhile. What a page needs to
+//! know of the one before stands in its [`PageStart`], which the caller keeps.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `scope` | the moment, the rights, and how much one request may look at |
+//! | `set` | sets of resource numbers from the index |
+//! | `walk` | the intersection of sets, and what has changed since the moment |
+//! | `meet` | criteria asked of a resource itself, chains |
+//! | `resolve` | lists and value sets that a query names |
+//! | `order` | sorted results |
+//! | `include` | resources that go with the matches |
+//! | `past` | the chart as it was |
 
+mod include;
+mod meet;
+mod order;
+mod past;
+mod resolve;
+mod scope;
+mod set;
+mod walk;
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::keys::Keys;
 use super::{Resource, Store, StoreError};
-use crate::auth::{Grant, Permission};
-use crate::fhir::criteria::Criteria;
-use crate::fhir::terms::Term;
+use crate::auth::Grant;
+use crate::clock::Instant;
+use crate::fhir::search::{Criteria, Query};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
-use crate::view::{Head, View};
+use crate::view::{Head, View, ViewError};
+use order::Rank;
+use scope::{Opened, Scope};
+use walk::{Found, Walk};
 
-/// A search within one type.
+/// A search.
 #[derive(Debug, Clone)]
 pub struct SearchRequest {
-    /// The type.
-    pub kind: ResourceType,
-    /// What must match.
-    pub criteria: Criteria,
-    /// Resource number behind which the page starts.
-    pub after: Option<u64>,
+    /// The types, and what is asked of each.
+    pub queries: Vec<(ResourceType, Query)>,
+    /// Only in this patient's chart.
+    pub within: Option<ResourceId>,
+    /// As it was at that moment; only within one chart.
+    pub as_of: Option<Instant>,
+    /// Where the page before ended.
+    pub start: Option<PageStart>,
     /// Most matches on the page.
     pub limit: usize,
+    /// Whether all matches are to be counted.
+    pub with_total: bool,
 }
 
-/// One page of matches, in the order in which the resources were first recorded.
-#[derive(Debug, Clone)]
-pub struct Hits {
-    /// The matches.
-    pub resources: Vec<Resource>,
-    /// `after` of the next page, if there may be one.
-    pub next: Option<u64>,
+/// Where a page starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageStart {
+    /// The moment of all pages: the position behind the last event that counts.
+    end: u64,
+    /// The last match of the page before.
+    after: After,
+    /// How many matches there are, if they were counted.
+    total: Option<u64>,
 }
+
+/// The last match of a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum After {
+    /// In the order of types and resource numbers.
+    Number { query: usize, number: u64 },
+    /// In the order that was asked for.
+    Rank(Rank),
+}
+
+/// One page of a search.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The matches.
+    pub matches: Vec<Resource>,
+    /// What goes with them.
+    pub included: Vec<Resource>,
+    /// How many matches there are on all pages, if that is known.
+    pub total: Option<u64>,
+    /// The next page, if there is one.
+    pub next: Option<PageStart>,
+}
+
+/// The candidates of each query when they do not come from the index.
+type Candidates = HashMap<ResourceType, BTreeSet<u64>>;
 
 impl Store {
-    /// The current resources of a type that match.
+    /// One page of the resources that match.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Denied`].
-    pub fn search(&self, grant: &Grant, request: &SearchRequest) -> Result<Hits, StoreError> {
+    /// [`StoreError::Denied`]; [`StoreError::Invalid`] when the request cannot be answered as it is;
+    /// [`ViewError::Costly`] when answering would take too much.
+    pub fn search(&self, grant: &Grant, request: &SearchRequest) -> Result<Page, StoreError> {
         let view = self.views.view();
-        let Ok(chart) = searched(&view, grant, request.kind)? else {
-            return Ok(Hits { resources: Vec::new(), next: None });
+        let parameters = view.parameters();
+        let end = self.end_of(&view, request)?;
+        let scope = Scope::new(&self.keys, &view, Some(grant), parameters, self.base_url(), end);
+        let resolved = resolve::request(&scope, request)?;
+        let request = resolved.as_ref().unwrap_or(request);
+        let search = Search::new(&scope, grant, request)?;
+        let mut page = match request.queries.iter().any(|(_, query)| !query.sort.is_empty()) {
+            true => search.sorted_page()?,
+            false => search.page()?,
         };
-        let mut resources = Vec::new();
-        let mut last = 0;
-        for found in Matches::of(&view, request, chart) {
-            let head = found?;
-            if resources.len() == request.limit {
-                return Ok(Hits { resources, next: Some(last) });
-            }
-            for place in &head.places {
-                grant.saw_chart(place.alias());
-            }
-            last = head.number;
-            resources.push(self.current_of(&view, &head)?);
+        let known = request.start.as_ref().and_then(|start| start.total);
+        page.total = match (known, page.total, request.with_total) {
+            (Some(total), ..) | (None, Some(total), _) => Some(total),
+            (None, None, true) => Some(search.count()?),
+            (None, None, false) => None,
+        };
+        if let Some(next) = &mut page.next {
+            next.total = page.total.filter(|_| request.with_total);
         }
-        Ok(Hits { resources, next: None })
+        page.included = search.included(&page.matches)?;
+        Ok(page)
     }
 
-    /// How many current resources of a type match.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Denied`].
-    pub fn count(&self, grant: &Grant, request: &SearchRequest) -> Result<usize, StoreError> {
-        let view = self.views.view();
-        let Ok(chart) = searched(&view, grant, request.kind)? else { return Ok(0) };
+    /// The position behind the last event that counts.
+    fn end_of(&self, view: &View, request: &SearchRequest) -> Result<u64, StoreError> {
+        match (&request.start, request.as_of) {
+            (Some(start), _) => Ok(start.end),
+            (None, None) => Ok(view.applied_events()?),
+            (None, Some(moment)) => {
+                let behind = Instant::from_micros(moment.micros().saturating_add(1));
+                Ok(view.position_at(behind)?)
+            }
+        }
+    }
+}
+
+/// The resources that the criteria of a write find, two at most: enough to tell none, one and
+/// several apart. With the rights of `grant`, or of the store itself.
+pub(super) fn find(
+    keys: &Keys,
+    view: &View,
+    grant: Option<&Grant>,
+    criteria: &Criteria,
+) -> Result<Vec<Head>, StoreError> {
+    let end = view.applied_events()?;
+    let scope = Scope::new(keys, view, grant, view.parameters(), None, end);
+    let walk = Walk::new(&scope, criteria.kind, &criteria.all, None, None)?;
+    let mut heads = Vec::new();
+    for found in walk.take(2) {
+        heads.extend(view.head_of(found?.held().number)?);
+    }
+    Ok(heads)
+}
+
+/// A search that is being answered.
+struct Search<'a> {
+    scope: &'a Scope<'a>,
+    grant: &'a Grant,
+    request: &'a SearchRequest,
+    chart: Option<StreamAlias>,
+    /// The candidates, if the chart is looked at as it was.
+    past: Option<Candidates>,
+    /// The chart that all matches lie in does not exist.
+    is_nowhere: bool,
+}
+
+impl<'a> Search<'a> {
+    fn new(
+        scope: &'a Scope<'a>,
+        grant: &'a Grant,
+        request: &'a SearchRequest,
+    ) -> Result<Self, StoreError> {
+        for (kind, _) in &request.queries {
+            scope.reach(*kind)?;
+        }
+        let (mut chart, mut past, mut is_nowhere) = (None, None, false);
+        let within = match request.as_of {
+            Some(_) => Some(past::patient_of(grant, request)?),
+            None => request.within.clone(),
+        };
+        if let Some(patient) = &within {
+            match scope.view.chart(patient)? {
+                Some(record) => {
+                    grant.saw_chart(record.alias());
+                    chart = Some(record.alias());
+                    if let Some(moment) = request.as_of {
+                        past = Some(past::candidates(scope.view, &record, moment)?);
+                    }
+                }
+                None => is_nowhere = true,
+            }
+        }
+        Ok(Self { scope, grant, request, chart, past, is_nowhere })
+    }
+
+    fn walk(&self, query: usize, after: Option<u64>) -> Result<Option<Walk<'_>>, StoreError> {
+        let Some((kind, query)) = self.request.queries.get(query) else { return Ok(None) };
+        if self.is_nowhere {
+            return Ok(None);
+        }
+        let walk = match &self.past {
+            None => Walk::new(self.scope, *kind, &query.criteria, self.chart, after)?,
+            Some(past) => match past.get(kind) {
+                Some(numbers) => Walk::among(self.scope, *kind, &query.criteria, numbers, after)?,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(walk))
+    }
+
+    /// All matches of all queries behind a place, with the query they are of.
+    fn matches(
+        &self,
+        query: usize,
+        after: Option<u64>,
+    ) -> impl Iterator<Item = Result<(usize, Found), StoreError>> {
+        let queries = query..self.request.queries.len();
+        queries.flat_map(move |at| {
+            let walk = self.walk(at, after.filter(|_| at == query)).transpose();
+            let (walk, error) = match walk {
+                Some(Ok(walk)) => (Some(walk), None),
+                Some(Err(error)) => (None, Some(Err(error))),
+                None => (None, None),
+            };
+            let found = walk.into_iter().flatten().map(move |found| Ok((at, found?)));
+            found.chain(error)
+        })
+    }
+
+    /// A page in the order of resource numbers.
+    fn page(&self) -> Result<Page, StoreError> {
+        let (query, after) = match self.request.start.as_ref().map(|start| &start.after) {
+            Some(After::Number { query, number }) => (*query, Some(*number)),
+            _ => (0, None),
+        };
+        let mut page = Page::default();
+        let mut last = None;
+        for found in self.matches(query, after) {
+            let (query, found) = found?;
+            if page.matches.len() == self.request.limit {
+                page.next = last.map(|after| self.start(after));
+                return Ok(page);
+            }
+            let number = found.held().number;
+            if let Some(opened) = found.open(self.scope)? {
+                last = Some(After::Number { query, number });
+                page.matches.push(self.show(&opened));
+            }
+        }
+        page.total = self.request.start.is_none().then_some(page.matches.len() as u64);
+        Ok(page)
+    }
+
+    fn start(&self, after: After) -> PageStart {
+        PageStart { end: self.scope.end, after, total: None }
+    }
+
+    /// A resource on its way out.
+    fn show(&self, opened: &Opened) -> Resource {
+        for chart in &opened.held.charts {
+            self.grant.saw_chart(*chart);
+        }
+        opened.resource()
+    }
+
+    fn count(&self) -> Result<u64, StoreError> {
         let mut count = 0;
-        for found in Matches::of(&view, request, chart) {
+        for found in self.matches(0, None) {
             found?;
             count += 1;
         }
         Ok(count)
     }
-}
-
-/// The resources that the criteria of a write find, two at most: enough to tell none, one and
-/// several apart.
-pub(super) fn find(
-    view: &View,
-    kind: ResourceType,
-    criteria: &Criteria,
-) -> Result<Vec<Head>, StoreError> {
-    let request = SearchRequest { kind, criteria: criteria.clone(), after: None, limit: 2 };
-    Matches::of(view, &request, None).take(2).collect()
-}
-
-/// The one chart in which the caller may search, or `None` for all.
-fn searched(
-    view: &View,
-    grant: &Grant,
-    kind: ResourceType,
-) -> Result<Result<Option<StreamAlias>, NoChart>, StoreError> {
-    let own = grant.reach(kind, Permission::Search)?;
-    Ok(match own.map(|own| view.chart(own)).transpose()? {
-        None => Ok(None),
-        Some(Some(chart)) => Ok(Some(chart.alias())),
-        Some(None) => Err(NoChart),
-    })
-}
-
-/// The caller's own chart does not exist yet: nothing can match.
-struct NoChart;
-
-/// Walks the matches of a request.
-struct Matches;
-
-impl Matches {
-    fn of<'a>(
-        view: &'a View,
-        request: &'a SearchRequest,
-        chart: Option<StreamAlias>,
-    ) -> Box<dyn Iterator<Item = Result<Head, StoreError>> + 'a> {
-        let SearchRequest { kind, criteria, after, .. } = request;
-        let fits = move |head: &Head| {
-            let recorded_at = head.recorded_at.micros();
-            head.live
-                && criteria
-                    .last_updated
-                    .iter()
-                    .all(|any| any.iter().any(|range| range.contains(recorded_at)))
-        };
-        if let Some(ids) = &criteria.ids {
-            let found = by_ids(view, request, ids, chart);
-            return Box::new(found.filter(move |one| one.as_ref().map_or(true, fits)));
-        }
-        let every = [vec![Term::every()]];
-        let clauses =
-            if criteria.clauses.is_empty() { &every } else { criteria.clauses.as_slice() };
-        let numbers = view.matches(*kind, clauses, chart, *after);
-        let heads =
-            numbers.map(move |number| -> Result<_, StoreError> { Ok(view.head_of(number?)?) });
-        let heads = heads.filter_map(Result::transpose);
-        Box::new(heads.filter(move |one| one.as_ref().map_or(true, fits)))
-    }
-}
-
-fn by_ids<'a>(
-    view: &'a View,
-    request: &'a SearchRequest,
-    ids: &[ResourceId],
-    chart: Option<StreamAlias>,
-) -> impl Iterator<Item = Result<Head, StoreError>> + use<'a> {
-    let SearchRequest { kind, criteria, after, .. } = request;
-    let look = |id: &ResourceId| -> Result<Option<Head>, StoreError> {
-        let key = ResourceKey::new(*kind, id.clone());
-        let Some(head) = view.head(&key)? else { return Ok(None) };
-        let is_match = after.is_none_or(|after| head.number > after)
-            && view.is_match(*kind, &criteria.clauses, chart, head.number)?;
-        Ok(is_match.then_some(head))
-    };
-    let mut found: Vec<_> = ids.iter().map(look).filter_map(Result::transpose).collect();
-    found.sort_by_key(|one| one.as_ref().map_or(0, |head| head.number));
-    found.dedup_by_key(|one| one.as_ref().map_or(u64::MAX, |head| head.number));
-    found.into_iter()
 }

@@ -10,13 +10,9 @@ use super::StoreError;
 use super::scope::{Held, Opened, Reach, Scope};
 use super::set::Set;
 use crate::fhir::ResourceType;
-use crate::fhir::search::{Chain, Condition, Criterion, Has, references_of};
-use crate::fhir::{ResourceId, ResourceKey};
-use crate::view::{Postings, TermNumbers, chunk_of};
-
-/// Most matches at the other end of a chain that are looked up before the candidates themselves are
-/// followed one by one.
-const CHAINED_MAX: usize = 1_000;
+use crate::fhir::search::Criterion;
+use crate::log::StreamAlias;
+use crate::view::{CHUNK_BITS, Postings, TermNumbers, chunk_of};
 
 /// A match: the version that counts, opened if it had to be looked into.
 pub(super) enum Found {
@@ -63,17 +59,23 @@ struct Candidate {
 pub(super) struct Walk<'a> {
     scope: &'a Scope<'a>,
     kind: ResourceType,
-    reach: Reach,
+    /// The charts that a match must lie in.
+    charts: Vec<StreamAlias>,
     criteria: &'a [Criterion],
+    /// Sets that hold all matches, whatever the criteria.
+    base: Vec<Set<'a>>,
     clauses: Vec<Clause<'a>>,
+    /// What the index does not show as it was.
     changed: Option<&'a BTreeSet<u64>>,
+    /// The next chunk to look at; `None`: there is nothing more.
     next_chunk: Option<u64>,
     first: u64,
     waiting: VecDeque<Candidate>,
 }
 
 impl<'a> Walk<'a> {
-    /// Over the resources of a type that meet the criteria, with numbers above `after`.
+    /// Over the resources of a type that meet the criteria, with numbers above `after`; of one chart
+    /// if it is given.
     ///
     /// # Errors
     ///
@@ -82,26 +84,67 @@ impl<'a> Walk<'a> {
         scope: &'a Scope<'a>,
         kind: ResourceType,
         criteria: &'a [Criterion],
+        chart: Option<StreamAlias>,
         after: Option<u64>,
     ) -> Result<Self, StoreError> {
-        let reach = scope.reach(kind)?;
-        let first = after.map_or(0, |after| after.saturating_add(1));
-        let mut walk = Self {
-            scope,
-            kind,
-            reach,
-            criteria,
-            clauses: Vec::new(),
-            changed: scope.changed(kind)?,
-            next_chunk: (reach != Reach::Nothing).then_some(chunk_of(first)),
-            first,
-            waiting: VecDeque::new(),
-        };
+        let mut walk = Self::empty(scope, kind, criteria, chart, after)?;
+        if walk.next_chunk.is_none() {
+            return Ok(walk);
+        }
+        walk.changed = scope.changed(kind)?;
         for criterion in criteria {
             let clause = walk.clause(criterion)?;
             walk.clauses.push(clause);
         }
+        for chart in &walk.charts {
+            walk.base.push(Set::Terms(TermNumbers::in_chart(scope.view, kind, *chart)));
+        }
+        if walk.base.is_empty() && walk.clauses.iter().all(|clause| clause.sets.is_empty()) {
+            walk.base.push(Set::every(scope, kind));
+        }
         Ok(walk)
+    }
+
+    /// Over those of some resources of a type, whatever the index says of them now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Walk::new`].
+    pub fn among(
+        scope: &'a Scope<'a>,
+        kind: ResourceType,
+        criteria: &'a [Criterion],
+        numbers: &'a BTreeSet<u64>,
+        after: Option<u64>,
+    ) -> Result<Self, StoreError> {
+        let mut walk = Self::empty(scope, kind, criteria, None, after)?;
+        walk.changed = Some(numbers);
+        walk.base.push(Set::Numbers(Vec::new()));
+        Ok(walk)
+    }
+
+    fn empty(
+        scope: &'a Scope<'a>,
+        kind: ResourceType,
+        criteria: &'a [Criterion],
+        chart: Option<StreamAlias>,
+        after: Option<u64>,
+    ) -> Result<Self, StoreError> {
+        let reach = scope.reach(kind)?;
+        let first = after.map_or(0, |after| after.saturating_add(1));
+        let own = if let Reach::Chart(own) = reach { Some(own) } else { None };
+        Ok(Self {
+            scope,
+            kind,
+            charts: own.into_iter().chain(chart).collect(),
+            criteria,
+            base: Vec::new(),
+            clauses: Vec::new(),
+            changed: None,
+            next_chunk: (reach != Reach::Nothing).then_some(chunk_of(first)),
+            first,
+            waiting: VecDeque::new(),
+        })
     }
 
     fn clause(&self, criterion: &'a Criterion) -> Result<Clause<'a>, StoreError> {
@@ -114,7 +157,7 @@ impl<'a> Walk<'a> {
             Criterion::Chain(chain) => (Vec::from_iter(scope.chain_set(kind, chain)?), true),
             Criterion::Has(has) => (Vec::from_iter(scope.has_set(kind, has)?), true),
             Criterion::AnyOf(alternatives) => scope.any_of(kind, alternatives)?,
-            Criterion::LastUpdated(_) | Criterion::List(_) | Criterion::InValueSet(_) => {
+            Criterion::LastUpdated(_) | Criterion::List(_) | Criterion::InValueSet { .. } => {
                 (Vec::new(), false)
             }
         };
@@ -129,7 +172,7 @@ impl<'a> Walk<'a> {
         {
             let found = self.seek(from)?;
             let next_changed = self.changed.and_then(|changed| {
-                let number = changed.range(self.first.max(from << crate::view::CHUNK_BITS)..).next();
+                let number = changed.range(self.first.max(from << CHUNK_BITS)..).next();
                 number.map(|number| chunk_of(*number))
             });
             let chunk = match (found, next_changed) {
@@ -150,11 +193,13 @@ impl<'a> Walk<'a> {
 
     /// The first chunk from `from` on that all narrow sets share.
     fn seek(&mut self, from: u64) -> Result<Option<u64>, StoreError> {
-        let has_narrow = self.clauses.iter().flat_map(|clause| &clause.sets).any(|set| !set.is_wide());
+        let sets = || self.base.iter().chain(self.clauses.iter().flat_map(|clause| &clause.sets));
+        let has_narrow = sets().any(|set| !set.is_wide());
         let mut chunk = from;
         loop {
             let before = chunk;
-            let sets = self.clauses.iter_mut().flat_map(|clause| &mut clause.sets);
+            let of_clauses = self.clauses.iter_mut().flat_map(|clause| &mut clause.sets);
+            let sets = self.base.iter_mut().chain(of_clauses);
             for set in sets.filter(|set| !has_narrow || !set.is_wide()) {
                 match set.seek(chunk)? {
                     None => return Ok(None),
@@ -170,19 +215,20 @@ impl<'a> Walk<'a> {
     fn take_chunk(&mut self, chunk: u64, has_candidates: bool) -> Result<(), StoreError> {
         let mut all: Option<Postings> = None;
         let mut sure = Vec::with_capacity(self.clauses.len());
-        if has_candidates {
-            for wide in [false, true] {
-                for (at, clause) in self.clauses.iter_mut().enumerate() {
-                    for set in clause.sets.iter_mut().filter(|set| set.is_wide() == wide) {
-                        let members = match all {
-                            None => set.members(chunk)?,
-                            Some(all) if all.is_empty() => break,
-                            Some(all) => set.narrow(chunk, all)?,
-                        };
-                        all = Some(members.all);
-                        sure.push((at, members.sure));
-                    }
-                }
+        for wide in [false, true] {
+            let of_base = self.base.iter_mut().map(|set| (None, set));
+            let of_clauses = self.clauses.iter_mut().enumerate();
+            let of_clauses = of_clauses
+                .flat_map(|(at, clause)| clause.sets.iter_mut().map(move |set| (Some(at), set)));
+            let sets = of_base.chain(of_clauses).filter(|(_, set)| set.is_wide() == wide);
+            for (at, set) in sets.filter(|_| has_candidates) {
+                let members = match all {
+                    None => set.members(chunk)?,
+                    Some(all) if all.is_empty() => break,
+                    Some(all) => set.narrow(chunk, all)?,
+                };
+                all = Some(members.all);
+                sure.extend(at.map(|at| (at, members.sure)));
             }
         }
         let changed = self.changed;
@@ -202,7 +248,7 @@ impl<'a> Walk<'a> {
             .filter(|number| counts(number) && !has_changed(number))
             .map(|number| Candidate { number, has_changed: false, unsure: unsure(number) })
             .collect();
-        let start = chunk << crate::view::CHUNK_BITS;
+        let start = chunk << CHUNK_BITS;
         let past = changed.into_iter().flat_map(|changed| changed.range(start..));
         let past = past.take_while(|number| chunk_of(**number) == chunk).filter(|number| counts(number));
         candidates.extend(past.map(|number| Candidate {
@@ -217,9 +263,7 @@ impl<'a> Walk<'a> {
 
     fn decide(&self, candidate: &Candidate) -> Result<Option<Found>, StoreError> {
         let Some(held) = self.scope.held(candidate.number)? else { return Ok(None) };
-        if let Reach::Chart(own) = self.reach
-            && !held.charts.contains(&own)
-        {
+        if !self.charts.iter().all(|chart| held.charts.contains(chart)) {
             return Ok(None);
         }
         let unsure: Vec<&Criterion> = match candidate.has_changed {
