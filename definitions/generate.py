@@ -22,11 +22,11 @@ import json
 import pathlib
 import sys
 
-# Parameters to index for every type that has them, beside those that the patient compartment names.
-PARAMETERS = {"identifier", "patient", "subject"}
-
 # Examples of how to write a SearchParameter; not part of the standard's own set.
 NOT_STANDARD = {"example", "example-extension", "example-reference"}
+
+# What the server knows of every resource without looking into it.
+APART = {"_id", "_lastUpdated"}
 
 TABLES = pathlib.Path(__file__).resolve().parent.parent / "src" / "fhir" / "definitions"
 
@@ -46,11 +46,12 @@ def main(package):
 
     names = {name for _, name in parameters}
     codes = frozen_codes("search_parameters.tsv", names)
+    columns = ["url", "search_type", "targets", "system", "components", "expression"]
     write(
         "search_parameters.tsv",
-        ["code", "type", "parameter", "search_type", "targets", "expression"],
+        ["code", "type", "parameter", *columns],
         [
-            [codes[name], kind, name, *parameters[kind, name]]
+            [codes[name], kind, name, *(parameters[kind, name][column] for column in columns)]
             for kind, name in sorted(parameters)
         ],
     )
@@ -86,21 +87,33 @@ def patient_compartment(resources):
 
 
 def search_parameters(resources, types, compartment):
-    """(type, name) → (search type, target types, expression)."""
+    """(type, name) → column → cell."""
+    definitions = {
+        parameter["url"]: parameter
+        for parameter in of_type(resources, "SearchParameter")
+        if parameter["id"] not in NOT_STANDARD and "expression" in parameter and "base" in parameter
+        and parameter["code"] not in APART
+    }
+    elements = Elements(resources)
+    # Parameters are not stored, so that only some lists name them.
+    everything = types - {"Parameters"}
     found = {}
-    for parameter in of_type(resources, "SearchParameter"):
-        if parameter["id"] in NOT_STANDARD or "expression" not in parameter:
-            continue
+    for url, parameter in definitions.items():
         name = parameter["code"]
-        for kind in parameter.get("base", []):
-            if name not in PARAMETERS and name not in compartment.get(kind, []):
-                continue
+        bases = types if parameter["base"] == ["Resource"] else parameter["base"]
+        for kind in bases:
             if (kind, name) in found:
                 raise SystemExit(f"{kind}.{name} is defined twice")
             expression = restricted(parameter["expression"], kind)
             targets = parameter.get("target", [])
-            targets = "*" if types <= set(targets) else " ".join(sorted(targets))
-            found[kind, name] = parameter["type"], targets, expression
+            found[kind, name] = {
+                "url": url,
+                "search_type": parameter["type"],
+                "targets": "*" if everything <= set(targets) else " ".join(sorted(targets)),
+                "system": elements.system(expression) if parameter["type"] == "token" else "",
+                "components": components(parameter, definitions),
+                "expression": expression,
+            }
     for kind, names in compartment.items():
         for name in names:
             if (kind, name) not in found:
@@ -108,13 +121,66 @@ def search_parameters(resources, types, compartment):
     return found
 
 
+def components(parameter, definitions):
+    """`name=expression` of each component of a composite, separated by semicolons."""
+    return ";".join(
+        f"{definitions[component['definition']]['code']}={component['expression']}"
+        for component in parameter.get("component", [])
+    )
+
+
+class Elements:
+    """Which code system the elements that an expression leads to take their codes from."""
+
+    def __init__(self, resources):
+        self.elements = {}
+        for definition in of_type(resources, "StructureDefinition"):
+            if definition.get("derivation") == "specialization":
+                for element in definition["snapshot"]["element"]:
+                    self.elements[element["path"]] = element
+        self.value_sets = {
+            value_set["url"]: value_set for value_set in of_type(resources, "ValueSet") if "url" in value_set
+        }
+
+    def system(self, expression):
+        """The system of the codes, if all alternatives lead to codes of one and the same system."""
+        systems = {self.system_of_path(path.strip("() ")) for path in split_alternatives(expression)}
+        return systems.pop() if len(systems) == 1 else ""
+
+    def system_of_path(self, path):
+        first, *names = path.split(".")
+        element = None
+        for name in names:
+            element = self.elements.get(f"{first}.{name}")
+            if element is None:
+                return ""
+            if "contentReference" in element:
+                first = element["contentReference"].removeprefix("#")
+                continue
+            types = [kind["code"] for kind in element.get("type", [])]
+            if len(types) != 1:
+                return ""
+            is_inner = types[0] in ("BackboneElement", "Element")
+            first = element["path"] if is_inner else types[0]
+        if element is None or first != "code":
+            return ""
+        binding = element.get("binding", {})
+        if binding.get("strength") != "required":
+            return ""
+        value_set = self.value_sets.get(binding.get("valueSet", "").split("|")[0], {})
+        include = value_set.get("compose", {}).get("include", [])
+        systems = {part.get("system") for part in include}
+        return (systems.pop() or "") if len(systems) == 1 else ""
+
+
 def restricted(expression, kind):
-    """The alternatives of an expression that start at the given type."""
-    alternatives = [
-        alternative
-        for alternative in split_alternatives(expression)
-        if alternative.lstrip("(").startswith((f"{kind}.", "Resource.", "DomainResource."))
-    ]
+    """The alternatives of an expression that start at the given type, or at no type."""
+
+    def fits(alternative):
+        start = alternative.lstrip("(").split(".")[0]
+        return start in (kind, "Resource", "DomainResource") or start[0].islower()
+
+    alternatives = [part for part in split_alternatives(expression) if fits(part)]
     if not alternatives:
         raise SystemExit(f"no alternative for {kind} in: {expression}")
     return " | ".join(alternatives)

@@ -15,6 +15,7 @@ pub mod criteria;
 pub mod definitions;
 pub mod path;
 pub mod reference;
+pub mod search;
 pub mod status;
 pub mod stored;
 pub mod terms;

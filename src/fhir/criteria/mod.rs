@@ -7,15 +7,14 @@
 
 mod instant;
 mod problem;
-mod query;
 mod value;
 
 use super::definitions::{SearchType, search_parameter};
 use super::{ResourceId, ResourceType, Term};
 
+pub use super::search::{PAIRS_MAX, QueryError, parse_query};
+pub use super::search::{ProblemKind, SearchProblem};
 pub use instant::InstantRange;
-pub use problem::{ProblemKind, SearchProblem};
-pub use query::{PAIRS_MAX, QueryError, parse_query};
 
 /// Most terms in one search: bounds its time, for a bare id stands for one term per target type.
 pub const TERMS_MAX: usize = 10_000;

@@ -1,34 +1,9 @@
 //! What a search asks for that cannot be answered.
 
-use super::Refusal;
+use super::{ProblemKind, Refusal};
 use crate::fhir::ResourceType;
 use crate::fhir::definitions::search_parameters;
 use crate::fhir::types::quotable;
-
-/// One parameter of a search that is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{parameter}: {diagnostics}")]
-pub struct SearchProblem {
-    /// The name as in the query, with its modifier.
-    pub parameter: String,
-    /// What sort of problem it is.
-    pub kind: ProblemKind,
-    /// What is wrong and what would be right.
-    pub diagnostics: String,
-}
-
-/// What is wrong with a search parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProblemKind {
-    /// The type has no such parameter here; with `Prefer: handling=lenient` it may be left out.
-    UnknownParameter,
-    /// The parameter exists, but not with this modifier, prefix or form of value.
-    NotSupported,
-    /// The value breaks the rules of the standard.
-    InvalidValue,
-    /// There are too many alternatives.
-    TooCostly,
-}
 
 /// Names the parameter, and lists those that there are.
 pub(super) fn unknown_parameter(kind: ResourceType, name: &str) -> Refusal {
