@@ -1,6 +1,6 @@
 //! The committer's side of a write: checking what a command was decided on, numbering, applying.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::keys::Keys;
 use super::proofs::LogProof;
+use super::replay::replay_events;
 use super::search::find;
 use super::{Health, StoreError};
 use crate::chart::{Envelope, Erasure};
@@ -18,7 +19,7 @@ use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::committer::{Apply, Book, OpenGroup};
 use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
 use crate::vault::Wrap;
-use crate::view::{Event, Fact, FactGroup, TermChange, View, ViewError, Views};
+use crate::view::{Event, Fact, FactGroup, Generation, TermChange, View, ViewError, Views};
 
 /// One request for a commit: events that were decided on a view, and what they were decided on.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Command {
     pub events: Vec<Prepared>,
     /// What must still be so.
     pub expectations: Vec<Expectation>,
+    /// The generation of the views whose terms the events have.
+    pub generation: u64,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Committed, CommitError>>,
 }
@@ -102,6 +105,7 @@ pub enum CommitError {
 #[derive(Debug)]
 pub struct Admitted {
     reply: oneshot::Sender<Result<Committed, CommitError>>,
+    generation: u64,
     /// Its events with their stream versions, or why there are none.
     events: Result<Vec<(Prepared, u64)>, CommitError>,
 }
@@ -273,15 +277,15 @@ impl Book for EventBook {
     type Admitted = Admitted;
 
     fn admit(&mut self, command: Command, group: &mut OpenGroup) -> Admitted {
-        let Command { events, expectations, reply } = command;
+        let Command { events, expectations, generation, reply } = command;
         if self.health.has_failed() {
-            return Admitted { reply, events: Err(CommitError::Failed) };
+            return Admitted { reply, generation, events: Err(CommitError::Failed) };
         }
         if group.frames.is_empty() {
             self.refresh();
         }
         if let Err(error) = self.check(&expectations) {
-            return Admitted { reply, events: Err(error) };
+            return Admitted { reply, generation, events: Err(error) };
         }
         let end = group.first_position + (group.frames.len() + events.len()) as u64;
         if events.iter().any(|event| event.erasure.is_some()) {
@@ -292,7 +296,7 @@ impl Book for EventBook {
         for (at, mut event) in events.into_iter().enumerate() {
             let version = match self.number(&event, end) {
                 Ok(version) => version,
-                Err(error) => return Admitted { reply, events: Err(error) },
+                Err(error) => return Admitted { reply, generation, events: Err(error) },
             };
             self.remember(&event, end);
             let is_chart = event.alias != StreamAlias::NONE;
@@ -306,7 +310,7 @@ impl Book for EventBook {
             });
             numbered.push((event, version));
         }
-        Admitted { reply, events: Ok(numbered) }
+        Admitted { reply, generation, events: Ok(numbered) }
     }
 
     fn rest(&mut self) {
@@ -317,6 +321,7 @@ impl Book for EventBook {
 /// Applies groups to the views and answers, on the applying thread.
 pub struct EventApply {
     views: Views,
+    keys: Keys,
     health: Arc<Health>,
     proof: Option<Arc<LogProof>>,
     /// A group was not applied. Those behind it must not be either: the views would say that they
@@ -325,15 +330,22 @@ pub struct EventApply {
 }
 
 impl EventApply {
-    pub fn new(views: Views, health: Arc<Health>, proof: Option<Arc<LogProof>>) -> Self {
-        Self { views, health, proof, is_behind: false }
+    pub fn new(
+        views: Views,
+        keys: Keys,
+        health: Arc<Health>,
+        proof: Option<Arc<LogProof>>,
+    ) -> Self {
+        Self { views, keys, health, proof, is_behind: false }
     }
 
     fn apply_group(&mut self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
         let recorded_at = Instant::from_micros(written.recorded_at);
         let mut facts = Vec::with_capacity(written.frames.len());
         let mut answers = Vec::with_capacity(admitted.len());
-        for Admitted { reply, events } in admitted {
+        let mut generations = BTreeSet::new();
+        for Admitted { reply, generation, events } in admitted {
+            generations.insert(generation);
             let first_position = written.first_position + facts.len() as u64;
             let answer = events.map(|events| {
                 for (event, stream_version) in events {
@@ -366,7 +378,14 @@ impl EventApply {
         let applied = written.first_position + facts.len() as u64;
         let group =
             FactGroup { first_position: written.first_position, recorded_at, events: facts };
-        if let Err(error) = self.views.apply(group) {
+        let apply = |serving: &Arc<Generation>| -> Result<(), StoreError> {
+            if generations.iter().all(|generation| *generation == serving.number()) {
+                return Ok(serving.apply(&[group])?);
+            }
+            // Decided when another generation was served, which may have other terms.
+            replay_events(serving, &self.keys, applied, &|_| {})
+        };
+        if let Err(error) = self.views.apply(apply) {
             self.is_behind = true;
             self.health.fail_views("the views could not be written", &error);
             return fail_all(answers);

@@ -59,7 +59,7 @@ pub struct Fact {
     /// Whether that body says `entered-in-error`.
     pub retracted: bool,
     /// Index terms of the resource; only at home.
-    pub terms: TermChange,
+    pub terms: Arc<TermChange>,
     /// The chart that was erased, and its traces.
     pub erasure: Option<Erasure>,
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::modifier::Modifier;
+use super::reference::ReferenceTest;
 use super::problem::{Refusal, invalid, too_costly};
 use super::split::alternatives;
 use super::term::{tag, value};
@@ -11,6 +12,7 @@ use super::terms::items_of;
 use super::test::Test;
 use super::token::TokenTest;
 use super::{SearchParameter, SearchType, Term, string};
+use crate::fhir::ResourceKey;
 use crate::json::Node;
 
 /// Most look-ups for one condition: bounds its time, for a bare id stands for one look-up per
@@ -130,6 +132,25 @@ impl Condition {
         let tests = codes.iter().map(test).collect();
         let asked = if negated { Asked::None(tests) } else { Asked::Any(tests) };
         Self { parameter: Arc::clone(parameter), asked }
+    }
+
+    /// That a reference leads to a resource of this server.
+    #[must_use]
+    pub fn refers_to(parameter: &Arc<SearchParameter>, key: &ResourceKey) -> Self {
+        let asked = Asked::Any(vec![Test::Reference(ReferenceTest::to(key))]);
+        Self { parameter: Arc::clone(parameter), asked }
+    }
+
+    /// The one resource of this server to which a reference must lead, if just one is asked for.
+    #[must_use]
+    pub fn only_target(&self) -> Option<ResourceKey> {
+        match &self.asked {
+            Asked::Any(tests) => match tests.as_slice() {
+                [Test::Reference(test)] => test.only_target(&self.parameter),
+                _ => None,
+            },
+            Asked::None(_) | Asked::Present(_) => None,
+        }
     }
 
     /// Which parameter it is about.

@@ -13,8 +13,10 @@
 //! Never: reading an index, following a reference, parameters that shape the result (`_count`, …).
 
 mod condition;
+mod criteria;
 mod custom;
 mod date;
+mod definition;
 mod form;
 mod instant;
 mod modifier;
@@ -33,10 +35,13 @@ mod token;
 mod value_set;
 
 pub use condition::{Condition, Lookup, Plan, Probe, Verdict};
+pub use criteria::{Criteria, Watched};
 pub use date::DateTest;
+pub use definition::{CUSTOM_CODE_MIN, Definition};
 pub use form::{PAIRS_MAX, QueryError, parse_query};
 pub use parameter::{Component, Parameters, SearchParameter, SearchType};
 pub use problem::{ProblemKind, SearchProblem};
+pub use reference::value_of as reference_value;
 pub use query::{Chain, Criterion, Has, Include, Query, Sort, SortBy};
 pub use term::{Layout, Term, VALUE_LENGTH_MAX};
 pub use terms::{references_of, terms_of};

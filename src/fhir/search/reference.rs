@@ -39,6 +39,18 @@ impl ReferenceTest {
         Ok(Self { any_of })
     }
 
+    /// That it leads to a resource of this server.
+    pub(super) fn to(key: &ResourceKey) -> Self {
+        Self { any_of: vec![key.to_string()] }
+    }
+
+    /// The one resource that it may lead to.
+    pub(super) fn only_target(&self, parameter: &SearchParameter) -> Option<ResourceKey> {
+        let mut keys = self.any_of.iter().filter_map(|text| text.parse().ok());
+        let key: ResourceKey = keys.find(|key: &ResourceKey| parameter.may_target(key.kind))?;
+        keys.all(|other| !parameter.may_target(other.kind)).then_some(key)
+    }
+
     pub(super) fn lookups(&self) -> Vec<Lookup> {
         self.any_of.iter().map(|text| Lookup::Exact(reference_value(text))).collect()
     }
@@ -51,6 +63,11 @@ impl ReferenceTest {
         let Item::Node(node) = item else { return false };
         names(node, base_url).iter().any(|name| self.any_of.contains(name))
     }
+}
+
+/// The value under which references to a resource of this server are found.
+pub fn value_of(key: &ResourceKey) -> Vec<u8> {
+    reference_value(&key.to_string())
 }
 
 /// The values under which a reference is found.

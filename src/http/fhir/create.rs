@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::{Call, Failure, Reply, Return, idempotency, written};
 use crate::fhir::check::IssueCode;
-use crate::fhir::criteria::Criteria;
-use crate::fhir::{ResourceType, check, parse_query};
+use crate::fhir::{Criteria, ResourceType, check, parse_query};
 use crate::store::{Action, Change, Target, Write};
 
 /// Stores a new resource under an id that the server chooses.
@@ -56,9 +55,9 @@ pub fn criteria(
     if pairs.is_empty() {
         return Err(Failure::at(IssueCode::Required, place, "criteria are missing"));
     }
-    let criteria = Criteria::parse(kind, &pairs, Some(call.base_url()))
+    let criteria = Criteria::parse(&call.store().parameters(), kind, &pairs, Some(call.base_url()))
         .map_err(|problems| Failure::search(problems, Some(place)))?;
-    if criteria.clauses.is_empty() && criteria.ids.is_none() {
+    if !criteria.name_a_value() {
         let diagnostics = "must name an id or another value of the resource";
         return Err(Failure::at(IssueCode::Required, place, diagnostics));
     }

@@ -4,11 +4,12 @@
 //! did not exist.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::scope::{Held, Opened};
 use super::{Resource, Search, StoreError, Walk};
 use crate::auth::Permission;
-use crate::fhir::search::{Condition, Criterion, Include, SearchParameter, references_of};
+use crate::fhir::search::{Condition, Criterion, Include, SearchParameter, SearchType, references_of};
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Document;
 use crate::store::chart::unreadable;
@@ -80,11 +81,11 @@ impl Search<'_> {
     fn parameters_of<'i>(
         &'i self,
         include: &'i Include,
-    ) -> impl Iterator<Item = &'i SearchParameter> {
+    ) -> impl Iterator<Item = &'i Arc<SearchParameter>> {
         let all = self.scope.parameters.of(include.source);
-        all.map(|parameter| &**parameter).filter(move |parameter| match &include.parameter {
+        all.filter(move |parameter| match &include.parameter {
             Some(named) => named.code == parameter.code,
-            None => parameter.is_reference(),
+            None => parameter.search_type == SearchType::Reference,
         })
     }
 

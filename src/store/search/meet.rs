@@ -5,7 +5,7 @@ use super::StoreError;
 use super::scope::{Held, Opened, Reach, Scope};
 use super::set::Set;
 use super::walk::{Found, Walk};
-use crate::fhir::search::{Chain, Condition, Criterion, Has, references_of};
+use crate::fhir::search::{Chain, Condition, Criterion, Has, reference_value, references_of};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::view::TermNumbers;
 
@@ -152,7 +152,7 @@ impl<'a> Scope<'a> {
                     return Ok(None);
                 }
                 let key = self.key_of(found?)?;
-                values.extend(key.map(|key| Condition::term_for(&chain.parameter, &key).value));
+                values.extend(key.map(|key| reference_value(&key)));
             }
         }
         match denied {

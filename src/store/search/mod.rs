@@ -35,9 +35,10 @@ use super::{Resource, Store, StoreError};
 use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::fhir::search::{Criteria, Query};
-use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::{ResourceId, ResourceType};
+use crate::json::Document;
 use crate::log::StreamAlias;
-use crate::view::{Head, View, ViewError};
+use crate::view::{Head, View};
 use order::Rank;
 use scope::{Opened, Scope};
 use walk::{Found, Walk};
@@ -156,6 +157,21 @@ pub(super) fn find(
         heads.extend(view.head_of(found?.held().number)?);
     }
     Ok(heads)
+}
+
+/// All current resources of a type, whoever asks.
+pub(super) fn every(
+    keys: &Keys,
+    view: &View,
+    kind: ResourceType,
+) -> Result<Vec<Document>, StoreError> {
+    let end = view.applied_events()?;
+    let scope = Scope::new(keys, view, None, view.parameters(), None, end);
+    let mut documents = Vec::new();
+    for found in Walk::new(&scope, kind, &[], None, None)? {
+        documents.extend(found?.open(&scope)?.map(|opened| opened.document));
+    }
+    Ok(documents)
 }
 
 /// A search that is being answered.

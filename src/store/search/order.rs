@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{After, Found, Page, Scope, Search, StoreError};
+use super::{After, Found, Page, Search, StoreError};
 use crate::fhir::search::{Sort, SortBy};
 use crate::view::ViewError;
 

@@ -4,7 +4,7 @@ use super::{Candidates, SearchRequest};
 use crate::auth::{Grant, Permission};
 use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::definitions::patient_compartment;
+use crate::fhir::definitions::compartment;
 use crate::fhir::search::Criterion;
 use crate::fhir::{ResourceId, ResourceType};
 use crate::store::StoreError;
@@ -49,9 +49,9 @@ fn named_by(kind: ResourceType, criterion: &Criterion) -> Option<ResourceId> {
         },
         Criterion::Condition(condition) => {
             let parameter = condition.parameter();
-            let compartment = patient_compartment(kind);
+            let names = compartment(ResourceType::PATIENT, kind)?;
             let target = condition.only_target()?;
-            let is_of_compartment = compartment.iter().any(|known| known.name == parameter.name);
+            let is_of_compartment = names.iter().any(|known| *known == parameter.name);
             (is_of_compartment && target.kind == ResourceType::PATIENT).then_some(target.id)
         }
         _ => None,

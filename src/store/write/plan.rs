@@ -123,7 +123,8 @@ impl Planner<'_> {
             events.into_iter().map(|event| self.seal(event)).collect();
         let events = events?;
         let expectations = std::mem::take(&mut self.expectations);
-        Ok(Plan::Commit { events, expectations, done })
+        let generation = self.view.generation();
+        Ok(Plan::Commit { events, expectations, done, generation })
     }
 
     fn aims(&mut self, write: &Write) -> Result<Vec<Aim>, StoreError> {
@@ -141,7 +142,7 @@ impl Planner<'_> {
                 aims.push(Aim::Resource(fresh()));
                 continue;
             };
-            let found = find(self.view, kind, criteria)?;
+            let found = find(&self.store.keys, self.view, Some(self.grant), criteria)?;
             let aim = match found.as_slice() {
                 [] => Aim::Resource(fresh()),
                 [head] => {
@@ -154,7 +155,6 @@ impl Planner<'_> {
                 }
             };
             self.expectations.push(Expectation::Match {
-                kind,
                 criteria: criteria.clone(),
                 found: found.first().map(|head| head.number),
             });

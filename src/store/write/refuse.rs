@@ -8,8 +8,7 @@ use super::{Action, Change, StoreError, Target};
 use crate::auth::Permission;
 use crate::chart::{Drafted, Happening};
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::criteria::Criteria;
-use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::{Criteria, ResourceId, ResourceKey};
 
 /// What a caller with one chart is denied.
 const OUTSIDE: &str = "resources outside the own chart";
@@ -143,13 +142,13 @@ pub(super) fn refuse_repeated(changes: &[Change], keys: &[ResourceKey]) -> Resul
 /// Refuses two creations under one condition that found nothing: each would make the other's
 /// condition untrue.
 pub(super) fn refuse_ambiguous(changes: &[Change], aims: &[Aim]) -> Result<(), StoreError> {
-    let mut seen: HashMap<(ResourceType, &Criteria), &str> = HashMap::new();
+    let mut seen: HashMap<&Criteria, &str> = HashMap::new();
     let mut problems = Vec::new();
     for (change, aim) in changes.iter().zip(aims) {
-        let (Target::New(kind, Some(criteria)), Aim::Resource(_)) = (&change.target, aim) else {
+        let (Target::New(_, Some(criteria)), Aim::Resource(_)) = (&change.target, aim) else {
             continue;
         };
-        if let Some(first) = seen.insert((*kind, criteria), &change.place) {
+        if let Some(first) = seen.insert(criteria, &change.place) {
             problems.push(Problem {
                 code: IssueCode::Invariant,
                 expression: change.place.clone(),
