@@ -28,6 +28,8 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.open::<capability::__path_capabilities, _, _>(capability::capabilities);
     routes.gated::<everything::__path_everything, _, _>(everything::everything);
     routes.gated::<history::__path_history, _, _>(history::history);
+    routes.gated::<history::__path_type_history, _, _>(history::type_history);
+    routes.gated::<history::__path_system_history, _, _>(history::system_history);
     routes.gated::<read::__path_read_version, _, _>(read::read_version);
     routes.gated::<read::__path_read, _, _>(read::read);
     routes.gated::<update::__path_update, _, _>(update::update);
