@@ -13,6 +13,7 @@ mod charts;
 mod erasure;
 mod fhir_crud;
 mod harness;
+mod histories;
 mod issuers;
 mod operations;
 mod proofs;
