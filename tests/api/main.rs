@@ -15,6 +15,7 @@ mod fhir_crud;
 mod harness;
 mod issuers;
 mod operations;
+mod patches;
 mod proofs;
 mod reach;
 mod search;
