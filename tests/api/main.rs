@@ -16,6 +16,7 @@ mod harness;
 mod histories;
 mod issuers;
 mod operations;
+mod patches;
 mod proofs;
 mod reach;
 mod search;

@@ -8,6 +8,7 @@ mod capability;
 mod create;
 mod everything;
 mod history;
+mod patch;
 mod read;
 mod search;
 mod transaction;
@@ -33,6 +34,7 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<read::__path_read_version, _, _>(read::read_version);
     routes.gated::<read::__path_read, _, _>(read::read);
     routes.gated::<update::__path_update, _, _>(update::update);
+    routes.gated::<patch::__path_patch, _, _>(patch::patch);
     routes.gated::<update::__path_delete, _, _>(update::delete);
     routes.gated::<search::__path_search, _, _>(search::search);
     routes.gated::<create::__path_create, _, _>(create::create);
