@@ -44,6 +44,8 @@ pub enum Fault {
     TooLarge,
     /// The body has another media type or encoding.
     MediaType,
+    /// A request that is well formed, but cannot be carried out on what is there.
+    Unprocessable,
     /// An idempotency key was used for another request.
     KeyReused,
     /// Try again later.
@@ -74,6 +76,9 @@ impl Fault {
             Self::Precondition => ("precondition", 412, "A condition does not hold", "conflict"),
             Self::TooLarge => ("too-large", 413, "The body is too large", "too-long"),
             Self::MediaType => ("media-type", 415, "Not a supported media type", "not-supported"),
+            Self::Unprocessable => {
+                ("unprocessable", 422, "The request cannot be carried out", "processing")
+            }
             Self::KeyReused => ("key-reused", 422, "Idempotency key used before", "duplicate"),
             Self::Busy => ("busy", 503, "The server is busy", "throttled"),
             Self::ReadOnly => ("read-only", 503, "The store is read-only", "no-store"),
@@ -238,6 +243,10 @@ impl From<StoreError> for Failure {
             StoreError::Unknown => Fault::Unknown,
             StoreError::Proof(ProofError::BeyondSize { .. }) => Fault::Invalid,
             StoreError::Invalid(problems) => return Self::invalid(problems.clone()),
+            StoreError::Unprocessable(problems) => {
+                let fault = Fault::Unprocessable;
+                return Self { fault, ..Self::invalid(problems.clone()) };
+            }
             StoreError::Log(_)
             | StoreError::Vault(_)
             | StoreError::Seal(_)

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
+use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::sync::OwnedSemaphorePermit;
@@ -173,7 +174,7 @@ async fn prepare(
 ) -> Result<Call, Failure> {
     let query = decoded(request.query_string())?;
     let share = body_share(state, request.headers())?;
-    let body = read_body(state, request.headers(), payload).await?;
+    let body = read_body(state, request.method(), request.headers(), payload).await?;
     Ok(Call {
         state: Arc::clone(state),
         grant: Arc::clone(grant),
@@ -208,6 +209,7 @@ fn body_share(state: &State, headers: &HeaderMap) -> Result<Option<OwnedSemaphor
 
 async fn read_body(
     state: &State,
+    method: &Method,
     headers: &HeaderMap,
     payload: web::Payload,
 ) -> Result<Vec<u8>, Failure> {
@@ -228,7 +230,7 @@ async fn read_body(
         Ok(Ok(Ok(body))) => body,
     };
     if !body.is_empty() {
-        check_media_type(headers)?;
+        check_media_type(method, headers)?;
     }
     Ok(body.into())
 }
@@ -237,14 +239,19 @@ fn too_large(limit: usize) -> Failure {
     Failure::of(Fault::TooLarge, format!("the body may have {limit} bytes"))
 }
 
-fn check_media_type(headers: &HeaderMap) -> Result<(), Failure> {
+fn check_media_type(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
     if headers.contains_key("content-encoding") {
         return Err(Failure::of(Fault::MediaType, "send the body without Content-Encoding"));
     }
     let Some(content_type) = headers.get("content-type") else { return Ok(()) };
     let content_type = content_type.to_str().unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
-    let accepted = ["application/fhir+json", "application/json"];
+    let accepted: &[&str] = match *method {
+        Method::PATCH => {
+            &["application/json-patch+json", "application/fhir+json", "application/json"]
+        }
+        _ => &["application/fhir+json", "application/json"],
+    };
     if accepted.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
         Ok(())
     } else {

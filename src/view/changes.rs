@@ -27,6 +27,8 @@ pub struct Change {
     pub version: u64,
     /// False when this version is a deletion.
     pub live: bool,
+    /// True when the resource did not exist (any more) before it.
+    pub first: bool,
     /// The chart of the event; `None`: the directory.
     pub chart: Option<StreamAlias>,
     /// Whether events in further charts belong to it.
@@ -101,6 +103,28 @@ impl View {
         Ok(from)
     }
 
+    /// When a version of a resource stopped being the current one, in a state of so many events;
+    /// `None`: it is current there.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn superseded(
+        &self,
+        number: u64,
+        version: u64,
+        events: u64,
+    ) -> Result<Option<Instant>, ViewError> {
+        let Some(head) = self.head_of(number)? else { return Ok(None) };
+        for later in version + 1..=head.version {
+            // A version that was erased is not there.
+            if let Some(past) = self.version(&head, later)? {
+                return Ok((past.position < events).then_some(past.recorded_at));
+            }
+        }
+        Ok(None)
+    }
+
     /// The records that hold the events at some positions.
     fn stretches(&self, positions: Range<u64>) -> fjall::Iter {
         let space = &self.spaces().events;
@@ -127,6 +151,7 @@ impl View {
             kind,
             version: event.note.version,
             live: event.holds_body(),
+            first: event.note.has(Flag::First),
             chart,
             is_in_several: event.note.related > 0,
         })

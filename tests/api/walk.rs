@@ -73,13 +73,16 @@ impl Operation {
                 let url = format!("Observation/{value}");
                 bundle("transaction", &[entry("PUT", &url, observation(value, owner))])
             }
+            "patchResource" => json!([
+                { "op": "replace", "path": "/valueQuantity/value", "value": 73 },
+            ]),
             "createResource" | "updateResource" => observation(value, owner),
             "appendEvents" => json!({ "events": [
                 { "type": "Observation.amended", "resource": observation(value, owner) },
             ] }),
             "eraseChart" => json!({ "reason": "walk", "basis": "none", "dryRun": true }),
             "holdChart" | "releaseChart" => json!({ "reason": "walk" }),
-            _ if matches!(self.method.as_str(), "POST" | "PUT") => {
+            _ if matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") => {
                 panic!("teach the walk a body for {}", self.id)
             }
             _ => Value::Null,
@@ -209,7 +212,7 @@ fn every_operation_with_a_body_refuses_what_is_not_json() {
     let (owner, value) = chart();
     let mut walked = 0;
     for operation in operations() {
-        if operation.is_open || !matches!(operation.method.as_str(), "POST" | "PUT") {
+        if operation.is_open || !matches!(operation.method.as_str(), "POST" | "PUT" | "PATCH") {
             continue;
         }
         walked += 1;

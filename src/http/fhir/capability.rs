@@ -28,6 +28,7 @@ fn statement(base: &str) -> Value {
         "implementation": { "description": "Chartlog", "url": base },
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
+        "patchFormat": ["application/json-patch+json"],
         "rest": [{
             "mode": "server",
             "security": {
@@ -45,7 +46,7 @@ fn statement(base: &str) -> Value {
 
 fn resource(kind: ResourceType) -> Value {
     let interactions =
-        ["read", "vread", "update", "delete", "history-instance", "create", "search-type"];
+        ["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"];
     let parameter = |(name, kind): (&str, &str)| json!({ "name": name, "type": kind });
     let common = [("_id", "token"), ("_lastUpdated", "date")].into_iter();
     let own = definitions::search_parameters(kind)

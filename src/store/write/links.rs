@@ -8,7 +8,7 @@ use crate::auth::{Grant, Permission};
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::reference::Reference;
 use crate::fhir::{Criteria, ResourceKey, ResourceType, parse_query};
-use crate::json::Kind;
+use crate::json::{Kind, Node};
 use crate::view::View;
 
 /// What the references of a request stand for.
@@ -42,37 +42,54 @@ impl Store {
         let mut problems = Vec::new();
         for change in changes {
             let Some(content) = change.action.content() else { continue };
-            for node in content.descend().filter(|node| node.kind() == Kind::Object) {
-                let Some(text) = node.get_str("reference") else { continue };
-                // Other texts stay as they are; this question is cheap and rules most out.
-                if !text.contains(['?', ':']) || links.0.contains_key(text.as_ref()) {
-                    continue;
-                }
-                let (kind, query) = match Reference::parse(&text, self.base_url()) {
-                    Reference::Conditional { kind, query } => (kind, query),
-                    // A local reference is stored without the server's address, which may change.
-                    Reference::Local { .. } => {
-                        let relative = self.base_url().and_then(|base| text.strip_prefix(base));
-                        let relative =
-                            relative.map(|relative| relative.trim_start_matches('/').to_owned());
-                        links.0.extend(relative.map(|relative| (text.into_owned(), relative)));
-                        continue;
-                    }
-                    _ => continue,
-                };
-                match self.by_criteria(view, grant, kind, query)? {
-                    Ok(key) => {
-                        links.0.insert(text.to_string(), key.to_string());
-                    }
-                    Err(diagnostics) => problems.push(Problem {
-                        code: IssueCode::NotFound,
-                        expression: change.place.clone(),
-                        diagnostics: format!("the reference \"{text}\" {diagnostics}"),
-                    }),
-                }
+            match self.resolve(view, grant, content, &change.place, &mut links) {
+                Err(StoreError::Invalid(found)) => problems.extend(found),
+                other => other?,
             }
         }
         if problems.is_empty() { Ok(links) } else { Err(StoreError::Invalid(problems)) }
+    }
+
+    /// Resolves what one content refers to, beside what is resolved already.
+    pub(super) fn resolve(
+        &self,
+        view: &View,
+        grant: &Grant,
+        content: Node<'_>,
+        place: &str,
+        links: &mut Links,
+    ) -> Result<(), StoreError> {
+        let mut problems = Vec::new();
+        for node in content.descend().filter(|node| node.kind() == Kind::Object) {
+            let Some(text) = node.get_str("reference") else { continue };
+            // Other texts stay as they are; this question is cheap and rules most out.
+            if !text.contains(['?', ':']) || links.0.contains_key(text.as_ref()) {
+                continue;
+            }
+            let (kind, query) = match Reference::parse(&text, self.base_url()) {
+                Reference::Conditional { kind, query } => (kind, query),
+                // A local reference is stored without the server's address, which may change.
+                Reference::Local { .. } => {
+                    let relative = self.base_url().and_then(|base| text.strip_prefix(base));
+                    let relative =
+                        relative.map(|relative| relative.trim_start_matches('/').to_owned());
+                    links.0.extend(relative.map(|relative| (text.into_owned(), relative)));
+                    continue;
+                }
+                _ => continue,
+            };
+            match self.by_criteria(view, grant, kind, query)? {
+                Ok(key) => {
+                    links.0.insert(text.to_string(), key.to_string());
+                }
+                Err(diagnostics) => problems.push(Problem {
+                    code: IssueCode::NotFound,
+                    expression: place.to_owned(),
+                    diagnostics: format!("the reference \"{text}\" {diagnostics}"),
+                }),
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(StoreError::Invalid(problems)) }
     }
 
     fn by_criteria(

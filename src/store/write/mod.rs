@@ -6,6 +6,7 @@
 
 mod draft;
 mod links;
+mod patch;
 mod plan;
 mod recall;
 mod refuse;
@@ -23,7 +24,7 @@ use super::{Resource, Store, StoreError};
 use crate::auth::Grant;
 use crate::chart::Happening;
 use crate::clock::Instant;
-use crate::fhir::{Criteria, ResourceId, ResourceKey, ResourceType};
+use crate::fhir::{Criteria, Patch, ResourceId, ResourceKey, ResourceType};
 use crate::json::{Document, Node};
 
 /// How often a write is decided again before the caller is asked to come back later.
@@ -88,6 +89,8 @@ pub enum Target {
 pub enum Action {
     /// It gets this content: a value of a document.
     Put(Arc<Document>, usize),
+    /// It is changed where the patch says; it must exist.
+    Patch(Arc<Patch>),
     /// It is deleted.
     Remove,
 }
@@ -162,12 +165,12 @@ impl Change {
 }
 
 impl Action {
-    /// The content, if there is one.
+    /// The content, if it is said as a whole.
     #[must_use]
     pub fn content(&self) -> Option<Node<'_>> {
         match self {
             Self::Put(document, index) => Some(document.node(*index)),
-            Self::Remove => None,
+            Self::Patch(_) | Self::Remove => None,
         }
     }
 }

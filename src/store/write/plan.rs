@@ -10,7 +10,8 @@ use super::refuse::{refuse_ambiguous, refuse_repeated, refuse_undeclared};
 use super::seal::Unsealed;
 use super::weigh::Before;
 use super::{
-    Change, Done, Effect, Expectation, Plan, Prepared, Resource, Store, StoreError, Target, Write,
+    Action, Change, Done, Effect, Expectation, Plan, Prepared, Resource, Store, StoreError, Target,
+    Write,
 };
 use crate::auth::Grant;
 use crate::chart::{Current, IdempotencyMark, Wish, decide};
@@ -92,7 +93,7 @@ impl Planner<'_> {
         if let Some((patient, expected)) = &write.expected_version {
             self.expect_version(patient, *expected)?;
         }
-        let links = self.store.links(self.view, self.grant, &write.changes, &keys)?;
+        let mut links = self.store.links(self.view, self.grant, &write.changes, &keys)?;
         let mut done = Vec::with_capacity(aims.len());
         for (change, aim) in write.changes.iter().zip(&aims) {
             done.push(match aim {
@@ -100,7 +101,7 @@ impl Planner<'_> {
                     self.grant.owes_entry();
                     self.store.done_nothing(self.view, self.grant, key)?
                 }
-                Aim::Resource(key) => self.change(change, key, &links)?,
+                Aim::Resource(key) => self.change(change, key, &mut links)?,
             });
         }
         self.finish(done)
@@ -188,12 +189,19 @@ impl Planner<'_> {
         &mut self,
         change: &Change,
         key: &ResourceKey,
-        links: &Links,
+        links: &mut Links,
     ) -> Result<Done, StoreError> {
         let before = self.before(key)?;
-        let content = match change.action.content() {
-            Some(node) => Some(self.content(change, key, node, links)?),
-            None => None,
+        let content = match &change.action {
+            Action::Put(document, index) => {
+                Some(self.content(change, key, document.node(*index), links)?)
+            }
+            Action::Patch(patch) => {
+                let document = self.patched(change, key, patch, before.as_ref())?;
+                self.store.resolve(self.view, self.grant, document.root(), &change.place, links)?;
+                Some(self.content(change, key, document.root(), links)?)
+            }
+            Action::Remove => None,
         };
         // Charts first: a version is nobody's business who may not see the resource.
         self.refuse_by_chart(change, key, before.as_ref(), content.as_ref())?;
@@ -235,7 +243,12 @@ impl Planner<'_> {
         self.draft(key, version, before.as_ref(), content.as_ref(), &drafted)?;
         // The time is filled in when the commit has one.
         let recorded_at = Instant::default();
-        let resource = content.map(|content| Resource {
+        // Who patches has sent only a part: the whole is for who may read it.
+        let is_shown = match change.action {
+            Action::Patch(_) => self.may_read(key, content.as_ref()),
+            _ => true,
+        };
+        let resource = content.filter(|_| is_shown).map(|content| Resource {
             key: key.clone(),
             version,
             recorded_at,

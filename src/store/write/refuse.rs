@@ -26,6 +26,9 @@ impl Planner<'_> {
             (Target::Key(key), Action::Remove) => {
                 self.grant.reach(key.kind, Permission::Delete)?;
             }
+            (Target::Key(key), Action::Patch(_)) => {
+                self.grant.reach(key.kind, Permission::Update)?;
+            }
             (Target::Key(key), Action::Put(..)) => {
                 let create = self.grant.reach(key.kind, Permission::Create);
                 if create.is_err() {
@@ -78,7 +81,7 @@ impl Planner<'_> {
         let live = before.filter(|before| before.head.live);
         let permission = match (&change.action, live) {
             (Action::Remove, _) => Permission::Delete,
-            (Action::Put(..), Some(_)) => Permission::Update,
+            (Action::Put(..), Some(_)) | (Action::Patch(_), _) => Permission::Update,
             (Action::Put(..), None) => Permission::Create,
         };
         let own = self.grant.reach(key.kind, permission)?;
