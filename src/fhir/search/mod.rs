@@ -15,12 +15,15 @@
 mod condition;
 mod custom;
 mod date;
+mod decimal;
 mod form;
 mod instant;
 mod modifier;
+mod number;
 mod parameter;
 mod prefix;
 mod problem;
+mod quantity;
 mod query;
 mod reference;
 mod sort;
@@ -30,6 +33,7 @@ mod term;
 mod terms;
 mod test;
 mod token;
+mod uri;
 mod value_set;
 
 pub use condition::{Condition, Lookup, Plan, Probe, Verdict};
