@@ -1,8 +1,11 @@
 //! By what resources are sorted: FHIR R4 §3.1.1.5.1.
 
+use super::number::Numbers;
 use super::terms::items_of;
 use super::token::tokens;
-use super::{SearchParameter, SearchType, Sort, SortBy, date, reference, string};
+use super::{
+    SearchParameter, SearchType, Sort, SortBy, date, number, quantity, reference, string, uri,
+};
 use crate::fhir::path::Item;
 use crate::json::Node;
 
@@ -50,13 +53,10 @@ impl Sort {
                 tokens(item, None).into_iter().map(|token| token.code.into_owned()).collect()
             }
             SearchType::Reference => reference::names_of(item, base_url),
-            SearchType::Uri => match item {
-                Item::Node(node) => {
-                    node.as_str().map(std::borrow::Cow::into_owned).into_iter().collect()
-                }
-                Item::Boolean(_) => Vec::new(),
-            },
-            _ => Vec::new(),
+            SearchType::Uri => uri::text(item).map(|text| text.into_owned()).into_iter().collect(),
+            SearchType::Number => return self.ends(number::numbers(item)),
+            SearchType::Quantity => return self.ends(quantity::sorted_by(item)),
+            SearchType::Composite | SearchType::Special => Vec::new(),
         };
         let cut = |text: String| {
             let mut key = text.into_bytes();
@@ -64,6 +64,11 @@ impl Sort {
             key
         };
         texts.into_iter().map(cut).collect()
+    }
+
+    fn ends(&self, numbers: Option<Numbers>) -> Vec<Vec<u8>> {
+        let end = |numbers: Numbers| if self.descending { numbers.high } else { numbers.low };
+        numbers.map(|numbers| end(numbers).as_bytes().to_vec()).into_iter().collect()
     }
 }
 

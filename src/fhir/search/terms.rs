@@ -1,7 +1,8 @@
 //! The terms of a resource: everything by which a search can find it.
 
 use super::term::{tag, value};
-use super::{Parameters, SearchParameter, SearchType, Term, date, reference, string, token};
+use super::{Parameters, SearchParameter, SearchType, Term};
+use super::{date, number, quantity, reference, string, token, uri};
 use crate::fhir::path::{Expression, Item};
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Node;
@@ -82,7 +83,10 @@ fn add_values(
         SearchType::Reference => reference::add_values(item, base_url, values),
         SearchType::String => string::add_values(item, values),
         SearchType::Date => date::add_values(item, values),
+        SearchType::Number => number::add_values(item, values),
+        SearchType::Quantity => quantity::add_values(item, values),
+        SearchType::Uri => uri::add_values(item, values),
         // Composites are found by their components.
-        _ => {}
+        SearchType::Composite | SearchType::Special => {}
     }
 }

@@ -2,12 +2,15 @@
 
 use super::date::DateTest;
 use super::modifier::Modifier;
+use super::number::{NUMBER_TAGS, NumberTest};
 use super::problem::{Refusal, invalid, not_supported};
+use super::quantity::QuantityTest;
 use super::reference::ReferenceTest;
 use super::split::split_unescaped;
 use super::string::{Comparison, StringTest};
 use super::terms::items_at;
 use super::token::{TokenTest, texts};
+use super::uri::{self, UriTest};
 use super::{Lookup, Probe, SearchParameter, SearchType, Term, Verdict};
 use crate::fhir::path::Item;
 use crate::fhir::types::quotable;
@@ -26,6 +29,12 @@ pub(super) enum Test {
     String(StringTest),
     /// A date or period.
     Date(DateTest),
+    /// A number or range.
+    Number(NumberTest),
+    /// A number with a unit.
+    Quantity(QuantityTest),
+    /// A URI.
+    Uri(UriTest),
     /// One test for each component, in their order.
     Composite(Vec<Test>),
 }
@@ -60,8 +69,18 @@ impl Test {
             }
             (SearchType::String, _) => Self::String(StringTest::parse(Comparison::Start, text)?),
             (SearchType::Date, _) => Self::Date(DateTest::parse(text)?),
+            (SearchType::Number, _) => Self::Number(NumberTest::parse(text)?),
+            (SearchType::Quantity, _) => Self::Quantity(QuantityTest::parse(text)?),
+            (SearchType::Uri, modifier) => {
+                let comparison = match modifier {
+                    Modifier::Above => uri::Comparison::Above,
+                    Modifier::Below => uri::Comparison::Below,
+                    _ => uri::Comparison::Exact,
+                };
+                Self::Uri(UriTest::new(comparison, text))
+            }
             (SearchType::Composite, _) => composite(parameter, text, base_url)?,
-            _ => {
+            (SearchType::Special, _) => {
                 let name = &parameter.name;
                 return Err(not_supported(format!("{name} is not supported on this server")));
             }
@@ -76,6 +95,9 @@ impl Test {
             Self::Reference(test) => test.lookups(),
             Self::String(test) => test.lookups(),
             Self::Date(test) => test.lookups(),
+            Self::Number(test) => test.lookups(NUMBER_TAGS, &[]),
+            Self::Quantity(test) => test.lookups(),
+            Self::Uri(test) => test.lookups(),
             Self::Composite(_) => Vec::new(),
         }
     }
@@ -88,6 +110,9 @@ impl Test {
             Self::Reference(test) => test.accepts(&term.value),
             Self::String(test) => test.accepts(&term.value),
             Self::Date(test) => test.accepts(&term.value),
+            Self::Number(test) => test.accepts(NUMBER_TAGS, 0, &term.value),
+            Self::Quantity(test) => test.accepts(&term.value),
+            Self::Uri(test) => test.accepts(&term.value),
             Self::Composite(tests) => {
                 // That each part is somewhere does not mean that they belong together.
                 let is_possible =
@@ -114,6 +139,9 @@ impl Test {
             Self::Reference(test) => test.meets(item, base_url),
             Self::String(test) => test.meets(item),
             Self::Date(test) => test.meets(item),
+            Self::Number(test) => test.meets(item),
+            Self::Quantity(test) => test.meets(item),
+            Self::Uri(test) => test.meets(item),
             Self::Composite(tests) => {
                 let mut parts = parameter.components.iter().zip(tests);
                 parts.all(|(component, test)| {

@@ -9,7 +9,7 @@ use super::search::encoded;
 use super::{Call, Failure, Reply};
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
-use crate::fhir::criteria::InstantRange;
+use crate::fhir::search::Span;
 use crate::json::quote;
 use crate::store::{HistoryOf, HistoryPage, HistoryPlace, HistoryRequest, Resource, Version};
 
@@ -124,8 +124,8 @@ fn instant(text: &str) -> Result<Instant, Failure> {
     })
 }
 
-fn period(text: &str) -> Result<InstantRange, Failure> {
-    InstantRange::named(text).ok_or_else(|| {
+fn period(text: &str) -> Result<Span, Failure> {
+    Span::named(text).ok_or_else(|| {
         let hint = if text.contains(' ') { "; in a URL, '+' is written %2B" } else { "" };
         let diagnostics = format!(
             "\"{text}\" is not a date of the form YYYY, YYYY-MM, YYYY-MM-DD or \
