@@ -253,7 +253,7 @@ impl EventBook {
     fn number(&mut self, event: &Prepared, end: u64) -> Result<u64, CommitError> {
         let Some(patient) = &event.patient else { return Ok(event.envelope.version) };
         let before = self.chart(patient).map_err(|error| {
-            self.health.fail_views("an event could not be numbered", &error);
+            self.health.fail_views("an event could not be numbered", &error.into());
             CommitError::Failed
         })?;
         let version = before.map_or(0, |(_, version)| version) + 1;

@@ -62,6 +62,7 @@ use crate::clock::Instant;
 use crate::disk::Disk;
 use crate::log::committer::{Committer, Limits};
 use crate::log::{self, LogKind, Reader};
+use crate::seal::CursorKey;
 use crate::vault::{MasterKey, MasterKeySource, Vault};
 use crate::view::{self, Views};
 use erase::{Certificates, Purger};
@@ -108,6 +109,7 @@ pub struct Store {
     proofs: Option<Proofs>,
     views: Views,
     keys: Keys,
+    cursors: CursorKey,
     events_reader: Reader,
     access_reader: Reader,
     base_url: Option<String>,
@@ -184,6 +186,7 @@ impl Store {
             checkpoints,
             proofs,
             views,
+            cursors: keys.directory().cursor_key()?,
             keys,
             events_reader,
             access_reader,
@@ -231,6 +234,12 @@ impl Store {
     #[must_use]
     pub fn directory(&self) -> &DataDirectory {
         &self.directory
+    }
+
+    /// The key of the cursors that are given out between two pages.
+    #[must_use]
+    pub fn cursors(&self) -> &CursorKey {
+        &self.cursors
     }
 
     /// Base URL of the FHIR face, if one is known.

@@ -19,6 +19,12 @@ impl Span {
     pub fn named(date: &str) -> Option<Self> {
         span_of(date)
     }
+
+    /// Whether it holds an instant, in microseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn contains(self, instant: i64) -> bool {
+        (self.from..=self.to).contains(&instant)
+    }
 }
 
 /// All instants that a date names: the whole year, month, day, minute, second or fraction, in its

@@ -1,13 +1,12 @@
 //! search: FHIR R4 §3.1.1, by GET and by POST, of one type, of several, and in a compartment.
 
-use std::sync::Arc;
-
 use actix_web::http::StatusCode;
 
-use super::super::paging::{open_cursor, page_size, seal_cursor};
+use super::super::paging::{open_cursor, page_size_of, seal_cursor};
 use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
-use super::{Call, Failure, Fault, Reply};
+use super::super::Fault;
+use super::{Call, Failure, Reply};
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
 use crate::fhir::definitions::compartment;
@@ -177,7 +176,7 @@ impl Shape {
     /// Takes out of the parameters what is no criterion.
     fn take(call: &Call, pairs: &mut Pairs) -> Result<Self, Failure> {
         let count = take(pairs, "_count")?;
-        let limit = page_size(call, "_count", count.as_deref())?;
+        let limit = page_size_of(call, "_count", count.as_deref())?;
         // A client of that name sends it so.
         let total = take(pairs, "_total")?.or(take(pairs, "_totalMethod")?);
         let with_total = match total.as_deref() {
@@ -189,7 +188,7 @@ impl Shape {
             }
         };
         let summary = take(pairs, "_summary")?;
-        let as_of = take(pairs, "_asOf")?.map(|text| super::super::v1::moment("_asOf", &text));
+        let as_of = take(pairs, "_asOf")?.map(|text| super::super::v1::instant(&text, "_asOf"));
         let cursor = take(pairs, "_cursor")?;
         take(pairs, "_format")?;
         // FHIR R4 §3.1.1.5.4: the total, and nothing else.
@@ -216,7 +215,7 @@ async fn answer(
 ) -> Result<Reply, Failure> {
     let shape = Shape::take(call, &mut pairs)?;
     let parsed = queries(call, &kinds, &mut pairs)?;
-    let path = call.path_below_base();
+    let path = call.searched_path();
     let place = Place { path, compartment };
     let (queries, within) = within(call, &place, parsed)?;
     let request_line = request_line(&place, &kinds, &shape, &pairs);

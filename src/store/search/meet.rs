@@ -25,7 +25,7 @@ impl<'a> Scope<'a> {
             criteria.iter().partition(|one| matches!(one, Criterion::LastUpdated(_)));
         for criterion in outside {
             if let Criterion::LastUpdated(tests) = criterion
-                && !tests.iter().any(|test| test.matches(held.recorded_at.micros()))
+                && !tests.iter().any(|test| test.contains(held.recorded_at.micros()))
             {
                 return Ok(None);
             }
@@ -54,7 +54,7 @@ impl<'a> Scope<'a> {
             }
             Criterion::Ids(ids) => ids.contains(&opened.key.id),
             Criterion::LastUpdated(tests) => {
-                tests.iter().any(|test| test.matches(opened.held.recorded_at.micros()))
+                tests.iter().any(|test| test.contains(opened.held.recorded_at.micros()))
             }
             Criterion::Chain(chain) => self.meets_chain(opened, chain)?,
             Criterion::Has(has) => self.meets_has(opened, has)?,

@@ -32,10 +32,10 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use super::{Resource, Store, StoreError};
-use crate::auth::Grant;
+use crate::auth::{Grant, Permission};
 use crate::clock::Instant;
 use crate::fhir::search::{Criteria, Query};
-use crate::fhir::{ResourceId, ResourceType};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType, definitions};
 use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::view::{Head, View};
@@ -104,6 +104,7 @@ impl Store {
     /// [`StoreError::Denied`]; [`StoreError::Invalid`] when the request cannot be answered as it is;
     /// [`ViewError::Costly`] when answering would take too much.
     pub fn search(&self, grant: &Grant, request: &SearchRequest) -> Result<Page, StoreError> {
+        self.settle(request)?;
         let view = self.views.view();
         let parameters = view.parameters();
         let end = self.end_of(&view, request)?;
@@ -126,6 +127,52 @@ impl Store {
         }
         page.included = search.included(&page.matches)?;
         Ok(page)
+    }
+
+    /// How many current resources match.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::search`].
+    pub fn count(&self, grant: &Grant, request: &SearchRequest) -> Result<u64, StoreError> {
+        self.settle(request)?;
+        let view = self.views.view();
+        let end = self.end_of(&view, request)?;
+        let scope =
+            Scope::new(&self.keys, &view, Some(grant), view.parameters(), self.base_url(), end);
+        let resolved = resolve::request(&scope, request)?;
+        Search::new(&scope, grant, resolved.as_ref().unwrap_or(request))?.count()
+    }
+
+    /// The types that the caller may search, of those in a compartment if one is named.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Denied`]: none.
+    pub fn searchable(
+        &self,
+        grant: &Grant,
+        compartment: Option<&ResourceKey>,
+    ) -> Result<Vec<ResourceType>, StoreError> {
+        let is_member = |kind: &ResourceType| {
+            let Some(owner) = compartment else { return true };
+            let names = definitions::compartment(owner.kind, *kind).unwrap_or_default();
+            *kind == owner.kind || !names.is_empty()
+        };
+        let may = |kind: &ResourceType| grant.reach(*kind, Permission::Search).is_ok();
+        let kinds: Vec<_> = ResourceType::all().filter(is_member).filter(may).collect();
+        match kinds.is_empty() {
+            true => Err(grant.denied(Permission::Search, "any resource type").into()),
+            false => Ok(kinds),
+        }
+    }
+
+    /// Waits until no event can be recorded any more at the moment that is asked for.
+    fn settle(&self, request: &SearchRequest) -> Result<(), StoreError> {
+        match request.as_of {
+            Some(moment) if !self.events.settle(moment.micros()) => Err(StoreError::Busy),
+            _ => Ok(()),
+        }
     }
 
     /// The position behind the last event that counts.

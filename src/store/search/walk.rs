@@ -275,16 +275,6 @@ impl<'a> Walk<'a> {
         };
         self.scope.meets_all(self.kind, held, &unsure)
     }
-
-    /// How many matches there are behind those that were walked.
-    pub fn count(mut self) -> Result<u64, StoreError> {
-        let mut count = 0;
-        while let Some(found) = self.next() {
-            found?;
-            count += 1;
-        }
-        Ok(count)
-    }
 }
 
 impl Iterator for Walk<'_> {

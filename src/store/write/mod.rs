@@ -205,9 +205,13 @@ impl Store {
                 Plan::Nothing(written) => return Ok(written),
                 Plan::Commit { events, expectations, done, generation } => {
                     let count = events.len() as u64;
+                    let defines = done.iter().any(|one| one.key.kind == ResourceType::SEARCH_PARAMETER);
                     match self.commit(events, expectations, generation).await {
                         Ok(committed) => {
                             grant.committed();
+                            if defines {
+                                self.purger.wake();
+                            }
                             return Ok(stamped(done, committed, count));
                         }
                         Err(CommitError::Stale) => {}

@@ -81,7 +81,7 @@ impl Store {
         match criteria {
             // The criteria had found a resource then: most likely the one they find now.
             Some(criteria) if !then.contains_key(&created) => {
-                let found = find(view, kind, criteria)?;
+                let found = find(&self.keys, view, None, criteria)?;
                 found.first().map_or(Ok(created), |head| self.key_of(view, head))
             }
             _ => Ok(created),
