@@ -141,15 +141,18 @@ impl Condition {
         Self { parameter: Arc::clone(parameter), asked }
     }
 
-    /// The one resource of this server to which a reference must lead, if just one is asked for.
+    /// The resources of this server of which a reference must lead to one.
     #[must_use]
-    pub fn only_target(&self) -> Option<ResourceKey> {
+    pub fn targets(&self) -> Vec<ResourceKey> {
         match &self.asked {
-            Asked::Any(tests) => match tests.as_slice() {
-                [Test::Reference(test)] => test.only_target(&self.parameter),
-                _ => None,
-            },
-            Asked::None(_) | Asked::Present(_) => None,
+            Asked::Any(tests) => {
+                let target = |test: &Test| match test {
+                    Test::Reference(test) => test.targets(&self.parameter),
+                    _ => Vec::new(),
+                };
+                tests.iter().flat_map(target).collect()
+            }
+            Asked::None(_) | Asked::Present(_) => Vec::new(),
         }
     }
 

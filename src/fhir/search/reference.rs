@@ -44,11 +44,10 @@ impl ReferenceTest {
         Self { any_of: vec![key.to_string()] }
     }
 
-    /// The one resource that it may lead to.
-    pub(super) fn only_target(&self, parameter: &SearchParameter) -> Option<ResourceKey> {
-        let mut keys = self.any_of.iter().filter_map(|text| text.parse().ok());
-        let key: ResourceKey = keys.find(|key: &ResourceKey| parameter.may_target(key.kind))?;
-        keys.all(|other| !parameter.may_target(other.kind)).then_some(key)
+    /// The resources of this server that it may lead to.
+    pub(super) fn targets(&self, parameter: &SearchParameter) -> Vec<ResourceKey> {
+        let keys = self.any_of.iter().filter_map(|text| text.parse().ok());
+        keys.filter(|key: &ResourceKey| parameter.may_target(key.kind)).collect()
     }
 
     pub(super) fn lookups(&self) -> Vec<Lookup> {

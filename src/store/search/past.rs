@@ -10,6 +10,9 @@ use crate::fhir::{ResourceId, ResourceType};
 use crate::store::StoreError;
 use crate::view::{ChartRecord, View};
 
+/// The parameter that leads to patients only, in all types that have it.
+const PATIENT: &str = "patient";
+
 /// The patient in whose chart all matches of a search lie: named by the address, by a criterion on a
 /// parameter of the patient compartment, or by the token.
 ///
@@ -49,10 +52,17 @@ fn named_by(kind: ResourceType, criterion: &Criterion) -> Option<ResourceId> {
         },
         Criterion::Condition(condition) => {
             let parameter = condition.parameter();
-            let names = compartment(ResourceType::PATIENT, kind)?;
-            let target = condition.only_target()?;
-            let is_of_compartment = names.iter().any(|known| *known == parameter.name);
-            (is_of_compartment && target.kind == ResourceType::PATIENT).then_some(target.id)
+            let mut names = compartment(ResourceType::PATIENT, kind)?.iter();
+            names.find(|known| **known == parameter.name)?;
+            let mut targets = condition.targets();
+            if parameter.name == PATIENT {
+                // Where it leads to anything else, it finds nothing.
+                targets.retain(|target| target.kind == ResourceType::PATIENT);
+            }
+            match targets.as_slice() {
+                [target] if target.kind == ResourceType::PATIENT => Some(target.id.clone()),
+                _ => None,
+            }
         }
         _ => None,
     }
