@@ -60,8 +60,8 @@ fn resource(kind: ResourceType) -> Value {
         "updateCreate": true,
         "conditionalCreate": true,
         "conditionalRead": "not-match",
-        "conditionalUpdate": false,
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": true,
+        "conditionalDelete": "single",
         "searchParam": common.chain(own).map(parameter).collect::<Vec<_>>(),
     });
     if kind == ResourceType::PATIENT

@@ -4,6 +4,7 @@
 //! the decision rested on, and decided again when any of that has changed meanwhile. So all
 //! preconditions hold at the moment of the commit, and no lock is held while JSON is parsed.
 
+mod aim;
 mod draft;
 mod links;
 mod patch;
@@ -83,6 +84,9 @@ pub enum Target {
     Key(ResourceKey),
     /// A new one, under an id that the store chooses; unless the criteria find one.
     New(ResourceType, Option<Criteria>),
+    /// The one that the criteria find. If they find none, new content makes a new one: under that
+    /// id, or under one that the store chooses.
+    Found(ResourceType, Criteria, Option<ResourceId>),
 }
 
 /// What is to become of a resource.
@@ -114,8 +118,8 @@ pub enum Effect {
 /// The result of one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// Which resource.
-    pub key: ResourceKey,
+    /// Which resource; `None` when criteria found nothing to delete.
+    pub key: Option<ResourceKey>,
     /// What became of it.
     pub effect: Effect,
     /// Its version and time now; version 0 when it never existed.
@@ -162,6 +166,14 @@ impl Change {
             declared: None,
             within: None,
         }
+    }
+}
+
+impl Done {
+    /// Criteria found nothing to delete.
+    fn nothing() -> Self {
+        let (key, recorded_at, resource) = (None, None, None);
+        Self { key, effect: Effect::Absent, version: 0, recorded_at, resource, repeated: false }
     }
 }
 
