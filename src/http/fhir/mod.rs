@@ -78,7 +78,7 @@ fn written(call: &Call, done: &Done, wanted: Return) -> Reply {
     let base = call.base_url();
     let location = format!("{base}/{}/_history/{}", done.key, done.version);
     let reply = match (wanted, &done.resource) {
-        (Return::Representation, Some(resource)) => Reply::new(status, FHIR_JSON, resource.bytes()),
+        (Return::Representation, Some(resource)) => Reply::resource(status, resource.bytes()),
         (Return::Outcome, _) => Reply::new(status, FHIR_JSON, informed(done)),
         _ => Reply::empty(status),
     };
