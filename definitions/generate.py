@@ -7,13 +7,15 @@ The source is the official package of HL7 (CC0). Get it and run this script with
     tar -xzf hl7.fhir.r4.examples-4.0.1.tgz
     python3 definitions/generate.py package
 
-Three tables are written into src/fhir/definitions/, tab separated, with one header line:
+Five tables are written into src/fhir/definitions/, tab separated, with one header line:
 
     resource_types.tsv       every concrete resource type and its code
     search_parameters.tsv    what a search on a type may ask for
     patient_compartment.tsv  which parameters put a resource into a patient's chart
+    elements.tsv             the elements of every type: cardinality, flags, types, value set
+    codes.tsv                the closed value sets that elements are bound to
 
-The codes in them are written into stores on disk. They are frozen: the script reads the tables that
+The numbers in the first two are written into stores on disk. They are frozen: the script reads the tables that
 are there, keeps every code, gives new names the next free one, and fails rather than drop a name.
 Running it twice changes nothing.
 """
@@ -21,6 +23,9 @@ Running it twice changes nothing.
 import json
 import pathlib
 import sys
+
+from elements import codes as code_rows
+from elements import elements as element_rows
 
 # Parameters to index for every type that has them, beside those that the patient compartment names.
 PARAMETERS = {"identifier", "patient", "subject"}
@@ -60,6 +65,10 @@ def main(package):
         ["type", "parameters"],
         [[kind, " ".join(names)] for kind, names in sorted(compartment.items())],
     )
+
+    elements = element_rows(resources)
+    write("elements.tsv", ["type", "element", "cardinality", "flags", "types", "codes"], elements)
+    write("codes.tsv", ["set", "system", "codes"], code_rows(resources, elements))
 
 
 def concrete_types(resources):

@@ -3,7 +3,8 @@
 //! In: parsed JSON ([`Node`](crate::json::Node)), decoded query strings, reference texts. Out: what
 //! is wrong with a resource ([`mod@check`]), whose chart it belongs to ([`compartment`]), the terms
 //! under which a search finds it ([`terms`], [`criteria`]), what a patch makes of it ([`mod@patch`]),
-//! and the bytes to store and to serve ([`stored`]). What the standard defines in tables comes from [`definitions`], which a script
+//! and the bytes to store and to serve ([`stored`], [`subset`]). What the standard defines in tables
+//! comes from [`definitions`], which a script
 //! derives from the official package.
 //!
 //! Everything here is a pure function of its arguments. Never: input or output, clock, HTTP,
@@ -18,6 +19,7 @@ pub mod path;
 pub mod reference;
 pub mod status;
 pub mod stored;
+pub mod subset;
 pub mod terms;
 pub mod types;
 
@@ -27,5 +29,6 @@ pub use criteria::{Criteria, SearchProblem, parse_query};
 pub use patch::Patch;
 pub use reference::Reference;
 pub use stored::{StoredForm, serve};
+pub use subset::Subset;
 pub use terms::{Term, terms_of};
 pub use types::{ResourceId, ResourceKey, ResourceType};

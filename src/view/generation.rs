@@ -11,7 +11,7 @@ use fjall::{Database, Keyspace, PersistMode, Readable};
 use super::keyspaces::Spaces;
 use super::records::{ErasedChart, decode, encode};
 use super::terms::TermLedger;
-use super::{Options, View, ViewError, keys};
+use super::{FORMAT, Options, View, ViewError, keys};
 use crate::log::StreamAlias;
 use crate::vault::Wrap;
 
@@ -49,6 +49,7 @@ impl Generation {
         options: Options,
     ) -> Result<Self, ViewError> {
         let (database, spaces) = Spaces::open(&directory, options.cache_bytes)?;
+        check_format(&spaces, &database)?;
         let hidden = hidden(&spaces, &database)?;
         Ok(Self {
             spaces,
@@ -125,6 +126,20 @@ impl Generation {
         let (until_gone, gone) = sync_channel(0);
         self.files.obsolete.get_or_init(|| until_gone);
         gone
+    }
+}
+
+/// Refuses what was written in another form, and marks what is new.
+fn check_format(spaces: &Spaces, database: &Database) -> Result<(), ViewError> {
+    let state = database.snapshot();
+    let found = state.get(&spaces.state, "format")?;
+    let found: Option<u32> = found.map(|bytes| decode("state", &bytes)).transpose()?;
+    match found {
+        Some(FORMAT) => Ok(()),
+        None if state.first_key_value(&spaces.state).is_none() => {
+            Ok(spaces.state.insert("format", encode(&FORMAT)?)?)
+        }
+        found => Err(ViewError::Format { found: found.unwrap_or_default() }),
     }
 }
 

@@ -277,7 +277,7 @@ impl View {
     }
 
     /// Where the index has the event at a position.
-    fn pointer(&self, position: u64) -> Result<Option<Pointer>, ViewError> {
+    pub(super) fn pointer(&self, position: u64) -> Result<Option<Pointer>, ViewError> {
         let range = 0u64.to_be_bytes()..=position.to_be_bytes();
         let Some(entry) = self.snapshot.range(&self.spaces().events, range).next_back() else {
             return Ok(None);

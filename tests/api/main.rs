@@ -14,6 +14,7 @@ mod conditional;
 mod erasure;
 mod fhir_crud;
 mod harness;
+mod histories;
 mod issuers;
 mod operations;
 mod patches;

@@ -18,6 +18,13 @@ impl InstantRange {
         (self.from..self.until).contains(&instant)
     }
 
+    /// All instants that a date with its precision names, such as the whole of `2024-02`; in UTC if
+    /// it names no time zone.
+    #[must_use]
+    pub fn named(date: &str) -> Option<Self> {
+        date_range(date)
+    }
+
     /// The ranges of instants, of which any may match, that a prefix and a date ask for.
     ///
     /// A date stands for the whole year, month, day, minute, second or fraction that it names, in

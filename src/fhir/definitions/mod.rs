@@ -3,10 +3,17 @@
 //! `definitions/generate.py` writes them. The numeric codes in them are part of the formats on
 //! disk: a name keeps its code for ever, and a code never gets a second name.
 
+mod codes;
+pub mod elements;
+mod primitive;
+
 use std::sync::LazyLock;
 
 use super::ResourceType;
 use super::path::Expression;
+
+pub use codes::CodeSet;
+pub use primitive::Primitive;
 
 const RESOURCE_TYPES: &str = include_str!("resource_types.tsv");
 const SEARCH_PARAMETERS: &str = include_str!("search_parameters.tsv");

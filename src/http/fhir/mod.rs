@@ -32,6 +32,8 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.open::<capability::__path_capabilities, _, _>(capability::capabilities);
     routes.gated::<everything::__path_everything, _, _>(everything::everything);
     routes.gated::<history::__path_history, _, _>(history::history);
+    routes.gated::<history::__path_type_history, _, _>(history::type_history);
+    routes.gated::<history::__path_system_history, _, _>(history::system_history);
     routes.gated::<read::__path_read_version, _, _>(read::read_version);
     routes.gated::<read::__path_read, _, _>(read::read);
     routes.gated::<update::__path_update, _, _>(update::update);
@@ -80,7 +82,7 @@ fn written(call: &Call, done: &Done, wanted: Return) -> Reply {
         _ => StatusCode::OK,
     };
     let reply = match (wanted, &done.resource) {
-        (Return::Representation, Some(resource)) => Reply::new(status, FHIR_JSON, resource.bytes()),
+        (Return::Representation, Some(resource)) => Reply::resource(status, resource.bytes()),
         (Return::Outcome, _) => Reply::new(status, FHIR_JSON, informed(done)),
         _ => Reply::empty(status),
     };
