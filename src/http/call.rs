@@ -4,8 +4,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::body::Body;
+use super::rendering::Rendering;
 use super::state::State;
 use super::{Failure, Fault};
 use crate::auth::Grant;
@@ -22,11 +23,11 @@ pub struct Call {
     pub grant: Arc<Grant>,
     /// Holds the path and the headers.
     pub(super) request: HttpRequest,
-    /// The query, decoded, in its order.
+    /// The query, decoded, in its order; on the FHIR face without what says how to write the answer.
     pub query: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
-    /// Share in the memory for request bodies, given back when the request is done.
-    pub(super) _share: Option<OwnedSemaphorePermit>,
+    /// How the answer is to be written; the gate does that.
+    pub rendering: Rendering,
+    pub(super) body: Body,
 }
 
 /// A request that needs no token: there is no grant, so nothing that asks for one can be reached.
@@ -185,7 +186,7 @@ impl Call {
     ///
     /// 400 with line and column.
     pub async fn json(&mut self) -> Result<Arc<Document>, Failure> {
-        let body = std::mem::take(&mut self.body);
+        let body = self.take_body();
         let parsed = if body.len() <= INLINE_BYTES_MAX {
             Document::parse(body)
         } else {
@@ -223,7 +224,7 @@ impl Call {
     /// 400: one of them cannot be read.
     pub fn form(&self) -> Result<Vec<(String, String)>, Failure> {
         let wrong = |_| Failure::of(Fault::Invalid, "the form in the body is not UTF-8");
-        let body = std::str::from_utf8(&self.body).map_err(wrong)?;
+        let body = std::str::from_utf8(&self.body.bytes).map_err(wrong)?;
         let mut pairs = self.query.clone();
         pairs.extend(decoded(body)?);
         Ok(pairs)
@@ -240,11 +241,17 @@ impl Call {
     /// Bytes of the body, until [`Call::json`] has taken it.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        &self.body
+        &self.body.bytes
+    }
+
+    /// The same, to keep.
+    pub fn take_body(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.body.bytes)
     }
 }
 
-fn parameter<T: FromStr>(
+/// The one value of a parameter.
+pub(super) fn parameter<T: FromStr>(
     query: &[(String, String)],
     name: &str,
     must_be: &str,

@@ -42,6 +42,8 @@ pub enum Fault {
     Precondition,
     /// The body is too large.
     TooLarge,
+    /// The client takes only other media types.
+    NotAcceptable,
     /// The body has another media type or encoding.
     MediaType,
     /// A request that is well formed, but cannot be carried out on what is there.
@@ -75,6 +77,7 @@ impl Fault {
             Self::Conflict => ("conflict", 409, "The state is another", "conflict"),
             Self::Precondition => ("precondition", 412, "A condition does not hold", "conflict"),
             Self::TooLarge => ("too-large", 413, "The body is too large", "too-long"),
+            Self::NotAcceptable => ("not-acceptable", 406, "Not in that form", "not-supported"),
             Self::MediaType => ("media-type", 415, "Not a supported media type", "not-supported"),
             Self::Unprocessable => {
                 ("unprocessable", 422, "The request cannot be carried out", "processing")

@@ -58,6 +58,14 @@ pub struct HistoryRequest {
     pub limit: usize,
 }
 
+impl HistoryRequest {
+    /// The first page of a whole history.
+    #[must_use]
+    pub fn newest(of: HistoryOf, limit: usize) -> Self {
+        Self { of, since: None, at: None, from: None, limit }
+    }
+}
+
 /// A place between two pages: of one resource its versions, otherwise positions in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryPlace {

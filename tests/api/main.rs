@@ -10,6 +10,7 @@ mod appends;
 mod bad_input;
 mod bundles;
 mod charts;
+mod conditional;
 mod erasure;
 mod fhir_crud;
 mod harness;

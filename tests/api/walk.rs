@@ -53,18 +53,22 @@ impl Operation {
             .replace("{level}", "0")
             .replace("{index}", "000.p/1");
         assert!(!target.contains('{'), "teach the walk what stands for {target}");
-        format!("{target}{}", self.query())
+        format!("{target}{}", self.query(value))
     }
 
     /// What it cannot do without.
-    fn query(&self) -> &'static str {
-        match self.id.as_str() {
+    fn query(&self, value: &str) -> String {
+        let query = match self.id.as_str() {
             "diffChart" => "?from=0",
+            "conditionalUpdate" | "conditionalPatch" | "conditionalDelete" => {
+                return format!("?_id={value}");
+            }
             "readBackup" => "?to=32",
             "logInclusion" => "?position=0&size=1",
             "logConsistency" => "?from=0&to=1",
             _ => "",
-        }
+        };
+        query.to_owned()
     }
 
     fn body(&self, owner: &str, value: &str) -> Value {
@@ -73,10 +77,10 @@ impl Operation {
                 let url = format!("Observation/{value}");
                 bundle("transaction", &[entry("PUT", &url, observation(value, owner))])
             }
-            "patchResource" => json!([
+            "patchResource" | "conditionalPatch" => json!([
                 { "op": "replace", "path": "/valueQuantity/value", "value": 73 },
             ]),
-            "createResource" | "updateResource" => observation(value, owner),
+            "createResource" | "updateResource" | "conditionalUpdate" => observation(value, owner),
             "appendEvents" => json!({ "events": [
                 { "type": "Observation.amended", "resource": observation(value, owner) },
             ] }),
@@ -91,7 +95,7 @@ impl Operation {
 
     /// A query that this operation cannot take, added to its own.
     fn nonsense(&self) -> &'static str {
-        if self.query().is_empty() { "?nonsense=1" } else { "&nonsense=1" }
+        if self.query("").is_empty() { "?nonsense=1" } else { "&nonsense=1" }
     }
 
     #[track_caller]

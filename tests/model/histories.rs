@@ -9,7 +9,9 @@ use std::sync::Arc;
 use chartlog::clock::Instant;
 use chartlog::fhir::ResourceId;
 use chartlog::fhir::criteria::Criteria;
-use chartlog::store::{At, EventFilter, Options, SearchRequest, Store, StoreError};
+use chartlog::store::{
+    At, EventFilter, HistoryOf, HistoryRequest, Options, SearchRequest, Store, StoreError,
+};
 
 use crate::clinic::{criteria, grant, grant_of, key, open, options, send, write_of};
 use crate::fold::Fold;
@@ -180,7 +182,7 @@ fn compare_differences(store: &Store, fold: &Fold, patient: &str) {
 
 fn compare_versions(store: &Store, fold: &Fold, name: &str) {
     let expected = &fold.resources[name];
-    let history = store.history(&grant(), &key(name), u64::MAX, usize::MAX).unwrap();
+    let history = store.history(&grant(), &all_of(name)).unwrap().versions;
     assert_eq!(history.len(), expected.len(), "versions of {name}");
     for ((number, expected), found) in (1u64..).zip(expected).zip(history.iter().rev()) {
         let served = found.resource.as_ref().map(|one| String::from_utf8(one.bytes()).unwrap());
@@ -272,7 +274,7 @@ fn portrait(store: &Store, fold: &Fold) -> String {
         }
     }
     for name in &fold.order {
-        let history = store.history(&grant(), &key(name), u64::MAX, usize::MAX).unwrap();
+        let history = store.history(&grant(), &all_of(name)).unwrap().versions;
         writeln!(out, "{name} {history:?}").unwrap();
     }
     out
@@ -392,4 +394,8 @@ fn an_append_to_one_chart_removes_nothing_from_another() {
     assert!(matches!(refused, StoreError::Invalid(_)), "{refused}");
     assert!(store.read(&grant(), &key("Observation/o")).is_ok());
     removal("a").unwrap();
+}
+
+fn all_of(name: &str) -> HistoryRequest {
+    HistoryRequest::newest(HistoryOf::Resource(key(name)), usize::MAX)
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Call, Failure, Reply, Return, idempotency, if_match, written};
+use super::{Call, Failure, Reply, Return, commit, idempotency, if_match, written};
 use crate::fhir::Patch;
-use crate::store::{Action, Change, Target, Write};
+use crate::store::{Action, Change, Target};
 
 /// Changes parts of a resource; the rest stays as it is, to the digit.
 #[utoipa::path(patch, path = "/fhir/{type}/{id}", operation_id = "patchResource", tag = "fhir",
@@ -35,8 +35,6 @@ pub async fn patch(mut call: Call) -> Result<Reply, Failure> {
     let patch = Patch::read(document.root()).map_err(Failure::invalid)?;
     let change = Change::new(Target::Key(key), Action::Patch(Arc::new(patch)));
     let change = Change { if_match, ..change };
-    let write = Write { changes: vec![change], expected_version: None, idempotency, size };
-    let stored = call.store().write(&call.grant, Arc::new(write)).await?;
-    let done = stored.done.first().ok_or_else(Failure::internal)?;
-    Ok(written(&call, done, wanted).positions(stored.events))
+    let (done, events) = commit(&call, change, idempotency, size).await?;
+    Ok(written(&call, &done, wanted).positions(events))
 }

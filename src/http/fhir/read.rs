@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 
-use super::super::reply::{FHIR_JSON, is_known};
+use super::super::reply::is_known;
 use super::{Call, Failure, Reply};
 use crate::store::Resource;
 
@@ -51,7 +51,7 @@ fn unless_known(call: &Call, resource: &Resource) -> Reply {
     let reply = if is_known(call.header("if-none-match"), resource.version) {
         Reply::empty(StatusCode::NOT_MODIFIED)
     } else {
-        Reply::new(StatusCode::OK, FHIR_JSON, resource.bytes())
+        Reply::resource(StatusCode::OK, resource.bytes())
     };
     reply.version(resource.version, resource.recorded_at)
 }

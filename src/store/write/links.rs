@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::search::find;
+use super::aim::Aim;
 use super::{Change, Store, StoreError};
 use crate::auth::{Grant, Permission};
 use crate::fhir::check::{IssueCode, Problem};
@@ -31,11 +32,11 @@ impl Store {
         view: &View,
         grant: &Grant,
         changes: &[Change],
-        keys: &[ResourceKey],
+        aims: &[Aim],
     ) -> Result<Links, StoreError> {
         let mut links = Links::default();
-        for (change, key) in changes.iter().zip(keys) {
-            if let Some(full_url) = &change.full_url {
+        for (change, aim) in changes.iter().zip(aims) {
+            if let (Some(full_url), Some(key)) = (&change.full_url, aim.key()) {
                 links.0.insert(full_url.clone(), key.to_string());
             }
         }

@@ -4,6 +4,7 @@
 //! the decision rested on, and decided again when any of that has changed meanwhile. So all
 //! preconditions hold at the moment of the commit, and no lock is held while JSON is parsed.
 
+mod aim;
 mod draft;
 mod links;
 mod patch;
@@ -82,6 +83,9 @@ pub enum Target {
     Key(ResourceKey),
     /// A new one, under an id that the store chooses; unless the criteria find one.
     New(ResourceType, Option<Criteria>),
+    /// The one that the criteria find. If they find none, new content makes a new one: under that
+    /// id, or under one that the store chooses.
+    Found(ResourceType, Criteria, Option<ResourceId>),
 }
 
 /// What is to become of a resource.
@@ -113,8 +117,8 @@ pub enum Effect {
 /// The result of one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// Which resource.
-    pub key: ResourceKey,
+    /// Which resource; `None` when criteria found nothing to delete.
+    pub key: Option<ResourceKey>,
     /// What became of it.
     pub effect: Effect,
     /// Its version and time now; version 0 when it never existed.
@@ -164,6 +168,14 @@ impl Change {
     }
 }
 
+impl Done {
+    /// Criteria found nothing to delete.
+    fn nothing() -> Self {
+        let (key, recorded_at, resource) = (None, None, None);
+        Self { key, effect: Effect::Absent, version: 0, recorded_at, resource, repeated: false }
+    }
+}
+
 impl Action {
     /// The content, if it is said as a whole.
     #[must_use]
@@ -205,7 +217,7 @@ impl Store {
                 Plan::Nothing(written) => return Ok(written),
                 Plan::Commit { events, expectations, done, generation } => {
                     let count = events.len() as u64;
-                    let defines = done.iter().any(|one| one.key.kind == ResourceType::SEARCH_PARAMETER);
+                    let defines = done.iter().any(|one| one.key.as_ref().is_some_and(is_definition));
                     match self.commit(events, expectations, generation).await {
                         Ok(committed) => {
                             grant.committed();
@@ -249,6 +261,11 @@ impl Store {
             Err(crate::log::committer::Refused::Stopped) => Err(CommitError::Failed),
         }
     }
+}
+
+/// Whether a resource says what can be searched for.
+fn is_definition(key: &ResourceKey) -> bool {
+    key.kind == ResourceType::SEARCH_PARAMETER
 }
 
 /// Fills in the time of the commit.
