@@ -114,7 +114,7 @@ pub fn is_binary(request: &HttpRequest) -> bool {
 }
 
 /// Whether a request is a search whose parameters come as a form: FHIR R4 §3.1.0.13.
-fn is_search(request: &HttpRequest) -> bool {
+pub fn is_search(request: &HttpRequest) -> bool {
     request.path().trim_end_matches('/').ends_with("/_search")
 }
 

@@ -217,19 +217,6 @@ impl Call {
         Ok(result.map_err(|_| Failure::internal())??)
     }
 
-    /// The query's parameters, and those of a form in the body.
-    ///
-    /// # Errors
-    ///
-    /// 400: one of them cannot be read.
-    pub fn form(&self) -> Result<Vec<(String, String)>, Failure> {
-        let wrong = |_| Failure::of(Fault::Invalid, "the form in the body is not UTF-8");
-        let body = std::str::from_utf8(&self.body.bytes).map_err(wrong)?;
-        let mut pairs = self.query.clone();
-        pairs.extend(decoded(body)?);
-        Ok(pairs)
-    }
-
     /// The path behind the base URL of the FHIR face, as it is when a search comes by GET.
     #[must_use]
     pub fn searched_path(&self) -> String {

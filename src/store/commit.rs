@@ -9,7 +9,6 @@ use tokio::sync::oneshot;
 
 use super::keys::Keys;
 use super::proofs::LogProof;
-use super::replay::replay_events;
 use super::search::find;
 use super::{Health, StoreError};
 use crate::chart::{Envelope, Erasure};
@@ -318,10 +317,13 @@ impl Book for EventBook {
     }
 }
 
+/// Applies the events of the log to a generation of the views, up to a position.
+pub type Replay = Box<dyn Fn(&Arc<Generation>, u64) -> Result<(), StoreError> + Send>;
+
 /// Applies groups to the views and answers, on the applying thread.
 pub struct EventApply {
     views: Views,
-    keys: Keys,
+    replay: Replay,
     health: Arc<Health>,
     proof: Option<Arc<LogProof>>,
     /// A group was not applied. Those behind it must not be either: the views would say that they
@@ -332,11 +334,11 @@ pub struct EventApply {
 impl EventApply {
     pub fn new(
         views: Views,
-        keys: Keys,
+        replay: Replay,
         health: Arc<Health>,
         proof: Option<Arc<LogProof>>,
     ) -> Self {
-        Self { views, keys, health, proof, is_behind: false }
+        Self { views, replay, health, proof, is_behind: false }
     }
 
     fn apply_group(&mut self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
@@ -383,7 +385,7 @@ impl EventApply {
                 return Ok(serving.apply(&[group])?);
             }
             // Decided when another generation was served, which may have other terms.
-            replay_events(serving, &self.keys, applied, &|_| {})
+            (self.replay)(serving, applied)
         };
         if let Err(error) = self.views.apply(apply) {
             self.is_behind = true;
@@ -470,7 +472,7 @@ mod tests {
             frames: vec![Default::default()],
             bytes: Vec::new(),
         };
-        (written, Admitted { reply, events: Ok(vec![(event, version)]) }, answer)
+        (written, Admitted { reply, generation: 1, events: Ok(vec![(event, version)]) }, answer)
     }
 
     type Reply = oneshot::Receiver<Result<Committed, CommitError>>;
@@ -481,7 +483,12 @@ mod tests {
         let options = Options { cache_bytes: 1 << 20, snapshot_events_min: 8 };
         let views = Views::open(directory.path(), options).unwrap();
         let health = Arc::new(Health::default());
-        let mut apply = EventApply::new(views.clone(), Arc::clone(&health), None);
+        let mut apply = EventApply::new(
+            views.clone(),
+            Box::new(|_, _| Ok(())),
+            Arc::clone(&health),
+            None,
+        );
         // The chart is not at version 6, and the group behind it follows from what is there.
         for (position, patient, version) in [(0, "a", 7), (1, "b", 1)] {
             let (written, admitted, mut answer) = group(position, patient, version);

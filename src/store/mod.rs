@@ -169,7 +169,11 @@ impl Store {
         let now = || Instant::now().micros();
         let book = commit::EventBook::new(views.clone(), keys.clone(), Arc::clone(&health));
         let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.events));
-        let apply = commit::EventApply::new(views.clone(), keys.clone(), Arc::clone(&health), proof);
+        let opened = keys.clone();
+        let replay: commit::Replay = Box::new(move |generation, end| {
+            replay::replay_events(generation, &opened, end, &|_| {})
+        });
+        let apply = commit::EventApply::new(views.clone(), replay, Arc::clone(&health), proof);
         let (events_reader, access_reader) = (events.reader, access.reader);
         let events = Committer::start("events", limits, now, events.writer, book, apply)?;
         let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.access));

@@ -53,7 +53,7 @@ pub async fn search(call: Call) -> Result<Reply, Failure> {
         (status = 404, description = "Not a resource type")))]
 pub async fn search_by_post(call: Call) -> Result<Reply, Failure> {
     let kinds = vec![call.kind()?];
-    let pairs = call.form()?;
+    let pairs = call.query.clone();
     answer(&call, kinds, None, pairs).await
 }
 
@@ -82,7 +82,7 @@ pub async fn search_system(call: Call) -> Result<Reply, Failure> {
         (status = 400, description = "A parameter is unknown or not valid; the outcome names it"),
         (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it")))]
 pub async fn search_system_by_post(call: Call) -> Result<Reply, Failure> {
-    let pairs = call.form()?;
+    let pairs = call.query.clone();
     of_types(&call, None, pairs).await
 }
 
@@ -118,7 +118,7 @@ pub async fn search_compartment(call: Call) -> Result<Reply, Failure> {
         (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"),
         (status = 404, description = "Not a resource type, or not a compartment")))]
 pub async fn search_compartment_by_post(call: Call) -> Result<Reply, Failure> {
-    let pairs = call.form()?;
+    let pairs = call.query.clone();
     in_compartment(&call, pairs).await
 }
 
@@ -187,12 +187,10 @@ impl Shape {
                 return Err(Failure::at(IssueCode::Value, "_total", diagnostics));
             }
         };
-        let summary = take(pairs, "_summary")?;
         let as_of = take(pairs, "_asOf")?.map(|text| super::super::v1::instant(&text, "_asOf"));
         let cursor = take(pairs, "_cursor")?;
-        take(pairs, "_format")?;
         // FHIR R4 §3.1.1.5.4: the total, and nothing else.
-        let only_total = limit == 0 || summary.as_deref() == Some("count");
+        let only_total = limit == 0 || call.rendering.is_count;
         Ok(Self { limit, with_total, only_total, as_of: as_of.transpose()?, cursor })
     }
 }
