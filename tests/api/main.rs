@@ -11,6 +11,7 @@ mod bad_input;
 mod bundles;
 mod charts;
 mod erasure;
+mod examples;
 mod fhir_crud;
 mod harness;
 mod issuers;
