@@ -366,7 +366,7 @@ fn numbers_of_any_size_are_kept_or_refused_but_never_bent() {
     .enumerate()
     {
         let body = format!(
-            r#"{{"resourceType":"Observation","id":"n{at}","valueQuantity":{{"value":{number}}}}}"#
+            r#"{{"resourceType":"Observation","id":"n{at}","status":"final","code":{{"text":"x"}},"valueQuantity":{{"value":{number}}}}}"#
         );
         clinician
             .request("PUT", &format!("/fhir/Observation/n{at}"))
@@ -378,7 +378,7 @@ fn numbers_of_any_size_are_kept_or_refused_but_never_bent() {
     }
     let long = "9".repeat(100_000);
     let body = format!(
-        r#"{{"resourceType":"Observation","id":"long","valueQuantity":{{"value":{long}}}}}"#
+        r#"{{"resourceType":"Observation","id":"long","status":"final","code":{{"text":"x"}},"valueQuantity":{{"value":{long}}}}}"#
     );
     clinician.request("PUT", "/fhir/Observation/long").text(&body).send().expect(201);
     assert!(clinician.get("/fhir/Observation/long").expect(200).text().contains(&long));

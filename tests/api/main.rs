@@ -12,6 +12,7 @@ mod bundles;
 mod charts;
 mod conditional;
 mod erasure;
+mod examples;
 mod fhir_crud;
 mod harness;
 mod histories;
