@@ -8,10 +8,12 @@
 
 mod appends;
 mod bad_input;
+mod binary;
 mod bundles;
 mod charts;
 mod erasure;
 mod fhir_crud;
+mod formats;
 mod harness;
 mod histories;
 mod issuers;

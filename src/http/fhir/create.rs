@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Call, Failure, Reply, Return, idempotency, written};
+use super::{Call, Failure, Reply, Return, binary, idempotency, written};
 use crate::fhir::check::IssueCode;
 use crate::fhir::criteria::Criteria;
 use crate::fhir::{ResourceType, check, parse_query};
@@ -33,7 +33,7 @@ pub async fn create(mut call: Call) -> Result<Reply, Failure> {
     let criteria =
         header.map(|query| criteria(&call, kind, &query, "If-None-Exist")).transpose()?;
     let size = call.body().len();
-    let document = call.json().await?;
+    let document = binary::content(&mut call, kind, None).await?;
     check(Some(kind), document.root(), "").map_err(Failure::invalid)?;
     let index = document.root().index();
     let change = Change::new(Target::New(kind, criteria), Action::Put(document, index));

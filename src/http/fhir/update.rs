@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 
 use super::super::reply::FHIR_JSON;
 use super::{
-    Call, Failure, Reply, Return, idempotency, if_match, if_none_match, informed, written,
+    Call, Failure, Reply, Return, binary, idempotency, if_match, if_none_match, informed, written,
 };
 use crate::fhir::check::IssueCode;
 use crate::fhir::{ResourceKey, check};
@@ -39,7 +39,7 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     let if_match = if_match(call.header("if-match"), "If-Match")?;
     let if_none_match = if_none_match(call.header("if-none-match"), "If-None-Match")?;
     let size = call.body().len();
-    let document = call.json().await?;
+    let document = binary::content(&mut call, key.kind, Some(&key.id)).await?;
     check_named(&key, document.root(), "")?;
     let index = document.root().index();
     let change = Change::new(Target::Key(key), Action::Put(document, index));
