@@ -34,7 +34,8 @@ pub fn patients_of(
 /// The parameters whose references put a resource of the type into a patient's compartment.
 fn parameters(kind: ResourceType) -> &'static [Arc<SearchParameter>] {
     static OF_TYPE: LazyLock<Vec<Vec<Arc<SearchParameter>>>> = LazyLock::new(|| {
-        let codes = ResourceType::all().map(|kind| kind.code()).max().map_or(0..=0, |last| 0..=last);
+        let codes =
+            ResourceType::all().map(|kind| kind.code()).max().map_or(0..=0, |last| 0..=last);
         let standard = Parameters::standard();
         let of_type = codes.map(|code| {
             let kind = ResourceType::from_code(code)?;

@@ -25,7 +25,8 @@ pub fn page_size(call: &Call, name: &str) -> Result<usize, Failure> {
 /// 400: not a number.
 pub fn page_size_of(call: &Call, name: &str, asked: Option<&str>) -> Result<usize, Failure> {
     let limits = &call.options().limits;
-    let wrong = || Failure::at(IssueCode::Value, name, format!("{name} must be a number, 0 or more"));
+    let wrong =
+        || Failure::at(IssueCode::Value, name, format!("{name} must be a number, 0 or more"));
     let asked = asked.map(|asked| asked.parse::<usize>().map_err(|_| wrong())).transpose()?;
     Ok(asked.unwrap_or(limits.page_size_default).min(limits.page_size_max))
 }

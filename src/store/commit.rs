@@ -208,9 +208,10 @@ impl EventBook {
             None => !self.heads.0.is_empty(),
             Some(watched) => {
                 let changes = self.terms.iter().filter(|(kind, ..)| *kind == criteria.kind);
-                watched.ids().any(id) || changes.into_iter().any(|(_, change, _)| {
-                    watched.could_change(&change.added) || watched.could_change(&change.removed)
-                })
+                watched.ids().any(id)
+                    || changes.into_iter().any(|(_, change, _)| {
+                        watched.could_change(&change.added) || watched.could_change(&change.removed)
+                    })
             }
         }
     }
@@ -483,12 +484,8 @@ mod tests {
         let options = Options { cache_bytes: 1 << 20, snapshot_events_min: 8 };
         let views = Views::open(directory.path(), options).unwrap();
         let health = Arc::new(Health::default());
-        let mut apply = EventApply::new(
-            views.clone(),
-            Box::new(|_, _| Ok(())),
-            Arc::clone(&health),
-            None,
-        );
+        let mut apply =
+            EventApply::new(views.clone(), Box::new(|_, _| Ok(())), Arc::clone(&health), None);
         // The chart is not at version 6, and the group behind it follows from what is there.
         for (position, patient, version) in [(0, "a", 7), (1, "b", 1)] {
             let (written, admitted, mut answer) = group(position, patient, version);

@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
+use super::StoreError;
 use crate::log::LogError;
 use crate::proof::ProofError;
-use super::StoreError;
 use crate::view::ViewError;
 
 /// What the threads of a store tell about it.

@@ -54,7 +54,7 @@ pub struct HistoryRequest {
     pub at: Option<Span>,
     /// Where the page begins; `None`: at the newest version.
     pub from: Option<HistoryPlace>,
-    /// Most versions on the page.
+    /// Most versions on the page; 0 only counts those of one resource.
     pub limit: usize,
 }
 
@@ -157,7 +157,8 @@ impl Walk<'_> {
         let head = self.view.head(key)?.ok_or_else(absent)?;
         let newest = HistoryPlace { end: head.version + 1, before: head.version + 1 };
         let place = self.request.from.unwrap_or(newest);
-        let is_counted = place.end <= COUNTED_MAX;
+        let is_only_counted = self.request.limit == 0;
+        let is_counted = is_only_counted || place.end <= COUNTED_MAX;
         // The version above the first of the page says until when that was current.
         let start =
             if is_counted { place.end } else { place.before.saturating_add(1).min(place.end) };
@@ -182,7 +183,7 @@ impl Walk<'_> {
             }
             if page.versions.len() < self.request.limit {
                 page.versions.push(self.version(key, version, &past)?);
-            } else if page.next.is_none() {
+            } else if page.next.is_none() && !is_only_counted {
                 page.next = Some(HistoryPlace { before: version + 1, ..place });
                 if !is_counted {
                     break;

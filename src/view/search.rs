@@ -7,8 +7,8 @@ use fjall::{Iter, Readable};
 
 use super::postings::{Postings, chunk_of};
 use super::{View, ViewError, keys};
-use crate::fhir::search::{Term, Verdict};
 use crate::fhir::ResourceType;
+use crate::fhir::search::{Term, Verdict};
 use crate::log::StreamAlias;
 
 /// Records passed one by one before a set looks up where it should go on.
@@ -276,8 +276,8 @@ impl<'a> ValueNumbers<'a> {
                 break;
             }
             self.allowance.take(1)?;
-            let (value, number) = keys::read_value(&key, prefix.len(), block)
-                .ok_or(ViewError::Record("values"))?;
+            let (value, number) =
+                keys::read_value(&key, prefix.len(), block).ok_or(ViewError::Record("values"))?;
             term.value.clear();
             term.value.push(*tag);
             term.value.extend_from_slice(value);
@@ -312,7 +312,9 @@ impl View {
         let mut from = wanted.clone();
         loop {
             let range = from.as_slice()..end.as_slice();
-            let Some(entry) = self.snapshot.range(&self.spaces().terms, range).next() else { break };
+            let Some(entry) = self.snapshot.range(&self.spaces().terms, range).next() else {
+                break;
+            };
             let key = entry.key()?;
             let term = keys::read_term(&key).ok_or(ViewError::Record("terms"))?;
             if !term.starts_with(&wanted) {

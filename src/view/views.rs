@@ -97,10 +97,7 @@ impl Views {
     /// # Errors
     ///
     /// Those of `apply`.
-    pub fn apply<E>(
-        &self,
-        apply: impl FnOnce(&Arc<Generation>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn apply<E>(&self, apply: impl FnOnce(&Arc<Generation>) -> Result<(), E>) -> Result<(), E> {
         let _applying = self.shared.applying.read().unwrap_or_else(PoisonError::into_inner);
         apply(&self.serving())
     }

@@ -8,12 +8,14 @@
 
 mod appends;
 mod bad_input;
+mod binary;
 mod bundles;
 mod charts;
 mod conditional;
 mod erasure;
 mod examples;
 mod fhir_crud;
+mod formats;
 mod harness;
 mod histories;
 mod issuers;

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::modifier::Modifier;
-use super::reference::ReferenceTest;
 use super::problem::{Refusal, invalid, too_costly};
+use super::reference::ReferenceTest;
 use super::split::alternatives;
 use super::term::{tag, value};
 use super::terms::items_of;

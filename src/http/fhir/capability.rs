@@ -47,7 +47,8 @@ fn statement(base: &str, parameters: &Parameters) -> Value {
 fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
     let interactions =
         ["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"];
-    let common = [("_id", "token"), ("_lastUpdated", "date"), ("_list", "reference"), ("_has", "string")];
+    let common =
+        [("_id", "token"), ("_lastUpdated", "date"), ("_list", "reference"), ("_has", "string")];
     let common = common.into_iter().map(|(name, kind)| json!({ "name": name, "type": kind }));
     let own = parameters.of(kind).filter(|known| known.search_type.is_supported());
     let own = own.map(|known| {

@@ -1,6 +1,6 @@
 //! create, plain and conditional: FHIR R4 §3.1.0.8 and §3.1.0.8.1.
 
-use super::{Call, Failure, Reply, Return, commit, idempotency, written};
+use super::{Call, Failure, Reply, Return, binary, commit, idempotency, written};
 use crate::fhir::check::IssueCode;
 use crate::fhir::{Criteria, ResourceType, check, parse_query};
 use crate::store::{Action, Change, Target};
@@ -27,10 +27,9 @@ pub async fn create(mut call: Call) -> Result<Reply, Failure> {
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("POST {kind}"))?;
     let header = call.header("if-none-exist").map(str::to_owned);
-    let criteria =
-        header.map(|text| criteria(&call, kind, &text, "If-None-Exist")).transpose()?;
+    let criteria = header.map(|text| criteria(&call, kind, &text, "If-None-Exist")).transpose()?;
     let size = call.body().len();
-    let document = call.json().await?;
+    let document = binary::content(&mut call, kind, None).await?;
     check(Some(kind), document.root(), "").map_err(Failure::invalid)?;
     let index = document.root().index();
     let change = Change::new(Target::New(kind, criteria), Action::Put(document, index));

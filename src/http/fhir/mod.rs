@@ -3,6 +3,7 @@
 //! In: requests as HL7 FHIR R4 §3.1 describes them. Out: stored bytes, Bundles around stored bytes,
 //! and OperationOutcomes. Handlers translate; what is true is decided in the store.
 
+mod binary;
 mod bundle;
 mod capability;
 mod conditional;

@@ -2,10 +2,10 @@
 
 use actix_web::http::StatusCode;
 
+use super::super::Fault;
 use super::super::paging::{open_cursor, page_size_of, seal_cursor};
 use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
-use super::super::Fault;
 use super::{Call, Failure, Reply};
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
@@ -223,8 +223,7 @@ async fn answer(
     };
     let with_total = shape.with_total || shape.only_total;
     let limit = shape.limit;
-    let request =
-        SearchRequest { queries, within, as_of: shape.as_of, start, limit, with_total };
+    let request = SearchRequest { queries, within, as_of: shape.as_of, start, limit, with_total };
     if shape.only_total {
         let total = call.aside(move |store, grant| store.count(grant, &request)).await?;
         let page = Page { total: Some(total), ..Page::default() };
@@ -295,7 +294,8 @@ fn within(
     for (kind, query) in &mut queries {
         let names = compartment(owner.kind, *kind).unwrap_or_default();
         let named = names.iter().filter_map(|name| parameters.named(*kind, name));
-        let any = named.map(|parameter| Criterion::Condition(Condition::refers_to(parameter, owner)));
+        let any =
+            named.map(|parameter| Criterion::Condition(Condition::refers_to(parameter, owner)));
         query.criteria.push(Criterion::AnyOf(any.collect()));
     }
     Ok((queries, None))
@@ -315,7 +315,8 @@ fn queries(
             for problem in problems.iter().filter(unknown) {
                 let name = problem.parameter.split([':', '.']).next().unwrap_or_default();
                 if call.store().is_being_built(kind, name)? {
-                    let detail = format!("the search parameter {name} is being built: try again soon");
+                    let detail =
+                        format!("the search parameter {name} is being built: try again soon");
                     return Err(Failure::of(Fault::Busy, detail));
                 }
             }

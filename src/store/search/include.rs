@@ -9,7 +9,9 @@ use std::sync::Arc;
 use super::scope::{Held, Opened};
 use super::{Resource, Search, StoreError, Walk};
 use crate::auth::Permission;
-use crate::fhir::search::{Condition, Criterion, Include, SearchParameter, SearchType, references_of};
+use crate::fhir::search::{
+    Condition, Criterion, Include, SearchParameter, SearchType, references_of,
+};
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Document;
 use crate::store::chart::unreadable;
@@ -65,9 +67,8 @@ impl Search<'_> {
             } else if include.source == resource.key.kind {
                 for parameter in self.parameters_of(include) {
                     let targets = references_of(parameter, document.root(), self.scope.base_url);
-                    let fits = |kind: ResourceType| {
-                        include.target.is_none_or(|target| target == kind)
-                    };
+                    let fits =
+                        |kind: ResourceType| include.target.is_none_or(|target| target == kind);
                     for wanted in targets.into_iter().filter(|(key, _)| fits(key.kind)) {
                         self.gather_target(wanted, gathered)?;
                     }

@@ -19,10 +19,7 @@ const PATIENT: &str = "patient";
 /// # Errors
 ///
 /// [`StoreError::Invalid`]: there is none.
-pub(super) fn patient_of(
-    grant: &Grant,
-    request: &SearchRequest,
-) -> Result<ResourceId, StoreError> {
+pub(super) fn patient_of(grant: &Grant, request: &SearchRequest) -> Result<ResourceId, StoreError> {
     if let Some(patient) = &request.within {
         return Ok(patient.clone());
     }
@@ -37,9 +34,10 @@ pub(super) fn patient_of(
         StoreError::Invalid(vec![Problem {
             code: IssueCode::NotSupported,
             expression: "_asOf".to_owned(),
-            diagnostics: "a search as of a moment is within one chart: ask for Patient/[id]/[type], or name \
+            diagnostics:
+                "a search as of a moment is within one chart: ask for Patient/[id]/[type], or name \
                           the patient, as in patient=[id]"
-                .to_owned(),
+                    .to_owned(),
         }])
     })
 }

@@ -250,7 +250,8 @@ impl<'a> Walk<'a> {
             .collect();
         let start = chunk << CHUNK_BITS;
         let past = changed.into_iter().flat_map(|changed| changed.range(start..));
-        let past = past.take_while(|number| chunk_of(**number) == chunk).filter(|number| counts(number));
+        let past =
+            past.take_while(|number| chunk_of(**number) == chunk).filter(|number| counts(number));
         candidates.extend(past.map(|number| Candidate {
             number: *number,
             has_changed: true,

@@ -4,8 +4,8 @@ use super::super::search::find;
 use super::plan::Planner;
 use super::recall::repeatable_id;
 use super::{Action, Change, Expectation, StoreError, Target, Write};
-use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::Criteria;
+use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 
 /// What a change is aimed at, once it is known.
@@ -96,10 +96,7 @@ impl Planner<'_> {
                 return Err(StoreError::Precondition { place: change.place.clone(), reason });
             }
         };
-        self.expectations.push(Expectation::Match {
-            criteria: criteria.clone(),
-            found: number,
-        });
+        self.expectations.push(Expectation::Match { criteria: criteria.clone(), found: number });
         let Some(head) = found.first() else { return Ok(None) };
         self.grant.saw_resource(head.number);
         self.store.key_of(self.view, head).map(Some)

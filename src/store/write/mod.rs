@@ -217,7 +217,8 @@ impl Store {
                 Plan::Nothing(written) => return Ok(written),
                 Plan::Commit { events, expectations, done, generation } => {
                     let count = events.len() as u64;
-                    let defines = done.iter().any(|one| one.key.as_ref().is_some_and(is_definition));
+                    let defines =
+                        done.iter().any(|one| one.key.as_ref().is_some_and(is_definition));
                     match self.commit(events, expectations, generation).await {
                         Ok(committed) => {
                             grant.committed();
