@@ -9,6 +9,7 @@ use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::search::{ProblemKind, SearchProblem};
 use crate::proof::ProofError;
 use crate::store::StoreError;
+use crate::view::ViewError;
 
 /// Content type of RFC 9457 problem details.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -154,7 +155,7 @@ impl Failure {
                 ProblemKind::UnknownParameter | ProblemKind::NotSupported => {
                     IssueCode::NotSupported
                 }
-                ProblemKind::TooCostly => IssueCode::TooLong,
+                ProblemKind::TooCostly => IssueCode::TooCostly,
             },
             diagnostics: match place {
                 Some(_) => problem.to_string(),
@@ -246,6 +247,11 @@ impl From<StoreError> for Failure {
             StoreError::Unknown => Fault::Unknown,
             StoreError::Proof(ProofError::BeyondSize { .. }) => Fault::Invalid,
             StoreError::Invalid(problems) => return Self::invalid(problems.clone()),
+            StoreError::View(ViewError::Costly) => {
+                let diagnostics = "the search would look at more than one request may: name the patient, \
+                                   a code or a date, or leave out what leads to many others";
+                return Self::at(IssueCode::TooCostly, "", diagnostics);
+            }
             StoreError::Unprocessable(problems) => {
                 let fault = Fault::Unprocessable;
                 return Self { fault, ..Self::invalid(problems.clone()) };
