@@ -7,13 +7,15 @@ The source is the official package of HL7 (CC0). Get it and run this script with
     tar -xzf hl7.fhir.r4.examples-4.0.1.tgz
     python3 definitions/generate.py package
 
-Three tables are written into src/fhir/definitions/, tab separated, with one header line:
+Five tables are written into src/fhir/definitions/, tab separated, with one header line:
 
     resource_types.tsv       every concrete resource type and its code
     search_parameters.tsv    what a search on a type may ask for
-    patient_compartment.tsv  which parameters put a resource into a patient's chart
+    compartments.tsv         which parameters put a resource into a compartment, such as a patient's chart
+    elements.tsv             the elements of every type: cardinality, flags, types, value set
+    codes.tsv                the closed value sets that elements are bound to
 
-The codes in them are written into stores on disk. They are frozen: the script reads the tables that
+The numbers in the first two are written into stores on disk. They are frozen: the script reads the tables that
 are there, keeps every code, gives new names the next free one, and fails rather than drop a name.
 Running it twice changes nothing.
 """
@@ -21,6 +23,9 @@ Running it twice changes nothing.
 import json
 import pathlib
 import sys
+
+from elements import codes as code_rows
+from elements import elements as element_rows
 
 # Examples of how to write a SearchParameter; not part of the standard's own set.
 NOT_STANDARD = {"example", "example-extension", "example-reference"}
@@ -38,8 +43,8 @@ TABLES = pathlib.Path(__file__).resolve().parent.parent / "src" / "fhir" / "defi
 def main(package):
     resources = [json.loads(path.read_bytes()) for path in sorted(package.glob("*-*.json"))]
     types = concrete_types(resources)
-    compartment = patient_compartment(resources)
-    parameters = search_parameters(resources, types, compartment)
+    parameters = search_parameters(resources, types)
+    members = compartments(resources, parameters)
 
     codes = frozen_codes("resource_types.tsv", types)
     write(
@@ -61,10 +66,14 @@ def main(package):
     )
 
     write(
-        "patient_compartment.tsv",
-        ["type", "parameters"],
-        [[kind, " ".join(names)] for kind, names in sorted(compartment.items())],
+        "compartments.tsv",
+        ["compartment", "type", "parameters"],
+        [[of, kind, " ".join(names)] for (of, kind), names in sorted(members.items())],
     )
+
+    elements = element_rows(resources)
+    write("elements.tsv", ["type", "element", "cardinality", "flags", "types", "codes"], elements)
+    write("codes.tsv", ["set", "system", "codes"], code_rows(resources, elements))
 
 
 def concrete_types(resources):
@@ -78,19 +87,29 @@ def concrete_types(resources):
     }
 
 
-def patient_compartment(resources):
-    """Type → parameter names, in the order of the CompartmentDefinition."""
-    (definition,) = (
-        compartment
-        for compartment in of_type(resources, "CompartmentDefinition")
-        if compartment["url"] == "http://hl7.org/fhir/CompartmentDefinition/patient"
-    )
-    return {
-        member["code"]: member["param"] for member in definition["resource"] if member.get("param")
-    }
+def compartments(resources, parameters):
+    """(compartment, type) → parameter names, in the order of the CompartmentDefinition.
+
+    Outside the patient compartment, names that no search parameter has are left out: `{def}`, for the
+    resource that gives the compartment its name, and those that R4 has forgotten to define.
+    """
+    found = {}
+    for definition in of_type(resources, "CompartmentDefinition"):
+        if not definition["url"].startswith("http://hl7.org/fhir/CompartmentDefinition/"):
+            continue
+        if definition["id"] == "example":
+            continue
+        for member in definition["resource"]:
+            kind, names = member["code"], member.get("param", [])
+            known = [name for name in names if (kind, name) in parameters]
+            if definition["code"] == "Patient" and known != names:
+                raise SystemExit(f"the patient compartment names {kind}.{names}, not all of it is defined")
+            if known:
+                found[definition["code"], kind] = known
+    return found
 
 
-def search_parameters(resources, types, compartment):
+def search_parameters(resources, types):
     """(type, name) → column → cell."""
     definitions = {
         parameter["url"]: parameter
@@ -118,10 +137,6 @@ def search_parameters(resources, types, compartment):
                 "components": components(parameter, definitions),
                 "expression": expression,
             }
-    for kind, names in compartment.items():
-        for name in names:
-            if (kind, name) not in found:
-                raise SystemExit(f"the patient compartment names {kind}.{name}, which is not defined")
     return found
 
 

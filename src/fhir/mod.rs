@@ -2,8 +2,9 @@
 //!
 //! In: parsed JSON ([`Node`](crate::json::Node)), decoded query strings, reference texts. Out: what
 //! is wrong with a resource ([`mod@check`]), whose chart it belongs to ([`compartment`]), the terms
-//! under which a search finds it ([`terms`], [`criteria`]), and the bytes to store and to serve
-//! ([`stored`]). What the standard defines in tables comes from [`definitions`], which a script
+//! under which a search finds it ([`terms`], [`criteria`]), what a patch makes of it ([`mod@patch`]),
+//! and the bytes to store and to serve ([`stored`], [`subset`]). What the standard defines in tables
+//! comes from [`definitions`], which a script
 //! derives from the official package.
 //!
 //! Everything here is a pure function of its arguments. Never: input or output, clock, HTTP,
@@ -11,20 +12,21 @@
 
 pub mod check;
 pub mod compartment;
-pub mod criteria;
 pub mod definitions;
+pub mod patch;
 pub mod path;
 pub mod reference;
 pub mod search;
 pub mod status;
 pub mod stored;
-pub mod terms;
+pub mod subset;
 pub mod types;
 
 pub use check::{Checked, IssueCode, Problem, check};
 pub use compartment::patients_of;
-pub use criteria::{Criteria, SearchProblem, parse_query};
+pub use patch::Patch;
 pub use reference::Reference;
+pub use search::{Criteria, Parameters, SearchProblem, Term, parse_query, terms_of};
 pub use stored::{StoredForm, serve};
-pub use terms::{Term, terms_of};
+pub use subset::Subset;
 pub use types::{ResourceId, ResourceKey, ResourceType};

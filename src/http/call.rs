@@ -4,8 +4,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::body::Body;
+use super::rendering::Rendering;
 use super::state::State;
 use super::{Failure, Fault};
 use crate::auth::Grant;
@@ -22,11 +23,11 @@ pub struct Call {
     pub grant: Arc<Grant>,
     /// Holds the path and the headers.
     pub(super) request: HttpRequest,
-    /// The query, decoded, in its order.
+    /// The query, decoded, in its order; on the FHIR face without what says how to write the answer.
     pub query: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
-    /// Share in the memory for request bodies, given back when the request is done.
-    pub(super) _share: Option<OwnedSemaphorePermit>,
+    /// How the answer is to be written; the gate does that.
+    pub rendering: Rendering,
+    pub(super) body: Body,
 }
 
 /// A request that needs no token: there is no grant, so nothing that asks for one can be reached.
@@ -185,7 +186,7 @@ impl Call {
     ///
     /// 400 with line and column.
     pub async fn json(&mut self) -> Result<Arc<Document>, Failure> {
-        let body = std::mem::take(&mut self.body);
+        let body = self.take_body();
         let parsed = if body.len() <= INLINE_BYTES_MAX {
             Document::parse(body)
         } else {
@@ -216,14 +217,28 @@ impl Call {
         Ok(result.map_err(|_| Failure::internal())??)
     }
 
+    /// The path behind the base URL of the FHIR face, as it is when a search comes by GET.
+    #[must_use]
+    pub fn searched_path(&self) -> String {
+        let path = self.request.path();
+        let path = path.strip_prefix("/fhir").unwrap_or(path).trim_end_matches('/');
+        path.strip_suffix("/_search").unwrap_or(path).to_owned()
+    }
+
     /// Bytes of the body, until [`Call::json`] has taken it.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        &self.body
+        &self.body.bytes
+    }
+
+    /// The same, to keep.
+    pub fn take_body(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.body.bytes)
     }
 }
 
-fn parameter<T: FromStr>(
+/// The one value of a parameter.
+pub(super) fn parameter<T: FromStr>(
     query: &[(String, String)],
     name: &str,
     must_be: &str,

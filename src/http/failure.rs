@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Reply;
 use super::reply::FHIR_JSON;
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::criteria::{ProblemKind, SearchProblem};
+use crate::fhir::search::{ProblemKind, SearchProblem};
 use crate::proof::ProofError;
 use crate::store::StoreError;
 
@@ -42,8 +42,12 @@ pub enum Fault {
     Precondition,
     /// The body is too large.
     TooLarge,
+    /// The client takes only other media types.
+    NotAcceptable,
     /// The body has another media type or encoding.
     MediaType,
+    /// A request that is well formed, but cannot be carried out on what is there.
+    Unprocessable,
     /// An idempotency key was used for another request.
     KeyReused,
     /// Try again later.
@@ -73,7 +77,11 @@ impl Fault {
             Self::Conflict => ("conflict", 409, "The state is another", "conflict"),
             Self::Precondition => ("precondition", 412, "A condition does not hold", "conflict"),
             Self::TooLarge => ("too-large", 413, "The body is too large", "too-long"),
+            Self::NotAcceptable => ("not-acceptable", 406, "Not in that form", "not-supported"),
             Self::MediaType => ("media-type", 415, "Not a supported media type", "not-supported"),
+            Self::Unprocessable => {
+                ("unprocessable", 422, "The request cannot be carried out", "processing")
+            }
             Self::KeyReused => ("key-reused", 422, "Idempotency key used before", "duplicate"),
             Self::Busy => ("busy", 503, "The server is busy", "throttled"),
             Self::ReadOnly => ("read-only", 503, "The store is read-only", "no-store"),
@@ -238,6 +246,10 @@ impl From<StoreError> for Failure {
             StoreError::Unknown => Fault::Unknown,
             StoreError::Proof(ProofError::BeyondSize { .. }) => Fault::Invalid,
             StoreError::Invalid(problems) => return Self::invalid(problems.clone()),
+            StoreError::Unprocessable(problems) => {
+                let fault = Fault::Unprocessable;
+                return Self { fault, ..Self::invalid(problems.clone()) };
+            }
             StoreError::Log(_)
             | StoreError::Vault(_)
             | StoreError::Seal(_)

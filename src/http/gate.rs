@@ -7,20 +7,23 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant as Stopwatch};
+use std::time::Instant as Stopwatch;
 
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::accept::takes_gzip;
+use super::body::{Body, is_binary, is_search};
 use super::call::decoded;
+use super::encoding::compressed;
+use super::rendering::Rendering;
 use super::reply::Reply;
-use super::state::{BODY_UNIT, State};
+use super::state::State;
 use super::{Call, Failure, Fault};
 use crate::auth::{Caller, Grant, Seen};
 use crate::chart::Actor;
 use crate::clock::Instant;
-use crate::store::{Entry, Outcome};
+use crate::store::{Entry, INLINE_BYTES_MAX, Outcome};
 
 /// Longest text of a request that an access entry repeats, in bytes.
 const QUERY_BYTES_MAX: usize = 2_048;
@@ -39,8 +42,10 @@ where
     F: Future<Output = Result<Reply, Failure>>,
 {
     let started = Stopwatch::now();
-    let visit = Visit::of(&request);
-    let (result, caller, seen) = admit(&state, &visit, &request, payload, handler).await;
+    let mut visit = Visit::of(&request);
+    let mut rendering = Rendering::default();
+    let (result, caller, seen) =
+        admit(&state, &mut visit, &request, payload, &mut rendering, handler).await;
     let status = match &result {
         Ok(reply) => reply.status.as_u16(),
         Err(failure) => failure.fault.status().as_u16(),
@@ -70,7 +75,20 @@ where
             "answered"
         );
     }
-    respond(reply, &visit.request)
+    respond(written(reply, rendering, &request).await, &visit.request)
+}
+
+/// The answer as it goes out: in the form that was asked for, and compressed for who takes that.
+async fn written(reply: Reply, rendering: Rendering, request: &HttpRequest) -> Reply {
+    let header = request.headers().get("accept-encoding").and_then(|value| value.to_str().ok());
+    let takes_gzip = takes_gzip(header);
+    let is_work = takes_gzip || rendering.is_work();
+    let write = move |reply: Reply| compressed(rendering.apply(reply), takes_gzip);
+    if !is_work || reply.body.len() <= INLINE_BYTES_MAX {
+        return write(reply);
+    }
+    let written = web::block(move || write(reply)).await;
+    written.unwrap_or_else(|_| Failure::internal().render(true, "none"))
 }
 
 /// What a request says about itself, whoever sent it.
@@ -130,9 +148,10 @@ impl Visit {
 
 async fn admit<F>(
     state: &Arc<State>,
-    visit: &Visit,
+    visit: &mut Visit,
     request: &HttpRequest,
     payload: web::Payload,
+    rendering: &mut Rendering,
     handler: impl FnOnce(Call) -> F,
 ) -> (Result<Reply, Failure>, Option<Arc<Caller>>, Seen)
 where
@@ -143,7 +162,7 @@ where
         Err(failure) => return (Err(failure), None, Seen::default()),
     };
     let grant = Arc::new(Grant::new(Arc::clone(&caller), visit.actor(&caller)));
-    let result = match prepare(state, &grant, request, payload).await {
+    let result = match prepare(state, visit, &grant, request, payload, rendering).await {
         Ok(call) => handler(call).await,
         Err(failure) => Err(failure),
     };
@@ -167,90 +186,35 @@ fn authenticate(state: &State, headers: &HeaderMap) -> Result<Arc<Caller>, Failu
 
 async fn prepare(
     state: &Arc<State>,
+    visit: &mut Visit,
     grant: &Arc<Grant>,
     request: &HttpRequest,
     payload: web::Payload,
+    rendering: &mut Rendering,
 ) -> Result<Call, Failure> {
-    let query = decoded(request.query_string())?;
-    let share = body_share(state, request.headers())?;
-    let body = read_body(state, request.headers(), payload).await?;
+    let mut query = decoded(request.query_string())?;
+    let mut body = Body::read(state, request, payload).await?;
+    if is_search(request) {
+        let form = std::mem::take(&mut body).bytes;
+        let form = std::str::from_utf8(&form)
+            .map_err(|_| Failure::of(Fault::Invalid, "the form in the body is not UTF-8"))?;
+        visit.query = format!("{} {}", visit.query, bounded(form));
+        query.extend(decoded(form)?);
+    }
+    if visit.is_fhir {
+        *rendering = Rendering::take(request, &mut query)?;
+        if !is_binary(request) {
+            rendering.check()?;
+        }
+    }
     Ok(Call {
         state: Arc::clone(state),
         grant: Arc::clone(grant),
         request: request.clone(),
         query,
+        rendering: rendering.clone(),
         body,
-        _share: share,
     })
-}
-
-/// A share in the memory for request bodies, as large as this body says it is.
-fn body_share(state: &State, headers: &HeaderMap) -> Result<Option<OwnedSemaphorePermit>, Failure> {
-    let limit = state.options.limits.body_bytes_max;
-    let declared = headers.get("content-length").and_then(|text| text.to_str().ok()?.parse().ok());
-    let bytes = match declared {
-        Some(bytes) => bytes,
-        None if headers.contains_key("transfer-encoding") => limit,
-        None => 0,
-    };
-    if bytes == 0 {
-        return Ok(None);
-    }
-    if bytes > limit {
-        return Err(too_large(limit));
-    }
-    let permits = u32::try_from(bytes.div_ceil(BODY_UNIT)).unwrap_or(u32::MAX);
-    match Arc::clone(&state.bodies).try_acquire_many_owned(permits) {
-        Ok(share) => Ok(Some(share)),
-        Err(_) => Err(Failure::of(Fault::Busy, "too many large requests at the same time")),
-    }
-}
-
-async fn read_body(
-    state: &State,
-    headers: &HeaderMap,
-    payload: web::Payload,
-) -> Result<Vec<u8>, Failure> {
-    let limit = state.options.limits.body_bytes_max;
-    let timeout = Duration::from_secs(state.options.limits.request_timeout_seconds);
-    let read = tokio::time::timeout(timeout, payload.to_bytes_limited(limit)).await;
-    let body = match read {
-        Err(_) => return Err(Failure::of(Fault::Timeout, "the body did not arrive in time")),
-        Ok(Err(_)) => {
-            return Err(too_large(limit));
-        }
-        Ok(Ok(Err(error))) => {
-            return Err(Failure::of(
-                Fault::Invalid,
-                format!("the body did not arrive whole: {error}"),
-            ));
-        }
-        Ok(Ok(Ok(body))) => body,
-    };
-    if !body.is_empty() {
-        check_media_type(headers)?;
-    }
-    Ok(body.into())
-}
-
-fn too_large(limit: usize) -> Failure {
-    Failure::of(Fault::TooLarge, format!("the body may have {limit} bytes"))
-}
-
-fn check_media_type(headers: &HeaderMap) -> Result<(), Failure> {
-    if headers.contains_key("content-encoding") {
-        return Err(Failure::of(Fault::MediaType, "send the body without Content-Encoding"));
-    }
-    let Some(content_type) = headers.get("content-type") else { return Ok(()) };
-    let content_type = content_type.to_str().unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    let accepted = ["application/fhir+json", "application/json"];
-    if accepted.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
-        Ok(())
-    } else {
-        let detail = format!("send Content-Type {}, not {essence}", accepted.join(" or "));
-        Err(Failure::of(Fault::MediaType, detail))
-    }
 }
 
 /// A short header value of visible characters; anything else counts as absent.
@@ -261,8 +225,7 @@ fn label(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 fn bounded(text: &str) -> &str {
-    // A URI is ASCII, so every offset is a boundary.
-    text.get(..QUERY_BYTES_MAX).unwrap_or(text)
+    text.get(..text.floor_char_boundary(QUERY_BYTES_MAX)).unwrap_or(text)
 }
 
 fn respond(reply: Reply, request: &str) -> HttpResponse {

@@ -8,14 +8,18 @@
 //! One table of routes (`table.rs`) serves the router and the OpenAPI document, so that they cannot
 //! differ. Never: a decision about rights, knowledge of segments or keyspaces.
 
+mod accept;
+mod body;
 mod call;
 mod docs;
+mod encoding;
 mod failure;
 pub mod fhir;
 mod gate;
 mod health;
 mod metrics;
 mod paging;
+mod rendering;
 mod reply;
 mod routes;
 mod server;

@@ -15,19 +15,28 @@ pub struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
+    /// Whether the body is a resource that is stored, and not a Bundle or an outcome about some.
+    pub(super) holds_resource: bool,
 }
 
 impl Reply {
     /// An answer with a body of that content type.
     #[must_use]
     pub fn new(status: StatusCode, content_type: &str, body: Vec<u8>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.to_owned())], body }
+        let headers = vec![("content-type", content_type.to_owned())];
+        Self { status, headers, body, holds_resource: false }
     }
 
     /// An answer without a body.
     #[must_use]
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new() }
+        Self { status, headers: Vec::new(), body: Vec::new(), holds_resource: false }
+    }
+
+    /// A stored resource.
+    #[must_use]
+    pub fn resource(status: StatusCode, body: Vec<u8>) -> Self {
+        Self { holds_resource: true, ..Self::new(status, FHIR_JSON, body) }
     }
 
     /// A value of the native face.
@@ -35,6 +44,29 @@ impl Reply {
     pub fn json(status: StatusCode, value: &impl serde::Serialize) -> Self {
         // Maps with string keys, numbers and strings only: this serialisation cannot fail.
         Self::new(status, JSON, serde_json::to_vec(value).unwrap_or_default())
+    }
+
+    /// Whether the body is of that content type.
+    #[must_use]
+    pub fn is_of_type(&self, content_type: &str) -> bool {
+        self.content_type() == Some(content_type)
+    }
+
+    /// Whether the body is text, which compresses well.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.content_type().is_some_and(|kind| kind.starts_with("text/") || kind.contains("json"))
+    }
+
+    fn content_type(&self) -> Option<&str> {
+        let header = self.headers.iter().find(|(name, _)| *name == "content-type");
+        header.map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn set_type(&mut self, content_type: &str) {
+        for (_, value) in self.headers.iter_mut().filter(|(name, _)| *name == "content-type") {
+            content_type.clone_into(value);
+        }
     }
 
     /// The same with one more header.

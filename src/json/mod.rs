@@ -10,8 +10,10 @@
 
 mod node;
 mod parse;
+mod pretty;
 mod write;
 
 pub use node::{Kind, Node};
 pub use parse::{Document, JsonError};
+pub use pretty::pretty;
 pub use write::{Compactor, quote};

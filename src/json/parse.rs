@@ -41,6 +41,12 @@ impl Document {
         Ok(Self { text, spans })
     }
 
+    /// The whole text, as it was sent.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The outermost value.
     #[must_use]
     pub fn root(&self) -> Node<'_> {

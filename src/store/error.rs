@@ -30,6 +30,9 @@ pub enum StoreError {
     /// The request contradicts itself or the rules; nothing was stored.
     #[error("{} problem(s) in the request", .0.len())]
     Invalid(Vec<Problem>),
+    /// The request is well formed, but cannot be carried out on what is there; nothing was stored.
+    #[error("{} problem(s) in carrying out the request", .0.len())]
+    Unprocessable(Vec<Problem>),
     /// `If-Match`, `If-None-Match` or a criterion that had to have one match.
     #[error("{reason}")]
     Precondition {

@@ -31,19 +31,6 @@ impl Resource {
     }
 }
 
-/// One version in a history.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version {
-    /// FHIR's `versionId`.
-    pub version: u64,
-    /// When it was recorded.
-    pub recorded_at: Instant,
-    /// True when the resource did not exist (any more) before it.
-    pub first: bool,
-    /// The content; `None` when this version is a deletion.
-    pub resource: Option<Resource>,
-}
-
 impl Store {
     /// The current version of a resource.
     ///
@@ -88,44 +75,6 @@ impl Store {
         self.past(&view, key, version, &past)
     }
 
-    /// Up to `limit` versions of a resource, newest first, from below version `before`. A version
-    /// that lay in another chart is left out for who reaches only their own.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Denied`], [`StoreError::NotFound`].
-    pub fn history(
-        &self,
-        grant: &Grant,
-        key: &ResourceKey,
-        before: u64,
-        limit: usize,
-    ) -> Result<Vec<Version>, StoreError> {
-        let own = grant.reach(key.kind, Permission::Read)?;
-        let missing = || StoreError::NotFound(key.to_string());
-        let view = self.views.view();
-        let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key, key.to_string()))?;
-        let mut versions = Vec::new();
-        for entry in view.versions(&head, before) {
-            let (version, past) = entry?;
-            let charts: Vec<_> = past.aliases().collect();
-            note(grant, head.number, &charts);
-            if !lies_in(&view, own, &charts)? {
-                continue;
-            }
-            if versions.len() == limit {
-                break;
-            }
-            let resource = past.live.then(|| self.past(&view, key, version, &past)).transpose()?;
-            let (recorded_at, first) = (past.recorded_at, past.first);
-            versions.push(Version { version, recorded_at, first, resource });
-        }
-        if versions.is_empty() && before == u64::MAX {
-            return Err(missing());
-        }
-        Ok(versions)
-    }
-
     /// The head of a resource that the caller may know of; notes that it was looked at.
     pub(super) fn visible_head(
         &self,
@@ -153,14 +102,6 @@ impl Store {
         let body = self.body(view, head.location)?;
         let (version, recorded_at) = (head.version, head.recorded_at);
         Ok(Resource { key: key.clone(), version, recorded_at, body })
-    }
-
-    /// The current version of a resource of which only the head is known.
-    pub(super) fn current_of(&self, view: &View, head: &Head) -> Result<Resource, StoreError> {
-        let (envelope, body) = self.keys.read_event(view, head.location)?;
-        let key = envelope.key().ok_or_else(unreadable)?;
-        let (version, recorded_at) = (head.version, head.recorded_at);
-        Ok(Resource { key, version, recorded_at, body })
     }
 
     /// Which resource a head is of.
@@ -203,7 +144,7 @@ pub(super) fn lies_in(
 }
 
 /// Also what is refused leaves its trace in the charts concerned.
-fn note(grant: &Grant, number: u64, charts: &[StreamAlias]) {
+pub(super) fn note(grant: &Grant, number: u64, charts: &[StreamAlias]) {
     grant.saw_resource(number);
     for alias in charts {
         grant.saw_chart(*alias);

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use fjall::OwnedWriteBatch as Batch;
 
 use super::generation::Generation;
+use super::group::OpenGroup;
 use super::records::{
-    ChartRecord, ErasedChart, Head, StoredCommit, StoredHead, StreamPlace, StreamRun, encode,
+    ChartRecord, ErasedChart, Head, StoredCommit, StoredHead, StreamPlace, encode,
 };
-use super::stretch::{Flag, Note, Pointer, STRETCH_EVENTS, StreamStep, Stretch};
+use super::stretch::{Flag, NewEvent, Note, Subject};
 use super::terms::TermLedger;
 use super::{View, ViewError, keys};
 use crate::chart::{Envelope, Erasure, Happening};
 use crate::clock::Instant;
-use crate::fhir::terms::Term;
-use crate::fhir::{ResourceId, ResourceKey};
+use crate::fhir::{ResourceId, ResourceKey, Term};
 use crate::log::{Location, StreamAlias};
 use crate::vault::Wrap;
 
@@ -59,7 +59,7 @@ pub struct Fact {
     /// Whether that body says `entered-in-error`.
     pub retracted: bool,
     /// Index terms of the resource; only at home.
-    pub terms: TermChange,
+    pub terms: Arc<TermChange>,
     /// The chart that was erased, and its traces.
     pub erasure: Option<Erasure>,
 }
@@ -121,26 +121,6 @@ impl Generation {
     }
 }
 
-/// A group while its events are taken.
-struct OpenGroup {
-    first_position: u64,
-    recorded_at: Instant,
-    events: Vec<(Location, StreamStep, Note)>,
-}
-
-impl OpenGroup {
-    fn of(group: &FactGroup) -> Self {
-        let FactGroup { first_position, recorded_at, events } = group;
-        let events = Vec::with_capacity(events.len());
-        Self { first_position: *first_position, recorded_at: *recorded_at, events }
-    }
-
-    /// Where the next event stands.
-    fn pointer(&self) -> Pointer {
-        Pointer::new(self.first_position, 0).onward(self.events.len() as u64)
-    }
-}
-
 /// A resource whose home event was seen; events in further charts may follow.
 struct OpenResource<'a> {
     key: ResourceKey,
@@ -151,6 +131,14 @@ struct OpenResource<'a> {
     terms: &'a TermChange,
     /// The home event cannot be read any more.
     is_orphan: bool,
+}
+
+impl OpenResource<'_> {
+    /// What the index says of the resource in its home event.
+    fn subject(&self) -> Subject {
+        let since_first = self.head.position - self.head.number;
+        Subject { kind: Some(self.key.kind), since_first }
+    }
 }
 
 /// One step of a chart's stream: version, what it supersedes, whether it brings a body.
@@ -194,39 +182,42 @@ impl<'a> Application<'a> {
             let alias = fact.alias.0.to_be_bytes();
             self.batch.insert(&self.view.spaces().keys, alias, wrap.bytes().as_slice());
         }
+        let mut subject = Subject::default();
         if fact.envelope.resource.is_some() {
-            note = self.note_resource(fact, note)?;
+            (note, subject) = self.note_resource(fact, note)?;
         }
-        self.push(fact, note)
+        self.push(fact, note, subject)
     }
 
-    fn push(&mut self, fact: &Fact, note: Note) -> Result<(), ViewError> {
+    fn push(&mut self, fact: &Fact, note: Note, subject: Subject) -> Result<(), ViewError> {
         let stream = (fact.alias != StreamAlias::NONE).then_some((fact.alias, fact.stream_version));
         if stream.is_some() {
             self.advance_chart(fact)?;
             let step = (fact.stream_version, note.supersedes, note.has(Flag::Body));
             self.steps.entry(fact.alias).or_default().push(step);
         }
-        self.group.events.push((fact.location, stream, note));
+        self.group.events.push(NewEvent { location: fact.location, stream, note, subject });
         Ok(())
     }
 
     /// Takes an event of an erased chart: only that it is there.
     fn skip(&mut self, location: Location) {
-        self.group.events.push((location, None, Note::default().with(Flag::Unreadable, true)));
+        let note = Note::default().with(Flag::Unreadable, true);
+        self.group.events.push(NewEvent { location, note, ..NewEvent::default() });
     }
 
     /// Whether the home event, so many steps back in the group, is of an erased chart.
     fn is_orphan(&self, steps: u32) -> bool {
         let home = self.group.events.len().checked_sub(steps as usize);
         let home = home.and_then(|home| self.group.events.get(home));
-        home.is_some_and(|(.., note)| note.has(Flag::Unreadable))
+        home.is_some_and(|home| home.note.has(Flag::Unreadable))
     }
 
     /// Takes an event about a resource whose home since then is an erased chart: from here on, the
     /// resource is deleted.
     fn take_orphan(&mut self, fact: &'a Fact) -> Result<(), ViewError> {
         let key = fact.envelope.key().ok_or(ViewError::Apply("an event about nothing".into()))?;
+        let mut subject = Subject::default();
         if !self.open.as_ref().is_some_and(|open| open.is_orphan && open.key == key) {
             self.close_resource()?;
             self.open_resource(fact, key)?;
@@ -235,6 +226,10 @@ impl<'a> Application<'a> {
                 open.head.live = false;
                 open.head.places =
                     open.before.as_ref().map(|before| before.places.clone()).unwrap_or_default();
+                if open.before.is_some() {
+                    // It takes the place of the home event: from here on the resource is deleted.
+                    subject = open.subject();
+                }
             }
         }
         let before = self.open.as_ref().and_then(|open| open.before.as_ref());
@@ -244,7 +239,7 @@ impl<'a> Application<'a> {
         let supersedes = place.map_or(0, |place| place.version);
         let mut note = Note::default();
         (note.supersedes, note.version) = (supersedes, fact.envelope.version);
-        self.push(fact, note)
+        self.push(fact, note, subject)
     }
 
     /// Hides an erased chart at once; its traces go with this generation.
@@ -299,20 +294,22 @@ impl<'a> Application<'a> {
     }
 
     /// What the index says of an event about a resource.
-    fn note_resource(&mut self, fact: &Fact, mut note: Note) -> Result<Note, ViewError> {
+    fn note_resource(&mut self, fact: &Fact, mut note: Note) -> Result<(Note, Subject), ViewError> {
         let at = self.group.events.len();
         let open = self.open.as_mut().ok_or_else(|| {
             let position = self.group.first_position + at as u64;
             ViewError::Apply(format!("event {position} has no home event before it"))
         })?;
         note.version = open.head.version;
+        let mut subject = Subject { kind: Some(open.key.kind), since_first: 0 };
         if at == open.home {
+            subject = open.subject();
             let first = is_first(fact.envelope.event_type.happening);
             note = note.with(Flag::Retracted, fact.retracted).with(Flag::First, first);
         } else {
             note.related = u32::try_from(at - open.home).unwrap_or(u32::MAX);
-            if let Some((_, _, home)) = self.group.events.get_mut(open.home) {
-                home.related = note.related;
+            if let Some(home) = self.group.events.get_mut(open.home) {
+                home.note.related = note.related;
             }
         }
         if fact.alias != StreamAlias::NONE {
@@ -324,7 +321,7 @@ impl<'a> Application<'a> {
                 open.head.places.push(StreamPlace::new(fact.alias, fact.stream_version));
             }
         }
-        Ok(note)
+        Ok((note, subject))
     }
 
     fn advance_chart(&mut self, fact: &Fact) -> Result<(), ViewError> {
@@ -382,10 +379,10 @@ impl<'a> Application<'a> {
             }
         }
         for term in &terms.removed {
-            self.terms.remove(self.view, keys::term(key.kind, term), head.number)?;
+            self.terms.set(self.view, key.kind, term, head.number, false)?;
         }
         for term in &terms.added {
-            self.terms.insert(self.view, keys::term(key.kind, term), head.number)?;
+            self.terms.set(self.view, key.kind, term, head.number, true)?;
         }
         let aliases = |head: &Head| -> Vec<StreamAlias> {
             let places = head.places.iter().filter(|_| head.live);
@@ -393,42 +390,20 @@ impl<'a> Application<'a> {
         };
         let (was, is) = (before.as_ref().map(aliases).unwrap_or_default(), aliases(&head));
         for alias in was.iter().filter(|alias| !is.contains(alias)) {
-            self.terms.remove(self.view, keys::compartment(key.kind, *alias), head.number)?;
+            let term = keys::compartment(key.kind, *alias);
+            self.terms.post(self.view, term, head.number, false)?;
         }
         for alias in is.iter().filter(|alias| !was.contains(alias)) {
-            self.terms.insert(self.view, keys::compartment(key.kind, *alias), head.number)?;
+            let term = keys::compartment(key.kind, *alias);
+            self.terms.post(self.view, term, head.number, true)?;
         }
         self.changed.insert(key, head);
         Ok(())
     }
 
-    /// Writes down where the events of a group stand.
     fn close_group(&mut self) -> Result<(), ViewError> {
         self.close_resource()?;
-        let OpenGroup { first_position, recorded_at, events } = &self.group;
-        let spaces = self.view.spaces();
-        let starts = (*first_position..).step_by(STRETCH_EVENTS as usize);
-        for (part, start) in events.chunks(STRETCH_EVENTS as usize).zip(starts) {
-            let stretch = Stretch::of(*recorded_at, part)?;
-            self.batch.insert(&spaces.events, start.to_be_bytes(), encode(&stretch)?);
-        }
-        let mut run: Option<(StreamAlias, u64, StreamRun)> = None;
-        let start = Pointer::new(*first_position, 0);
-        for (at, (_, stream, _)) in (0u64..).zip(events) {
-            match (&mut run, stream) {
-                (Some((known, first, run)), Some((alias, version)))
-                    if known == alias && *first + run.events == *version =>
-                {
-                    run.events += 1;
-                }
-                (_, stream) => {
-                    write_run(&mut self.batch, spaces, run.take())?;
-                    let begun = StreamRun { first: start.onward(at), events: 1 };
-                    run = stream.map(|(alias, version)| (alias, version, begun));
-                }
-            }
-        }
-        write_run(&mut self.batch, spaces, run)
+        self.group.write(&mut self.batch, self.view.spaces())
     }
 
     fn finish(mut self, applied: u64) -> Result<(), ViewError> {
@@ -439,7 +414,7 @@ impl<'a> Application<'a> {
         for (alias, steps) in std::mem::take(&mut self.steps) {
             self.take_snapshots(alias, &steps)?;
         }
-        self.terms.finish(applied, &spaces.terms, &mut self.batch);
+        self.terms.finish(applied, spaces, &mut self.batch);
         self.batch.insert(&spaces.state, "events", encode(&applied)?);
         Ok(self.batch.commit()?)
     }
@@ -462,17 +437,6 @@ impl<'a> Application<'a> {
         }
         Ok(())
     }
-}
-
-fn write_run(
-    batch: &mut Batch,
-    spaces: &super::keyspaces::Spaces,
-    run: Option<(StreamAlias, u64, StreamRun)>,
-) -> Result<(), ViewError> {
-    if let Some((alias, version, run)) = run {
-        batch.insert(&spaces.streams, keys::pair(alias.0, version), encode(&run)?);
-    }
-    Ok(())
 }
 
 /// True for what FHIR calls a creation.

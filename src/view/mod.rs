@@ -6,7 +6,7 @@
 //!
 //! | keyspace | key | value |
 //! |---|---|---|
-//! | `state` | name | applied position of `events` and `access`; the vault's `epoch` |
+//! | `state` | name | applied position of `events` and `access`; the vault's `epoch`; `format` of all of this |
 //! | `charts` | patient id | [`ChartRecord`] |
 //! | `aliases` | stream alias | patient id |
 //! | `keys` | stream alias | [`Wrap`](crate::vault::Wrap) of the chart's data key |
@@ -15,10 +15,11 @@
 //! | `names` | type code, id (a UUID as its bytes) | pointer to the resource's first event |
 //! | `heads` | resource number | version and pointer of the current version, if it is not the first |
 //! | `history` | resource number, version | pointer; only of versions between the first and the current |
-//! | `events` | position of the first of up to 64 events of one group | their time, places and notes: `stretch` |
+//! | `events` | position of the first of up to 64 events of one group | their time, places, notes, resource types and numbers: `stretch` |
 //! | `streams` | stream alias, chart version of the first of a run of events | pointer, number of events |
 //! | `snapshots` | stream alias, chart version | [`Manifest`](crate::chart::Manifest) |
-//! | `terms` | type code, parameter, value (long ones hashed), chunk of 256 resource numbers | which of them: `postings` |
+//! | `terms` | type code, parameter, value to be found as a whole, chunk of 256 resource numbers | which of them: `postings` |
+//! | `values` | type code, parameter, kind of value, block of 16,384 resource numbers, value to be found by ranges, number in the block | nothing |
 //! | `idempotency` | SHA-256 of subject and key, cut | SHA-256 of the request, cut; pointer to the first event |
 //! | `access_groups` | position of a group's first entry | [`Location`](crate::log::Location) |
 //! | `access_charts` | stream alias, position | nothing |
@@ -36,8 +37,10 @@
 
 mod access;
 mod apply;
+mod changes;
 mod compare;
 mod generation;
+mod group;
 mod keys;
 mod keyspaces;
 mod postings;
@@ -51,13 +54,19 @@ mod views;
 
 pub use access::AccessGroup;
 pub use apply::{Event, Fact, FactGroup, TermChange};
+pub use changes::{Change, Order};
 pub use compare::Comparison;
 pub use generation::Generation;
+pub use postings::{CHUNK_BITS, Postings, chunk_of};
 pub use read::View;
 pub use records::{
     ChartRecord, Head, IdempotentCommit, IndexedPlace, PastVersion, StreamEntry, StreamPlace,
 };
+pub use search::{Allowance, Members, TermNumbers, ValueNumbers};
 pub use views::{Building, Options, Views};
+
+/// Form of the records of all keyspaces: views that have another are rebuilt.
+pub const FORMAT: u32 = 1;
 
 /// What can go wrong with the views.
 #[derive(Debug, thiserror::Error)]
@@ -68,10 +77,19 @@ pub enum ViewError {
     /// The disk failed beside it.
     #[error("the directory of the views failed: {0}")]
     Disk(#[from] std::io::Error),
+    /// They were written in another form.
+    #[error("the views have format {found}; this program writes {FORMAT}")]
+    Format {
+        /// What they say of themselves; 0: nothing.
+        found: u32,
+    },
     /// A record does not read back.
     #[error("a record of the view {0} does not read back")]
     Record(&'static str),
     /// The views do not follow from the log.
     #[error("the log cannot be applied to the views: {0}")]
     Apply(String),
+    /// A search would read more of the index than one request may.
+    #[error("the search reads too much of the index")]
+    Costly,
 }

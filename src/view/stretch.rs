@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ViewError;
 use super::records::decode;
 use crate::clock::Instant;
+use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
 
 /// Events in a full stretch, as a power of two.
@@ -99,6 +100,28 @@ impl Note {
 /// An event's chart and its number there.
 pub type StreamStep = Option<(StreamAlias, u64)>;
 
+/// Which resource an event is about. Nothing is said of one that cannot be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// Its type; `None`: the event is about no resource.
+    pub kind: Option<ResourceType>,
+    /// At home: how many positions before this one the resource's first event stands.
+    pub since_first: u64,
+}
+
+/// An event on its way into the index.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Where its frame lies.
+    pub location: Location,
+    /// Its chart; `None`: the directory.
+    pub stream: StreamStep,
+    /// What is said of it.
+    pub note: Note,
+    /// Which resource it is about.
+    pub subject: Subject,
+}
+
 /// One event of the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexedEvent {
@@ -112,6 +135,8 @@ pub struct IndexedEvent {
     pub stream: StreamStep,
     /// The rest.
     pub note: Note,
+    /// Which resource it is about.
+    pub subject: Subject,
 }
 
 impl IndexedEvent {
@@ -129,7 +154,15 @@ pub struct Stretch {
     offset: u32,
     lengths: Vec<u32>,
     runs: Vec<Run>,
+    /// Type code of each event's resource; [`NO_KIND`]: about none.
+    kinds: Vec<u8>,
+    /// Number of an event in the stretch and its distance from the first of its resource, where
+    /// that is not 0. Most events are the first of theirs, so this stands apart from the runs.
+    since_first: Vec<(u8, u64)>,
 }
+
+/// Stands for no type; type codes begin at 1.
+const NO_KIND: u8 = 0;
 
 /// Neighbouring events of one chart of which the same is said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,25 +179,28 @@ impl Stretch {
     /// # Errors
     ///
     /// [`ViewError::Apply`] when they do not.
-    pub fn of(
-        recorded_at: Instant,
-        events: &[(Location, StreamStep, Note)],
-    ) -> Result<Self, ViewError> {
-        let start = events.first().map(|(location, ..)| *location).unwrap_or_default();
+    pub fn of(recorded_at: Instant, events: &[NewEvent]) -> Result<Self, ViewError> {
+        let start = events.first().map(|event| event.location).unwrap_or_default();
         let mut stretch = Self {
             recorded_at: recorded_at.micros(),
             segment: start.segment,
             offset: start.offset,
             lengths: Vec::with_capacity(events.len()),
             runs: Vec::new(),
+            kinds: Vec::with_capacity(events.len()),
+            since_first: Vec::new(),
         };
         let mut offset = start.offset;
-        for (location, stream, note) in events {
+        for (at, NewEvent { location, stream, note, subject }) in (0u8..).zip(events) {
             if (location.segment, location.offset) != (start.segment, offset) {
                 return Err(ViewError::Apply("frames of a group lie apart".into()));
             }
             offset += location.length;
             stretch.lengths.push(location.length);
+            stretch.kinds.push(kind_code(subject.kind)?);
+            if subject.since_first > 0 {
+                stretch.since_first.push((at, subject.since_first));
+            }
             let stream = stream.map(|(alias, version)| (alias.0.to_be_bytes(), version));
             match stretch.runs.last_mut() {
                 Some(run) if run.goes_on(stream, *note) => run.events += 1,
@@ -179,26 +215,56 @@ impl Stretch {
         decode("events", bytes)
     }
 
+    /// When its events were recorded.
+    pub fn recorded_at(&self) -> Instant {
+        Instant::from_micros(self.recorded_at)
+    }
+
+    /// How many events it holds.
+    pub fn len(&self) -> u64 {
+        self.lengths.len() as u64
+    }
+
     /// The event of the stretch that a pointer means.
     pub fn event(&self, pointer: Pointer) -> Option<IndexedEvent> {
-        let back = usize::try_from(pointer.back()).ok()?;
-        let length = *self.lengths.get(back)?;
-        let before: u32 = self.lengths.iter().take(back).sum();
-        let location = Location { segment: self.segment, offset: self.offset + before, length };
-        let mut within = pointer.back();
-        let run = self.runs.iter().find(|run| {
-            let found = within < u64::from(run.events);
-            if !found {
-                within -= u64::from(run.events);
-            }
-            found
-        })?;
-        let stream = run
-            .stream
-            .map(|(alias, version)| (StreamAlias(u64::from_be_bytes(alias)), version + within));
-        let recorded_at = Instant::from_micros(self.recorded_at);
-        Some(IndexedEvent { pointer, location, recorded_at, stream, note: run.note })
+        self.events(pointer.first()).nth(usize::try_from(pointer.back()).ok()?)
     }
+
+    /// All events of the stretch, of which the first stands at that position.
+    pub fn events(&self, first: u64) -> impl Iterator<Item = IndexedEvent> + '_ {
+        let steps = self.runs.iter().flat_map(|run| {
+            (0..u64::from(run.events)).map(|within| {
+                let stream = run.stream.map(|(alias, version)| {
+                    (StreamAlias(u64::from_be_bytes(alias)), version + within)
+                });
+                (stream, run.note)
+            })
+        });
+        let mut offset = self.offset;
+        let mut distances = self.since_first.iter().peekable();
+        let places = (0u8..).zip(self.lengths.iter().zip(&self.kinds));
+        places.zip(steps).map(move |((at, (length, kind)), (stream, note))| {
+            let location = Location { segment: self.segment, offset, length: *length };
+            offset += length;
+            let distance = distances.next_if(|(of, _)| *of == at);
+            IndexedEvent {
+                pointer: Pointer::new(first, 0).onward(at.into()),
+                location,
+                recorded_at: self.recorded_at(),
+                stream,
+                note,
+                subject: Subject {
+                    kind: ResourceType::from_code((*kind).into()),
+                    since_first: distance.map_or(0, |(_, distance)| *distance),
+                },
+            }
+        })
+    }
+}
+
+fn kind_code(kind: Option<ResourceType>) -> Result<u8, ViewError> {
+    let code = kind.map_or(Ok(NO_KIND), |kind| u8::try_from(kind.code()));
+    code.map_err(|_| ViewError::Apply("a type whose code takes more than a byte".into()))
 }
 
 impl Run {
@@ -224,6 +290,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn fresh_neighbours_take_one_run() {
+        let note = Note::default().with(Flag::Body, true).with(Flag::First, true);
+        let kind = ResourceType::from_name("Observation");
+        let events: Vec<NewEvent> = (0..64)
+            .map(|at| NewEvent {
+                location: Location { segment: 1, offset: 300 * at, length: 300 },
+                stream: Some((StreamAlias(9), 10 + u64::from(at))),
+                note,
+                subject: Subject { kind, since_first: 0 },
+            })
+            .collect();
+        let stretch = Stretch::of(Instant::from_micros(9), &events).unwrap();
+        assert_eq!(stretch.runs.len(), 1);
+        let bytes = super::super::records::encode(&stretch).unwrap();
+        // Two bytes of length and one of type for each event, and less than half a one for the rest.
+        assert!(bytes.len() < 64 * 3 + 32, "{}", bytes.len());
+    }
+
     proptest! {
         #[test]
         fn events_read_back(
@@ -238,17 +323,24 @@ mod tests {
                 let version = &mut versions[*chart as usize];
                 *version += 1;
                 let stream = (*chart > 0).then_some((StreamAlias(*chart), *version));
-                (location, stream, Note::default().with(Flag::Body, *body))
+                let note = Note::default().with(Flag::Body, *body);
+                let kind = ResourceType::from_code((*length % 147) as u16);
+                let since_first = u64::from(*length).saturating_sub(4_000);
+                NewEvent { location, stream, note, subject: Subject { kind, since_first } }
             }).collect();
             let stretch = Stretch::of(Instant::from_micros(9), &events).unwrap();
             let bytes = super::super::records::encode(&stretch).unwrap();
             let read = Stretch::decode(&bytes).unwrap();
             prop_assert_eq!(&read, &stretch);
-            for (at, (location, stream, note)) in (0u64..).zip(&events) {
-                let event = read.event(Pointer::new(70 + at, at)).unwrap();
-                prop_assert_eq!((event.location, event.stream, event.note), (*location, *stream, *note));
+            for (at, expected) in (0u64..).zip(&events) {
+                let pointer = Pointer::new(70 + at, at);
+                let event = read.event(pointer).unwrap();
+                let IndexedEvent { location, stream, note, subject, .. } = event;
+                prop_assert_eq!(&NewEvent { location, stream, note, subject }, expected);
+                prop_assert_eq!(event.pointer, pointer);
             }
-            prop_assert_eq!(read.event(Pointer::new(0, events.len() as u64)), None);
+            let behind = events.len() as u64;
+            prop_assert_eq!(read.event(Pointer::new(70 + behind, behind)), None);
         }
     }
 }

@@ -8,13 +8,19 @@
 
 mod appends;
 mod bad_input;
+mod binary;
 mod bundles;
 mod charts;
+mod conditional;
 mod erasure;
+mod examples;
 mod fhir_crud;
+mod formats;
 mod harness;
+mod histories;
 mod issuers;
 mod operations;
+mod patches;
 mod proofs;
 mod reach;
 mod search;

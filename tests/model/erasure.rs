@@ -9,7 +9,9 @@ use chartlog::auth::Grant;
 use chartlog::disk::RealDisk;
 use chartlog::fhir::ResourceId;
 use chartlog::log::{self, LogKind, StreamAlias};
-use chartlog::store::{At, Erased, ErasureRequest, EventFilter, Options, Store, StoreError};
+use chartlog::store::{
+    At, Erased, ErasureRequest, EventFilter, HistoryOf, HistoryRequest, Options, Store, StoreError,
+};
 use chartlog::vault::{MasterKey, MasterKeySource, Vault, Wrap};
 
 use crate::clinic::{block_on, grant, grant_of, key, open, options, put, send, write_of};
@@ -119,7 +121,8 @@ fn refuses(store: &Arc<Store>, patient: &str) {
     }
     let name = format!("Patient/{patient}");
     assert!(store.read(&grant(), &key(&name)).is_err_and(|error| gone(&error)));
-    assert!(store.history(&grant(), &key(&name), u64::MAX, 9).is_err_and(|error| gone(&error)));
+    let history = HistoryRequest::newest(HistoryOf::Resource(key(&name)), 9);
+    assert!(store.history(&grant(), &history).is_err_and(|error| gone(&error)));
     assert!(store.read_version(&grant(), &key(&name), 1).is_err_and(|error| gone(&error)));
     let text = format!(r#"{{"resourceType":"Patient","id":"{patient}"}}"#);
     let target = chartlog::store::Target::Key(key(&name));

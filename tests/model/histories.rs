@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use chartlog::clock::Instant;
 use chartlog::fhir::ResourceId;
-use chartlog::fhir::criteria::Criteria;
-use chartlog::store::{At, EventFilter, Options, SearchRequest, Store, StoreError};
+use chartlog::store::{At, EventFilter, HistoryOf, HistoryRequest, Options, Store, StoreError};
 
-use crate::clinic::{criteria, grant, grant_of, key, open, options, send, write_of};
+use crate::clinic::{grant, grant_of, key, open, options, search, send, write_of};
 use crate::fold::Fold;
 use crate::history::{PATIENTS, Round, history, runner, seed};
 
@@ -180,7 +179,7 @@ fn compare_differences(store: &Store, fold: &Fold, patient: &str) {
 
 fn compare_versions(store: &Store, fold: &Fold, name: &str) {
     let expected = &fold.resources[name];
-    let history = store.history(&grant(), &key(name), u64::MAX, usize::MAX).unwrap();
+    let history = store.history(&grant(), &all_of(name)).unwrap().versions;
     assert_eq!(history.len(), expected.len(), "versions of {name}");
     for ((number, expected), found) in (1u64..).zip(expected).zip(history.iter().rev()) {
         let served = found.resource.as_ref().map(|one| String::from_utf8(one.bytes()).unwrap());
@@ -219,21 +218,21 @@ fn compare_searches(store: &Store, fold: &Fold, patient: &str) {
         ("Condition", format!("patient={patient}"), &subject),
         ("Appointment", format!("patient={patient}"), &actor),
     ] {
-        let found = find(store, &everything, kind, criteria(kind, &query));
+        let found = find(store, &everything, kind, &query);
         assert_eq!(found, fold.scan(kind, text), "{kind}?{query}");
     }
     let own = grant_of("patient/*.cruds", Some(patient));
     for kind in ["Patient", "Observation", "Condition", "Appointment", "Practitioner"] {
-        let found = find(store, &own, kind, Criteria::default());
+        let found = find(store, &own, kind, "");
         assert_eq!(found, fold.in_chart(kind, patient), "{kind} within {patient}");
-        let found = find(store, &everything, kind, Criteria::default());
+        let found = find(store, &everything, kind, "");
         assert_eq!(found, fold.scan(kind, ""), "all {kind}");
     }
     for tag in 0..6 {
         let value = format!(r#""value":"i{tag}""#);
         for kind in ["Patient", "Observation"] {
             for query in [format!("identifier=i{tag}"), format!("identifier=urn:t|i{tag}")] {
-                let found = find(store, &everything, kind, criteria(kind, &query));
+                let found = find(store, &everything, kind, &query);
                 assert_eq!(found, fold.scan(kind, &value), "{kind}?{query}");
             }
         }
@@ -241,20 +240,14 @@ fn compare_searches(store: &Store, fold: &Fold, patient: &str) {
 }
 
 /// All pages of a search, as keys.
-fn find(
-    store: &Store,
-    grant: &chartlog::auth::Grant,
-    kind: &str,
-    criteria: Criteria,
-) -> Vec<String> {
-    let kind = kind.parse().unwrap();
-    let mut request = SearchRequest { kind, criteria, after: None, limit: 2 };
+fn find(store: &Store, grant: &chartlog::auth::Grant, kind: &str, query: &str) -> Vec<String> {
+    let mut request = search(kind, query, 2);
     let mut found = Vec::new();
     loop {
-        let hits = store.search(grant, &request).unwrap();
-        found.extend(hits.resources.iter().map(|one| one.key.to_string()));
-        match hits.next {
-            Some(next) => request.after = Some(next),
+        let page = store.search(grant, &request).unwrap();
+        found.extend(page.matches.iter().map(|one| one.key.to_string()));
+        match page.next {
+            Some(next) => request.start = Some(next),
             None => return found,
         }
     }
@@ -272,13 +265,13 @@ fn portrait(store: &Store, fold: &Fold) -> String {
         }
     }
     for name in &fold.order {
-        let history = store.history(&grant(), &key(name), u64::MAX, usize::MAX).unwrap();
+        let history = store.history(&grant(), &all_of(name)).unwrap().versions;
         writeln!(out, "{name} {history:?}").unwrap();
     }
     out
 }
 
-const KEYSPACES: [&str; 16] = [
+const KEYSPACES: [&str; 17] = [
     "state",
     "charts",
     "aliases",
@@ -292,6 +285,7 @@ const KEYSPACES: [&str; 16] = [
     "streams",
     "snapshots",
     "terms",
+    "values",
     "idempotency",
     "access_groups",
     "access_charts",
@@ -392,4 +386,8 @@ fn an_append_to_one_chart_removes_nothing_from_another() {
     assert!(matches!(refused, StoreError::Invalid(_)), "{refused}");
     assert!(store.read(&grant(), &key("Observation/o")).is_ok());
     removal("a").unwrap();
+}
+
+fn all_of(name: &str) -> HistoryRequest {
+    HistoryRequest::newest(HistoryOf::Resource(key(name)), usize::MAX)
 }

@@ -3,85 +3,20 @@
 //! `definitions/generate.py` writes them. The numeric codes in them are part of the formats on
 //! disk: a name keeps its code for ever, and a code never gets a second name.
 
+mod codes;
+pub mod elements;
+mod primitive;
+
 use std::sync::LazyLock;
 
 use super::ResourceType;
-use super::path::Expression;
+
+pub use codes::CodeSet;
+pub use primitive::Primitive;
 
 const RESOURCE_TYPES: &str = include_str!("resource_types.tsv");
 const SEARCH_PARAMETERS: &str = include_str!("search_parameters.tsv");
-const PATIENT_COMPARTMENT: &str = include_str!("patient_compartment.tsv");
-
-/// What a search on one resource type may ask for: FHIR R4 §3.1.1.3.
-#[derive(Debug)]
-pub struct SearchParameter {
-    /// Name in queries, such as `subject`.
-    pub name: &'static str,
-    /// The frozen code of the name: the same for all types that have it, never 0.
-    pub code: u16,
-    /// How values are compared.
-    pub search_type: SearchType,
-    /// Where in a resource the values are.
-    pub expression: Expression,
-    /// Which types a reference may lead to.
-    targets: Targets,
-}
-
-/// How the values of a search parameter are compared: FHIR R4 §3.1.1.4.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SearchType {
-    /// A code or identifier, with or without its system.
-    Token,
-    /// Another resource.
-    Reference,
-}
-
-impl SearchType {
-    /// The code in a CapabilityStatement (value set `search-param-type`).
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::Reference => "reference",
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Targets {
-    Any,
-    Only(Vec<ResourceType>),
-}
-
-impl SearchParameter {
-    /// True if references of this parameter may lead to that type.
-    #[must_use]
-    pub fn may_target(&self, kind: ResourceType) -> bool {
-        match &self.targets {
-            Targets::Any => true,
-            Targets::Only(targets) => targets.contains(&kind),
-        }
-    }
-
-    /// The types to which references of this parameter may lead; none unless it is a reference.
-    #[must_use]
-    pub fn targets(&self) -> Vec<ResourceType> {
-        ResourceType::all().filter(|kind| self.may_target(*kind)).collect()
-    }
-}
-
-/// The search parameters of a type, in the order of their names.
-#[must_use]
-pub fn search_parameters(kind: ResourceType) -> &'static [SearchParameter] {
-    let found = PARAMETERS_OF_TYPE.get(usize::from(kind.code()));
-    found.map_or(&[], |parameters| parameters.as_slice())
-}
-
-/// The search parameter of that name.
-#[must_use]
-pub fn search_parameter(kind: ResourceType, name: &str) -> Option<&'static SearchParameter> {
-    search_parameters(kind).iter().find(|parameter| parameter.name == name)
-}
+const COMPARTMENTS_TABLE: &str = include_str!("compartments.tsv");
 
 /// A row of the table of search parameters: FHIR R4 §3.1.1.3.
 #[derive(Debug, Clone, Copy)]
@@ -144,12 +79,14 @@ static ROWS_OF_TYPE: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     of_type
 });
 
-/// The parameters whose references put a resource of the type into a patient's compartment, in the
-/// order of the CompartmentDefinition.
+/// The parameters whose references put a resource of the type into a compartment of a type, such as
+/// Patient, in the order of the CompartmentDefinition: FHIR R4 §5.39. `None`: there is no such
+/// compartment; empty: it holds no resource of the type.
 #[must_use]
-pub fn patient_compartment(kind: ResourceType) -> &'static [&'static SearchParameter] {
-    let found = COMPARTMENT_OF_TYPE.get(usize::from(kind.code()));
-    found.map_or(&[], |parameters| parameters.as_slice())
+pub fn compartment(of: ResourceType, kind: ResourceType) -> Option<&'static [&'static str]> {
+    let compartment = COMPARTMENTS.get(usize::from(of.code())).filter(|known| !known.is_empty())?;
+    let names = compartment.get(usize::from(kind.code()));
+    Some(names.map_or(&[], |names| names.as_slice()))
 }
 
 pub(super) fn type_name(code: u16) -> Option<&'static str> {
@@ -177,57 +114,19 @@ static TYPES: LazyLock<Types> = LazyLock::new(|| {
     Types { by_code: by_code(by_name.iter().map(|(name, code)| (*code, Some(*name)))), by_name }
 });
 
-static PARAMETERS_OF_TYPE: LazyLock<Vec<Vec<SearchParameter>>> = LazyLock::new(|| {
-    let mut of_type: Vec<Vec<SearchParameter>> =
-        by_code(TYPES.by_name.iter().map(|(_, code)| (*code, Vec::new())));
-    for [code, kind, name, _, search_type, targets, _, _, expression] in rows(SEARCH_PARAMETERS) {
-        let is_identity = ["identifier", "patient", "subject"].contains(&name);
-        let is_compartment = || {
-            rows(PATIENT_COMPARTMENT)
-                .any(|[of, names]| of == kind && names.split(' ').any(|one| one == name))
-        };
-        if !is_identity && !is_compartment() {
-            continue;
-        }
-        let place = type_code(kind).and_then(|code| of_type.get_mut(usize::from(code)));
-        if let Some(parameters) = place
-            && let Some(parameter) = parameter(code, name, search_type, targets, expression)
-        {
-            parameters.push(parameter);
+/// By the type of the compartment, then by the type of the resource.
+static COMPARTMENTS: LazyLock<Vec<Vec<Vec<&'static str>>>> = LazyLock::new(|| {
+    let mut of_type: Vec<Vec<(u16, Vec<&str>)>> = Vec::new();
+    for [of, kind, names] in rows(COMPARTMENTS_TABLE) {
+        let (Some(of), Some(kind)) = (type_code(of), type_code(kind)) else { continue };
+        let place = usize::from(of);
+        of_type.resize_with(of_type.len().max(place + 1), Vec::new);
+        if let Some(compartment) = of_type.get_mut(place) {
+            compartment.push((kind, names.split(' ').collect()));
         }
     }
-    of_type
+    of_type.into_iter().map(|compartment| by_code(compartment.into_iter())).collect()
 });
-
-static COMPARTMENT_OF_TYPE: LazyLock<Vec<Vec<&'static SearchParameter>>> = LazyLock::new(|| {
-    by_code(rows(PATIENT_COMPARTMENT).filter_map(|[kind, names]| {
-        let kind = ResourceType::from_name(kind)?;
-        let parameters = names.split(' ').filter_map(|name| search_parameter(kind, name));
-        Some((kind.code(), parameters.collect()))
-    }))
-});
-
-/// A row that does not read is left out here and found by the test below, so that reading the
-/// tables has no way to fail in a running server.
-fn parameter(
-    code: &str,
-    name: &'static str,
-    search_type: &str,
-    targets: &str,
-    expression: &str,
-) -> Option<SearchParameter> {
-    let search_type = match search_type {
-        "token" => SearchType::Token,
-        "reference" => SearchType::Reference,
-        _ => return None,
-    };
-    let targets = match targets {
-        "*" => Targets::Any,
-        names => Targets::Only(names.split(' ').filter_map(ResourceType::from_name).collect()),
-    };
-    let expression = Expression::parse(expression).ok()?;
-    Some(SearchParameter { name, code: code.parse().ok()?, search_type, expression, targets })
-}
 
 /// The cells of each row behind the header.
 fn rows<const COLUMNS: usize>(
@@ -269,19 +168,22 @@ mod tests {
     #[test]
     fn every_row_of_every_table_is_read() {
         assert_eq!(ResourceType::all().count(), lines(RESOURCE_TYPES));
-        for [kind, names] in rows(PATIENT_COMPARTMENT) {
-            let kind = ResourceType::from_name(kind).unwrap();
-            let read: Vec<_> = patient_compartment(kind).iter().map(|found| found.name).collect();
-            assert_eq!(read.join(" "), names);
+        for [of, kind, names] in rows(COMPARTMENTS_TABLE) {
+            let [of, kind] = [of, kind].map(|name| ResourceType::from_name(name).unwrap());
+            assert_eq!(compartment(of, kind).unwrap().join(" "), names);
         }
+        let medication = ResourceType::from_name("Medication").unwrap();
+        assert_eq!(compartment(ResourceType::PATIENT, medication), Some(&[][..]));
+        assert_eq!(compartment(medication, ResourceType::PATIENT), None);
     }
 
     #[test]
     fn a_code_means_one_name() {
         let mut names = HashMap::new();
-        for parameter in ResourceType::all().flat_map(search_parameters) {
-            assert_ne!(parameter.code, 0, "0 is the term that every resource has");
-            let name = names.entry(parameter.code).or_insert(parameter.name);
+        for parameter in ResourceType::all().flat_map(search_parameter_rows) {
+            let code: u16 = parameter.code.parse().unwrap();
+            assert_ne!(code, 0, "0 is the term that every resource has");
+            let name = names.entry(code).or_insert(parameter.name);
             assert_eq!(*name, parameter.name);
         }
         let distinct: HashSet<_> = names.values().collect();
@@ -296,7 +198,8 @@ mod tests {
         }
         let observation = ResourceType::from_name("Observation").unwrap();
         for (name, code) in [("identifier", 6), ("patient", 11), ("subject", 22)] {
-            assert_eq!(search_parameter(observation, name).unwrap().code, code);
+            let row = search_parameter_rows(observation).find(|row| row.name == name).unwrap();
+            assert_eq!(row.code.parse(), Ok(code));
         }
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::modifier::Modifier;
 use super::problem::{Refusal, invalid, too_costly};
+use super::reference::ReferenceTest;
 use super::split::alternatives;
 use super::term::{tag, value};
 use super::terms::items_of;
 use super::test::Test;
 use super::token::TokenTest;
 use super::{SearchParameter, SearchType, Term, string};
+use crate::fhir::ResourceKey;
 use crate::json::Node;
 
 /// Most look-ups for one condition: bounds its time, for a bare id stands for one look-up per
@@ -130,6 +132,28 @@ impl Condition {
         let tests = codes.iter().map(test).collect();
         let asked = if negated { Asked::None(tests) } else { Asked::Any(tests) };
         Self { parameter: Arc::clone(parameter), asked }
+    }
+
+    /// That a reference leads to a resource of this server.
+    #[must_use]
+    pub fn refers_to(parameter: &Arc<SearchParameter>, key: &ResourceKey) -> Self {
+        let asked = Asked::Any(vec![Test::Reference(ReferenceTest::to(key))]);
+        Self { parameter: Arc::clone(parameter), asked }
+    }
+
+    /// The resources of this server of which a reference must lead to one.
+    #[must_use]
+    pub fn targets(&self) -> Vec<ResourceKey> {
+        match &self.asked {
+            Asked::Any(tests) => {
+                let target = |test: &Test| match test {
+                    Test::Reference(test) => test.targets(&self.parameter),
+                    _ => Vec::new(),
+                };
+                tests.iter().flat_map(target).collect()
+            }
+            Asked::None(_) | Asked::Present(_) => Vec::new(),
+        }
     }
 
     /// Which parameter it is about.

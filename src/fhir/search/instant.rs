@@ -5,9 +5,26 @@ use chrono::{DateTime, Days, FixedOffset, Months, NaiveDate, NaiveDateTime, Naiv
 /// A period in microseconds since 1970-01-01T00:00:00Z, both ends included; [`i64::MIN`] and
 /// [`i64::MAX`] for open ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Span {
+pub struct Span {
+    /// The first.
     pub from: i64,
+    /// The last.
     pub to: i64,
+}
+
+impl Span {
+    /// All instants that a date with its precision names, such as the whole of `2024-02`; in UTC if
+    /// it names no time zone.
+    #[must_use]
+    pub fn named(date: &str) -> Option<Self> {
+        span_of(date)
+    }
+
+    /// Whether it holds an instant, in microseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn contains(self, instant: i64) -> bool {
+        (self.from..=self.to).contains(&instant)
+    }
 }
 
 /// All instants that a date names: the whole year, month, day, minute, second or fraction, in its

@@ -13,9 +13,11 @@
 //! Never: reading an index, following a reference, parameters that shape the result (`_count`, …).
 
 mod condition;
+mod criteria;
 mod custom;
 mod date;
 mod decimal;
+mod definition;
 mod form;
 mod instant;
 mod modifier;
@@ -37,11 +39,15 @@ mod uri;
 mod value_set;
 
 pub use condition::{Condition, Lookup, Plan, Probe, Verdict};
+pub use criteria::{Criteria, Watched};
 pub use date::DateTest;
+pub use definition::{CUSTOM_CODE_MIN, Definition};
 pub use form::{PAIRS_MAX, QueryError, parse_query};
+pub use instant::Span;
 pub use parameter::{Component, Parameters, SearchParameter, SearchType};
 pub use problem::{ProblemKind, SearchProblem};
 pub use query::{Chain, Criterion, Has, Include, Query, Sort, SortBy};
+pub use reference::value_of as reference_value;
 pub use term::{Layout, Term, VALUE_LENGTH_MAX};
 pub use terms::{references_of, terms_of};
 pub use value_set::codes_of_value_set;

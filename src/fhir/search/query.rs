@@ -43,6 +43,8 @@ pub enum Criterion {
     Chain(Chain),
     /// The right resource refers to it.
     Has(Has),
+    /// One of these holds; for compartments, into which several parameters lead.
+    AnyOf(Vec<Criterion>),
     /// A token parameter has a code of one of some value sets: see [`Condition::of_codes`].
     InValueSet {
         /// Which parameter.

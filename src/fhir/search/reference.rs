@@ -39,6 +39,17 @@ impl ReferenceTest {
         Ok(Self { any_of })
     }
 
+    /// That it leads to a resource of this server.
+    pub(super) fn to(key: &ResourceKey) -> Self {
+        Self { any_of: vec![key.to_string()] }
+    }
+
+    /// The resources of this server that it may lead to.
+    pub(super) fn targets(&self, parameter: &SearchParameter) -> Vec<ResourceKey> {
+        let keys = self.any_of.iter().filter_map(|text| text.parse().ok());
+        keys.filter(|key: &ResourceKey| parameter.may_target(key.kind)).collect()
+    }
+
     pub(super) fn lookups(&self) -> Vec<Lookup> {
         self.any_of.iter().map(|text| Lookup::Exact(reference_value(text))).collect()
     }
@@ -51,6 +62,11 @@ impl ReferenceTest {
         let Item::Node(node) = item else { return false };
         names(node, base_url).iter().any(|name| self.any_of.contains(name))
     }
+}
+
+/// The value under which references to a resource of this server are found.
+pub fn value_of(key: &ResourceKey) -> Vec<u8> {
+    reference_value(&key.to_string())
 }
 
 /// The values under which a reference is found.

@@ -1,12 +1,9 @@
 //! create, plain and conditional: FHIR R4 §3.1.0.8 and §3.1.0.8.1.
 
-use std::sync::Arc;
-
-use super::{Call, Failure, Reply, Return, idempotency, written};
+use super::{Call, Failure, Reply, Return, binary, commit, idempotency, written};
 use crate::fhir::check::IssueCode;
-use crate::fhir::criteria::Criteria;
-use crate::fhir::{ResourceType, check, parse_query};
-use crate::store::{Action, Change, Target, Write};
+use crate::fhir::{Criteria, ResourceType, check, parse_query};
+use crate::store::{Action, Change, Target};
 
 /// Stores a new resource under an id that the server chooses.
 #[utoipa::path(post, path = "/fhir/{type}", operation_id = "createResource", tag = "fhir",
@@ -30,20 +27,17 @@ pub async fn create(mut call: Call) -> Result<Reply, Failure> {
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("POST {kind}"))?;
     let header = call.header("if-none-exist").map(str::to_owned);
-    let criteria =
-        header.map(|query| criteria(&call, kind, &query, "If-None-Exist")).transpose()?;
+    let criteria = header.map(|text| criteria(&call, kind, &text, "If-None-Exist")).transpose()?;
     let size = call.body().len();
-    let document = call.json().await?;
+    let document = binary::content(&mut call, kind, None).await?;
     check(Some(kind), document.root(), "").map_err(Failure::invalid)?;
     let index = document.root().index();
     let change = Change::new(Target::New(kind, criteria), Action::Put(document, index));
-    let write = Write { changes: vec![change], expected_version: None, idempotency, size };
-    let stored = call.store().write(&call.grant, Arc::new(write)).await?;
-    let done = stored.done.first().ok_or_else(Failure::internal)?;
-    Ok(written(&call, done, wanted).positions(stored.events))
+    let (done, events) = commit(&call, change, idempotency, size).await?;
+    Ok(written(&call, &done, wanted).positions(events))
 }
 
-/// Reads criteria such as those of `If-None-Exist`.
+/// Reads criteria as a query, such as those of `If-None-Exist`.
 pub fn criteria(
     call: &Call,
     kind: ResourceType,
@@ -53,12 +47,22 @@ pub fn criteria(
     let query = query.split_once('?').map_or(query, |(_, query)| query);
     let pairs = parse_query(query)
         .map_err(|error| Failure::at(IssueCode::Value, place, error.to_string()))?;
+    criteria_of(call, kind, &pairs, place)
+}
+
+/// Understands criteria that decide what a write is about: they must name something of it.
+pub fn criteria_of(
+    call: &Call,
+    kind: ResourceType,
+    pairs: &[(String, String)],
+    place: &str,
+) -> Result<Criteria, Failure> {
     if pairs.is_empty() {
         return Err(Failure::at(IssueCode::Required, place, "criteria are missing"));
     }
-    let criteria = Criteria::parse(kind, &pairs, Some(call.base_url()))
+    let criteria = Criteria::parse(&call.store().parameters(), kind, pairs, Some(call.base_url()))
         .map_err(|problems| Failure::search(problems, Some(place)))?;
-    if criteria.clauses.is_empty() && criteria.ids.is_none() {
+    if !criteria.name_a_value() {
         let diagnostics = "must name an id or another value of the resource";
         return Err(Failure::at(IssueCode::Required, place, diagnostics));
     }

@@ -3,11 +3,14 @@
 //! In: requests as HL7 FHIR R4 §3.1 describes them. Out: stored bytes, Bundles around stored bytes,
 //! and OperationOutcomes. Handlers translate; what is true is decided in the store.
 
+mod binary;
 mod bundle;
 mod capability;
+mod conditional;
 mod create;
 mod everything;
 mod history;
+mod patch;
 mod read;
 mod search;
 mod transaction;
@@ -15,26 +18,41 @@ mod update;
 
 pub use transaction::KEY_EXTENSION;
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 
 use super::reply::FHIR_JSON;
 use super::routes::Routes;
 use super::{Call, Failure, Reply};
 use crate::fhir::check::IssueCode;
-use crate::store::{Done, Effect, IdempotencyKey};
+use crate::store::{Change, Done, Effect, IdempotencyKey, Write};
 
 /// Mounts the interactions. Fixed paths come before patterns that would match them too.
 pub fn mount(routes: &mut Routes<'_>) {
     routes.open::<capability::__path_capabilities, _, _>(capability::capabilities);
     routes.gated::<everything::__path_everything, _, _>(everything::everything);
     routes.gated::<history::__path_history, _, _>(history::history);
+    routes.gated::<history::__path_type_history, _, _>(history::type_history);
+    routes.gated::<history::__path_system_history, _, _>(history::system_history);
+    routes.gated::<search::__path_search_system_by_post, _, _>(search::search_system_by_post);
+    routes.gated::<search::__path_search_by_post, _, _>(search::search_by_post);
     routes.gated::<read::__path_read_version, _, _>(read::read_version);
     routes.gated::<read::__path_read, _, _>(read::read);
     routes.gated::<update::__path_update, _, _>(update::update);
+    routes.gated::<patch::__path_patch, _, _>(patch::patch);
     routes.gated::<update::__path_delete, _, _>(update::delete);
-    routes.gated::<search::__path_search, _, _>(search::search);
     routes.gated::<create::__path_create, _, _>(create::create);
+    routes.gated::<conditional::__path_update, _, _>(conditional::update);
+    routes.gated::<conditional::__path_patch, _, _>(conditional::patch);
+    routes.gated::<conditional::__path_delete, _, _>(conditional::delete);
     routes.gated::<transaction::__path_transaction, _, _>(transaction::transaction);
+    routes.gated::<search::__path_search, _, _>(search::search);
+    routes.gated::<search::__path_search_system, _, _>(search::search_system);
+    routes.gated::<search::__path_search_compartment, _, _>(search::search_compartment);
+    routes.gated::<search::__path_search_compartment_by_post, _, _>(
+        search::search_compartment_by_post,
+    );
 }
 
 /// What a client wants back from a write: `Prefer: return=` (R4 §3.1.0.1.4).
@@ -71,18 +89,51 @@ fn written(call: &Call, done: &Done, wanted: Return) -> Reply {
         Effect::Created => StatusCode::CREATED,
         _ => StatusCode::OK,
     };
-    let base = call.base_url();
-    let location = format!("{base}/{}/_history/{}", done.key, done.version);
     let reply = match (wanted, &done.resource) {
-        (Return::Representation, Some(resource)) => Reply::new(status, FHIR_JSON, resource.bytes()),
+        (Return::Representation, Some(resource)) => Reply::resource(status, resource.bytes()),
         (Return::Outcome, _) => Reply::new(status, FHIR_JSON, informed(done)),
         _ => Reply::empty(status),
     };
-    let reply = reply.header("location", location);
+    let reply = match location(call.base_url(), done) {
+        Some(location) => reply.header("location", location),
+        None => reply,
+    };
     match done.recorded_at {
         Some(recorded_at) => reply.version(done.version, recorded_at),
         None => reply,
     }
+}
+
+/// The address of the version that a write led to.
+fn location(base_url: &str, done: &Done) -> Option<String> {
+    let key = done.key.as_ref().filter(|_| done.version > 0)?;
+    Some(format!("{base_url}/{key}/_history/{}", done.version))
+}
+
+/// The answer to a deletion.
+fn deleted(done: &Done, wanted: Return, events: Option<(u64, u64)>) -> Reply {
+    let reply = match wanted {
+        Return::Outcome => Reply::new(StatusCode::OK, FHIR_JSON, informed(done)),
+        _ => Reply::empty(StatusCode::NO_CONTENT),
+    };
+    let reply = reply.positions(events);
+    match done.version {
+        0 => reply,
+        version => reply.header("etag", format!("W/\"{version}\"")),
+    }
+}
+
+/// Commits the one change of a request, of so many bytes.
+async fn commit(
+    call: &Call,
+    change: Change,
+    idempotency: Option<IdempotencyKey>,
+    size: usize,
+) -> Result<(Done, Option<(u64, u64)>), Failure> {
+    let write = Write { changes: vec![change], expected_version: None, idempotency, size };
+    let written = call.store().write(&call.grant, Arc::new(write)).await?;
+    let done = written.done.into_iter().next().ok_or_else(Failure::internal)?;
+    Ok((done, written.events))
 }
 
 /// Code system of what a write did, in `OperationOutcome.issue.details`.
@@ -101,7 +152,10 @@ fn informed(done: &Done) -> Vec<u8> {
     };
     let (code, earlier) =
         if done.repeated { (REPEATED, " by an earlier request") } else { (code, "") };
-    let text = format!("{} {did}{earlier}, version {}", done.key, done.version);
+    let text = match &done.key {
+        Some(key) => format!("{key} {did}{earlier}, version {}", done.version),
+        None => "the criteria find nothing".to_owned(),
+    };
     let details = serde_json::json!({ "coding": [{ "system": EFFECT_SYSTEM, "code": code }] });
     let issue = serde_json::json!([{ "severity": "information", "code": "informational", "details": details, "diagnostics": text }]);
     serde_json::json!({ "resourceType": "OperationOutcome", "issue": issue })

@@ -154,10 +154,7 @@ async fn one(
     size: usize,
 ) -> Result<(Done, Option<(u64, u64)>), Failure> {
     let change = change(call, document, index, &format!("Bundle.entry[{at}]"))?;
-    let write = Write { changes: vec![change], expected_version: None, idempotency, size };
-    let written = call.store().write(&call.grant, Arc::new(write)).await?;
-    let done = written.done.into_iter().next().ok_or_else(Failure::internal)?;
-    Ok((done, written.events))
+    super::commit(call, change, idempotency, size).await
 }
 
 /// The key that an entry of a batch brings itself, as an extension of its request: it holds for
@@ -255,8 +252,7 @@ fn succeeded(
         ));
     }
     response.push_str(&format!(r#""status":"{status}""#));
-    if done.version > 0 {
-        let location = format!("{base}/{}/_history/{}", done.key, done.version);
+    if let Some(location) = super::location(base, done) {
         response.push_str(&format!(
             r#","location":{},"etag":"W/\"{}\"""#,
             quote(&location),
@@ -274,6 +270,7 @@ fn succeeded(
     response.push('}');
     let resource = done.resource.as_ref().filter(|_| wanted == Return::Representation);
     let bytes = resource.map(crate::store::Resource::bytes);
-    let full_url = bytes.as_ref().map(|_| format!("{base}/{}", done.key));
+    let key = done.key.as_ref().filter(|_| bytes.is_some());
+    let full_url = key.map(|key| format!("{base}/{key}"));
     bundle.entry(full_url.as_deref(), bytes.as_deref(), &[("response", response)]);
 }

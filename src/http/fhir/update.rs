@@ -1,17 +1,13 @@
 //! update, with create-on-update, and delete: FHIR R4 §3.1.0.4 and §3.1.0.7.
 
-use std::sync::Arc;
-
-use actix_web::http::StatusCode;
-
-use super::super::reply::FHIR_JSON;
 use super::{
-    Call, Failure, Reply, Return, idempotency, if_match, if_none_match, informed, written,
+    Call, Failure, Reply, Return, binary, commit, deleted, idempotency, if_match, if_none_match,
+    written,
 };
 use crate::fhir::check::IssueCode;
 use crate::fhir::{ResourceKey, check};
 use crate::json::Node;
-use crate::store::{Action, Change, Effect, Target, Write};
+use crate::store::{Action, Change, Target};
 
 /// Replaces a resource, or stores it for the first time under this id.
 #[utoipa::path(put, path = "/fhir/{type}/{id}", operation_id = "updateResource", tag = "fhir",
@@ -39,15 +35,13 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     let if_match = if_match(call.header("if-match"), "If-Match")?;
     let if_none_match = if_none_match(call.header("if-none-match"), "If-None-Match")?;
     let size = call.body().len();
-    let document = call.json().await?;
+    let document = binary::content(&mut call, key.kind, Some(&key.id)).await?;
     check_named(&key, document.root(), "")?;
     let index = document.root().index();
     let change = Change::new(Target::Key(key), Action::Put(document, index));
     let change = Change { if_match, if_none_match, ..change };
-    let write = Write { changes: vec![change], expected_version: None, idempotency, size };
-    let stored = call.store().write(&call.grant, Arc::new(write)).await?;
-    let done = stored.done.first().ok_or_else(Failure::internal)?;
-    Ok(written(&call, done, wanted).positions(stored.events))
+    let (done, events) = commit(&call, change, idempotency, size).await?;
+    Ok(written(&call, &done, wanted).positions(events))
 }
 
 /// Deletes a resource; its history stays.
@@ -72,20 +66,8 @@ pub async fn delete(call: Call) -> Result<Reply, Failure> {
     let idempotency = idempotency(&call, &format!("DELETE {key}"))?;
     let if_match = if_match(call.header("if-match"), "If-Match")?;
     let change = Change { if_match, ..Change::new(Target::Key(key), Action::Remove) };
-    let write = Write { changes: vec![change], expected_version: None, idempotency, size: 0 };
-    let stored = call.store().write(&call.grant, Arc::new(write)).await?;
-    let done = stored.done.first().ok_or_else(Failure::internal)?;
-    let reply = match wanted {
-        Return::Outcome => Reply::new(StatusCode::OK, FHIR_JSON, informed(done)),
-        _ => Reply::empty(StatusCode::NO_CONTENT),
-    };
-    let reply = reply.positions(stored.events);
-    Ok(match done.effect {
-        Effect::Removed | Effect::Absent if done.version > 0 => {
-            reply.header("etag", format!("W/\"{}\"", done.version))
-        }
-        _ => reply,
-    })
+    let (done, events) = commit(&call, change, idempotency, 0).await?;
+    Ok(deleted(&done, wanted, events))
 }
 
 /// Checks a resource that must carry the id under which it is to be stored.

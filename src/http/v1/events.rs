@@ -117,7 +117,7 @@ pub async fn append(mut call: Call) -> Result<Reply, Failure> {
 
 fn appended(written: &Written) -> Appended {
     let resources = written.done.iter().map(|done| AppendedResource {
-        resource: done.key.to_string(),
+        resource: done.key.as_ref().map(ToString::to_string).unwrap_or_default(),
         version_id: done.version.to_string(),
         changed: !matches!(done.effect, Effect::Unchanged | Effect::Absent),
     });

@@ -1,12 +1,13 @@
 //! From decided events to events that are ready to be committed.
 
+use std::sync::Arc;
+
 use super::plan::Planner;
 use super::seal::Unsealed;
 use super::weigh::{Before, Content};
 use super::{Expectation, StoreError};
 use crate::chart::{Drafted, Envelope, EventType, Happening, Stated};
-use crate::fhir::terms::terms_of;
-use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType, terms_of};
 use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::view::TermChange;
@@ -22,11 +23,14 @@ impl Planner<'_> {
         drafted: &[Drafted],
     ) -> Result<(), StoreError> {
         let terms = |document: Option<&Document>| {
-            document.map(|document| terms_of(key.kind, document.root(), None)).unwrap_or_default()
+            let parameters = self.view.parameters();
+            let of = |document: &Document| terms_of(parameters, key.kind, document.root(), None);
+            document.map(of).unwrap_or_default()
         };
         let old = before.and_then(|before| before.body.as_ref()).map(|(_, document)| document);
-        let mut change =
+        let change =
             TermChange::between(&terms(old), &terms(content.map(|content| &content.document)));
+        let mut change = Arc::new(change);
         for (steps, draft) in (0u32..).zip(drafted) {
             let alias = match &draft.patient {
                 Some(patient) => self.chart(patient)?,
@@ -48,7 +52,7 @@ impl Planner<'_> {
                 wrap: None,
                 holds_body: content.is_some() && draft.happening != Happening::MovedOut,
                 retracted: content.is_some_and(|content| content.retracted),
-                terms: if draft.home { std::mem::take(&mut change) } else { TermChange::default() },
+                terms: if draft.home { std::mem::take(&mut change) } else { Arc::default() },
             });
         }
         Ok(())

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::super::search::find;
+use super::aim::Aim;
 use super::{Change, Store, StoreError};
 use crate::auth::{Grant, Permission};
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::criteria::{Criteria, parse_query};
 use crate::fhir::reference::Reference;
-use crate::fhir::{ResourceKey, ResourceType};
-use crate::json::Kind;
+use crate::fhir::{Criteria, ResourceKey, ResourceType, parse_query};
+use crate::json::{Kind, Node};
 use crate::view::View;
 
 /// What the references of a request stand for.
@@ -32,48 +32,65 @@ impl Store {
         view: &View,
         grant: &Grant,
         changes: &[Change],
-        keys: &[ResourceKey],
+        aims: &[Aim],
     ) -> Result<Links, StoreError> {
         let mut links = Links::default();
-        for (change, key) in changes.iter().zip(keys) {
-            if let Some(full_url) = &change.full_url {
+        for (change, aim) in changes.iter().zip(aims) {
+            if let (Some(full_url), Some(key)) = (&change.full_url, aim.key()) {
                 links.0.insert(full_url.clone(), key.to_string());
             }
         }
         let mut problems = Vec::new();
         for change in changes {
             let Some(content) = change.action.content() else { continue };
-            for node in content.descend().filter(|node| node.kind() == Kind::Object) {
-                let Some(text) = node.get_str("reference") else { continue };
-                // Other texts stay as they are; this question is cheap and rules most out.
-                if !text.contains(['?', ':']) || links.0.contains_key(text.as_ref()) {
-                    continue;
-                }
-                let (kind, query) = match Reference::parse(&text, self.base_url()) {
-                    Reference::Conditional { kind, query } => (kind, query),
-                    // A local reference is stored without the server's address, which may change.
-                    Reference::Local { .. } => {
-                        let relative = self.base_url().and_then(|base| text.strip_prefix(base));
-                        let relative =
-                            relative.map(|relative| relative.trim_start_matches('/').to_owned());
-                        links.0.extend(relative.map(|relative| (text.into_owned(), relative)));
-                        continue;
-                    }
-                    _ => continue,
-                };
-                match self.by_criteria(view, grant, kind, query)? {
-                    Ok(key) => {
-                        links.0.insert(text.to_string(), key.to_string());
-                    }
-                    Err(diagnostics) => problems.push(Problem {
-                        code: IssueCode::NotFound,
-                        expression: change.place.clone(),
-                        diagnostics: format!("the reference \"{text}\" {diagnostics}"),
-                    }),
-                }
+            match self.resolve(view, grant, content, &change.place, &mut links) {
+                Err(StoreError::Invalid(found)) => problems.extend(found),
+                other => other?,
             }
         }
         if problems.is_empty() { Ok(links) } else { Err(StoreError::Invalid(problems)) }
+    }
+
+    /// Resolves what one content refers to, beside what is resolved already.
+    pub(super) fn resolve(
+        &self,
+        view: &View,
+        grant: &Grant,
+        content: Node<'_>,
+        place: &str,
+        links: &mut Links,
+    ) -> Result<(), StoreError> {
+        let mut problems = Vec::new();
+        for node in content.descend().filter(|node| node.kind() == Kind::Object) {
+            let Some(text) = node.get_str("reference") else { continue };
+            // Other texts stay as they are; this question is cheap and rules most out.
+            if !text.contains(['?', ':']) || links.0.contains_key(text.as_ref()) {
+                continue;
+            }
+            let (kind, query) = match Reference::parse(&text, self.base_url()) {
+                Reference::Conditional { kind, query } => (kind, query),
+                // A local reference is stored without the server's address, which may change.
+                Reference::Local { .. } => {
+                    let relative = self.base_url().and_then(|base| text.strip_prefix(base));
+                    let relative =
+                        relative.map(|relative| relative.trim_start_matches('/').to_owned());
+                    links.0.extend(relative.map(|relative| (text.into_owned(), relative)));
+                    continue;
+                }
+                _ => continue,
+            };
+            match self.by_criteria(view, grant, kind, query)? {
+                Ok(key) => {
+                    links.0.insert(text.to_string(), key.to_string());
+                }
+                Err(diagnostics) => problems.push(Problem {
+                    code: IssueCode::NotFound,
+                    expression: place.to_owned(),
+                    diagnostics: format!("the reference \"{text}\" {diagnostics}"),
+                }),
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(StoreError::Invalid(problems)) }
     }
 
     fn by_criteria(
@@ -90,14 +107,14 @@ impl Store {
             Ok(pairs) => pairs,
             Err(error) => return Ok(Err(format!("cannot be read: {error}"))),
         };
-        let criteria = match Criteria::parse(kind, &pairs, self.base_url()) {
+        let criteria = match Criteria::parse(view.parameters(), kind, &pairs, self.base_url()) {
             Ok(criteria) => criteria,
             Err(problems) => {
                 let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 return Ok(Err(format!("cannot be read: {}", texts.join("; "))));
             }
         };
-        let found = find(view, kind, &criteria)?;
+        let found = find(&self.keys, view, Some(grant), &criteria)?;
         Ok(match found.as_slice() {
             [head] => Ok(self.key_of(view, head)?),
             [] => Err("finds nothing; it must find exactly one resource".to_owned()),

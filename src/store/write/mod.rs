@@ -4,8 +4,10 @@
 //! the decision rested on, and decided again when any of that has changed meanwhile. So all
 //! preconditions hold at the moment of the commit, and no lock is held while JSON is parsed.
 
+mod aim;
 mod draft;
 mod links;
+mod patch;
 mod plan;
 mod recall;
 mod refuse;
@@ -23,8 +25,7 @@ use super::{Resource, Store, StoreError};
 use crate::auth::Grant;
 use crate::chart::Happening;
 use crate::clock::Instant;
-use crate::fhir::criteria::Criteria;
-use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::{Criteria, Patch, ResourceId, ResourceKey, ResourceType};
 use crate::json::{Document, Node};
 
 /// How often a write is decided again before the caller is asked to come back later.
@@ -82,6 +83,9 @@ pub enum Target {
     Key(ResourceKey),
     /// A new one, under an id that the store chooses; unless the criteria find one.
     New(ResourceType, Option<Criteria>),
+    /// The one that the criteria find. If they find none, new content makes a new one: under that
+    /// id, or under one that the store chooses.
+    Found(ResourceType, Criteria, Option<ResourceId>),
 }
 
 /// What is to become of a resource.
@@ -89,6 +93,8 @@ pub enum Target {
 pub enum Action {
     /// It gets this content: a value of a document.
     Put(Arc<Document>, usize),
+    /// It is changed where the patch says; it must exist.
+    Patch(Arc<Patch>),
     /// It is deleted.
     Remove,
 }
@@ -111,8 +117,8 @@ pub enum Effect {
 /// The result of one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// Which resource.
-    pub key: ResourceKey,
+    /// Which resource; `None` when criteria found nothing to delete.
+    pub key: Option<ResourceKey>,
     /// What became of it.
     pub effect: Effect,
     /// Its version and time now; version 0 when it never existed.
@@ -162,13 +168,21 @@ impl Change {
     }
 }
 
+impl Done {
+    /// Criteria found nothing to delete.
+    fn nothing() -> Self {
+        let (key, recorded_at, resource) = (None, None, None);
+        Self { key, effect: Effect::Absent, version: 0, recorded_at, resource, repeated: false }
+    }
+}
+
 impl Action {
-    /// The content, if there is one.
+    /// The content, if it is said as a whole.
     #[must_use]
     pub fn content(&self) -> Option<Node<'_>> {
         match self {
             Self::Put(document, index) => Some(document.node(*index)),
-            Self::Remove => None,
+            Self::Patch(_) | Self::Remove => None,
         }
     }
 }
@@ -178,7 +192,13 @@ enum Plan {
     /// Nothing changes: the answer is known.
     Nothing(Written),
     /// Events, what they rest on, and what to answer once they have a time.
-    Commit { events: Vec<Prepared>, expectations: Vec<Expectation>, done: Vec<Done> },
+    Commit {
+        events: Vec<Prepared>,
+        expectations: Vec<Expectation>,
+        done: Vec<Done>,
+        /// The generation of the views whose terms the events have.
+        generation: u64,
+    },
 }
 
 impl Store {
@@ -195,11 +215,16 @@ impl Store {
         for _ in 0..ATTEMPTS_MAX {
             match self.decide(grant, &write).await? {
                 Plan::Nothing(written) => return Ok(written),
-                Plan::Commit { events, expectations, done } => {
+                Plan::Commit { events, expectations, done, generation } => {
                     let count = events.len() as u64;
-                    match self.commit(events, expectations).await {
+                    let defines =
+                        done.iter().any(|one| one.key.as_ref().is_some_and(is_definition));
+                    match self.commit(events, expectations, generation).await {
                         Ok(committed) => {
                             grant.committed();
+                            if defines {
+                                self.purger.wake();
+                            }
                             return Ok(stamped(done, committed, count));
                         }
                         Err(CommitError::Stale) => {}
@@ -228,14 +253,20 @@ impl Store {
         &self,
         events: Vec<Prepared>,
         expectations: Vec<Expectation>,
+        generation: u64,
     ) -> Result<Committed, CommitError> {
         let (reply, answer) = oneshot::channel();
-        match self.events.submit(Command { events, expectations, reply }) {
+        match self.events.submit(Command { events, expectations, generation, reply }) {
             Ok(()) => answer.await.unwrap_or(Err(CommitError::Unknown)),
             Err(crate::log::committer::Refused::Full) => Err(CommitError::Full),
             Err(crate::log::committer::Refused::Stopped) => Err(CommitError::Failed),
         }
     }
+}
+
+/// Whether a resource says what can be searched for.
+fn is_definition(key: &ResourceKey) -> bool {
+    key.kind == ResourceType::SEARCH_PARAMETER
 }
 
 /// Fills in the time of the commit.

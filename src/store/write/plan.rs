@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::search::find;
+use super::aim::Aim;
 use super::links::Links;
-use super::recall::{mark, repeatable_id};
+use super::recall::mark;
 use super::refuse::{refuse_ambiguous, refuse_repeated, refuse_undeclared};
 use super::seal::Unsealed;
 use super::weigh::Before;
 use super::{
-    Change, Done, Effect, Expectation, Plan, Prepared, Resource, Store, StoreError, Target, Write,
+    Action, Change, Done, Effect, Expectation, Plan, Prepared, Resource, Store, StoreError, Write,
 };
 use crate::auth::Grant;
 use crate::chart::{Current, IdempotencyMark, Wish, decide};
@@ -38,14 +38,6 @@ impl Store {
         };
         planner.plan(write)
     }
-}
-
-/// What a change is aimed at, once it is known.
-pub(super) enum Aim {
-    /// A resource to be created or changed.
-    Resource(ResourceKey),
-    /// A resource that the criteria found: nothing to do.
-    Existing(ResourceKey),
 }
 
 /// A write that is being decided.
@@ -83,16 +75,12 @@ impl Planner<'_> {
             self.expectations.push(Expectation::Unused(mark.key.clone()));
         }
         let aims = self.aims(write)?;
-        let key = |aim: &Aim| match aim {
-            Aim::Resource(key) | Aim::Existing(key) => key.clone(),
-        };
-        let keys: Vec<ResourceKey> = aims.iter().map(key).collect();
-        refuse_repeated(&write.changes, &keys)?;
+        refuse_repeated(&write.changes, &aims)?;
         refuse_ambiguous(&write.changes, &aims)?;
         if let Some((patient, expected)) = &write.expected_version {
             self.expect_version(patient, *expected)?;
         }
-        let links = self.store.links(self.view, self.grant, &write.changes, &keys)?;
+        let mut links = self.store.links(self.view, self.grant, &write.changes, &aims)?;
         let mut done = Vec::with_capacity(aims.len());
         for (change, aim) in write.changes.iter().zip(&aims) {
             done.push(match aim {
@@ -100,7 +88,9 @@ impl Planner<'_> {
                     self.grant.owes_entry();
                     self.store.done_nothing(self.view, self.grant, key)?
                 }
-                Aim::Resource(key) => self.change(change, key, &links)?,
+                Aim::Resource(key) => self.change(change, key, false, &mut links)?,
+                Aim::New(key) => self.change(change, key, true, &mut links)?,
+                Aim::Nothing => Done::nothing(),
             });
         }
         self.finish(done)
@@ -123,53 +113,8 @@ impl Planner<'_> {
             events.into_iter().map(|event| self.seal(event)).collect();
         let events = events?;
         let expectations = std::mem::take(&mut self.expectations);
-        Ok(Plan::Commit { events, expectations, done })
-    }
-
-    fn aims(&mut self, write: &Write) -> Result<Vec<Aim>, StoreError> {
-        let mut aims = Vec::with_capacity(write.changes.len());
-        for (at, change) in write.changes.iter().enumerate() {
-            let (kind, criteria) = match &change.target {
-                Target::Key(key) => {
-                    aims.push(Aim::Resource(key.clone()));
-                    continue;
-                }
-                Target::New(kind, criteria) => (*kind, criteria),
-            };
-            let fresh = || ResourceKey::new(kind, self.fresh_id(at));
-            let Some(criteria) = criteria else {
-                aims.push(Aim::Resource(fresh()));
-                continue;
-            };
-            let found = find(self.view, kind, criteria)?;
-            let aim = match found.as_slice() {
-                [] => Aim::Resource(fresh()),
-                [head] => {
-                    self.grant.saw_resource(head.number);
-                    Aim::Existing(self.store.key_of(self.view, head)?)
-                }
-                _ => {
-                    let reason = "If-None-Exist finds several resources".to_owned();
-                    return Err(StoreError::Precondition { place: change.place.clone(), reason });
-                }
-            };
-            self.expectations.push(Expectation::Match {
-                kind,
-                criteria: criteria.clone(),
-                found: found.first().map(|head| head.number),
-            });
-            aims.push(aim);
-        }
-        Ok(aims)
-    }
-
-    fn fresh_id(&self, change: usize) -> ResourceId {
-        let random = || uuid::Uuid::now_v7().to_string().parse();
-        let repeatable = self.mark.and_then(|mark| repeatable_id(mark, change));
-        match repeatable.map_or_else(random, Ok) {
-            Ok(id) => id,
-            Err(error) => unreachable!("a UUID is a FHIR id: {error}"),
-        }
+        let generation = self.view.generation();
+        Ok(Plan::Commit { events, expectations, done, generation })
     }
 
     fn expect_version(&mut self, patient: &ResourceId, expected: u64) -> Result<(), StoreError> {
@@ -188,18 +133,30 @@ impl Planner<'_> {
         &mut self,
         change: &Change,
         key: &ResourceKey,
-        links: &Links,
+        must_be_new: bool,
+        links: &mut Links,
     ) -> Result<Done, StoreError> {
         let before = self.before(key)?;
-        let content = match change.action.content() {
-            Some(node) => Some(self.content(change, key, node, links)?),
-            None => None,
+        let content = match &change.action {
+            Action::Put(document, index) => {
+                Some(self.content(change, key, document.node(*index), links)?)
+            }
+            Action::Patch(patch) => {
+                let document = self.patched(change, key, patch, before.as_ref())?;
+                self.store.resolve(self.view, self.grant, document.root(), &change.place, links)?;
+                Some(self.content(change, key, document.root(), links)?)
+            }
+            Action::Remove => None,
         };
         // Charts first: a version is nobody's business who may not see the resource.
         self.refuse_by_chart(change, key, before.as_ref(), content.as_ref())?;
         let is_live = before.as_ref().is_some_and(|before| before.head.live);
         if !is_live && self.store.was_erased(self.view, key)? {
             return Err(StoreError::Erased(key.to_string()));
+        }
+        if is_live && must_be_new {
+            let reason = format!("the criteria find nothing, and {key} exists: its id is taken");
+            return Err(StoreError::Conflict { place: change.place.clone(), reason });
         }
         self.refuse_by_version(change, key, before.as_ref())?;
         let unchanged = match (&before, &content) {
@@ -235,12 +192,18 @@ impl Planner<'_> {
         self.draft(key, version, before.as_ref(), content.as_ref(), &drafted)?;
         // The time is filled in when the commit has one.
         let recorded_at = Instant::default();
-        let resource = content.map(|content| Resource {
+        // Who patches has sent only a part: the whole is for who may read it.
+        let is_shown = match change.action {
+            Action::Patch(_) => self.may_read(key, content.as_ref()),
+            _ => true,
+        };
+        let resource = content.filter(|_| is_shown).map(|content| Resource {
             key: key.clone(),
             version,
             recorded_at,
             body: content.stored.bytes,
         });
-        Ok(Done { key: key.clone(), effect, version, recorded_at: None, resource, repeated: false })
+        let key = Some(key.clone());
+        Ok(Done { key, effect, version, recorded_at: None, resource, repeated: false })
     }
 }

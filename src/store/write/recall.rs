@@ -1,6 +1,6 @@
 //! What an earlier commit with the same idempotency key did.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_lc_rs::digest;
 
@@ -8,7 +8,7 @@ use super::super::fingerprint;
 use super::super::keys::envelope_of;
 use super::super::resource::lies_in;
 use super::super::search::find;
-use super::{Change, Done, Effect, IdempotencyKey, Store, StoreError, Target, Written};
+use super::{Action, Change, Done, Effect, IdempotencyKey, Store, StoreError, Target, Written};
 use crate::auth::{Grant, Permission};
 use crate::chart::{Actor, Happening, IdempotencyMark};
 use crate::fhir::{ResourceId, ResourceKey};
@@ -27,6 +27,73 @@ pub fn repeatable_id(mark: &IdempotencyMark, change: usize) -> Option<ResourceId
     let hash = digest::digest(&digest::SHA256, format!("{}/{change}", mark.key).as_bytes());
     let bytes = *hash.as_ref().first_chunk::<16>()?;
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string().parse().ok()
+}
+
+/// Finding out which resources a request was about when its commit was made.
+struct Recalling<'a> {
+    store: &'a Store,
+    view: &'a View,
+    mark: &'a IdempotencyMark,
+    /// What the commit did to which resource, and where that stands in the log.
+    then: HashMap<ResourceKey, (Happening, u64)>,
+    /// The resources that one of the changes is known to have been about.
+    claimed: HashSet<ResourceKey>,
+}
+
+impl Recalling<'_> {
+    /// The resource of each change.
+    fn keys(&mut self, changes: &[Change]) -> Result<Vec<Option<ResourceKey>>, StoreError> {
+        let mut keys = Vec::with_capacity(changes.len());
+        for (at, change) in changes.iter().enumerate() {
+            keys.push(self.by_name(at, change)?);
+        }
+        self.claimed = keys.iter().flatten().cloned().collect();
+        for (change, key) in changes.iter().zip(&mut keys) {
+            if key.is_none() {
+                *key = self.by_criteria(change)?;
+                self.claimed.extend(key.clone());
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The resource of a change that names it, or that made it.
+    fn by_name(&self, at: usize, change: &Change) -> Result<Option<ResourceKey>, StoreError> {
+        let unreadable = || StoreError::Unreadable("an idempotency key has no id".to_owned());
+        let (kind, id) = match &change.target {
+            Target::Key(key) => return Ok(Some(key.clone())),
+            Target::New(kind, _) => (*kind, None),
+            Target::Found(kind, _, id) => (*kind, id.clone()),
+        };
+        let id = id.or_else(|| repeatable_id(self.mark, at)).ok_or_else(unreadable)?;
+        let made = ResourceKey::new(kind, id);
+        let is_sure =
+            matches!(change.target, Target::New(_, None)) || self.then.contains_key(&made);
+        Ok(is_sure.then_some(made))
+    }
+
+    /// The resource that the criteria of a change had found: the one that they find now, or else
+    /// what the commit did beside all that is known.
+    fn by_criteria(&self, change: &Change) -> Result<Option<ResourceKey>, StoreError> {
+        let (Target::New(kind, Some(criteria)) | Target::Found(kind, criteria, _)) = &change.target
+        else {
+            return Ok(None);
+        };
+        let found = find(&self.store.keys, self.view, None, criteria)?;
+        let found = found.first().map(|head| self.store.key_of(self.view, head)).transpose()?;
+        let is_change = matches!(change.target, Target::Found(..));
+        if !is_change || found.as_ref().is_some_and(|key| self.then.contains_key(key)) {
+            return Ok(found);
+        }
+        let removes = matches!(change.action, Action::Remove);
+        let fits = |(key, (happening, _)): &(&ResourceKey, &(Happening, u64))| {
+            key.kind == *kind
+                && (*happening == Happening::Removed) == removes
+                && !self.claimed.contains(*key)
+        };
+        let rest = self.then.iter().filter(fits).min_by_key(|(_, (_, position))| *position);
+        Ok(rest.map(|(key, _)| key.clone()).or(found))
+    }
 }
 
 impl Store {
@@ -51,41 +118,20 @@ impl Store {
             }
         }
         let mut done = Vec::with_capacity(changes.len());
-        for (at, change) in changes.iter().enumerate() {
-            let key = self.recalled_key(view, mark, at, change, &then)?;
-            done.push(match then.get(&key) {
-                Some((happening, position)) => {
-                    self.done_then(view, grant, &key, *happening, *position)?
-                }
-                None => self.done_nothing(view, grant, &key)?,
+        let mut recalling = Recalling { store: self, view, mark, then, claimed: HashSet::new() };
+        let keys = recalling.keys(changes)?;
+        for key in keys {
+            done.push(match key {
+                None => Done::nothing(),
+                Some(key) => match recalling.then.get(&key) {
+                    Some((happening, position)) => {
+                        self.done_then(view, grant, &key, *happening, *position)?
+                    }
+                    None => self.done_nothing(view, grant, &key)?,
+                },
             });
         }
         Ok(Written { done, events: Some((commit.first_position, count)) })
-    }
-
-    /// The resource that a change was about when its commit was made.
-    fn recalled_key(
-        &self,
-        view: &View,
-        mark: &IdempotencyMark,
-        at: usize,
-        change: &Change,
-        then: &HashMap<ResourceKey, (Happening, u64)>,
-    ) -> Result<ResourceKey, StoreError> {
-        let (kind, criteria) = match &change.target {
-            Target::Key(key) => return Ok(key.clone()),
-            Target::New(kind, criteria) => (*kind, criteria),
-        };
-        let unreadable = || StoreError::Unreadable("an idempotency key has no id".to_owned());
-        let created = ResourceKey::new(kind, repeatable_id(mark, at).ok_or_else(unreadable)?);
-        match criteria {
-            // The criteria had found a resource then: most likely the one they find now.
-            Some(criteria) if !then.contains_key(&created) => {
-                let found = find(view, kind, criteria)?;
-                found.first().map_or(Ok(created), |head| self.key_of(view, head))
-            }
-            _ => Ok(created),
-        }
     }
 
     fn done_then(
@@ -112,7 +158,7 @@ impl Store {
             None
         };
         Ok(Done {
-            key: key.clone(),
+            key: Some(key.clone()),
             effect: Effect::of(happening),
             version,
             recorded_at: Some(past.recorded_at),
@@ -129,15 +175,7 @@ impl Store {
         key: &ResourceKey,
     ) -> Result<Done, StoreError> {
         let Some(head) = view.head(key)? else {
-            let effect = Effect::Absent;
-            return Ok(Done {
-                key: key.clone(),
-                effect,
-                version: 0,
-                recorded_at: None,
-                resource: None,
-                repeated: false,
-            });
+            return Ok(Done { key: Some(key.clone()), ..Done::nothing() });
         };
         let effect = if head.live { Effect::Unchanged } else { Effect::Absent };
         let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
@@ -149,7 +187,7 @@ impl Store {
         };
         let recorded_at = Some(head.recorded_at);
         Ok(Done {
-            key: key.clone(),
+            key: Some(key.clone()),
             effect,
             version: head.version,
             recorded_at,

@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::plan::{Aim, Planner};
+use super::aim::Aim;
+use super::plan::Planner;
 use super::weigh::{Before, Content};
 use super::{Action, Change, StoreError, Target};
 use crate::auth::Permission;
 use crate::chart::{Drafted, Happening};
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::criteria::Criteria;
-use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::{Criteria, ResourceId, ResourceKey};
 
 /// What a caller with one chart is denied.
 const OUTSIDE: &str = "resources outside the own chart";
@@ -17,22 +17,22 @@ const OUTSIDE: &str = "resources outside the own chart";
 impl Planner<'_> {
     /// Refuses, before anything is looked up, what no scope of the token can allow.
     pub(super) fn refuse_by_type(&self, change: &Change) -> Result<(), StoreError> {
+        let (kind, is_searched) = match &change.target {
+            Target::Key(key) => (key.kind, false),
+            Target::New(kind, criteria) => (*kind, criteria.is_some()),
+            Target::Found(kind, ..) => (*kind, true),
+        };
         match (&change.target, &change.action) {
-            (Target::New(kind, criteria), _) => {
-                self.grant.reach(*kind, Permission::Create)?;
-                if criteria.is_some() && self.grant.reach(*kind, Permission::Search)?.is_some() {
-                    return Err(self.grant.denied(Permission::Search, OUTSIDE).into());
-                }
-            }
-            (Target::Key(key), Action::Remove) => {
-                self.grant.reach(key.kind, Permission::Delete)?;
-            }
-            (Target::Key(key), Action::Put(..)) => {
-                let create = self.grant.reach(key.kind, Permission::Create);
-                if create.is_err() {
-                    self.grant.reach(key.kind, Permission::Update)?;
-                }
-            }
+            (_, Action::Remove) => self.grant.reach(kind, Permission::Delete)?,
+            (_, Action::Patch(_)) => self.grant.reach(kind, Permission::Update)?,
+            (Target::New(..), Action::Put(..)) => self.grant.reach(kind, Permission::Create)?,
+            (_, Action::Put(..)) => match self.grant.reach(kind, Permission::Create) {
+                Ok(own) => own,
+                Err(_) => self.grant.reach(kind, Permission::Update)?,
+            },
+        };
+        if is_searched && self.grant.reach(kind, Permission::Search)?.is_some() {
+            return Err(self.grant.denied(Permission::Search, OUTSIDE).into());
         }
         Ok(())
     }
@@ -79,7 +79,7 @@ impl Planner<'_> {
         let live = before.filter(|before| before.head.live);
         let permission = match (&change.action, live) {
             (Action::Remove, _) => Permission::Delete,
-            (Action::Put(..), Some(_)) => Permission::Update,
+            (Action::Put(..), Some(_)) | (Action::Patch(_), _) => Permission::Update,
             (Action::Put(..), None) => Permission::Create,
         };
         let own = self.grant.reach(key.kind, permission)?;
@@ -125,11 +125,12 @@ impl Planner<'_> {
 }
 
 /// Refuses a request that says two things about one resource.
-pub(super) fn refuse_repeated(changes: &[Change], keys: &[ResourceKey]) -> Result<(), StoreError> {
-    let mut seen = HashSet::with_capacity(keys.len());
-    let repeated = changes.iter().zip(keys).filter(|(change, key)| {
-        // Two conditional creations may find the same resource; neither changes it.
-        matches!(change.target, Target::Key(_)) && !seen.insert((*key).clone())
+pub(super) fn refuse_repeated(changes: &[Change], aims: &[Aim]) -> Result<(), StoreError> {
+    let mut seen = HashSet::with_capacity(aims.len());
+    let repeated = changes.iter().zip(aims).filter_map(|(change, aim)| match aim {
+        // Conditional creations may find the same resource as others; they do not change it.
+        Aim::Existing(_) | Aim::Nothing => None,
+        Aim::Resource(key) | Aim::New(key) => (!seen.insert(key.clone())).then_some((change, key)),
     });
     let problem = |(change, key): (&Change, &ResourceKey)| Problem {
         code: IssueCode::Invariant,
@@ -140,20 +141,22 @@ pub(super) fn refuse_repeated(changes: &[Change], keys: &[ResourceKey]) -> Resul
     if problems.is_empty() { Ok(()) } else { Err(StoreError::Invalid(problems)) }
 }
 
-/// Refuses two creations under one condition that found nothing: each would make the other's
+/// Refuses two creations under the same condition that found nothing: each would make the other's
 /// condition untrue.
 pub(super) fn refuse_ambiguous(changes: &[Change], aims: &[Aim]) -> Result<(), StoreError> {
-    let mut seen: HashMap<(ResourceType, &Criteria), &str> = HashMap::new();
+    let mut seen: HashMap<&Criteria, &str> = HashMap::new();
     let mut problems = Vec::new();
     for (change, aim) in changes.iter().zip(aims) {
-        let (Target::New(kind, Some(criteria)), Aim::Resource(_)) = (&change.target, aim) else {
+        let Aim::New(_) = aim else { continue };
+        let (Target::New(_, Some(criteria)) | Target::Found(_, criteria, _)) = &change.target
+        else {
             continue;
         };
-        if let Some(first) = seen.insert((*kind, criteria), &change.place) {
+        if let Some(first) = seen.insert(criteria, &change.place) {
             problems.push(Problem {
                 code: IssueCode::Invariant,
                 expression: change.place.clone(),
-                diagnostics: format!("If-None-Exist asks for the same as that of {first}"),
+                diagnostics: format!("its criteria are those of {first}, and find nothing yet"),
             });
         }
     }

@@ -1,0 +1,40 @@
+//! patch: FHIR R4 §3.1.0.6.
+
+use std::sync::Arc;
+
+use super::{Call, Failure, Reply, Return, commit, idempotency, if_match, written};
+use crate::fhir::Patch;
+use crate::store::{Action, Change, Target};
+
+/// Changes parts of a resource; the rest stays as it is, to the digit.
+#[utoipa::path(patch, path = "/fhir/{type}/{id}", operation_id = "patchResource", tag = "fhir",
+    params(
+        ("type" = String, Path, description = "Resource type", example = "Patient"),
+        ("id" = String, Path, description = "Logical id"),
+        ("If-Match" = Option<String>, Header, description = "The version that it must have", example = "W/\"1\""),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
+        ("Prefer" = Option<String>, Header, description = "return=minimal, representation (default) or OperationOutcome"),
+        ("_format" = Option<String>, Query, description = "json")),
+    request_body(content = serde_json::Value, content_type = "application/json-patch+json", description = "A JSON Patch (RFC 6902)"),
+    responses(
+        (status = 200, description = "Changed, or unchanged because equal; Chartlog-Position says where in the log", content_type = "application/fhir+json"),
+        (status = 400, description = "Not a patch; the outcome says what and where"), (status = 401, description = "No acceptable token"),
+        (status = 403, description = "The token does not allow it"), (status = 404, description = "Not there"),
+        (status = 410, description = "Deleted"),
+        (status = 412, description = "It has another version"), (status = 413, description = "Too large"),
+        (status = 415, description = "Not JSON"),
+        (status = 422, description = "An operation cannot be carried out, or the outcome would not be valid; nothing was stored. Or the key was used for another request")))]
+pub async fn patch(mut call: Call) -> Result<Reply, Failure> {
+    let key = call.key()?;
+    call.allow_parameters(&["_format"])?;
+    let wanted = Return::of(&call)?;
+    let idempotency = idempotency(&call, &format!("PATCH {key}"))?;
+    let if_match = if_match(call.header("if-match"), "If-Match")?;
+    let size = call.body().len();
+    let document = call.json().await?;
+    let patch = Patch::read(document.root()).map_err(Failure::invalid)?;
+    let change = Change::new(Target::Key(key), Action::Patch(Arc::new(patch)));
+    let change = Change { if_match, ..change };
+    let (done, events) = commit(&call, change, idempotency, size).await?;
+    Ok(written(&call, &done, wanted).positions(events))
+}
