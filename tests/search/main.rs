@@ -22,5 +22,10 @@
 )]
 
 mod generated;
+// The other half of it is for other tests.
+#[allow(dead_code, unused_imports)]
+#[path = "../api/harness/mod.rs"]
+mod harness;
 mod memory;
+mod served;
 mod table;

@@ -72,6 +72,9 @@ impl Memory {
                 self.refers(&list, "item", key)
             }
             Criterion::Condition(condition) => self.meets(condition, key),
+            Criterion::AnyOf(any) => {
+                any.iter().any(|one| self.holds(std::slice::from_ref(one), key))
+            }
             Criterion::Chain(chain) => {
                 let targets = references_of(&chain.parameter, resource, Some(BASE_URL));
                 targets.iter().any(|(target, _)| {
