@@ -33,6 +33,10 @@ NOT_STANDARD = {"example", "example-extension", "example-reference"}
 # What the server knows of every resource without looking into it.
 APART = {"_id", "_lastUpdated"}
 
+# The two components of this one are the wrong way round in the package: a code cannot be compared as
+# a reference.
+SWAPPED = {"http://hl7.org/fhir/SearchParameter/DocumentReference-relationship"}
+
 TABLES = pathlib.Path(__file__).resolve().parent.parent / "src" / "fhir" / "definitions"
 
 
@@ -138,10 +142,13 @@ def search_parameters(resources, types):
 
 def components(parameter, definitions):
     """`name=expression` of each component of a composite, separated by semicolons."""
-    return ";".join(
-        f"{definitions[component['definition']]['code']}={component['expression']}"
-        for component in parameter.get("component", [])
-    )
+    names = [
+        definitions[component["definition"]]["code"] for component in parameter.get("component", [])
+    ]
+    if parameter["url"] in SWAPPED:
+        names.reverse()
+    expressions = [component["expression"] for component in parameter.get("component", [])]
+    return ";".join(f"{name}={expression}" for name, expression in zip(names, expressions))
 
 
 class Elements:

@@ -115,6 +115,14 @@ impl NumberTest {
 }
 
 impl Numbers {
+    /// From one number to another; an end that is missing is open. Ends that are the wrong way round
+    /// stand for the first alone.
+    pub(super) fn between(low: Option<Ordered>, high: Option<Ordered>) -> Self {
+        let low = low.unwrap_or_else(Ordered::minus_infinity);
+        let high = high.unwrap_or_else(Ordered::infinity).max(low.clone());
+        Self { low, high }
+    }
+
     /// The values under which they are found.
     pub(super) fn add_values(&self, tags: Tags, unit: &[u8], out: &mut Vec<Vec<u8>>) {
         let (low, high) = (self.low.as_bytes(), self.high.as_bytes());
@@ -143,10 +151,7 @@ pub(super) fn numbers(item: Item<'_>) -> Option<Numbers> {
     }
     let end_of = |name| Some(decimal_of(node.get(name)?)?.ordered());
     let (low, high) = (end_of("low"), end_of("high"));
-    (low.is_some() || high.is_some()).then(|| Numbers {
-        low: low.unwrap_or_else(Ordered::minus_infinity),
-        high: high.unwrap_or_else(Ordered::infinity),
-    })
+    (low.is_some() || high.is_some()).then(|| Numbers::between(low, high))
 }
 
 /// `Quantity.value`

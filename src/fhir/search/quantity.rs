@@ -155,9 +155,8 @@ impl Quantity {
         if low.is_none() && high.is_none() {
             return None;
         }
-        let numbers = |convert: &dyn Fn(Decimal) -> Ordered| Numbers {
-            low: low.map_or_else(Ordered::minus_infinity, convert),
-            high: high.map_or_else(Ordered::infinity, convert),
+        let numbers = |convert: &dyn Fn(Decimal) -> Ordered| {
+            Numbers::between(low.map(convert), high.map(convert))
         };
         let currency = unit.get_str("currency");
         let is_currency = currency.is_some();

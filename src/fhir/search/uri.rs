@@ -1,4 +1,5 @@
 //! URIs: FHIR R4 §3.1.1.4.11. Compared literally, and with `:below` and `:above` by how they begin.
+//! A canonical is found by its URL, with the version or without.
 
 use std::borrow::Cow;
 
@@ -66,17 +67,19 @@ impl UriTest {
 
     pub(super) fn meets(&self, item: Item<'_>) -> bool {
         let Some(uri) = text(item) else { return false };
-        match self.comparison {
+        names(&uri).any(|uri| match self.comparison {
             Comparison::Exact => uri == self.text,
             Comparison::Below => uri.starts_with(&self.text),
             Comparison::Above => levels(&self.text).any(|level| uri == level),
-        }
+        })
     }
 }
 
 /// The value under which a URI is found.
 pub(super) fn add_values(item: Item<'_>, out: &mut Vec<Vec<u8>>) {
-    out.extend(text(item).map(|text| uri_value(&text)));
+    if let Some(text) = text(item) {
+        out.extend(names(&text).map(uri_value));
+    }
 }
 
 /// The URI in an element.
@@ -85,6 +88,11 @@ pub(super) fn text(item: Item<'_>) -> Option<Cow<'_, str>> {
         Item::Node(node) => node.as_str(),
         Item::Boolean(_) => None,
     }
+}
+
+/// The URI; and of a canonical that names a version, also the URL without it.
+fn names(uri: &str) -> impl Iterator<Item = &str> {
+    std::iter::once(uri).chain(uri.split_once('|').map(|(url, _)| url))
 }
 
 fn uri_value(text: &str) -> Vec<u8> {
