@@ -94,7 +94,10 @@ fn fill(root: &std::path::Path) -> Vec<String> {
         if SAMPLE_BYTES.contains(&sample.json.len()) {
             let write = store::creation(sample.kind, &sample.json);
             let written = runtime.block_on(store.write(&store::grant(&caller), write));
-            paths.push(format!("/fhir/{}", written.expect("a resource").done[0].key));
+            paths.push(format!(
+                "/fhir/{}",
+                written.expect("a resource").done[0].key.as_ref().expect("a key")
+            ));
         }
     }
     paths

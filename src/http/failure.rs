@@ -234,7 +234,11 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let fault = match &error {
+        let cause = match &error {
+            StoreError::At { error, .. } => error,
+            cause => cause,
+        };
+        let fault = match cause {
             StoreError::NotFound(_) => Fault::NotFound,
             StoreError::Gone { .. } | StoreError::Erased(_) => Fault::Gone,
             StoreError::Denied(_) => Fault::Forbidden,
@@ -250,7 +254,8 @@ impl From<StoreError> for Failure {
                 let fault = Fault::Unprocessable;
                 return Self { fault, ..Self::invalid(problems.clone()) };
             }
-            StoreError::Log(_)
+            StoreError::At { .. }
+            | StoreError::Log(_)
             | StoreError::Vault(_)
             | StoreError::Seal(_)
             | StoreError::View(_)

@@ -25,8 +25,11 @@ impl Planner<'_> {
             document.map(|document| terms_of(key.kind, document.root(), None)).unwrap_or_default()
         };
         let old = before.and_then(|before| before.body.as_ref()).map(|(_, document)| document);
-        let mut change =
-            TermChange::between(&terms(old), &terms(content.map(|content| &content.document)));
+        let new = terms(content.map(|content| &content.document));
+        let mut change = TermChange::between(&terms(old), &new);
+        if self.rests_on_criteria() {
+            self.contents.push((key.clone(), new));
+        }
         for (steps, draft) in (0u32..).zip(drafted) {
             let alias = match &draft.patient {
                 Some(patient) => self.chart(patient)?,
