@@ -144,6 +144,16 @@ impl Failure {
         Self::invalid(vec![Problem { code, expression, diagnostics }])
     }
 
+    /// The same about a part of the request.
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
+        for problem in &mut self.problems {
+            problem.expression = format!("{place}: {}", problem.expression);
+        }
+        self.detail = format!("{place}: {}", self.detail);
+        self
+    }
+
     /// Criteria that are not understood: each named by its parameter, or by the place where all
     /// of them stand.
     #[must_use]

@@ -8,6 +8,7 @@
 
 mod appends;
 mod bad_input;
+mod bundle_entries;
 mod bundles;
 mod charts;
 mod conditional;

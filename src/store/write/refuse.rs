@@ -1,6 +1,6 @@
 //! What a write must not do.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::aim::Aim;
 use super::plan::Planner;
@@ -157,16 +157,18 @@ impl Planner<'_> {
 
 /// Refuses a request that says two things about one resource.
 pub(super) fn refuse_repeated(changes: &[Change], aims: &[Aim]) -> Result<(), StoreError> {
-    let mut seen = HashSet::with_capacity(aims.len());
+    let mut seen: HashMap<&ResourceKey, &str> = HashMap::with_capacity(aims.len());
     let repeated = changes.iter().zip(aims).filter_map(|(change, aim)| match aim {
         // Conditional creations may find the same resource as others; they do not change it.
         Aim::Existing(_) | Aim::Nothing => None,
-        Aim::Resource(key) | Aim::New(key) => (!seen.insert(key.clone())).then_some((change, key)),
+        Aim::Resource(key) | Aim::New(key) => {
+            seen.insert(key, &change.place).map(|first| (change, key, first))
+        }
     });
-    let problem = |(change, key): (&Change, &ResourceKey)| Problem {
+    let problem = |(change, key, first): (&Change, &ResourceKey, &str)| Problem {
         code: IssueCode::Invariant,
         expression: change.place.clone(),
-        diagnostics: format!("{key} is changed twice in one request"),
+        diagnostics: format!("{key} is changed twice in one request: {first} changes it too"),
     };
     let problems: Vec<Problem> = repeated.map(problem).collect();
     if problems.is_empty() { Ok(()) } else { Err(StoreError::Invalid(problems)) }
