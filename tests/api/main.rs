@@ -11,6 +11,7 @@ mod bad_input;
 mod bundle_entries;
 mod bundles;
 mod charts;
+mod concurrency;
 mod conditional;
 mod erasure;
 mod fhir_crud;
