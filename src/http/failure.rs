@@ -145,6 +145,16 @@ impl Failure {
         Self::invalid(vec![Problem { code, expression, diagnostics }])
     }
 
+    /// The same about a part of the request.
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
+        for problem in &mut self.problems {
+            problem.expression = format!("{place}: {}", problem.expression);
+        }
+        self.detail = format!("{place}: {}", self.detail);
+        self
+    }
+
     /// Criteria that are not understood: each named by its parameter, or by the place where all
     /// of them stand.
     #[must_use]
@@ -235,7 +245,11 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let fault = match &error {
+        let cause = match &error {
+            StoreError::At { error, .. } => error,
+            cause => cause,
+        };
+        let fault = match cause {
             StoreError::NotFound(_) => Fault::NotFound,
             StoreError::Gone { .. } | StoreError::Erased(_) => Fault::Gone,
             StoreError::Denied(_) => Fault::Forbidden,
@@ -256,7 +270,8 @@ impl From<StoreError> for Failure {
                 let fault = Fault::Unprocessable;
                 return Self { fault, ..Self::invalid(problems.clone()) };
             }
-            StoreError::Log(_)
+            StoreError::At { .. }
+            | StoreError::Log(_)
             | StoreError::Vault(_)
             | StoreError::Seal(_)
             | StoreError::View(_)

@@ -53,6 +53,7 @@ pub use write::{
     Action, Change, Done, Effect, INLINE_BYTES_MAX, IdempotencyKey, Target, Write, Written,
 };
 
+use std::ops::Deref;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
@@ -98,9 +99,17 @@ pub struct Options {
     pub base_url: Option<String>,
 }
 
-/// The open store. Dropping the last handle writes what waits and closes it.
+/// The open store, or its state at one moment. Dropping the last handle writes what waits and
+/// closes it.
 #[derive(Debug)]
 pub struct Store {
+    views: Views,
+    shared: Arc<Shared>,
+}
+
+/// What all handles to a store share.
+#[derive(Debug)]
+pub struct Shared {
     // Dropped in this order: the committers write what waits before the lock goes.
     events: Committer<commit::Command>,
     access: Committer<trail::Command>,
@@ -184,12 +193,12 @@ impl Store {
         let start = |proofs: &Proofs| Checkpoints::start(proofs, interval, Arc::clone(&health));
         let checkpoints = proofs.as_ref().map(start).transpose()?;
         let (purger, woken) = Purger::new();
-        let store = Arc::new(Self {
+        let shared = Arc::new(Shared {
             events,
             access,
             checkpoints,
             proofs,
-            views,
+            views: views.clone(),
             cursors: keys.directory().cursor_key()?,
             keys,
             events_reader,
@@ -201,10 +210,19 @@ impl Store {
             rebuilding: Mutex::default(),
             directory,
         });
+        let store = Arc::new(Self { views, shared });
         store.resume_erasure()?;
         store.complete_certificates()?;
         erase::start(&store, options.purge, woken)?;
         Ok(store)
+    }
+
+    /// The store for reading, as it is at this moment and stays however others write: for a request
+    /// that reads several times and must see one state. Writing through it finds no end.
+    #[must_use]
+    pub fn at_this_moment(&self) -> Arc<Self> {
+        let shared = Arc::clone(&self.shared);
+        Arc::new(Self { views: self.views.at_this_moment(), shared })
     }
 
     /// Signs the last checkpoints. What is written later is signed at the next start; so this is for
@@ -272,7 +290,15 @@ fn open_vault(directory: &DataDirectory, options: &Options) -> Result<Vault, Sto
     Ok(Vault::open(disk, &path, master, is_new, options.seals)?)
 }
 
-impl Drop for Store {
+impl Deref for Store {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Drop for Shared {
     fn drop(&mut self) {
         if let Err(error) = self.views.persist() {
             tracing::warn!(%error, "the views were not written to disk; the next start replays more");

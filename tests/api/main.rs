@@ -9,8 +9,10 @@
 mod appends;
 mod bad_input;
 mod binary;
+mod bundle_entries;
 mod bundles;
 mod charts;
+mod concurrency;
 mod conditional;
 mod erasure;
 mod examples;

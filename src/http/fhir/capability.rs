@@ -28,7 +28,7 @@ fn statement(base: &str, parameters: &Parameters) -> Value {
         "implementation": { "description": "Chartlog", "url": base },
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
-        "patchFormat": ["application/json-patch+json"],
+        "patchFormat": ["application/json-patch+json", "application/fhir+json"],
         "rest": [{
             "mode": "server",
             "security": {
