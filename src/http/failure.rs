@@ -46,6 +46,8 @@ pub enum Fault {
     MediaType,
     /// An idempotency key was used for another request.
     KeyReused,
+    /// References of a write lead nowhere.
+    Unresolved,
     /// Try again later.
     Busy,
     /// No writes, and no reads that must be recorded, until restart.
@@ -75,6 +77,7 @@ impl Fault {
             Self::TooLarge => ("too-large", 413, "The body is too large", "too-long"),
             Self::MediaType => ("media-type", 415, "Not a supported media type", "not-supported"),
             Self::KeyReused => ("key-reused", 422, "Idempotency key used before", "duplicate"),
+            Self::Unresolved => ("unresolved", 422, "A reference leads nowhere", "not-found"),
             Self::Busy => ("busy", 503, "The server is busy", "throttled"),
             Self::ReadOnly => ("read-only", 503, "The store is read-only", "no-store"),
             Self::Unknown => ("unknown-outcome", 500, "The outcome is unknown", "incomplete"),
@@ -238,6 +241,9 @@ impl From<StoreError> for Failure {
             StoreError::Unknown => Fault::Unknown,
             StoreError::Proof(ProofError::BeyondSize { .. }) => Fault::Invalid,
             StoreError::Invalid(problems) => return Self::invalid(problems.clone()),
+            StoreError::Unresolved(problems) => {
+                return Self { fault: Fault::Unresolved, ..Self::invalid(problems.clone()) };
+            }
             StoreError::Log(_)
             | StoreError::Vault(_)
             | StoreError::Seal(_)

@@ -30,6 +30,9 @@ pub enum StoreError {
     /// The request contradicts itself or the rules; nothing was stored.
     #[error("{} problem(s) in the request", .0.len())]
     Invalid(Vec<Problem>),
+    /// References that lead nowhere, where the store is told to refuse them; nothing was stored.
+    #[error("{} reference(s) to what does not exist", .0.len())]
+    Unresolved(Vec<Problem>),
     /// `If-Match`, `If-None-Match` or a criterion that had to have one match.
     #[error("{reason}")]
     Precondition {

@@ -92,6 +92,8 @@ pub struct Options {
     pub views: view::Options,
     /// Base URL of the FHIR face: absolute references under it are local.
     pub base_url: Option<String>,
+    /// Refuse a write whose references to resources of this server lead nowhere.
+    pub refuses_unresolved: bool,
 }
 
 /// The open store. Dropping the last handle writes what waits and closes it.
@@ -108,6 +110,7 @@ pub struct Store {
     events_reader: Reader,
     access_reader: Reader,
     base_url: Option<String>,
+    refuses_unresolved: bool,
     health: Arc<Health>,
     certificates: Certificates,
     purger: Purger,
@@ -185,6 +188,7 @@ impl Store {
             events_reader,
             access_reader,
             base_url,
+            refuses_unresolved: options.refuses_unresolved,
             health,
             certificates,
             purger,

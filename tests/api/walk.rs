@@ -73,7 +73,9 @@ impl Operation {
                 let url = format!("Observation/{value}");
                 bundle("transaction", &[entry("PUT", &url, observation(value, owner))])
             }
-            "createResource" | "updateResource" => observation(value, owner),
+            "createResource" | "updateResource" | "validateResource" | "validateInstance" => {
+                observation(value, owner)
+            }
             "appendEvents" => json!({ "events": [
                 { "type": "Observation.amended", "resource": observation(value, owner) },
             ] }),

@@ -51,7 +51,7 @@ fn resource(kind: ResourceType) -> Value {
     let own = definitions::search_parameters(kind)
         .iter()
         .map(|known| (known.name, known.search_type.name()));
-    let mut resource = json!({
+    json!({
         "type": kind.name(),
         "interaction": interactions.map(|code| json!({ "code": code })),
         "versioning": "versioned-update",
@@ -62,15 +62,16 @@ fn resource(kind: ResourceType) -> Value {
         "conditionalUpdate": false,
         "conditionalDelete": "not-supported",
         "searchParam": common.chain(own).map(parameter).collect::<Vec<_>>(),
-    });
-    if kind == ResourceType::PATIENT
-        && let Some(members) = resource.as_object_mut()
-    {
-        let operation = json!([{
-            "name": "everything",
-            "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
-        }]);
-        members.insert("operation".to_owned(), operation);
-    }
-    resource
+        "operation": operations(kind),
+    })
+}
+
+fn operations(kind: ResourceType) -> Vec<Value> {
+    let operation = |(name, definition): (&str, &str)| {
+        let definition = format!("http://hl7.org/fhir/OperationDefinition/{definition}");
+        json!({ "name": name, "definition": definition })
+    };
+    let everything = ("everything", "Patient-everything");
+    let everything = (kind == ResourceType::PATIENT).then_some(everything);
+    std::iter::once(("validate", "Resource-validate")).chain(everything).map(operation).collect()
 }

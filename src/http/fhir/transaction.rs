@@ -35,7 +35,7 @@ const BATCH_PARALLEL: usize = 64;
         (status = 400, description = "Not valid; the outcome says what and where; nothing was stored"),
         (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"),
         (status = 412, description = "A condition of an entry does not hold"), (status = 413, description = "Too large"),
-        (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request")))]
+        (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request; or, by setting, a reference leads nowhere")))]
 pub async fn transaction(mut call: Call) -> Result<Reply, Failure> {
     call.allow_parameters(&["_format"])?;
     let wanted = match call.header("prefer") {

@@ -5,6 +5,7 @@
 //! preconditions hold at the moment of the commit, and no lock is held while JSON is parsed.
 
 mod draft;
+mod integrity;
 mod links;
 mod plan;
 mod recall;

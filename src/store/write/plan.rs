@@ -48,6 +48,14 @@ pub(super) enum Aim {
     Existing(ResourceKey),
 }
 
+impl Aim {
+    pub(super) fn key(&self) -> &ResourceKey {
+        match self {
+            Self::Resource(key) | Self::Existing(key) => key,
+        }
+    }
+}
+
 /// A write that is being decided.
 pub(super) struct Planner<'a> {
     pub(super) store: &'a Store,
@@ -83,10 +91,7 @@ impl Planner<'_> {
             self.expectations.push(Expectation::Unused(mark.key.clone()));
         }
         let aims = self.aims(write)?;
-        let key = |aim: &Aim| match aim {
-            Aim::Resource(key) | Aim::Existing(key) => key.clone(),
-        };
-        let keys: Vec<ResourceKey> = aims.iter().map(key).collect();
+        let keys: Vec<ResourceKey> = aims.iter().map(|aim| aim.key().clone()).collect();
         refuse_repeated(&write.changes, &keys)?;
         refuse_ambiguous(&write.changes, &aims)?;
         if let Some((patient, expected)) = &write.expected_version {
@@ -102,6 +107,9 @@ impl Planner<'_> {
                 }
                 Aim::Resource(key) => self.change(change, key, &links)?,
             });
+        }
+        if self.store.refuses_unresolved {
+            self.refuse_unresolved(&write.changes, &aims, &links)?;
         }
         self.finish(done)
     }

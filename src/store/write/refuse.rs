@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::plan::{Aim, Planner};
 use super::weigh::{Before, Content};
-use super::{Action, Change, StoreError, Target};
-use crate::auth::Permission;
+use super::{Action, Change, Store, StoreError, Target};
+use crate::auth::{Grant, Permission};
 use crate::chart::{Drafted, Happening};
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::criteria::Criteria;
@@ -13,6 +13,20 @@ use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 
 /// What a caller with one chart is denied.
 const OUTSIDE: &str = "resources outside the own chart";
+
+impl Store {
+    /// Refuses who may write no resource of a type, whatever it says.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Denied`].
+    pub fn may_write(&self, grant: &Grant, kind: ResourceType) -> Result<(), StoreError> {
+        if grant.reach(kind, Permission::Create).is_err() {
+            grant.reach(kind, Permission::Update)?;
+        }
+        Ok(())
+    }
+}
 
 impl Planner<'_> {
     /// Refuses, before anything is looked up, what no scope of the token can allow.
@@ -28,10 +42,7 @@ impl Planner<'_> {
                 self.grant.reach(key.kind, Permission::Delete)?;
             }
             (Target::Key(key), Action::Put(..)) => {
-                let create = self.grant.reach(key.kind, Permission::Create);
-                if create.is_err() {
-                    self.grant.reach(key.kind, Permission::Update)?;
-                }
+                self.store.may_write(self.grant, key.kind)?;
             }
         }
         Ok(())
