@@ -97,6 +97,8 @@ pub struct Options {
     pub views: view::Options,
     /// Base URL of the FHIR face: absolute references under it are local.
     pub base_url: Option<String>,
+    /// Refuse a write whose references to resources of this server lead nowhere.
+    pub refuses_unresolved: bool,
 }
 
 /// The open store, or its state at one moment. Dropping the last handle writes what waits and
@@ -122,6 +124,7 @@ pub struct Shared {
     events_reader: Reader,
     access_reader: Reader,
     base_url: Option<String>,
+    refuses_unresolved: bool,
     health: Arc<Health>,
     certificates: Certificates,
     purger: Purger,
@@ -204,6 +207,7 @@ impl Store {
             events_reader,
             access_reader,
             base_url,
+            refuses_unresolved: options.refuses_unresolved,
             health,
             certificates,
             purger,

@@ -28,4 +28,5 @@ mod reach;
 mod search;
 mod tokens;
 mod trail;
+mod validation;
 mod walk;

@@ -113,7 +113,8 @@ fn asked(call: &Call) -> Result<(ResourceType, Criteria, String), Failure> {
     let kind = call.kind()?;
     let is_criterion = |(name, _): &&(String, String)| name != "_format";
     let pairs: Vec<_> = call.query.iter().filter(is_criterion).cloned().collect();
-    let criteria = criteria_of((&call.store().parameters(), call.base_url()), kind, &pairs, "criteria")?;
+    let criteria =
+        criteria_of((&call.store().parameters(), call.base_url()), kind, &pairs, "criteria")?;
     let pair = |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
     let query: Vec<String> = pairs.iter().map(pair).collect();
     Ok((kind, criteria, format!("{kind}?{}", query.join("&"))))

@@ -20,14 +20,18 @@ use crate::store::{Action, Change, Target};
         (status = 400, description = "Not valid; the outcome says what and where"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not a resource type"),
         (status = 412, description = "If-None-Exist finds several"), (status = 413, description = "Too large"),
-        (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request")))]
+        (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request; or, by setting, a reference leads nowhere")))]
 pub async fn create(mut call: Call) -> Result<Reply, Failure> {
     let kind = call.kind()?;
     call.allow_parameters(&["_format"])?;
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("POST {kind}"))?;
     let header = call.header("if-none-exist").map(str::to_owned);
-    let criteria = header.map(|text| criteria((&call.store().parameters(), call.base_url()), kind, &text, "If-None-Exist")).transpose()?;
+    let criteria = header
+        .map(|text| {
+            criteria((&call.store().parameters(), call.base_url()), kind, &text, "If-None-Exist")
+        })
+        .transpose()?;
     let size = call.body().len();
     let document = binary::content(&mut call, kind, None).await?;
     check(Some(kind), document.root(), "").map_err(Failure::invalid)?;

@@ -34,9 +34,7 @@ pub async fn read(call: Call) -> Result<Reply, Failure> {
     call.allow_parameters(&["_asOf"])?;
     let resource = match call.parameter::<String>("_asOf", "an instant")? {
         None => call.store().read(&call.grant, &key)?,
-        Some(moment) => {
-            call.store().read_as_of(&call.grant, &key, instant(&moment, "_asOf")?)?
-        }
+        Some(moment) => call.store().read_as_of(&call.grant, &key, instant(&moment, "_asOf")?)?,
     };
     unless_known(&call, &resource)
 }

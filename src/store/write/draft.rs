@@ -30,7 +30,9 @@ impl Planner<'_> {
         let old = before.and_then(|before| before.body.as_ref()).map(|(_, document)| document);
         let new = terms(content.map(|content| &content.document));
         let mut change = Arc::new(TermChange::between(&terms(old), &new));
-        if let Some(content) = content.filter(|_| self.rests_on_criteria()) {
+        if let Some(content) =
+            content.filter(|_| self.rests_on_criteria() || self.store.refuses_unresolved)
+        {
             self.contents.push((key.clone(), content.document.clone()));
         }
         for (steps, draft) in (0u32..).zip(drafted) {

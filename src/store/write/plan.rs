@@ -58,7 +58,7 @@ pub(super) struct Planner<'a> {
     pub(super) said: BTreeMap<StreamAlias, u64>,
     /// Resources that this write deletes.
     pub(super) removed: HashSet<ResourceKey>,
-    /// New content, if the write rests on criteria.
+    /// New content as it will be stored, if it has to be looked at once more.
     pub(super) contents: Vec<(ResourceKey, Document)>,
     /// Events that open charts; they come before all others.
     pub(super) opened: Vec<Unsealed>,
@@ -102,6 +102,9 @@ impl Planner<'_> {
             done.push(one.map_err(|error| error.at(&change.place))?);
         }
         self.refuse_twins(&write.changes, &aims)?;
+        if self.store.refuses_unresolved {
+            self.refuse_unresolved(&write.changes, &aims)?;
+        }
         self.finish(done)
     }
 

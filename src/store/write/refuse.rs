@@ -5,16 +5,30 @@ use std::collections::HashMap;
 use super::aim::Aim;
 use super::plan::Planner;
 use super::weigh::{Before, Content};
-use super::{Action, Change, Expectation, StoreError, Target};
-use crate::auth::Permission;
+use super::{Action, Change, Expectation, Store, StoreError, Target};
+use crate::auth::{Grant, Permission};
 use crate::chart::{Drafted, Happening};
 use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::{Criteria, ResourceId, ResourceKey};
+use crate::fhir::{Criteria, ResourceId, ResourceKey, ResourceType};
 use crate::json::Document;
 
 /// What a caller with one chart is denied.
 const OUTSIDE: &str = "resources outside the own chart";
+
+impl Store {
+    /// Refuses who may write no resource of a type, whatever it says.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Denied`].
+    pub fn may_write(&self, grant: &Grant, kind: ResourceType) -> Result<(), StoreError> {
+        if grant.reach(kind, Permission::Create).is_err() {
+            grant.reach(kind, Permission::Update)?;
+        }
+        Ok(())
+    }
+}
 
 impl Planner<'_> {
     /// Refuses, before anything is looked up, what no scope of the token can allow.
@@ -28,10 +42,10 @@ impl Planner<'_> {
             (_, Action::Remove) => self.grant.reach(kind, Permission::Delete)?,
             (_, Action::Patch(_)) => self.grant.reach(kind, Permission::Update)?,
             (Target::New(..), Action::Put(..)) => self.grant.reach(kind, Permission::Create)?,
-            (_, Action::Put(..)) => match self.grant.reach(kind, Permission::Create) {
-                Ok(own) => own,
-                Err(_) => self.grant.reach(kind, Permission::Update)?,
-            },
+            (_, Action::Put(..)) => {
+                self.store.may_write(self.grant, kind)?;
+                None
+            }
         };
         if is_searched && self.grant.reach(kind, Permission::Search)?.is_some() {
             return Err(self.grant.denied(Permission::Search, OUTSIDE).into());

@@ -11,7 +11,7 @@ use super::super::update::check_named;
 use super::super::{Failure, if_match, if_none_match};
 use super::look::Look;
 use crate::fhir::check::IssueCode;
-use crate::fhir::{Patch, Parameters, ResourceKey, ResourceType, check, parse_query};
+use crate::fhir::{Parameters, Patch, ResourceKey, ResourceType, check, parse_query};
 use crate::json::{Document, Node};
 use crate::store::{Action, Change, Target};
 
@@ -158,7 +158,8 @@ impl Reader<'_> {
         };
         let kind = self.kind(kind)?;
         let pairs = parse_query(query).map_err(|error| wrong(error.to_string()))?;
-        let criteria = criteria_of((self.parameters, self.base_url), kind, &pairs, &self.at("request.url"))?;
+        let criteria =
+            criteria_of((self.parameters, self.base_url), kind, &pairs, &self.at("request.url"))?;
         Ok(Target::Found(kind, criteria, None))
     }
 
