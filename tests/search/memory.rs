@@ -192,7 +192,10 @@ fn look(condition: &Condition, lookup: &Lookup, term: &Term) -> Verdict {
             assert_eq!(Term { parameter: 1, value: value.clone() }.layout(), Layout::Exact);
             return Verdict::from(term.value == *value);
         }
-        Lookup::Prefix(value) => term.layout() == Layout::Exact && term.value.starts_with(value),
+        Lookup::Prefix(value) => {
+            let is_found = term.layout() == Layout::Exact && term.value.starts_with(value);
+            return Verdict::from(is_found);
+        }
         Lookup::Range { from, to } => {
             assert_eq!(from[0], to[0], "a range is of one tag");
             let is_below = term.value <= *to || term.value.starts_with(to);

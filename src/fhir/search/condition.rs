@@ -62,7 +62,7 @@ pub struct Probe {
 pub enum Lookup {
     /// This one, of [`Layout::Exact`](super::Layout::Exact).
     Exact(Vec<u8>),
-    /// All that begin so, of [`Layout::Exact`](super::Layout::Exact); see [`Condition::accepts`].
+    /// All that begin so, of [`Layout::Exact`](super::Layout::Exact).
     Prefix(Vec<u8>),
     /// All of [`Layout::Ordered`](super::Layout::Ordered) from one to the other, these included,
     /// and what begins like the last one; see [`Condition::accepts`].
@@ -176,7 +176,7 @@ impl Condition {
         Plan { all_of, complement, needs_check }
     }
 
-    /// What a term says that a [`Lookup::Prefix`] or a [`Lookup::Range`] of the plan has found.
+    /// What a term says that a [`Lookup::Range`] of the plan has found.
     ///
     /// If the plan is a complement, [`Verdict::Yes`] says that the resource is one of those to be
     /// left out.
@@ -223,7 +223,7 @@ impl Condition {
             return (all_of.into_iter().map(|any_of| self.probe(any_of)).collect(), true);
         }
         let any_of = tests.iter().flat_map(Test::lookups).collect();
-        (vec![self.probe(any_of)], false)
+        (vec![self.probe(any_of)], tests.iter().any(Test::is_cut))
     }
 }
 

@@ -6,7 +6,7 @@
 use super::problem::{Refusal, invalid, not_supported};
 use super::split::unescaped;
 use super::term::{hash, tag, value};
-use super::{Lookup, SearchParameter, Verdict, token};
+use super::{Lookup, SearchParameter, token};
 use crate::fhir::path::Item;
 use crate::fhir::types::quotable;
 use crate::fhir::{Reference, ResourceId, ResourceKey, ResourceType};
@@ -52,10 +52,6 @@ impl ReferenceTest {
 
     pub(super) fn lookups(&self) -> Vec<Lookup> {
         self.any_of.iter().map(|text| Lookup::Exact(reference_value(text))).collect()
-    }
-
-    pub(super) fn accepts(&self, found: &[u8]) -> Verdict {
-        Verdict::from(self.any_of.iter().any(|text| found == reference_value(text)))
     }
 
     pub(super) fn meets(&self, item: Item<'_>, base_url: Option<&str>) -> bool {

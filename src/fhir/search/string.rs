@@ -85,9 +85,9 @@ impl StringTest {
         vec![Lookup::Prefix(value(tag::TOKEN_TEXT, &[cut(&self.folded, KEPT_BYTES)]))]
     }
 
-    /// For a term of [`tag::TOKEN_TEXT`].
-    pub(super) fn token_accepts(&self, found: &[u8]) -> Verdict {
-        self.accepts(found.strip_suffix(&[TEXT_END]).unwrap_or(found))
+    /// A longer text is looked for by its beginning.
+    pub(super) fn is_cut(&self) -> bool {
+        self.folded.len() > KEPT_BYTES
     }
 
     pub(super) fn is_met_by(&self, text: &str) -> bool {

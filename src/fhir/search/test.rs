@@ -102,17 +102,31 @@ impl Test {
         }
     }
 
-    /// What a term says that one of the look-ups has found.
+    /// Whether its look-ups find more than what meets it.
+    pub(super) fn is_cut(&self) -> bool {
+        match self {
+            Self::Token(test) => test.is_cut(),
+            Self::TokenText(test) => test.is_cut(),
+            Self::Uri(test) => test.is_cut(),
+            Self::Composite(_) => true,
+            // Ranges are told apart term by term.
+            Self::String(_)
+            | Self::Date(_)
+            | Self::Number(_)
+            | Self::Quantity(_)
+            | Self::Reference(_) => false,
+        }
+    }
+
+    /// What a term says that a range of the look-ups has found.
     pub(super) fn accepts(&self, parameter: &SearchParameter, term: &Term) -> Verdict {
         match self {
-            Self::Token(test) => test.accepts(&term.value),
-            Self::TokenText(test) => test.token_accepts(&term.value),
-            Self::Reference(test) => test.accepts(&term.value),
+            // Found by values that are equal, or begin so.
+            Self::Token(_) | Self::TokenText(_) | Self::Reference(_) | Self::Uri(_) => Verdict::Yes,
             Self::String(test) => test.accepts(&term.value),
             Self::Date(test) => test.accepts(&term.value),
             Self::Number(test) => test.accepts(NUMBER_TAGS, 0, &term.value),
             Self::Quantity(test) => test.accepts(&term.value),
-            Self::Uri(test) => test.accepts(&term.value),
             Self::Composite(tests) => {
                 // That each part is somewhere does not mean that they belong together.
                 let is_possible =

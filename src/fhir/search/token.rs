@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::problem::{Refusal, invalid};
 use super::split::{split_unescaped, unescaped};
 use super::term::{hash, short_hash, tag, value};
-use super::{Lookup, SearchParameter, Verdict, string};
+use super::{Lookup, SearchParameter, string};
 use crate::fhir::path::Item;
 use crate::fhir::types::quotable;
 use crate::json::{Kind, Node};
@@ -98,17 +98,9 @@ impl TokenTest {
         }
     }
 
-    pub(super) fn accepts(&self, found: &[u8]) -> Verdict {
-        let is_found = |lookup| match lookup {
-            Lookup::Exact(value) => found == value,
-            Lookup::Prefix(value) => found.starts_with(&value),
-            Lookup::Range { .. } => false,
-        };
-        if self.is_identifier_of_reference && self.code.is_empty() {
-            let SystemTest::Is(system) = &self.system else { return Verdict::Unsure };
-            return Verdict::from(found.ends_with(&short_hash(system)));
-        }
-        Verdict::from(self.lookups().into_iter().any(is_found))
+    /// Identifiers in references have no terms for their system alone.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_identifier_of_reference && self.code.is_empty()
     }
 
     pub(super) fn meets(&self, item: Item<'_>) -> bool {

@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
+use super::Lookup;
 use super::split::unescaped;
 use super::term::{TEXT_CUT, TEXT_END, cut, hash, tag, value};
-use super::{Lookup, Verdict};
 use crate::fhir::path::Item;
 
 /// Bytes of a URI that a term keeps as they are.
@@ -47,22 +47,8 @@ impl UriTest {
         }
     }
 
-    pub(super) fn accepts(&self, found: &[u8]) -> Verdict {
-        match self.comparison {
-            Comparison::Below if self.text.len() > KEPT_BYTES => {
-                let is_cut = found.get(1 + KEPT_BYTES) == Some(&TEXT_CUT);
-                let begins = found.get(1..=KEPT_BYTES) == Some(cut(&self.text, KEPT_BYTES));
-                if is_cut && begins { Verdict::Unsure } else { Verdict::No }
-            }
-            Comparison::Below => {
-                let text = found.get(1..).unwrap_or_default();
-                Verdict::from(text.starts_with(self.text.as_bytes()))
-            }
-            Comparison::Exact | Comparison::Above => {
-                let is_found = |lookup| matches!(lookup, Lookup::Exact(value) if value == found);
-                Verdict::from(self.lookups().into_iter().any(is_found))
-            }
-        }
+    pub(super) fn is_cut(&self) -> bool {
+        self.comparison == Comparison::Below && self.text.len() > KEPT_BYTES
     }
 
     pub(super) fn meets(&self, item: Item<'_>) -> bool {
