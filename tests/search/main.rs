@@ -21,6 +21,7 @@
     clippy::disallowed_methods
 )]
 
+mod examples;
 mod generated;
 // The other half of it is for other tests.
 #[allow(dead_code, unused_imports)]

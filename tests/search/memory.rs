@@ -35,6 +35,14 @@ impl Memory {
         Self { parameters, resources }
     }
 
+    /// One resource, whatever its id.
+    pub fn of_one(kind: ResourceType, document: Document) -> Self {
+        let parameters = Parameters::standard();
+        let terms = terms_of(&parameters, kind, document.root(), Some(BASE_URL));
+        let key = ResourceKey::new(kind, "1".parse().unwrap());
+        Self { parameters, resources: BTreeMap::from([(key, (document, terms))]) }
+    }
+
     pub fn parse(&self, text: &str) -> Result<(ResourceType, Query), String> {
         let (kind, query) = text.split_once('?').unwrap();
         let kind: ResourceType = kind.parse().unwrap();

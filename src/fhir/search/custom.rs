@@ -179,9 +179,9 @@ impl Reader<'_> {
 
     fn problem(&mut self, code: IssueCode, place: &str, diagnostics: String) {
         let expression = format!("SearchParameter.{place}");
-        let problem = Problem { code, expression, diagnostics };
-        if !self.problems.contains(&problem) {
-            self.problems.push(problem);
+        // What is missing is not wrong beside.
+        if self.problems.iter().all(|known| known.expression != expression) {
+            self.problems.push(Problem { code, expression, diagnostics });
         }
     }
 }

@@ -51,3 +51,6 @@ pub use reference::value_of as reference_value;
 pub use term::{Layout, Term, VALUE_LENGTH_MAX};
 pub use terms::{references_of, terms_of};
 pub use value_set::codes_of_value_set;
+
+#[cfg(test)]
+mod tests;

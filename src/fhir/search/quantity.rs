@@ -4,7 +4,7 @@
 //! are brought into the canonical unit first, so that `5 mg` is found as `0.005 g`; with another
 //! unit, system and code must be the same.
 
-use octofhir_ucum::get_canonical_units;
+use octofhir_ucum::{evaluate, get_canonical_units, parse_expression};
 
 use super::decimal::{Decimal, Ordered};
 use super::number::{NUMBER_TAGS, NumberTest, Numbers, Tags, decimal_of};
@@ -196,6 +196,8 @@ impl Unit {
         if code.len() > CODE_BYTES_MAX {
             return None;
         }
+        // Asked first, for it does not look for what may have been meant, which takes long.
+        evaluate(&parse_expression(code).ok()?).ok()?;
         let canonical = get_canonical_units(code).ok()?;
         let decimal = |number: octofhir_ucum::Number| {
             let (mantissa, exponent) = number.to_integer_and_exponent();

@@ -130,7 +130,7 @@ impl Query {
         let mut problems = Vec::new();
         for (name, text) in pairs {
             if let Err((problem, diagnostics)) = reader.add(&mut query, kind, name, text) {
-                let parameter = quotable(name);
+                let parameter = name.clone();
                 problems.push(SearchProblem { parameter, kind: problem, diagnostics });
             }
         }
