@@ -13,6 +13,7 @@ mod bundles;
 mod charts;
 mod conditional;
 mod erasure;
+mod everything;
 mod examples;
 mod fhir_crud;
 mod formats;

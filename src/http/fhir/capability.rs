@@ -39,14 +39,23 @@ fn statement(base: &str, parameters: &Parameters) -> Value {
                 }] }],
             },
             "resource": ResourceType::all().map(|kind| resource(kind, parameters)).collect::<Vec<_>>(),
-            "interaction": [{ "code": "transaction" }, { "code": "batch" }],
+            "interaction": [{ "code": "transaction" }, { "code": "batch" }, { "code": "history-system" }],
         }],
     })
 }
 
 fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
-    let interactions =
-        ["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"];
+    let interactions = [
+        "read",
+        "vread",
+        "update",
+        "patch",
+        "delete",
+        "history-instance",
+        "history-type",
+        "create",
+        "search-type",
+    ];
     let common =
         [("_id", "token"), ("_lastUpdated", "date"), ("_list", "reference"), ("_has", "string")];
     let common = common.into_iter().map(|(name, kind)| json!({ "name": name, "type": kind }));
@@ -71,21 +80,23 @@ fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
         "readHistory": true,
         "updateCreate": true,
         "conditionalCreate": true,
-        "conditionalRead": "not-match",
+        "conditionalRead": "full-support",
         "conditionalUpdate": true,
         "conditionalDelete": "single",
         "searchParam": common.chain(own).collect::<Vec<_>>(),
         "searchInclude": includes,
         "searchRevInclude": referring,
     });
-    if kind == ResourceType::PATIENT
-        && let Some(members) = resource.as_object_mut()
-    {
-        let operation = json!([{
-            "name": "everything",
-            "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
-        }]);
-        members.insert("operation".to_owned(), operation);
+    let operation = |name: &str, definition: &str| {
+        let definition = format!("http://hl7.org/fhir/OperationDefinition/{definition}");
+        json!({ "name": name, "definition": definition })
+    };
+    let mut operations = vec![operation("meta", "Resource-meta")];
+    if kind == ResourceType::PATIENT {
+        operations.push(operation("everything", "Patient-everything"));
+    }
+    if let Some(members) = resource.as_object_mut() {
+        members.insert("operation".to_owned(), operations.into());
     }
     resource
 }

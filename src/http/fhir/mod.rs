@@ -10,6 +10,7 @@ mod conditional;
 mod create;
 mod everything;
 mod history;
+mod meta;
 mod patch;
 mod read;
 mod search;
@@ -32,6 +33,7 @@ use crate::store::{Change, Done, Effect, IdempotencyKey, Write};
 pub fn mount(routes: &mut Routes<'_>) {
     routes.open::<capability::__path_capabilities, _, _>(capability::capabilities);
     routes.gated::<everything::__path_everything, _, _>(everything::everything);
+    routes.gated::<meta::__path_meta, _, _>(meta::meta);
     routes.gated::<history::__path_history, _, _>(history::history);
     routes.gated::<history::__path_type_history, _, _>(history::type_history);
     routes.gated::<history::__path_system_history, _, _>(history::system_history);
