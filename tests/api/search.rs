@@ -97,7 +97,6 @@ fn separators_inside_of_a_value_are_escaped() {
     assert_eq!(found(&clinician, &format!("Patient?identifier=urn:a%5C%7Cb|{value}")), [id]);
     clinician.get(r"/fhir/Patient?identifier=a%5Cb").refused(400, &["identifier", "backslash"]);
     clinician.get("/fhir/Patient?identifier=a|b|c").refused(400, &["identifier", "|"]);
-    clinician.get("/fhir/Patient?identifier=a|").refused(400, &["identifier"]);
     for empty in ["", "a,", ",a", "a,,b"] {
         clinician
             .get(&format!("/fhir/Patient?identifier={empty}"))
@@ -147,7 +146,7 @@ fn a_patients_resources_are_found_by_every_form_of_reference() {
     for (wrong, word) in [
         ("patient=Practitioner/x", "Practitioner"),
         ("subject:Observacion=x", "Observacion"),
-        ("subject:missing=true", "missing"),
+        ("subject:missing=perhaps", "missing"),
         ("patient=a/b/c", "a/b/c"),
         ("patient=%23x", "#x"),
     ] {
@@ -189,7 +188,7 @@ fn last_updated_understands_prefixes_and_ranges() {
     ] {
         assert!(!search(&not), "{not}");
     }
-    for wrong in ["yesterday", "ap2020", "2020-13", "", "ge", "2020-01-01T00:00:00+02:00"] {
+    for wrong in ["yesterday", "about2020", "2020-13", "", "ge", "2020-01-01T00:00:00+02:00"] {
         clinician
             .get(&format!("/fhir/Patient?_lastUpdated={wrong}"))
             .refused(400, &["_lastUpdated"]);
@@ -200,7 +199,7 @@ fn last_updated_understands_prefixes_and_ranges() {
 fn pages_hold_every_match_once_even_while_more_is_stored() {
     let clinician = shared().clinician();
     let owner = unique("pages");
-    let mut stored: Vec<String> = (0..7).map(|_| unique("o")).collect();
+    let stored: Vec<String> = (0..7).map(|_| unique("o")).collect();
     for id in &stored {
         clinician.put(&observation(id, &owner)).expect(201);
     }
@@ -222,11 +221,13 @@ fn pages_hold_every_match_once_even_while_more_is_stored() {
             clinician.put(&changed).expect(200);
             let late = unique("late");
             clinician.put(&observation(&late, &owner)).expect(201);
-            stored.push(late);
+            // All pages are of the moment of the first.
+            let removed = stored.last().unwrap();
+            clinician.delete(&format!("/fhir/Observation/{removed}")).expect(204);
         }
     }
     assert_eq!(all, stored);
-    assert_eq!(sizes, [3, 3, 2]);
+    assert_eq!(sizes, [3, 3, 1]);
 }
 
 #[test]
@@ -296,8 +297,11 @@ fn what_is_not_understood_is_refused_and_named() {
         ("Patient?_id:exact=x", vec!["_id", "exact"]),
         ("Patient?_lastUpdated:missing=true", vec!["_lastUpdated", "missing"]),
         ("Patient?_id=a_b", vec!["_id", "a_b"]),
-        ("Patient?_sort=_id", vec!["_sort"]),
-        ("Patient?_include=Patient:organization", vec!["_include"]),
+        ("Patient?_sort=colour", vec!["_sort", "colour"]),
+        ("Patient?_include=Patient:gender", vec!["_include", "gender"]),
+        ("Patient?organization.colour=red", vec!["colour"]),
+        ("Patient?_has:Observation:device:code=x", vec!["device"]),
+        ("Location?near=1|2", vec!["near", "not supported"]),
         ("Patient?subject=x", vec!["subject"]),
         ("Patient?Identifier=x", vec!["Identifier"]),
         ("Patient?=x", vec!["no search parameter"]),

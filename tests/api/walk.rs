@@ -22,6 +22,9 @@ struct Operation {
     documented: Vec<String>,
 }
 
+/// The media type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 impl Operation {
     fn is_fhir(&self) -> bool {
         self.path.starts_with("/fhir")
@@ -35,15 +38,24 @@ impl Operation {
     fn request(&self, actor: &Actor, owner: &str, value: &str, query: &str) -> Request {
         let request = actor.request(&self.method, &format!("{}{query}", self.target(owner, value)));
         match self.body(owner, value) {
+            Value::Null if self.takes_form() => request.header("content-type", FORM).bytes("_count=1"),
             Value::Null => request,
             body => request.json(&body),
         }
     }
 
+    /// Whether it takes parameters as a form, and no JSON.
+    fn takes_form(&self) -> bool {
+        self.path.ends_with("/_search")
+    }
+
     fn target(&self, owner: &str, value: &str) -> String {
-        let of_chart = self.path.starts_with("/v1/patients") || self.path.contains("/Patient/");
+        let of_chart = ["/v1/patients", "/fhir/Patient/", "/fhir/{compartment}"]
+            .iter()
+            .any(|start| self.path.starts_with(start));
         let target = self
             .path
+            .replace("{compartment}", "Patient")
             .replace("{type}", "Observation")
             .replace("{id}", if of_chart { owner } else { value })
             .replace("{version}", "1")
@@ -87,7 +99,7 @@ impl Operation {
             ] }),
             "eraseChart" => json!({ "reason": "walk", "basis": "none", "dryRun": true }),
             "holdChart" | "releaseChart" => json!({ "reason": "walk" }),
-            _ if matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") => {
+            _ if !self.takes_form() && matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") => {
                 panic!("teach the walk a body for {}", self.id)
             }
             _ => Value::Null,
@@ -223,7 +235,11 @@ fn every_operation_with_a_body_refuses_what_is_not_json() {
         walked += 1;
         let target = operation.target(&owner, &value);
         let request = || shared().entitled().request(&operation.method, &target);
-        operation.expect("bad JSON", request().text("{"), 400, "failed");
+        let bad = match operation.takes_form() {
+            true => request().header("content-type", FORM).bytes("_id=%ff"),
+            false => request().text("{"),
+        };
+        operation.expect("bad body", bad, 400, "failed");
         let typed = request().header("content-type", "text/plain").bytes("{}");
         operation.expect("media type", typed, 415, "failed");
     }
@@ -312,6 +328,7 @@ fn methods_that_are_not_documented_do_not_exist() {
         known.extend(known.contains(&"GET").then_some("HEAD"));
         known.extend(path.starts_with("/fhir").then_some("OPTIONS"));
         let target = path
+            .replace("{compartment}", "Patient")
             .replace("{type}", "Observation")
             .replace("{id}", "x")
             .replace("{version}", "1")
@@ -347,9 +364,9 @@ fn addresses_that_are_not_documented_do_not_exist() {
     for target in [
         "/nothing",
         "/fhir//",
-        "/fhir/Patient/x/y",
+        "/fhir/Patient/x/y/z",
         "/fhir/Patient/x/_history/1/2",
-        "/fhir/Observation/x/$everything",
+        "/fhir/Observation/x/$everything/y",
         "/fhir/Patient/x/$everything/y",
         "/v1",
         "/v1/",
@@ -372,6 +389,6 @@ fn addresses_that_are_not_documented_do_not_exist() {
             assert_eq!(response.status, 404, "{method} {target}");
         }
     }
-    assert_no(404, "/fhir/Patient/x/y", shared().entitled().get("/fhir/Patient/x/y"), "GET");
+    assert_no(404, "/fhir/Patient/x/y/z", shared().entitled().get("/fhir/Patient/x/y/z"), "GET");
     assert_no(404, "/v1/nothing", shared().entitled().get("/v1/nothing"), "GET");
 }

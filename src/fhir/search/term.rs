@@ -3,7 +3,7 @@
 //! A value's first byte is its tag, which says what follows and how it is found again. Tags are
 //! frozen: none gets a second meaning.
 
-use xxhash_rust::xxh3::xxh3_64;
+use aws_lc_rs::digest;
 
 /// One thing by which a resource is found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +49,7 @@ const ORDERED: u8 = 0x80;
 
 /// The tags. Behind them stand, in this order:
 pub(super) mod tag {
-    /// Hash of the code, short hash of the system.
+    /// Hash of the code, hash of the system.
     pub const TOKEN: u8 = 0x01;
     /// Hash of the system.
     pub const TOKEN_SYSTEM: u8 = 0x02;
@@ -57,7 +57,7 @@ pub(super) mod tag {
     pub const TOKEN_TEXT: u8 = 0x03;
     /// Hash of `Type/id` or of the URL.
     pub const REFERENCE: u8 = 0x04;
-    /// Of an identifier in place of a reference: hash of the value, short hash of the system.
+    /// Of an identifier in place of a reference: hash of the value, hash of the system.
     pub const REFERENCE_IDENTIFIER: u8 = 0x05;
     /// The URI and [`TEXT_END`](super::TEXT_END), or its beginning, `TEXT_CUT` and its hash.
     pub const URI: u8 = 0x06;
@@ -92,12 +92,14 @@ pub(super) const TEXT_END: u8 = 0xFF;
 /// Ends the beginning of a text that is longer.
 pub(super) const TEXT_CUT: u8 = 0xFE;
 
-/// Stands for a text. The function (XXH3) and its width are part of the format.
+/// Stands for a text: SHA-256, cut. The function and its width are part of the format. What equals
+/// by its hash counts as equal, so nobody must be able to find another text for one.
 pub(super) fn hash(text: &str) -> [u8; 8] {
-    xxh3_64(text.as_bytes()).to_be_bytes()
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    hash.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
-/// Stands for a text where a longer hash stands beside it.
+/// Stands for a text where the resource is asked itself in the end.
 pub(super) fn short_hash(text: &str) -> [u8; 4] {
     let [first, second, third, fourth, ..] = hash(text);
     [first, second, third, fourth]

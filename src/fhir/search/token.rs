@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use super::problem::{Refusal, invalid};
 use super::split::{split_unescaped, unescaped};
-use super::term::{hash, short_hash, tag, value};
+use super::term::{hash, tag, value};
 use super::{Lookup, SearchParameter, string};
 use crate::fhir::path::Item;
 use crate::fhir::types::quotable;
@@ -81,7 +81,7 @@ impl TokenTest {
     pub(super) fn lookups(&self) -> Vec<Lookup> {
         let tag = self.tag();
         let code = hash(&self.code);
-        let exact = |system: &str| Lookup::Exact(value(tag, &[&code, &short_hash(system)]));
+        let exact = |system: &str| Lookup::Exact(value(tag, &[&code, &hash(system)]));
         match &self.system {
             SystemTest::Any => vec![Lookup::Prefix(value(tag, &[&code]))],
             SystemTest::None => {
@@ -136,7 +136,7 @@ impl TokenTest {
 pub(super) fn add_values(parameter: &SearchParameter, item: Item<'_>, out: &mut Vec<Vec<u8>>) {
     for token in tokens(item, parameter.implied_system.as_deref()) {
         if !token.code.is_empty() {
-            let parts: [&[u8]; 2] = [&hash(&token.code), &short_hash(&token.system)];
+            let parts: [&[u8]; 2] = [&hash(&token.code), &hash(&token.system)];
             out.push(value(tag::TOKEN, &parts));
         }
         if !token.system.is_empty() {
@@ -151,7 +151,7 @@ pub(super) fn add_values(parameter: &SearchParameter, item: Item<'_>, out: &mut 
 /// The value under which the identifier in a reference is found.
 pub(super) fn identifier_value(reference: Node<'_>) -> Option<Vec<u8>> {
     let token = identifier_of(reference).filter(|token| !token.code.is_empty())?;
-    Some(value(tag::REFERENCE_IDENTIFIER, &[&hash(&token.code), &short_hash(&token.system)]))
+    Some(value(tag::REFERENCE_IDENTIFIER, &[&hash(&token.code), &hash(&token.system)]))
 }
 
 /// The tokens in an element, by its shape.
