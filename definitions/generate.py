@@ -11,7 +11,7 @@ Five tables are written into src/fhir/definitions/, tab separated, with one head
 
     resource_types.tsv       every concrete resource type and its code
     search_parameters.tsv    what a search on a type may ask for
-    patient_compartment.tsv  which parameters put a resource into a patient's chart
+    compartments.tsv         which parameters put a resource into a compartment, such as a patient's chart
     elements.tsv             the elements of every type: cardinality, flags, types, value set
     codes.tsv                the closed value sets that elements are bound to
 
@@ -27,11 +27,11 @@ import sys
 from elements import codes as code_rows
 from elements import elements as element_rows
 
-# Parameters to index for every type that has them, beside those that the patient compartment names.
-PARAMETERS = {"identifier", "patient", "subject"}
-
 # Examples of how to write a SearchParameter; not part of the standard's own set.
 NOT_STANDARD = {"example", "example-extension", "example-reference"}
+
+# What the server knows of every resource without looking into it.
+APART = {"_id", "_lastUpdated"}
 
 TABLES = pathlib.Path(__file__).resolve().parent.parent / "src" / "fhir" / "definitions"
 
@@ -39,8 +39,8 @@ TABLES = pathlib.Path(__file__).resolve().parent.parent / "src" / "fhir" / "defi
 def main(package):
     resources = [json.loads(path.read_bytes()) for path in sorted(package.glob("*-*.json"))]
     types = concrete_types(resources)
-    compartment = patient_compartment(resources)
-    parameters = search_parameters(resources, types, compartment)
+    parameters = search_parameters(resources, types)
+    members = compartments(resources, parameters)
 
     codes = frozen_codes("resource_types.tsv", types)
     write(
@@ -51,19 +51,20 @@ def main(package):
 
     names = {name for _, name in parameters}
     codes = frozen_codes("search_parameters.tsv", names)
+    columns = ["url", "search_type", "targets", "system", "components", "expression"]
     write(
         "search_parameters.tsv",
-        ["code", "type", "parameter", "search_type", "targets", "expression"],
+        ["code", "type", "parameter", *columns],
         [
-            [codes[name], kind, name, *parameters[kind, name]]
+            [codes[name], kind, name, *(parameters[kind, name][column] for column in columns)]
             for kind, name in sorted(parameters)
         ],
     )
 
     write(
-        "patient_compartment.tsv",
-        ["type", "parameters"],
-        [[kind, " ".join(names)] for kind, names in sorted(compartment.items())],
+        "compartments.tsv",
+        ["compartment", "type", "parameters"],
+        [[of, kind, " ".join(names)] for (of, kind), names in sorted(members.items())],
     )
 
     elements = element_rows(resources)
@@ -82,48 +83,119 @@ def concrete_types(resources):
     }
 
 
-def patient_compartment(resources):
-    """Type → parameter names, in the order of the CompartmentDefinition."""
-    (definition,) = (
-        compartment
-        for compartment in of_type(resources, "CompartmentDefinition")
-        if compartment["url"] == "http://hl7.org/fhir/CompartmentDefinition/patient"
-    )
-    return {
-        member["code"]: member["param"] for member in definition["resource"] if member.get("param")
-    }
+def compartments(resources, parameters):
+    """(compartment, type) → parameter names, in the order of the CompartmentDefinition.
 
-
-def search_parameters(resources, types, compartment):
-    """(type, name) → (search type, target types, expression)."""
+    Outside the patient compartment, names that no search parameter has are left out: `{def}`, for the
+    resource that gives the compartment its name, and those that R4 has forgotten to define.
+    """
     found = {}
-    for parameter in of_type(resources, "SearchParameter"):
-        if parameter["id"] in NOT_STANDARD or "expression" not in parameter:
+    for definition in of_type(resources, "CompartmentDefinition"):
+        if not definition["url"].startswith("http://hl7.org/fhir/CompartmentDefinition/"):
             continue
+        if definition["id"] == "example":
+            continue
+        for member in definition["resource"]:
+            kind, names = member["code"], member.get("param", [])
+            known = [name for name in names if (kind, name) in parameters]
+            if definition["code"] == "Patient" and known != names:
+                raise SystemExit(f"the patient compartment names {kind}.{names}, not all of it is defined")
+            if known:
+                found[definition["code"], kind] = known
+    return found
+
+
+def search_parameters(resources, types):
+    """(type, name) → column → cell."""
+    definitions = {
+        parameter["url"]: parameter
+        for parameter in of_type(resources, "SearchParameter")
+        if parameter["id"] not in NOT_STANDARD and "expression" in parameter and "base" in parameter
+        and parameter["code"] not in APART
+    }
+    elements = Elements(resources)
+    # Parameters are not stored, so that only some lists name them.
+    everything = types - {"Parameters"}
+    found = {}
+    for url, parameter in definitions.items():
         name = parameter["code"]
-        for kind in parameter.get("base", []):
-            if name not in PARAMETERS and name not in compartment.get(kind, []):
-                continue
+        bases = types if parameter["base"] == ["Resource"] else parameter["base"]
+        for kind in bases:
             if (kind, name) in found:
                 raise SystemExit(f"{kind}.{name} is defined twice")
             expression = restricted(parameter["expression"], kind)
             targets = parameter.get("target", [])
-            targets = "*" if types <= set(targets) else " ".join(sorted(targets))
-            found[kind, name] = parameter["type"], targets, expression
-    for kind, names in compartment.items():
-        for name in names:
-            if (kind, name) not in found:
-                raise SystemExit(f"the patient compartment names {kind}.{name}, which is not defined")
+            found[kind, name] = {
+                "url": url,
+                "search_type": parameter["type"],
+                "targets": "*" if everything <= set(targets) else " ".join(sorted(targets)),
+                "system": elements.system(expression) if parameter["type"] == "token" else "",
+                "components": components(parameter, definitions),
+                "expression": expression,
+            }
     return found
 
 
+def components(parameter, definitions):
+    """`name=expression` of each component of a composite, separated by semicolons."""
+    return ";".join(
+        f"{definitions[component['definition']]['code']}={component['expression']}"
+        for component in parameter.get("component", [])
+    )
+
+
+class Elements:
+    """Which code system the elements that an expression leads to take their codes from."""
+
+    def __init__(self, resources):
+        self.elements = {}
+        for definition in of_type(resources, "StructureDefinition"):
+            if definition.get("derivation") == "specialization":
+                for element in definition["snapshot"]["element"]:
+                    self.elements[element["path"]] = element
+        self.value_sets = {
+            value_set["url"]: value_set for value_set in of_type(resources, "ValueSet") if "url" in value_set
+        }
+
+    def system(self, expression):
+        """The system of the codes, if all alternatives lead to codes of one and the same system."""
+        systems = {self.system_of_path(path.strip("() ")) for path in split_alternatives(expression)}
+        return systems.pop() if len(systems) == 1 else ""
+
+    def system_of_path(self, path):
+        first, *names = path.split(".")
+        element = None
+        for name in names:
+            element = self.elements.get(f"{first}.{name}")
+            if element is None:
+                return ""
+            if "contentReference" in element:
+                first = element["contentReference"].removeprefix("#")
+                continue
+            types = [kind["code"] for kind in element.get("type", [])]
+            if len(types) != 1:
+                return ""
+            is_inner = types[0] in ("BackboneElement", "Element")
+            first = element["path"] if is_inner else types[0]
+        if element is None or first != "code":
+            return ""
+        binding = element.get("binding", {})
+        if binding.get("strength") != "required":
+            return ""
+        value_set = self.value_sets.get(binding.get("valueSet", "").split("|")[0], {})
+        include = value_set.get("compose", {}).get("include", [])
+        systems = {part.get("system") for part in include}
+        return (systems.pop() or "") if len(systems) == 1 else ""
+
+
 def restricted(expression, kind):
-    """The alternatives of an expression that start at the given type."""
-    alternatives = [
-        alternative
-        for alternative in split_alternatives(expression)
-        if alternative.lstrip("(").startswith((f"{kind}.", "Resource.", "DomainResource."))
-    ]
+    """The alternatives of an expression that start at the given type, or at no type."""
+
+    def fits(alternative):
+        start = alternative.lstrip("(").split(".")[0]
+        return start in (kind, "Resource", "DomainResource") or start[0].islower()
+
+    alternatives = [part for part in split_alternatives(expression) if fits(part)]
     if not alternatives:
         raise SystemExit(f"no alternative for {kind} in: {expression}")
     return " | ".join(alternatives)

@@ -1,8 +1,11 @@
 //! Whose chart a resource belongs to: the R4 Patient compartment (FHIR R4 §5.39.2,
 //! `CompartmentDefinition/patient`).
 
-use super::definitions::{SearchParameter, patient_compartment};
+use std::sync::{Arc, LazyLock};
+
+use super::definitions;
 use super::path::Item;
+use super::search::{Parameters, SearchParameter};
 use super::{Reference, ResourceId, ResourceType};
 use crate::json::Node;
 
@@ -22,10 +25,27 @@ pub fn patients_of(
     if kind == ResourceType::PATIENT {
         patients.push(own_id.clone());
     }
-    for parameter in patient_compartment(kind) {
+    for parameter in parameters(kind) {
         add_patients(parameter, resource, base_url, &mut patients);
     }
     patients
+}
+
+/// The parameters whose references put a resource of the type into a patient's compartment.
+fn parameters(kind: ResourceType) -> &'static [Arc<SearchParameter>] {
+    static OF_TYPE: LazyLock<Vec<Vec<Arc<SearchParameter>>>> = LazyLock::new(|| {
+        let codes =
+            ResourceType::all().map(|kind| kind.code()).max().map_or(0..=0, |last| 0..=last);
+        let standard = Parameters::standard();
+        let of_type = codes.map(|code| {
+            let kind = ResourceType::from_code(code)?;
+            let names = definitions::compartment(ResourceType::PATIENT, kind)?;
+            let named = names.iter().filter_map(|name| standard.named(kind, name));
+            Some(named.map(Arc::clone).collect())
+        });
+        of_type.map(Option::unwrap_or_default).collect()
+    });
+    OF_TYPE.get(usize::from(kind.code())).map_or(&[], |parameters| parameters.as_slice())
 }
 
 fn add_patients(

@@ -12,23 +12,21 @@
 
 pub mod check;
 pub mod compartment;
-pub mod criteria;
 pub mod definitions;
 pub mod patch;
 pub mod path;
 pub mod reference;
+pub mod search;
 pub mod status;
 pub mod stored;
 pub mod subset;
-pub mod terms;
 pub mod types;
 
 pub use check::{Checked, IssueCode, Problem, check};
 pub use compartment::patients_of;
-pub use criteria::{Criteria, SearchProblem, parse_query};
 pub use patch::Patch;
 pub use reference::Reference;
+pub use search::{Criteria, Parameters, SearchProblem, Term, parse_query, terms_of};
 pub use stored::{StoredForm, serve};
 pub use subset::Subset;
-pub use terms::{Term, terms_of};
 pub use types::{ResourceId, ResourceKey, ResourceType};

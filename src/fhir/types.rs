@@ -17,6 +17,12 @@ impl ResourceType {
     pub const AUDIT_EVENT: Self = Self(7);
     /// `Bundle`, the container of batches, transactions, documents and messages.
     pub const BUNDLE: Self = Self(12);
+    /// `List`, whose items a search can ask for.
+    pub const LIST: Self = Self(70);
+    /// `SearchParameter`, by which clients define what can be searched for.
+    pub const SEARCH_PARAMETER: Self = Self(123);
+    /// `ValueSet`, whose codes a search can ask for.
+    pub const VALUE_SET: Self = Self(144);
     /// `Patient`, whose id names a chart.
     pub const PATIENT: Self = Self(103);
 

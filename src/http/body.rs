@@ -113,6 +113,11 @@ pub fn is_binary(request: &HttpRequest) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Whether a request is a search whose parameters come as a form: FHIR R4 §3.1.0.13.
+pub fn is_search(request: &HttpRequest) -> bool {
+    request.path().trim_end_matches('/').ends_with("/_search")
+}
+
 fn check_media_type(request: &HttpRequest) -> Result<(), Failure> {
     let Some(content_type) = request.headers().get("content-type") else { return Ok(()) };
     let content_type = content_type.to_str().unwrap_or_default();
@@ -121,6 +126,7 @@ fn check_media_type(request: &HttpRequest) -> Result<(), Failure> {
         Method::PATCH => {
             &["application/json-patch+json", "application/fhir+json", "application/json"]
         }
+        Method::POST if is_search(request) => &["application/x-www-form-urlencoded"],
         Method::POST | Method::PUT if is_binary(request) => return Ok(()),
         _ => &["application/fhir+json", "application/json"],
     };

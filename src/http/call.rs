@@ -38,6 +38,8 @@ pub(super) enum Asked {
     Request(HttpRequest),
     /// An entry of a Bundle.
     Entry {
+        /// Its path behind the base URL, with a slash in front.
+        path: String,
         /// The named parts of its path.
         segments: Vec<(&'static str, String)>,
         /// What its request says beside method and url, under the names of headers.
@@ -231,6 +233,17 @@ impl Call {
         let (store, grant) = (Arc::clone(self.store()), Arc::clone(&self.grant));
         let result = actix_web::web::block(move || read(&store, &grant)).await;
         Ok(result.map_err(|_| Failure::internal())??)
+    }
+
+    /// The path behind the base URL of the FHIR face, as it is when a search comes by GET.
+    #[must_use]
+    pub fn searched_path(&self) -> String {
+        let path = match &self.asked {
+            Asked::Request(request) => request.path(),
+            Asked::Entry { path, .. } => path,
+        };
+        let path = path.strip_prefix("/fhir").unwrap_or(path).trim_end_matches('/');
+        path.strip_suffix("/_search").unwrap_or(path).to_owned()
     }
 
     /// Bytes of the body, until [`Call::json`] has taken it.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Reply;
 use super::reply::FHIR_JSON;
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::criteria::{ProblemKind, SearchProblem};
+use crate::fhir::search::{ProblemKind, SearchProblem};
 use crate::proof::ProofError;
 use crate::store::StoreError;
 

@@ -13,7 +13,7 @@ use actix_web::http::header::{ACCEPT, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::accept::takes_gzip;
-use super::body::{Body, is_binary};
+use super::body::{Body, is_binary, is_search};
 use super::call::{Asked, decoded};
 use super::encoding::compressed;
 use super::rendering::Rendering;
@@ -42,10 +42,10 @@ where
     F: Future<Output = Result<Reply, Failure>>,
 {
     let started = Stopwatch::now();
-    let visit = Visit::of(&request);
+    let mut visit = Visit::of(&request);
     let mut rendering = Rendering::default();
     let (result, caller, seen) =
-        admit(&state, &visit, &request, payload, &mut rendering, handler).await;
+        admit(&state, &mut visit, &request, payload, &mut rendering, handler).await;
     let status = match &result {
         Ok(reply) => reply.status.as_u16(),
         Err(failure) => failure.fault.status().as_u16(),
@@ -149,7 +149,7 @@ impl Visit {
 
 async fn admit<F>(
     state: &Arc<State>,
-    visit: &Visit,
+    visit: &mut Visit,
     request: &HttpRequest,
     payload: web::Payload,
     rendering: &mut Rendering,
@@ -187,13 +187,21 @@ fn authenticate(state: &State, headers: &HeaderMap) -> Result<Arc<Caller>, Failu
 
 async fn prepare(
     state: &Arc<State>,
-    visit: &Visit,
+    visit: &mut Visit,
     grant: &Arc<Grant>,
     request: &HttpRequest,
     payload: web::Payload,
     rendering: &mut Rendering,
 ) -> Result<Call, Failure> {
     let mut query = decoded(request.query_string())?;
+    let mut body = Body::read(state, request, payload).await?;
+    if is_search(request) {
+        let form = std::mem::take(&mut body).bytes;
+        let form = std::str::from_utf8(&form)
+            .map_err(|_| Failure::of(Fault::Invalid, "the form in the body is not UTF-8"))?;
+        visit.query = format!("{} {}", visit.query, bounded(form));
+        query.extend(decoded(form)?);
+    }
     if visit.is_fhir {
         let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
         *rendering = Rendering::take(accept, &mut query)?;
@@ -201,7 +209,6 @@ async fn prepare(
             rendering.check()?;
         }
     }
-    let body = Body::read(state, request, payload).await?;
     Ok(Call {
         state: Arc::clone(state),
         store: Arc::clone(&state.store),
@@ -221,8 +228,7 @@ fn label(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 fn bounded(text: &str) -> &str {
-    // A URI is ASCII, so every offset is a boundary.
-    text.get(..QUERY_BYTES_MAX).unwrap_or(text)
+    text.get(..text.floor_char_boundary(QUERY_BYTES_MAX)).unwrap_or(text)
 }
 
 fn respond(reply: Reply, request: &str) -> HttpResponse {

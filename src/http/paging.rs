@@ -3,6 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::{Call, Failure};
 use crate::fhir::check::IssueCode;
 
@@ -12,9 +15,51 @@ use crate::fhir::check::IssueCode;
 ///
 /// 400: not a number.
 pub fn page_size(call: &Call, name: &str) -> Result<usize, Failure> {
-    let options = call.options();
-    let asked = call.parameter::<usize>(name, "a number, 0 or more")?;
-    Ok(asked.unwrap_or(options.limits.page_size_default).min(options.limits.page_size_max))
+    page_size_of(call, name, call.parameter::<String>(name, "a number, 0 or more")?.as_deref())
+}
+
+/// The same of a parameter that was taken out of the query.
+///
+/// # Errors
+///
+/// 400: not a number.
+pub fn page_size_of(call: &Call, name: &str, asked: Option<&str>) -> Result<usize, Failure> {
+    let limits = &call.options().limits;
+    let wrong =
+        || Failure::at(IssueCode::Value, name, format!("{name} must be a number, 0 or more"));
+    let asked = asked.map(|asked| asked.parse::<usize>().map_err(|_| wrong())).transpose()?;
+    Ok(asked.unwrap_or(limits.page_size_default).min(limits.page_size_max))
+}
+
+/// Seals what the next page has to know, for a request that asks for the same.
+///
+/// # Errors
+///
+/// 500: the cryptographic library refused.
+pub fn seal_cursor(call: &Call, request: &str, place: &impl Serialize) -> Result<String, Failure> {
+    let bytes = postcard::to_stdvec(place).map_err(|_| Failure::internal())?;
+    let sealed = call.store().cursors().seal(request.as_bytes(), &bytes);
+    Ok(URL_SAFE_NO_PAD.encode(sealed.map_err(|_| Failure::internal())?))
+}
+
+/// What such a cursor says.
+///
+/// # Errors
+///
+/// 400: this server did not give it out, or for another request.
+pub fn open_cursor<T: DeserializeOwned>(
+    call: &Call,
+    name: &str,
+    request: &str,
+    text: &str,
+) -> Result<T, Failure> {
+    let sealed = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+    let bytes = call.store().cursors().open(request.as_bytes(), &sealed);
+    bytes.and_then(|bytes| postcard::from_bytes(&bytes).ok()).ok_or_else(|| {
+        let diagnostics = "not a cursor that this server gave out for this search: take the link to the \
+                           next page as it is";
+        Failure::at(IssueCode::Value, name, diagnostics)
+    })
 }
 
 /// The opaque text that stands for a place between two pages.

@@ -31,6 +31,8 @@ pub struct Rendering {
     is_pretty: bool,
     /// What resources are called in the answer; `None`: as they are.
     content_type: Option<&'static str>,
+    /// The parameters that said so: links to further pages repeat them.
+    pub parameters: Vec<(String, String)>,
     /// What the client takes.
     pub accept: Accept,
     /// Whether the client has named FHIR's own form, and not only taken whatever there is.
@@ -57,9 +59,16 @@ impl Rendering {
             Some(format) => named(&format)?,
             None => negotiated(&accept),
         };
-        query.retain(|(name, _)| !GENERAL.contains(&name.as_str()));
-        let is_pretty = is_pretty.unwrap_or_default();
-        Ok(Self { subset, is_count, is_pretty, content_type, accept, is_fhir_named })
+        let is_general = |(name, _): &mut (String, String)| GENERAL.contains(&name.as_str());
+        Ok(Self {
+            subset,
+            is_count,
+            is_pretty: is_pretty.unwrap_or_default(),
+            content_type,
+            parameters: query.extract_if(.., is_general).collect(),
+            accept,
+            is_fhir_named,
+        })
     }
 
     /// Whether a resource can be sent in a form that the client takes.

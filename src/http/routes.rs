@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Route};
 use utoipa::openapi::Paths;
@@ -95,7 +95,8 @@ impl<'a> Routes<'a> {
     /// Hands the routes to an application.
     pub fn mount(self, config: &mut ServiceConfig) {
         for (path, routes) in self.mounted {
-            let names: Vec<&str> = routes.iter().map(|(method, _)| method.as_str()).collect();
+            let mut names: Vec<&str> = routes.iter().map(|(method, _)| method.as_str()).collect();
+            names.extend(path.starts_with("/fhir").then_some("OPTIONS"));
             let allow: Arc<str> = names.join(", ").into();
             let no_method = move |request: HttpRequest| no_method(request, Arc::clone(&allow));
             // The same with a slash at the end: some clients join addresses that way.
@@ -122,10 +123,14 @@ impl<'a> Routes<'a> {
         let path = P::path().replace("{index}", "{index:.+}");
         for method in P::methods() {
             let method = actix_method(&method);
-            let route = (method.clone(), route(method));
-            match self.mounted.iter_mut().find(|(known, _)| *known == path) {
-                Some((_, routes)) => routes.push(route),
-                None => self.mounted.push((path.clone(), vec![route])),
+            // HEAD is GET whose body stays behind (RFC 9110 §9.3.2): the same handler, the same trace.
+            let head = (method == Method::GET).then_some(Method::HEAD);
+            for method in [method].into_iter().chain(head) {
+                let route = (method.clone(), route(method));
+                match self.mounted.iter_mut().find(|(known, _)| *known == path) {
+                    Some((_, routes)) => routes.push(route),
+                    None => self.mounted.push((path.clone(), vec![route])),
+                }
             }
         }
     }
@@ -155,6 +160,10 @@ pub async fn no_route(request: HttpRequest) -> HttpResponse {
 /// An address that exists, but not with this method; `allow` names those that it has.
 pub async fn no_method(request: HttpRequest, allow: Arc<str>) -> HttpResponse {
     let is_fhir = request.path().starts_with("/fhir");
+    if is_fhir && *request.method() == Method::OPTIONS {
+        // What can be asked for here is in the CapabilityStatement; this says no more.
+        return plain(Reply::empty(StatusCode::NO_CONTENT).header("allow", &*allow));
+    }
     let detail = format!("{} has no {}, but {allow}", request.path(), request.method());
     let failure = Failure::of(Fault::Method, detail);
     plain(failure.render(is_fhir, "none").header("allow", &*allow))

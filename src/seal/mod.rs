@@ -16,9 +16,11 @@
 //! So nothing has to be stored beside commitment and ciphertext, and a nonce repeats only if the
 //! text does. **Invariant:** no key is ever printed; keys are overwritten in memory when dropped.
 
+mod cursor;
 mod dictionary;
 mod pack;
 
+pub use cursor::CursorKey;
 pub use dictionary::Dictionary;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -178,6 +180,16 @@ impl SealingKey {
     pub fn tombstone(&self, name: &str) -> [u8; 16] {
         let tag = hmac::sign(&self.tombstone, name.as_bytes());
         tag.as_ref().first_chunk().copied().unwrap_or_default()
+    }
+
+    /// The key of the cursors that are given out between two pages.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError::Key`]: the cryptographic library refused.
+    pub fn cursor_key(&self) -> Result<CursorKey, SealError> {
+        // No name of a tombstone begins like this.
+        CursorKey::new(hmac::sign(&self.tombstone, b"\0chartlog cursor").as_ref())
     }
 
     fn decrypt(

@@ -1,6 +1,6 @@
 //! The committer's side of a write: checking what a command was decided on, numbering, applying.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,13 +13,12 @@ use super::search::find;
 use super::{Health, StoreError};
 use crate::chart::{Envelope, Erasure};
 use crate::clock::Instant;
-use crate::fhir::criteria::Criteria;
-use crate::fhir::terms::Term;
+use crate::fhir::search::Criteria;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::committer::{Apply, Book, OpenGroup};
 use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
 use crate::vault::Wrap;
-use crate::view::{Event, Fact, FactGroup, TermChange, View, ViewError, Views};
+use crate::view::{Event, Fact, FactGroup, Generation, TermChange, View, ViewError, Views};
 
 /// One request for a commit: events that were decided on a view, and what they were decided on.
 #[derive(Debug)]
@@ -28,6 +27,8 @@ pub struct Command {
     pub events: Vec<Prepared>,
     /// What must still be so.
     pub expectations: Vec<Expectation>,
+    /// The generation of the views whose terms the events have.
+    pub generation: u64,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Committed, CommitError>>,
 }
@@ -50,7 +51,7 @@ pub struct Prepared {
     /// Whether that body says `entered-in-error`.
     pub retracted: bool,
     /// Change of index terms, at home.
-    pub terms: TermChange,
+    pub terms: Arc<TermChange>,
     /// The chart that this event erases, and its traces.
     pub erasure: Option<Erasure>,
 }
@@ -66,9 +67,7 @@ pub enum Expectation {
     ChartVersion(ResourceId, u64),
     /// The search finds just that resource, or nothing.
     Match {
-        /// The type searched.
-        kind: ResourceType,
-        /// What it asks for: at least a term or an id.
+        /// What it asks for.
         criteria: Criteria,
         /// What it found.
         found: Option<u64>,
@@ -105,6 +104,7 @@ pub enum CommitError {
 #[derive(Debug)]
 pub struct Admitted {
     reply: oneshot::Sender<Result<Committed, CommitError>>,
+    generation: u64,
     /// Its events with their stream versions, or why there are none.
     events: Result<Vec<(Prepared, u64)>, CommitError>,
 }
@@ -129,7 +129,8 @@ pub struct EventBook {
     heads: Recent<ResourceKey, ()>,
     /// `None`: erased.
     charts: Recent<ResourceId, Option<(StreamAlias, u64)>>,
-    terms: Recent<(ResourceType, Term), ()>,
+    /// By type, how the terms of its resources have changed.
+    terms: Vec<(ResourceType, Arc<TermChange>, u64)>,
     idempotency: Recent<String, ()>,
 }
 
@@ -142,7 +143,7 @@ impl EventBook {
             view: None,
             heads: Recent(HashMap::new()),
             charts: Recent(HashMap::new()),
-            terms: Recent(HashMap::new()),
+            terms: Vec::new(),
             idempotency: Recent(HashMap::new()),
         }
     }
@@ -154,7 +155,7 @@ impl EventBook {
         self.view = Some(self.views.view());
         self.heads.forget_below(applied);
         self.charts.forget_below(applied);
-        self.terms.forget_below(applied);
+        self.terms.retain(|(_, _, end)| *end > applied);
         self.idempotency.forget_below(applied);
     }
 
@@ -182,9 +183,9 @@ impl EventBook {
             Expectation::ChartVersion(patient, version) => {
                 self.chart(patient)?.map_or(0, |(_, version)| version) == *version
             }
-            Expectation::Match { kind, criteria, found } => {
-                !self.is_recent(*kind, criteria)
-                    && match find(self.view(), *kind, criteria)?.as_slice() {
+            Expectation::Match { criteria, found } => {
+                !self.is_recent(criteria)
+                    && match find(&self.keys.clone(), self.view(), None, criteria)?.as_slice() {
                         [] => found.is_none(),
                         [head] => *found == Some(head.number),
                         _ => false,
@@ -198,10 +199,21 @@ impl EventBook {
     }
 
     /// Whether a commit that the view may not show yet could change what the criteria find.
-    fn is_recent(&self, kind: ResourceType, criteria: &Criteria) -> bool {
-        let term = |term: &Term| self.terms.0.contains_key(&(kind, term.clone()));
-        let id = |id: &ResourceId| self.heads.0.contains_key(&ResourceKey::new(kind, id.clone()));
-        criteria.clauses.iter().flatten().any(term) || criteria.ids.iter().flatten().any(id)
+    fn is_recent(&self, criteria: &Criteria) -> bool {
+        let id = |id: &ResourceId| {
+            self.heads.0.contains_key(&ResourceKey::new(criteria.kind, id.clone()))
+        };
+        match criteria.watched() {
+            // What they find may depend on anything.
+            None => !self.heads.0.is_empty(),
+            Some(watched) => {
+                let changes = self.terms.iter().filter(|(kind, ..)| *kind == criteria.kind);
+                watched.ids().any(id)
+                    || changes.into_iter().any(|(_, change, _)| {
+                        watched.could_change(&change.added) || watched.could_change(&change.removed)
+                    })
+            }
+        }
     }
 
     /// Whether a patient's chart was erased, also by a commit that the view may not show yet.
@@ -241,7 +253,7 @@ impl EventBook {
     fn number(&mut self, event: &Prepared, end: u64) -> Result<u64, CommitError> {
         let Some(patient) = &event.patient else { return Ok(event.envelope.version) };
         let before = self.chart(patient).map_err(|error| {
-            self.health.fail_views("an event could not be numbered", &error);
+            self.health.fail_views("an event could not be numbered", &error.into());
             CommitError::Failed
         })?;
         let version = before.map_or(0, |(_, version)| version) + 1;
@@ -251,12 +263,7 @@ impl EventBook {
 
     fn remember(&mut self, event: &Prepared, end: u64) {
         if let Some(key) = event.envelope.key().filter(|_| event.envelope.home.is_none()) {
-            for term in event.terms.added.iter().chain(&event.terms.removed) {
-                // The term that every resource of a type has takes part in no expectation alone.
-                if term.parameter != 0 {
-                    self.terms.0.insert((key.kind, term.clone()), ((), end));
-                }
-            }
+            self.terms.push((key.kind, Arc::clone(&event.terms), end));
             self.heads.0.insert(key, ((), end));
         }
         if let Some(mark) = &event.envelope.idempotency {
@@ -270,15 +277,15 @@ impl Book for EventBook {
     type Admitted = Admitted;
 
     fn admit(&mut self, command: Command, group: &mut OpenGroup) -> Admitted {
-        let Command { events, expectations, reply } = command;
+        let Command { events, expectations, generation, reply } = command;
         if self.health.has_failed() {
-            return Admitted { reply, events: Err(CommitError::Failed) };
+            return Admitted { reply, generation, events: Err(CommitError::Failed) };
         }
         if group.frames.is_empty() {
             self.refresh();
         }
         if let Err(error) = self.check(&expectations) {
-            return Admitted { reply, events: Err(error) };
+            return Admitted { reply, generation, events: Err(error) };
         }
         let end = group.first_position + (group.frames.len() + events.len()) as u64;
         if events.iter().any(|event| event.erasure.is_some()) {
@@ -289,7 +296,7 @@ impl Book for EventBook {
         for (at, mut event) in events.into_iter().enumerate() {
             let version = match self.number(&event, end) {
                 Ok(version) => version,
-                Err(error) => return Admitted { reply, events: Err(error) },
+                Err(error) => return Admitted { reply, generation, events: Err(error) },
             };
             self.remember(&event, end);
             let is_chart = event.alias != StreamAlias::NONE;
@@ -303,7 +310,7 @@ impl Book for EventBook {
             });
             numbered.push((event, version));
         }
-        Admitted { reply, events: Ok(numbered) }
+        Admitted { reply, generation, events: Ok(numbered) }
     }
 
     fn rest(&mut self) {
@@ -311,9 +318,13 @@ impl Book for EventBook {
     }
 }
 
+/// Applies the events of the log to a generation of the views, up to a position.
+pub type Replay = Box<dyn Fn(&Arc<Generation>, u64) -> Result<(), StoreError> + Send>;
+
 /// Applies groups to the views and answers, on the applying thread.
 pub struct EventApply {
     views: Views,
+    replay: Replay,
     health: Arc<Health>,
     proof: Option<Arc<LogProof>>,
     /// A group was not applied. Those behind it must not be either: the views would say that they
@@ -322,15 +333,22 @@ pub struct EventApply {
 }
 
 impl EventApply {
-    pub fn new(views: Views, health: Arc<Health>, proof: Option<Arc<LogProof>>) -> Self {
-        Self { views, health, proof, is_behind: false }
+    pub fn new(
+        views: Views,
+        replay: Replay,
+        health: Arc<Health>,
+        proof: Option<Arc<LogProof>>,
+    ) -> Self {
+        Self { views, replay, health, proof, is_behind: false }
     }
 
     fn apply_group(&mut self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
         let recorded_at = Instant::from_micros(written.recorded_at);
         let mut facts = Vec::with_capacity(written.frames.len());
         let mut answers = Vec::with_capacity(admitted.len());
-        for Admitted { reply, events } in admitted {
+        let mut generations = BTreeSet::new();
+        for Admitted { reply, generation, events } in admitted {
+            generations.insert(generation);
             let first_position = written.first_position + facts.len() as u64;
             let answer = events.map(|events| {
                 for (event, stream_version) in events {
@@ -363,7 +381,14 @@ impl EventApply {
         let applied = written.first_position + facts.len() as u64;
         let group =
             FactGroup { first_position: written.first_position, recorded_at, events: facts };
-        if let Err(error) = self.views.apply(group) {
+        let apply = |serving: &Arc<Generation>| -> Result<(), StoreError> {
+            if generations.iter().all(|generation| *generation == serving.number()) {
+                return Ok(serving.apply(&[group])?);
+            }
+            // Decided when another generation was served, which may have other terms.
+            (self.replay)(serving, applied)
+        };
+        if let Err(error) = self.views.apply(apply) {
             self.is_behind = true;
             self.health.fail_views("the views could not be written", &error);
             return fail_all(answers);
@@ -437,7 +462,7 @@ mod tests {
             wrap: None,
             holds_body: false,
             retracted: false,
-            terms: TermChange::default(),
+            terms: Arc::default(),
             erasure: None,
         };
         let (reply, answer) = oneshot::channel();
@@ -448,7 +473,7 @@ mod tests {
             frames: vec![Default::default()],
             bytes: Vec::new(),
         };
-        (written, Admitted { reply, events: Ok(vec![(event, version)]) }, answer)
+        (written, Admitted { reply, generation: 1, events: Ok(vec![(event, version)]) }, answer)
     }
 
     type Reply = oneshot::Receiver<Result<Committed, CommitError>>;
@@ -459,7 +484,8 @@ mod tests {
         let options = Options { cache_bytes: 1 << 20, snapshot_events_min: 8 };
         let views = Views::open(directory.path(), options).unwrap();
         let health = Arc::new(Health::default());
-        let mut apply = EventApply::new(views.clone(), Arc::clone(&health), None);
+        let mut apply =
+            EventApply::new(views.clone(), Box::new(|_, _| Ok(())), Arc::clone(&health), None);
         // The chart is not at version 6, and the group behind it follows from what is there.
         for (position, patient, version) in [(0, "a", 7), (1, "b", 1)] {
             let (written, admitted, mut answer) = group(position, patient, version);

@@ -10,7 +10,7 @@ use super::keys::{Keys, envelope_of};
 use crate::chart::{Envelope, Erasure, Happening};
 use crate::clock::Instant;
 use crate::fhir::status;
-use crate::fhir::terms::terms_of;
+use crate::fhir::terms_of;
 use crate::json::Document;
 use crate::log::{Frame, Group, Location, LogError, StreamAlias};
 use crate::seal::SealingKey;
@@ -215,7 +215,7 @@ impl<'a> Opener<'a> {
             holds_body: holds_body(&envelope),
             envelope,
             retracted: false,
-            terms: TermChange::default(),
+            terms: Arc::default(),
             erasure: None,
         };
         let body = payload.get(start..).unwrap_or_default();
@@ -227,7 +227,9 @@ impl<'a> Opener<'a> {
         if let Some(key) = key.filter(|_| !body.is_empty()) {
             let document = Document::parse(body).map_err(|_| unreadable(location))?;
             fact.retracted = status::is_entered_in_error(document.root());
-            fact.terms.added = terms_of(key.kind, document.root(), None);
+            let parameters = self.generation.parameters();
+            let added = terms_of(parameters, key.kind, document.root(), None);
+            fact.terms = Arc::new(TermChange { added, removed: Vec::new() });
         }
         Ok(Some(fact))
     }

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
+use super::StoreError;
 use crate::log::LogError;
 use crate::proof::ProofError;
 use crate::view::ViewError;
@@ -39,9 +40,9 @@ impl Health {
     }
 
     /// The views could not be written.
-    pub fn fail_views(&self, what: &str, error: &ViewError) {
+    pub fn fail_views(&self, what: &str, error: &StoreError) {
         let reason = match error {
-            ViewError::Store(error) => disk_reason(error),
+            StoreError::View(ViewError::Store(error)) => disk_reason(error),
             _ => None,
         };
         self.fail(what, reason, error);

@@ -7,7 +7,7 @@ use super::resource::{lies_in, note};
 use super::{Resource, Store, StoreError};
 use crate::auth::{Denied, Grant, Permission};
 use crate::clock::Instant;
-use crate::fhir::criteria::InstantRange;
+use crate::fhir::search::Span;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
 use crate::view::{Change, Head, Order, PastVersion, View};
@@ -51,10 +51,10 @@ pub struct HistoryRequest {
     /// Only versions that were recorded at this moment or later.
     pub since: Option<Instant>,
     /// Only versions that were current at some moment of this time.
-    pub at: Option<InstantRange>,
+    pub at: Option<Span>,
     /// Where the page begins; `None`: at the newest version.
     pub from: Option<HistoryPlace>,
-    /// Most versions on the page.
+    /// Most versions on the page; 0 only counts those of one resource.
     pub limit: usize,
 }
 
@@ -102,7 +102,7 @@ impl Store {
         let reach = Reach::of(grant, &request.of)?;
         // Versions of a past time must not become more between two requests.
         if let Some(at) = request.at
-            && !self.events.settle((at.until - 1).min(Instant::now().micros()))
+            && !self.events.settle((at.to.saturating_add(1) - 1).min(Instant::now().micros()))
         {
             return Err(StoreError::Busy);
         }
@@ -157,7 +157,8 @@ impl Walk<'_> {
         let head = self.view.head(key)?.ok_or_else(absent)?;
         let newest = HistoryPlace { end: head.version + 1, before: head.version + 1 };
         let place = self.request.from.unwrap_or(newest);
-        let is_counted = place.end <= COUNTED_MAX;
+        let is_only_counted = self.request.limit == 0;
+        let is_counted = is_only_counted || place.end <= COUNTED_MAX;
         // The version above the first of the page says until when that was current.
         let start =
             if is_counted { place.end } else { place.before.saturating_add(1).min(place.end) };
@@ -182,7 +183,7 @@ impl Walk<'_> {
             }
             if page.versions.len() < self.request.limit {
                 page.versions.push(self.version(key, version, &past)?);
-            } else if page.next.is_none() {
+            } else if page.next.is_none() && !is_only_counted {
                 page.next = Some(HistoryPlace { before: version + 1, ..place });
                 if !is_counted {
                     break;
@@ -212,7 +213,7 @@ impl Walk<'_> {
         let events = self.view.applied_events()?;
         let place = self.request.from.unwrap_or(HistoryPlace { end: events, before: events });
         let position_at = |micros| self.view.position_at(Instant::from_micros(micros));
-        let until = self.request.at.map(|at| position_at(at.until)).transpose()?;
+        let until = self.request.at.map(|at| position_at(at.to.saturating_add(1))).transpose()?;
         let since = self.request.since.map(|since| position_at(since.micros())).transpose()?;
         let last = place.end.min(place.before).min(until.unwrap_or(u64::MAX));
         let first = since.unwrap_or_default().min(last);

@@ -95,7 +95,7 @@ impl Store {
                 (chart, event)
             };
             let unchanged = Expectation::ChartVersion(patient.clone(), chart.version);
-            match self.commit(vec![event], vec![unchanged]).await {
+            match self.commit(vec![event], vec![unchanged], self.views.view().generation()).await {
                 Ok(committed) => {
                     grant.committed();
                     return Ok((chart, Some(committed)));

@@ -14,6 +14,7 @@ mod chart;
 mod commit;
 mod copying;
 mod decode;
+mod definitions;
 mod directory;
 mod erase;
 mod error;
@@ -44,7 +45,7 @@ pub use hold::{HOLD, Hold};
 pub use proofs::{Evidence, ProofOptions};
 pub use rebuild::Rebuilt;
 pub use resource::Resource;
-pub use search::{Hits, SearchRequest};
+pub use search::{Page, PageStart, SearchRequest};
 pub use stats::{Bytes, LastCheckpoint, LogPayloads, Payloads, Sample, Stats, stats};
 pub use trail::{Entry, Outcome};
 pub use verify::{Finding, MasterKeyFrom, Verdict, VerifyOptions, log_bytes, verify};
@@ -62,6 +63,7 @@ use crate::clock::Instant;
 use crate::disk::Disk;
 use crate::log::committer::{Committer, Limits};
 use crate::log::{self, LogKind, Reader};
+use crate::seal::CursorKey;
 use crate::vault::{MasterKey, MasterKeySource, Vault};
 use crate::view::{self, Views};
 use erase::{Certificates, Purger};
@@ -116,6 +118,7 @@ pub struct Shared {
     proofs: Option<Proofs>,
     views: Views,
     keys: Keys,
+    cursors: CursorKey,
     events_reader: Reader,
     access_reader: Reader,
     base_url: Option<String>,
@@ -175,7 +178,11 @@ impl Store {
         let now = || Instant::now().micros();
         let book = commit::EventBook::new(views.clone(), keys.clone(), Arc::clone(&health));
         let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.events));
-        let apply = commit::EventApply::new(views.clone(), Arc::clone(&health), proof);
+        let opened = keys.clone();
+        let replay: commit::Replay = Box::new(move |generation, end| {
+            replay::replay_events(generation, &opened, end, &|_| {})
+        });
+        let apply = commit::EventApply::new(views.clone(), replay, Arc::clone(&health), proof);
         let (events_reader, access_reader) = (events.reader, access.reader);
         let events = Committer::start("events", limits, now, events.writer, book, apply)?;
         let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.access));
@@ -192,6 +199,7 @@ impl Store {
             checkpoints,
             proofs,
             views: views.clone(),
+            cursors: keys.directory().cursor_key()?,
             keys,
             events_reader,
             access_reader,
@@ -248,6 +256,12 @@ impl Store {
     #[must_use]
     pub fn directory(&self) -> &DataDirectory {
         &self.directory
+    }
+
+    /// The key of the cursors that are given out between two pages.
+    #[must_use]
+    pub fn cursors(&self) -> &CursorKey {
+        &self.cursors
     }
 
     /// Base URL of the FHIR face, if one is known.

@@ -40,7 +40,7 @@ impl Store {
             Err(TryLockError::WouldBlock) => return Err(StoreError::Busy),
         };
         let started = Stopwatch::now();
-        let building = self.views.begin()?;
+        let building = self.views.begin(&self.defined(&self.views.view())?)?;
         let new = building.generation();
         for round in 0..ROUNDS_MAX {
             let end = self.health.applied_events.load(Ordering::Acquire);

@@ -15,8 +15,7 @@ use super::StoreError;
 use super::decode::{self, Opener, decoded_groups, unreadable};
 use super::keys::Keys;
 use super::trail::Entry;
-use crate::fhir::ResourceKey;
-use crate::fhir::terms::Term;
+use crate::fhir::{ResourceKey, Term};
 use crate::log::{Group, Location, Reader};
 use crate::view::{AccessGroup, Event, Fact, FactGroup, Generation, TermChange, View};
 
@@ -97,13 +96,13 @@ impl Batch<'_> {
         let is_home = |_: &ResourceKey| is_orphan || fact.envelope.home.is_none();
         let Some(key) = fact.envelope.key().filter(is_home) else { return Ok(()) };
         if is_orphan {
-            fact.terms = TermChange::between(&self.terms_before(&key)?, &[]);
+            fact.terms = Arc::new(TermChange::between(&self.terms_before(&key)?, &[]));
             self.bodies.insert(key, None);
             return Ok(());
         }
         if !decode::is_first(fact) {
             let before = self.terms_before(&key)?;
-            fact.terms = TermChange::between(&before, &fact.terms.added);
+            fact.terms = Arc::new(TermChange::between(&before, &fact.terms.added));
         }
         self.bodies.insert(key, fact.holds_body.then_some(fact.location));
         Ok(())
@@ -120,7 +119,7 @@ impl Batch<'_> {
         // The terms of an erased chart went with its names.
         let Some(before) = self.opener.fact(frame, at)? else { return Ok(Vec::new()) };
         if before.envelope.key().as_ref() == Some(key) {
-            Ok(before.terms.added)
+            Ok(before.terms.added.clone())
         } else {
             Err(unreadable(at))
         }

@@ -104,14 +104,6 @@ impl Store {
         Ok(Resource { key: key.clone(), version, recorded_at, body })
     }
 
-    /// The current version of a resource of which only the head is known.
-    pub(super) fn current_of(&self, view: &View, head: &Head) -> Result<Resource, StoreError> {
-        let (envelope, body) = self.keys.read_event(view, head.location)?;
-        let key = envelope.key().ok_or_else(unreadable)?;
-        let (version, recorded_at) = (head.version, head.recorded_at);
-        Ok(Resource { key, version, recorded_at, body })
-    }
-
     /// Which resource a head is of.
     pub(super) fn key_of(&self, view: &View, head: &Head) -> Result<ResourceKey, StoreError> {
         let (envelope, _) = self.keys.read_event(view, head.location)?;

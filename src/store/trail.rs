@@ -180,7 +180,8 @@ impl AccessApply {
         };
         if let Err(error) = self.views.apply_access(group) {
             self.is_behind = true;
-            self.health.fail_views("the index of access entries could not be written", &error);
+            self.health
+                .fail_views("the index of access entries could not be written", &error.into());
             return false;
         }
         true

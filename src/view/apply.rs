@@ -15,8 +15,7 @@ use super::terms::TermLedger;
 use super::{View, ViewError, keys};
 use crate::chart::{Envelope, Erasure, Happening};
 use crate::clock::Instant;
-use crate::fhir::terms::Term;
-use crate::fhir::{ResourceId, ResourceKey};
+use crate::fhir::{ResourceId, ResourceKey, Term};
 use crate::log::{Location, StreamAlias};
 use crate::vault::Wrap;
 
@@ -60,7 +59,7 @@ pub struct Fact {
     /// Whether that body says `entered-in-error`.
     pub retracted: bool,
     /// Index terms of the resource; only at home.
-    pub terms: TermChange,
+    pub terms: Arc<TermChange>,
     /// The chart that was erased, and its traces.
     pub erasure: Option<Erasure>,
 }
@@ -380,10 +379,10 @@ impl<'a> Application<'a> {
             }
         }
         for term in &terms.removed {
-            self.terms.remove(self.view, keys::term(key.kind, term), head.number)?;
+            self.terms.set(self.view, key.kind, term, head.number, false)?;
         }
         for term in &terms.added {
-            self.terms.insert(self.view, keys::term(key.kind, term), head.number)?;
+            self.terms.set(self.view, key.kind, term, head.number, true)?;
         }
         let aliases = |head: &Head| -> Vec<StreamAlias> {
             let places = head.places.iter().filter(|_| head.live);
@@ -391,10 +390,12 @@ impl<'a> Application<'a> {
         };
         let (was, is) = (before.as_ref().map(aliases).unwrap_or_default(), aliases(&head));
         for alias in was.iter().filter(|alias| !is.contains(alias)) {
-            self.terms.remove(self.view, keys::compartment(key.kind, *alias), head.number)?;
+            let term = keys::compartment(key.kind, *alias);
+            self.terms.post(self.view, term, head.number, false)?;
         }
         for alias in is.iter().filter(|alias| !was.contains(alias)) {
-            self.terms.insert(self.view, keys::compartment(key.kind, *alias), head.number)?;
+            let term = keys::compartment(key.kind, *alias);
+            self.terms.post(self.view, term, head.number, true)?;
         }
         self.changed.insert(key, head);
         Ok(())
@@ -413,7 +414,7 @@ impl<'a> Application<'a> {
         for (alias, steps) in std::mem::take(&mut self.steps) {
             self.take_snapshots(alias, &steps)?;
         }
-        self.terms.finish(applied, &spaces.terms, &mut self.batch);
+        self.terms.finish(applied, spaces, &mut self.batch);
         self.batch.insert(&spaces.state, "events", encode(&applied)?);
         Ok(self.batch.commit()?)
     }

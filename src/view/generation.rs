@@ -12,6 +12,7 @@ use super::keyspaces::Spaces;
 use super::records::{ErasedChart, decode, encode};
 use super::terms::TermLedger;
 use super::{FORMAT, Options, View, ViewError, keys};
+use crate::fhir::search::{Definition, Parameters};
 use crate::log::StreamAlias;
 use crate::vault::Wrap;
 
@@ -24,6 +25,9 @@ pub struct Generation {
     pub(super) terms: Mutex<TermLedger>,
     pub(super) snapshot_events_min: u64,
     pub(super) number: u64,
+    /// What resources are indexed by.
+    definitions: Vec<Definition>,
+    pub(super) parameters: Parameters,
     /// Charts that were erased since this generation was built, and of which it still has traces.
     hidden: ArcSwap<HashSet<StreamAlias>>,
 }
@@ -42,15 +46,23 @@ impl std::fmt::Debug for Generation {
 }
 
 impl Generation {
-    /// Opens a generation, or creates it, empty.
+    /// Opens a generation, or creates it, empty. A new one is given the custom parameters that its
+    /// resources will be indexed by.
     pub(super) fn open(
         directory: PathBuf,
         number: u64,
         options: Options,
+        definitions: Option<&[Definition]>,
     ) -> Result<Self, ViewError> {
         let (database, spaces) = Spaces::open(&directory, options.cache_bytes)?;
         check_format(&spaces, &database)?;
+        if let Some(definitions) = definitions {
+            spaces.state.insert("definitions", encode(&definitions)?)?;
+        }
         let hidden = hidden(&spaces, &database)?;
+        let definitions = spaces.state.get("definitions")?;
+        let definitions = definitions.map(|bytes| decode("state", &bytes)).transpose()?;
+        let definitions: Vec<Definition> = definitions.unwrap_or_default();
         Ok(Self {
             spaces,
             database,
@@ -58,8 +70,28 @@ impl Generation {
             terms: Mutex::default(),
             snapshot_events_min: options.snapshot_events_min.max(1),
             number,
+            parameters: Parameters::defined_by(&definitions),
+            definitions,
             hidden: ArcSwap::from_pointee(hidden),
         })
+    }
+
+    /// The number of the generation.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The custom search parameters that resources are indexed by.
+    #[must_use]
+    pub fn definitions(&self) -> &[Definition] {
+        &self.definitions
+    }
+
+    /// All search parameters that resources are indexed by.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
     }
 
     /// Whether a chart is erased, but still has traces here.

@@ -3,7 +3,6 @@
 use aws_lc_rs::digest;
 
 use super::postings::CHUNK_BITS;
-use crate::fhir::terms::Term;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
 
@@ -14,10 +13,15 @@ const COMPARTMENT: u16 = u16::MAX;
 const ID_UUID: u8 = 0;
 /// Form of an id in a key: any other, as its text.
 const ID_TEXT: u8 = 1;
-/// Bytes of a hash that stands for a value or a key: SHA-256, cut off.
-const VALUE_HASH_BYTES: usize = 8;
-/// The same for idempotency keys.
+/// Bytes of a hash that stands for an idempotency key: SHA-256, cut off.
 const MARK_BYTES: usize = 16;
+/// Bytes of type code and parameter, with which the keys of the index begin.
+pub const PARAMETER_BYTES: usize = 4;
+/// Numbers in one block of `values`, as a power of two: a search within a range of values reads its
+/// matches block by block, in the order of numbers.
+const BLOCK_BITS: u32 = 14;
+/// Bytes of a number within its block.
+const IN_BLOCK_BYTES: usize = 2;
 
 /// `names`: type code, form of the id, id.
 pub fn resource(key: &ResourceKey) -> Vec<u8> {
@@ -62,47 +66,103 @@ pub fn mark(text: &str) -> [u8; MARK_BYTES] {
     hash(text.as_bytes())
 }
 
-/// `terms` without the chunk: what a search looks for.
-pub fn term(kind: ResourceType, term: &Term) -> Vec<u8> {
-    term_of(kind, term.parameter, &term.value, term.is_exact())
+/// `terms` without the chunk: what a search looks for. No value of a parameter begins with another.
+pub fn term(kind: ResourceType, parameter: u16, value: &[u8]) -> Vec<u8> {
+    // Terms are bounded far below this.
+    let value = value.get(..255).unwrap_or(value);
+    let mut out = Vec::with_capacity(PARAMETER_BYTES + value.len() + 5);
+    out.extend_from_slice(&kind.code().to_be_bytes());
+    out.extend_from_slice(&parameter.to_be_bytes());
+    out.extend_from_slice(value);
+    out
 }
 
 /// `terms` for "lies in this chart", without the chunk.
 pub fn compartment(kind: ResourceType, alias: StreamAlias) -> Vec<u8> {
-    term_of(kind, COMPARTMENT, &alias.0.to_be_bytes(), false)
+    term(kind, COMPARTMENT, &alias.0.to_be_bytes())
 }
 
-/// Type code, parameter, then the length of the value and the value. Of a longer value that is only
-/// ever compared for equality there is [`u8::MAX`] and a hash instead.
-fn term_of(kind: ResourceType, parameter: u16, value: &[u8], is_exact: bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(5 + VALUE_HASH_BYTES + 9);
-    out.extend_from_slice(&kind.code().to_be_bytes());
-    out.extend_from_slice(&parameter.to_be_bytes());
-    if is_exact && value.len() > VALUE_HASH_BYTES {
-        out.push(u8::MAX);
-        out.extend_from_slice(&hash::<VALUE_HASH_BYTES>(value));
-    } else {
-        // Terms are bounded far below this.
-        let value = value.get(..254).unwrap_or(value);
-        out.push(u8::try_from(value.len()).unwrap_or(u8::MAX));
-        out.extend_from_slice(value);
-    }
-    out
-}
-
-/// A key of `terms`: the chunk of numbers follows, its length first, so that keys sort as chunks do.
+/// A key of `terms`: the chunk of numbers follows, its length first, so that keys sort as chunks do;
+/// and at last the length of the value, so that a key can be read.
 pub fn with_chunk(mut prefix: Vec<u8>, chunk: u64) -> Vec<u8> {
-    let bytes = chunk.to_be_bytes();
-    let zeros = (chunk.leading_zeros() / 8) as usize;
-    let digits = bytes.get(zeros..).unwrap_or_default();
-    prefix.push(u8::try_from(digits.len()).unwrap_or(u8::MAX));
-    prefix.extend_from_slice(digits);
+    let length = prefix.len().saturating_sub(PARAMETER_BYTES);
+    push_digits(&mut prefix, chunk);
+    prefix.push(u8::try_from(length).unwrap_or(u8::MAX));
     prefix
 }
 
 /// The chunk in a key of `terms` that begins with `prefix`.
 pub fn read_chunk(key: &[u8], prefix: usize) -> Option<u64> {
-    let digits = key.get(prefix + 1..)?;
+    read_digits(key.get(prefix + 1..key.len().checked_sub(1)?)?)
+}
+
+/// Type code, parameter and value in a key of `terms`.
+pub fn read_term(key: &[u8]) -> Option<&[u8]> {
+    key.get(..PARAMETER_BYTES + usize::from(*key.last()?))
+}
+
+/// Behind all keys of `terms` with this value.
+pub fn behind_term(mut prefix: Vec<u8>) -> Vec<u8> {
+    prefix.push(u8::MAX);
+    prefix
+}
+
+/// The block of `values` that a number falls into.
+pub fn block_of(number: u64) -> u64 {
+    number >> BLOCK_BITS
+}
+
+/// The chunk with which a block begins.
+pub fn first_chunk(block: u64) -> u64 {
+    block << (BLOCK_BITS - CHUNK_BITS)
+}
+
+/// The block that a chunk lies in.
+pub fn block_of_chunk(chunk: u64) -> u64 {
+    chunk >> (BLOCK_BITS - CHUNK_BITS)
+}
+
+/// `values` up to the block: type code, parameter, the value's tag, block.
+pub fn block(kind: ResourceType, parameter: u16, tag: u8, block: u64) -> Vec<u8> {
+    let mut out = term(kind, parameter, &[tag]);
+    push_digits(&mut out, block);
+    out
+}
+
+/// A key of `values`: the rest of the value and the number within the block follow.
+pub fn value(kind: ResourceType, parameter: u16, value: &[u8], number: u64) -> Vec<u8> {
+    let (tag, rest) = value.split_first().unwrap_or((&0, &[]));
+    let mut out = block(kind, parameter, *tag, block_of(number));
+    out.extend_from_slice(rest);
+    let bytes = number.to_be_bytes();
+    let within = bytes.last_chunk::<IN_BLOCK_BYTES>().copied().unwrap_or_default();
+    let mask = (1u16 << BLOCK_BITS) - 1;
+    out.extend_from_slice(&(u16::from_be_bytes(within) & mask).to_be_bytes());
+    out
+}
+
+/// The block in a key of `values` that begins with type code, parameter and tag.
+pub fn read_block(key: &[u8]) -> Option<u64> {
+    let length = usize::from(*key.get(PARAMETER_BYTES + 1)?);
+    read_digits(key.get(PARAMETER_BYTES + 2..PARAMETER_BYTES + 2 + length)?)
+}
+
+/// The value behind its tag, and the number, in a key of `values` that begins with `prefix` bytes up
+/// to its block.
+pub fn read_value(key: &[u8], prefix: usize, block: u64) -> Option<(&[u8], u64)> {
+    let (value, within) = key.get(prefix..)?.split_last_chunk::<IN_BLOCK_BYTES>()?;
+    Some((value, block << BLOCK_BITS | u64::from(u16::from_be_bytes(*within))))
+}
+
+fn push_digits(out: &mut Vec<u8>, number: u64) {
+    let bytes = number.to_be_bytes();
+    let zeros = (number.leading_zeros() / 8) as usize;
+    let digits = bytes.get(zeros..).unwrap_or_default();
+    out.push(u8::try_from(digits.len()).unwrap_or(u8::MAX));
+    out.extend_from_slice(digits);
+}
+
+fn read_digits(digits: &[u8]) -> Option<u64> {
     let mut bytes = [0; 8];
     let zeros = bytes.len().checked_sub(digits.len())?;
     bytes.get_mut(zeros..)?.copy_from_slice(digits);

@@ -31,6 +31,7 @@ pub struct Spaces {
     pub streams: Keyspace,
     pub snapshots: Keyspace,
     pub terms: Keyspace,
+    pub values: Keyspace,
     pub idempotency: Keyspace,
     pub access_groups: Keyspace,
     pub access_charts: Keyspace,
@@ -69,6 +70,7 @@ impl Spaces {
             streams: space("streams", Reading::Ranges)?,
             snapshots: space("snapshots", Reading::Ranges)?,
             terms: space("terms", Reading::Ranges)?,
+            values: space("values", Reading::Ranges)?,
             idempotency: space("idempotency", Reading::Missing)?,
             access_groups: space("access_groups", Reading::Ranges)?,
             access_charts: space("access_charts", Reading::Ranges)?,
@@ -77,7 +79,7 @@ impl Spaces {
     }
 
     /// All of them.
-    pub fn all(&self) -> [&Keyspace; 16] {
+    pub fn all(&self) -> [&Keyspace; 17] {
         [
             &self.state,
             &self.charts,
@@ -92,6 +94,7 @@ impl Spaces {
             &self.streams,
             &self.snapshots,
             &self.terms,
+            &self.values,
             &self.idempotency,
             &self.access_groups,
             &self.access_charts,

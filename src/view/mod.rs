@@ -18,7 +18,8 @@
 //! | `events` | position of the first of up to 64 events of one group | their time, places, notes, resource types and numbers: `stretch` |
 //! | `streams` | stream alias, chart version of the first of a run of events | pointer, number of events |
 //! | `snapshots` | stream alias, chart version | [`Manifest`](crate::chart::Manifest) |
-//! | `terms` | type code, parameter, value (long ones hashed), chunk of 256 resource numbers | which of them: `postings` |
+//! | `terms` | type code, parameter, value to be found as a whole, chunk of 256 resource numbers | which of them: `postings` |
+//! | `values` | type code, parameter, kind of value, block of 16,384 resource numbers, value to be found by ranges, number in the block | nothing |
 //! | `idempotency` | SHA-256 of subject and key, cut | SHA-256 of the request, cut; pointer to the first event |
 //! | `access_groups` | position of a group's first entry | [`Location`](crate::log::Location) |
 //! | `access_charts` | stream alias, position | nothing |
@@ -56,10 +57,12 @@ pub use apply::{Event, Fact, FactGroup, TermChange};
 pub use changes::{Change, Order};
 pub use compare::Comparison;
 pub use generation::Generation;
+pub use postings::{CHUNK_BITS, Postings, chunk_of};
 pub use read::View;
 pub use records::{
     ChartRecord, Head, IdempotentCommit, IndexedPlace, PastVersion, StreamEntry, StreamPlace,
 };
+pub use search::{Allowance, Members, TermNumbers, ValueNumbers};
 pub use views::{Building, Options, Views};
 
 /// Form of the records of all keyspaces: views that have another are rebuilt.
@@ -86,4 +89,7 @@ pub enum ViewError {
     /// The views do not follow from the log.
     #[error("the log cannot be applied to the views: {0}")]
     Apply(String),
+    /// A search would read more of the index than one request may.
+    #[error("the search reads too much of the index")]
+    Costly,
 }

@@ -30,6 +30,13 @@ impl Postings {
         *word &= !bit;
     }
 
+    /// Whether it holds a number of the chunk.
+    #[must_use]
+    pub fn contains(mut self, number: u64) -> bool {
+        let (word, bit) = self.place(number);
+        *word & bit != 0
+    }
+
     /// True when it holds none.
     pub fn is_empty(self) -> bool {
         self.0 == [0; 4]
@@ -49,6 +56,20 @@ impl Postings {
         Self(words)
     }
 
+    /// What is in this one and not in the other.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        let mut words = self.0;
+        words.iter_mut().zip(other.0).for_each(|(word, other)| *word &= !other);
+        Self(words)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
     /// The numbers, ascending.
     pub fn numbers(self, chunk: u64) -> impl Iterator<Item = u64> {
         let first = chunk << CHUNK_BITS;
@@ -64,8 +85,7 @@ impl Postings {
 
     /// The bytes of a record.
     pub fn encode(self) -> Vec<u8> {
-        let count: u32 = self.0.iter().map(|word| word.count_ones()).sum();
-        if (count as usize) < BITMAP_BYTES {
+        if self.count() < BITMAP_BYTES {
             self.numbers(0).map(|number| number.to_le_bytes()[0]).collect()
         } else {
             self.0.iter().flat_map(|word| word.to_le_bytes()).collect()

@@ -14,6 +14,7 @@ use super::records::{
 use super::stretch::{Flag, IndexedEvent, Pointer, Stretch};
 use super::{ViewError, keys};
 use crate::chart::Tombstone;
+use crate::fhir::search::Parameters;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
 use crate::vault::Wrap;
@@ -33,6 +34,18 @@ impl std::fmt::Debug for View {
 }
 
 impl View {
+    /// The search parameters that resources are indexed by in this state.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        self.generation.parameters()
+    }
+
+    /// Number of the generation that this is a state of.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.number
+    }
+
     pub(super) fn spaces(&self) -> &Spaces {
         &self.generation.spaces
     }

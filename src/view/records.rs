@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ViewError;
 use super::stretch::Pointer;
 use crate::clock::Instant;
+use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
 
 mod stored_instant {
@@ -129,6 +130,8 @@ pub struct StreamEntry {
     pub recorded_at: Instant,
     /// Chart version whose body this event replaces or removes; 0: none.
     pub supersedes: u64,
+    /// Type and number of the resource that it is about.
+    pub subject: Option<(ResourceType, u64)>,
     /// The resource's version that it brings; 0 for events about the chart alone.
     pub resource_version: u64,
     pub(super) body: Option<Location>,

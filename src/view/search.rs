@@ -1,147 +1,337 @@
-//! Finding resources by their terms.
+//! Finding resources by their terms: sets of resource numbers, read chunk by chunk.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use fjall::{Iter, Readable};
 
 use super::postings::{Postings, chunk_of};
 use super::{View, ViewError, keys};
 use crate::fhir::ResourceType;
-use crate::fhir::terms::Term;
+use crate::fhir::search::{Term, Verdict};
 use crate::log::StreamAlias;
 
-/// Several terms, of which one is enough; each as the beginning of its keys.
-type Clause = Vec<Vec<u8>>;
+/// Records passed one by one before a set looks up where it should go on.
+const STEPS_MAX: usize = 4;
+/// Most values that one beginning may stand for.
+const VALUES_MAX: usize = 4_096;
 
-impl View {
-    /// Numbers above `after` of the resources of a type that have a term of every clause and lie
-    /// in the given chart, ascending. Without clauses: none.
-    pub fn matches<'a>(
-        &'a self,
-        kind: ResourceType,
-        clauses: &[Vec<Term>],
-        chart: Option<StreamAlias>,
-        after: Option<u64>,
-    ) -> impl Iterator<Item = Result<u64, ViewError>> + use<'a> {
-        let mut clauses = wanted(kind, clauses, chart);
-        let first = after.map_or(0, |after| after.saturating_add(1));
-        let mut driver = match clauses.is_empty() {
-            true => Union::default(),
-            false => Union::of(self, &clauses.remove(0), chunk_of(first)),
-        };
-        let chunks = std::iter::from_fn(move || {
-            let next = driver.next().transpose()?;
-            Some(next.and_then(|(chunk, found)| Ok((chunk, self.narrow(&clauses, chunk, found)?))))
-        });
-        chunks
-            .flat_map(|found| {
-                let (numbers, error) = match found {
-                    Ok((chunk, found)) => (Some(found.numbers(chunk)), None),
-                    Err(error) => (None, Some(Err(error))),
-                };
-                numbers.into_iter().flatten().map(Ok).chain(error)
-            })
-            .filter(move |number| number.as_ref().map_or(true, |number| *number >= first))
+/// How many records of the index a request may still read.
+#[derive(Debug)]
+pub struct Allowance(Cell<u64>);
+
+impl Allowance {
+    /// So many.
+    #[must_use]
+    pub fn of(records: u64) -> Self {
+        Self(Cell::new(records))
     }
 
-    /// Whether one resource has a term of every clause and lies in the given chart.
+    /// Takes some of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError::Costly`] when nothing is left.
+    pub fn take(&self, records: u64) -> Result<(), ViewError> {
+        let left = self.0.get().checked_sub(records).ok_or(ViewError::Costly)?;
+        self.0.set(left);
+        Ok(())
+    }
+}
+
+/// The members of a set within a chunk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Members {
+    /// All that may be in the set.
+    pub all: Postings,
+    /// Those that are in it for certain.
+    pub sure: Postings,
+}
+
+impl Members {
+    /// All of them for certain.
+    #[must_use]
+    pub fn sure(all: Postings) -> Self {
+        Self { all, sure: all }
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self { all: self.all.union(other.all), sure: self.sure.union(other.sure) }
+    }
+}
+
+/// The resources that have one of several terms.
+pub struct TermNumbers<'a> {
+    view: &'a View,
+    branches: Vec<Branch>,
+}
+
+/// The chunks under one term.
+struct Branch {
+    prefix: Vec<u8>,
+    /// From the chunk that was looked up on; none before the first look.
+    chunks: Option<Iter>,
+    waiting: Option<(u64, Postings)>,
+}
+
+impl<'a> TermNumbers<'a> {
+    /// Of the resources of a type that have one of the values of a parameter.
+    #[must_use]
+    pub fn of(view: &'a View, kind: ResourceType, parameter: u16, values: &[Vec<u8>]) -> Self {
+        let prefixes = values.iter().map(|value| keys::term(kind, parameter, value));
+        Self::under(view, prefixes.collect())
+    }
+
+    /// Of the resources of a type that lie in a chart.
+    #[must_use]
+    pub fn in_chart(view: &'a View, kind: ResourceType, chart: StreamAlias) -> Self {
+        Self::under(view, vec![keys::compartment(kind, chart)])
+    }
+
+    fn under(view: &'a View, prefixes: Vec<Vec<u8>>) -> Self {
+        let branch = |prefix| Branch { prefix, chunks: None, waiting: None };
+        Self { view, branches: prefixes.into_iter().map(branch).collect() }
+    }
+
+    /// The first chunk from `from` on that has members.
     ///
     /// # Errors
     ///
     /// The view store's.
-    pub fn is_match(
-        &self,
-        kind: ResourceType,
-        clauses: &[Vec<Term>],
-        chart: Option<StreamAlias>,
-        number: u64,
-    ) -> Result<bool, ViewError> {
-        let mut only = Postings::default();
-        only.insert(number);
-        Ok(!self.narrow(&wanted(kind, clauses, chart), chunk_of(number), only)?.is_empty())
-    }
-
-    /// The resources with a term, within one chunk of numbers.
-    pub(super) fn postings(&self, term_in_chunk: &[u8]) -> Result<Postings, ViewError> {
-        let bytes = self.snapshot.get(&self.spaces().terms, term_in_chunk)?;
-        Ok(bytes.map(|bytes| Postings::decode(&bytes)).unwrap_or_default())
-    }
-
-    /// What of a chunk has a term of every clause.
-    fn narrow(
-        &self,
-        clauses: &[Clause],
-        chunk: u64,
-        mut found: Postings,
-    ) -> Result<Postings, ViewError> {
-        for clause in clauses {
-            let mut any = Postings::default();
-            for prefix in clause {
-                any = any.union(self.postings(&keys::with_chunk(prefix.clone(), chunk))?);
+    pub fn seek(&mut self, from: u64) -> Result<Option<u64>, ViewError> {
+        let mut lowest: Option<u64> = None;
+        for branch in &mut self.branches {
+            if let Some(chunk) = branch.seek(self.view, from)? {
+                lowest = Some(lowest.map_or(chunk, |lowest| lowest.min(chunk)));
             }
-            found = found.intersection(any);
-            if found.is_empty() {
-                break;
+        }
+        Ok(lowest)
+    }
+
+    /// The members in a chunk. Chunks are asked for in ascending order.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn members(&mut self, chunk: u64) -> Result<Postings, ViewError> {
+        let mut found = Postings::default();
+        for branch in &mut self.branches {
+            // Looking up one record is cheaper than beginning to walk.
+            if branch.chunks.is_none() {
+                found = found.union(self.view.postings(&branch.key(chunk))?);
+            } else if branch.seek(self.view, chunk)? == Some(chunk)
+                && let Some((_, postings)) = branch.waiting
+            {
+                found = found.union(postings);
             }
         }
         Ok(found)
     }
 }
 
-fn wanted(kind: ResourceType, clauses: &[Vec<Term>], chart: Option<StreamAlias>) -> Vec<Clause> {
-    let in_chart = chart.map(|alias| vec![keys::compartment(kind, alias)]);
-    let clauses = clauses.iter().map(|any| any.iter().map(|term| keys::term(kind, term)).collect());
-    in_chart.into_iter().chain(clauses).collect()
-}
-
-/// The chunks under any of several terms, ascending, each once.
-#[derive(Default)]
-struct Union {
-    branches: Vec<Branch>,
-}
-
-/// The chunks under one term.
-struct Branch {
-    chunks: Iter,
-    prefix: usize,
-    waiting: Option<(u64, Postings)>,
-}
-
-impl Union {
-    fn of(view: &View, prefixes: &[Vec<u8>], first: u64) -> Self {
-        let branch = |prefix: &Vec<u8>| {
-            let range = keys::with_chunk(prefix.clone(), first)
-                ..=keys::with_chunk(prefix.clone(), keys::LAST_CHUNK);
-            let chunks = view.snapshot.range(&view.spaces().terms, range);
-            Branch { chunks, prefix: prefix.len(), waiting: None }
-        };
-        Self { branches: prefixes.iter().map(branch).collect() }
-    }
-
-    fn next(&mut self) -> Result<Option<(u64, Postings)>, ViewError> {
-        let mut lowest: Option<u64> = None;
-        for branch in &mut self.branches {
-            if branch.waiting.is_none() {
-                branch.waiting = branch.read()?;
-            }
-            if let Some((chunk, _)) = branch.waiting {
-                lowest = Some(lowest.map_or(chunk, |lowest| lowest.min(chunk)));
-            }
-        }
-        let Some(lowest) = lowest else { return Ok(None) };
-        let mut found = Postings::default();
-        for branch in &mut self.branches {
-            if let Some((_, postings)) = branch.waiting.take_if(|(chunk, _)| *chunk == lowest) {
-                found = found.union(postings);
-            }
-        }
-        Ok(Some((lowest, found)))
-    }
-}
-
 impl Branch {
-    fn read(&mut self) -> Result<Option<(u64, Postings)>, ViewError> {
-        let Some(entry) = self.chunks.next() else { return Ok(None) };
-        let (key, value) = entry.into_inner()?;
-        let chunk = keys::read_chunk(&key, self.prefix).ok_or(ViewError::Record("terms"))?;
-        Ok(Some((chunk, Postings::decode(&value))))
+    fn key(&self, chunk: u64) -> Vec<u8> {
+        keys::with_chunk(self.prefix.clone(), chunk)
+    }
+
+    fn seek(&mut self, view: &View, from: u64) -> Result<Option<u64>, ViewError> {
+        for _ in 0..STEPS_MAX {
+            let Some(chunks) = &mut self.chunks else { break };
+            match self.waiting {
+                Some((chunk, _)) if chunk >= from => return Ok(Some(chunk)),
+                Some(_) => self.waiting = read(chunks, self.prefix.len())?,
+                None => return Ok(None),
+            }
+        }
+        let range = self.key(from)..=self.key(keys::LAST_CHUNK);
+        let mut chunks = view.snapshot.range(&view.spaces().terms, range);
+        self.waiting = read(&mut chunks, self.prefix.len())?;
+        self.chunks = Some(chunks);
+        Ok(self.waiting.map(|(chunk, _)| chunk))
+    }
+}
+
+fn read(chunks: &mut Iter, prefix: usize) -> Result<Option<(u64, Postings)>, ViewError> {
+    let Some(entry) = chunks.next() else { return Ok(None) };
+    let (key, value) = entry.into_inner()?;
+    let chunk = keys::read_chunk(&key, prefix).ok_or(ViewError::Record("terms"))?;
+    Ok(Some((chunk, Postings::decode(&value))))
+}
+
+/// The resources that have a value within one of several ranges of a parameter.
+pub struct ValueNumbers<'a> {
+    view: &'a View,
+    kind: ResourceType,
+    parameter: u16,
+    ranges: Vec<(Vec<u8>, Vec<u8>)>,
+    accept: Box<dyn Fn(&Term) -> Verdict + 'a>,
+    allowance: &'a Allowance,
+    /// The block that was read last.
+    block: Option<(u64, BTreeMap<u64, Members>)>,
+}
+
+impl<'a> ValueNumbers<'a> {
+    /// Of the resources of a type. A range is from a value to the last value that begins with
+    /// another; both have the same tag.
+    pub fn of(
+        view: &'a View,
+        kind: ResourceType,
+        parameter: u16,
+        ranges: Vec<(Vec<u8>, Vec<u8>)>,
+        accept: impl Fn(&Term) -> Verdict + 'a,
+        allowance: &'a Allowance,
+    ) -> Self {
+        let accept = Box::new(accept);
+        Self { view, kind, parameter, ranges, accept, allowance, block: None }
+    }
+
+    /// The first chunk from `from` on that has members.
+    ///
+    /// # Errors
+    ///
+    /// The view store's; [`ViewError::Costly`].
+    pub fn seek(&mut self, from: u64) -> Result<Option<u64>, ViewError> {
+        let mut next = self.next_block(keys::block_of_chunk(from))?;
+        while let Some(block) = next {
+            let start = from.max(keys::first_chunk(block));
+            if let Some((chunk, _)) = self.read_block(block)?.range(start..).next() {
+                return Ok(Some(*chunk));
+            }
+            next = self.next_block(block + 1)?;
+        }
+        Ok(None)
+    }
+
+    /// The members in a chunk.
+    ///
+    /// # Errors
+    ///
+    /// The view store's; [`ViewError::Costly`].
+    pub fn members(&mut self, chunk: u64) -> Result<Members, ViewError> {
+        let found = self.read_block(keys::block_of_chunk(chunk))?;
+        Ok(found.get(&chunk).copied().unwrap_or_default())
+    }
+
+    /// Whether the values around a chunk were read already.
+    #[must_use]
+    pub fn has_read(&self, chunk: u64) -> bool {
+        self.block.as_ref().is_some_and(|(block, _)| *block == keys::block_of_chunk(chunk))
+    }
+
+    /// The first block from `from` on in which the parameter has any value.
+    fn next_block(&self, from: u64) -> Result<Option<u64>, ViewError> {
+        if self.block.as_ref().is_some_and(|(block, _)| *block == from) {
+            return Ok(Some(from));
+        }
+        let mut lowest: Option<u64> = None;
+        let mut tags: Vec<u8> =
+            self.ranges.iter().filter_map(|(first, _)| first.first().copied()).collect();
+        tags.dedup();
+        for tag in tags {
+            let start = keys::block(self.kind, self.parameter, tag, from);
+            let end = keys::behind_term(keys::term(self.kind, self.parameter, &[tag]));
+            let mut found = self.view.snapshot.range(&self.view.spaces().values, start..end);
+            if let Some(entry) = found.next() {
+                let block = keys::read_block(&entry.key()?).ok_or(ViewError::Record("values"))?;
+                lowest = Some(lowest.map_or(block, |lowest| lowest.min(block)));
+            }
+            self.allowance.take(1)?;
+        }
+        Ok(lowest)
+    }
+
+    fn read_block(&mut self, block: u64) -> Result<&BTreeMap<u64, Members>, ViewError> {
+        if self.block.as_ref().is_none_or(|(known, _)| *known != block) {
+            let mut found = BTreeMap::new();
+            for (first, last) in &self.ranges {
+                self.read_range(block, first, last, &mut found)?;
+            }
+            self.block = Some((block, found));
+        }
+        match &self.block {
+            Some((_, found)) => Ok(found),
+            None => Err(ViewError::Record("values")),
+        }
+    }
+
+    fn read_range(
+        &self,
+        block: u64,
+        first: &[u8],
+        last: &[u8],
+        found: &mut BTreeMap<u64, Members>,
+    ) -> Result<(), ViewError> {
+        let Some((tag, rest)) = first.split_first() else { return Ok(()) };
+        let prefix = keys::block(self.kind, self.parameter, *tag, block);
+        let start = [prefix.as_slice(), rest].concat();
+        let end = [prefix.as_slice(), last.get(1..).unwrap_or_default()].concat();
+        let scanned = self.view.snapshot.range(&self.view.spaces().values, start..);
+        let mut term = Term { parameter: self.parameter, value: Vec::new() };
+        for entry in scanned {
+            let key = entry.key()?;
+            // A value that begins with the last one belongs to the range.
+            if !key.starts_with(&prefix) || (*key > *end && !key.starts_with(&end)) {
+                break;
+            }
+            self.allowance.take(1)?;
+            let (value, number) =
+                keys::read_value(&key, prefix.len(), block).ok_or(ViewError::Record("values"))?;
+            term.value.clear();
+            term.value.push(*tag);
+            term.value.extend_from_slice(value);
+            let acceptance = (self.accept)(&term);
+            if acceptance != Verdict::No {
+                let members = found.entry(chunk_of(number)).or_insert_with(Members::default);
+                members.all.insert(number);
+                if acceptance == Verdict::Yes {
+                    members.sure.insert(number);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl View {
+    /// The values of a parameter that begin so.
+    ///
+    /// # Errors
+    ///
+    /// The view store's; [`ViewError::Costly`] when there are very many.
+    pub fn values_beginning(
+        &self,
+        kind: ResourceType,
+        parameter: u16,
+        beginning: &[u8],
+    ) -> Result<Vec<Vec<u8>>, ViewError> {
+        let wanted = keys::term(kind, parameter, beginning);
+        let end = keys::behind_term(keys::term(kind, parameter, &[]));
+        let mut values = Vec::new();
+        let mut from = wanted.clone();
+        loop {
+            let range = from.as_slice()..end.as_slice();
+            let Some(entry) = self.snapshot.range(&self.spaces().terms, range).next() else {
+                break;
+            };
+            let key = entry.key()?;
+            let term = keys::read_term(&key).ok_or(ViewError::Record("terms"))?;
+            if !term.starts_with(&wanted) {
+                break;
+            }
+            if values.len() == VALUES_MAX {
+                return Err(ViewError::Costly);
+            }
+            values.push(term.get(keys::PARAMETER_BYTES..).unwrap_or_default().to_vec());
+            from = keys::behind_term(term.to_vec());
+        }
+        Ok(values)
+    }
+
+    /// The resources with a term, within one chunk of numbers.
+    pub(super) fn postings(&self, term_in_chunk: &[u8]) -> Result<Postings, ViewError> {
+        let bytes = self.snapshot.get(&self.spaces().terms, term_in_chunk)?;
+        Ok(bytes.map(|bytes| Postings::decode(&bytes)).unwrap_or_default())
     }
 }

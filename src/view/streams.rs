@@ -166,20 +166,19 @@ impl Walk<'_> {
 
     fn entry(&mut self, pointer: Pointer) -> Result<StreamEntry, ViewError> {
         let event = self.event(pointer)?;
-        let body = if !event.holds_body() {
-            None
-        } else if event.note.has(Flag::Elsewhere) {
-            Some(self.event(pointer.backward(event.note.related.into()))?.location)
-        } else {
-            Some(event.location)
+        let home = match event.note.has(Flag::Elsewhere) {
+            true => self.event(pointer.backward(event.note.related.into()))?,
+            false => event,
         };
+        let number = home.pointer.position() - home.subject.since_first;
         Ok(StreamEntry {
+            subject: home.subject.kind.map(|kind| (kind, number)),
             position: pointer.position(),
             location: event.location,
             recorded_at: event.recorded_at,
             supersedes: event.note.supersedes,
             resource_version: event.note.version,
-            body,
+            body: event.holds_body().then_some(home.location),
         })
     }
 }

@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use fjall::{Keyspace, OwnedWriteBatch as Batch};
+use fjall::OwnedWriteBatch as Batch;
 
+use super::keyspaces::Spaces;
 use super::postings::{CHUNK_BITS, Postings, chunk_of};
 use super::{View, ViewError, keys};
+use crate::fhir::search::Layout;
+use crate::fhir::{ResourceType, Term};
 
 /// The postings that a batch changes; and, from batch to batch, those of the chunk in which the
 /// next numbers will fall, so that a new resource costs no look-up.
@@ -14,6 +17,8 @@ use super::{View, ViewError, keys};
 pub struct TermLedger {
     /// By key, what the batch has changed, and its chunk.
     changed: HashMap<Vec<u8>, (u64, Postings)>,
+    /// By key, whether the batch leaves a value that is found by ranges.
+    values: HashMap<Vec<u8>, bool>,
     /// By key, the postings of all terms in the open chunk, if `open` names it.
     recent: HashMap<Vec<u8>, Postings>,
     /// The chunk that the last batch ended in, if all of it was written here.
@@ -26,21 +31,47 @@ impl TermLedger {
     /// Begins a batch.
     pub fn begin(&mut self, first_position: u64) {
         self.first_position = first_position;
-        if !self.changed.is_empty() {
+        if !self.changed.is_empty() || !self.values.is_empty() {
             // The batch before failed.
             *self = Self { first_position, ..Self::default() };
         }
     }
 
-    /// A resource has a term.
-    pub fn insert(&mut self, view: &View, term: Vec<u8>, number: u64) -> Result<(), ViewError> {
-        self.postings(view, term, number)?.insert(number);
-        Ok(())
+    /// A resource has a term from now on, or no more.
+    pub fn set(
+        &mut self,
+        view: &View,
+        kind: ResourceType,
+        term: &Term,
+        number: u64,
+        has: bool,
+    ) -> Result<(), ViewError> {
+        match term.layout() {
+            Layout::Exact => {
+                let term = keys::term(kind, term.parameter, &term.value);
+                self.post(view, term, number, has)
+            }
+            Layout::Ordered => {
+                self.values.insert(keys::value(kind, term.parameter, &term.value, number), has);
+                Ok(())
+            }
+        }
     }
 
-    /// A resource has a term no more.
-    pub fn remove(&mut self, view: &View, term: Vec<u8>, number: u64) -> Result<(), ViewError> {
-        self.postings(view, term, number)?.remove(number);
+    /// The same for a key of `terms`.
+    pub fn post(
+        &mut self,
+        view: &View,
+        term: Vec<u8>,
+        number: u64,
+        has: bool,
+    ) -> Result<(), ViewError> {
+        let postings = self.postings(view, term, number)?;
+        if has {
+            postings.insert(number);
+        } else {
+            postings.remove(number);
+        }
         Ok(())
     }
 
@@ -67,7 +98,7 @@ impl TermLedger {
     }
 
     /// Puts what has changed into the batch, which ends below `applied`.
-    pub fn finish(&mut self, applied: u64, space: &Keyspace, batch: &mut Batch) {
+    pub fn finish(&mut self, applied: u64, spaces: &Spaces, batch: &mut Batch) {
         let open = chunk_of(applied);
         if self.open != Some(open) {
             self.recent.clear();
@@ -79,12 +110,21 @@ impl TermLedger {
         changed.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         for (key, (chunk, postings)) in changed {
             if postings.is_empty() {
-                batch.remove(space, key.as_slice());
+                batch.remove(&spaces.terms, key.as_slice());
             } else {
-                batch.insert(space, key.as_slice(), postings.encode());
+                batch.insert(&spaces.terms, key.as_slice(), postings.encode());
             }
             if self.open == Some(chunk) {
                 self.recent.insert(key, postings);
+            }
+        }
+        let mut values: Vec<_> = self.values.drain().collect();
+        values.sort_unstable();
+        for (key, has) in values {
+            if has {
+                batch.insert(&spaces.values, key.as_slice(), []);
+            } else {
+                batch.remove(&spaces.values, key.as_slice());
             }
         }
     }

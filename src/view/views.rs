@@ -8,8 +8,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::generation::Generation;
-use super::{AccessGroup, FactGroup, View, ViewError};
+use super::{AccessGroup, View, ViewError};
 use crate::disk::{self, RealDisk};
+use crate::fhir::search::Definition;
 use crate::log::StreamAlias;
 use crate::vault::Wrap;
 
@@ -56,7 +57,7 @@ impl Views {
         let number = read_current(directory)?;
         if let Some(number) = number {
             remove_others(directory, number)?;
-            match Generation::open(path(directory, number), number, options) {
+            match Generation::open(path(directory, number), number, options, None) {
                 Ok(generation) => return Ok(Self::serve(directory, options, generation)),
                 Err(error) => {
                     tracing::warn!(%error, "the views do not open; rebuilding them");
@@ -66,7 +67,7 @@ impl Views {
         let next = number.map_or(1, |number| number + 1);
         let place = path(directory, next);
         remove(&place)?;
-        let generation = Generation::open(place, next, options)?;
+        let generation = Generation::open(place, next, options, None)?;
         write_current(directory, next)?;
         remove_others(directory, next)?;
         Ok(Self::serve(directory, options, generation))
@@ -97,14 +98,15 @@ impl Views {
         self.shared.serving.load_full()
     }
 
-    /// Applies one group of events, all or nothing.
+    /// Lets one group of events be applied to the generation that is served, which stays the served
+    /// one meanwhile.
     ///
     /// # Errors
     ///
-    /// As [`Generation::apply`].
-    pub fn apply(&self, group: FactGroup) -> Result<(), ViewError> {
+    /// Those of `apply`.
+    pub fn apply<E>(&self, apply: impl FnOnce(&Arc<Generation>) -> Result<(), E>) -> Result<(), E> {
         let _applying = self.shared.applying.read().unwrap_or_else(PoisonError::into_inner);
-        self.serving().apply(&[group])
+        apply(&self.serving())
     }
 
     /// Indexes one group of access entries.
@@ -127,16 +129,18 @@ impl Views {
         self.serving().rewrap(wraps, epoch)
     }
 
-    /// Begins the next generation, empty, beside the one that is served. Only one at a time.
+    /// Begins the next generation, empty, beside the one that is served. Only one at a time. Its
+    /// resources will also be indexed by the custom parameters that are given.
     ///
     /// # Errors
     ///
     /// [`ViewError`]: the disk's.
-    pub fn begin(&self) -> Result<Building, ViewError> {
+    pub fn begin(&self, definitions: &[Definition]) -> Result<Building, ViewError> {
         let number = self.serving().number + 1;
         let place = path(&self.shared.directory, number);
         remove(&place)?;
-        let generation = Generation::open(place, number, self.shared.options)?;
+        let options = self.shared.options;
+        let generation = Generation::open(place, number, options, Some(definitions))?;
         Ok(Building { views: self.clone(), generation: Arc::new(generation), is_served: false })
     }
 

@@ -8,13 +8,16 @@
 
 mod appends;
 mod bad_input;
+mod binary;
 mod bundle_entries;
 mod bundles;
 mod charts;
 mod concurrency;
 mod conditional;
 mod erasure;
+mod examples;
 mod fhir_crud;
+mod formats;
 mod harness;
 mod histories;
 mod issuers;

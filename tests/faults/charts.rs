@@ -4,7 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 
 use chartlog::fhir::ResourceId;
-use chartlog::store::{AccessFilter, At, ChartEvent, Entry, EventFilter, Outcome, Store, Version};
+use chartlog::store::{
+    AccessFilter, At, ChartEvent, Entry, EventFilter, HistoryOf, HistoryRequest, Outcome, Store,
+    Version,
+};
 
 use crate::clinic::{grant, key};
 use crate::fold::Fold;
@@ -16,7 +19,8 @@ fn events(store: &Store, patient: &str) -> Vec<ChartEvent> {
 
 /// Versions of a resource, oldest first.
 fn versions(store: &Store, name: &str) -> Vec<Version> {
-    let mut versions = store.history(&grant(), &key(name), u64::MAX, usize::MAX).unwrap();
+    let history = HistoryRequest::newest(HistoryOf::Resource(key(name)), usize::MAX);
+    let mut versions = store.history(&grant(), &history).unwrap().versions;
     versions.reverse();
     versions
 }

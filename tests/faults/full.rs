@@ -27,8 +27,15 @@ fn large(number: u64) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-";
     let bytes = Random::new(number).bytes(NOTE_BYTES);
     let note: String = bytes.iter().map(|byte| char::from(LETTERS[*byte as usize % 64])).collect();
+    // A string of FHIR has no more than 1 MiB.
+    let notes: Vec<String> = note
+        .as_bytes()
+        .chunks(1 << 20)
+        .map(|part| format!(r#"{{"text":"{}"}}"#, str::from_utf8(part).unwrap()))
+        .collect();
+    let notes = notes.join(",");
     format!(
-        r#"{{"resourceType":"Observation","id":"o{number}","status":"final","code":{{"text":"x"}},"subject":{{"reference":"Patient/p"}},"valueString":"{note}"}}"#
+        r#"{{"resourceType":"Observation","id":"o{number}","status":"final","code":{{"text":"x"}},"subject":{{"reference":"Patient/p"}},"note":[{notes}]}}"#
     )
 }
 

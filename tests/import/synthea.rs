@@ -177,17 +177,17 @@ impl Rules {
             let lines = text.lines().skip(1);
             lines.map(|line| line.split('\t').map(str::to_owned).collect()).collect()
         };
-        let members = table(include_str!("../../src/fhir/definitions/patient_compartment.tsv"));
+        let members = table(include_str!("../../src/fhir/definitions/compartments.tsv"));
         let parameters = table(include_str!("../../src/fhir/definitions/search_parameters.tsv"));
         let mut rules: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
-        for row in members {
-            for name in row.get(1).map_or("", String::as_str).split([',', ' ']) {
-                let ours = |one: &&Vec<String>| one[1] == row[0] && one[2] == name;
-                for expression in parameters.iter().filter(ours).flat_map(|one| one[5].split('|')) {
+        for row in members.iter().filter(|row| row[0] == "Patient") {
+            for name in row.get(2).map_or("", String::as_str).split([',', ' ']) {
+                let ours = |one: &&Vec<String>| one[1] == row[1] && one[2] == name;
+                for expression in parameters.iter().filter(ours).flat_map(|one| one[8].split('|')) {
                     let path = expression.trim().trim_matches(['(', ')']);
                     let path = path.split(".where(").next().unwrap();
                     let steps = path.split('.').skip(1).map(str::to_owned).collect();
-                    rules.entry(row[0].clone()).or_default().push(steps);
+                    rules.entry(row[1].clone()).or_default().push(steps);
                 }
             }
         }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use chartlog::auth::{Caller, Grant, Scopes};
 use chartlog::chart::Actor;
 use chartlog::disk::RealDisk;
-use chartlog::fhir::criteria::{Criteria, parse_query};
+use chartlog::fhir::search::{Criteria, Parameters, Query, parse_query};
 use chartlog::fhir::{ResourceKey, ResourceType};
 use chartlog::json::Document;
 use chartlog::store::{
-    Action, Change, DataDirectory, Options, ProofOptions, PurgeWindow, Store, StoreError, Target,
-    Write, Written,
+    Action, Change, DataDirectory, Options, ProofOptions, PurgeWindow, SearchRequest, Store,
+    StoreError, Target, Write, Written,
 };
 use chartlog::vault::MasterKeySource;
 use chartlog::view;
@@ -77,7 +77,17 @@ pub fn key(text: &str) -> ResourceKey {
 
 pub fn criteria(kind: &str, query: &str) -> Criteria {
     let kind: ResourceType = kind.parse().unwrap();
-    Criteria::parse(kind, &parse_query(query).unwrap(), None).unwrap()
+    let pairs = parse_query(query).unwrap();
+    Criteria::parse(&Parameters::standard(), kind, &pairs, None).unwrap()
+}
+
+/// A search on one type, a page at a time.
+pub fn search(kind: &str, query: &str, limit: usize) -> SearchRequest {
+    let kind: ResourceType = kind.parse().unwrap();
+    let pairs = parse_query(query).unwrap();
+    let query = Query::parse(&Parameters::standard(), kind, &pairs, None).unwrap();
+    let queries = vec![(kind, query)];
+    SearchRequest { queries, within: None, as_of: None, start: None, limit, with_total: false }
 }
 
 /// A change that stores a resource under the key it carries.

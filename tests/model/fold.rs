@@ -117,7 +117,7 @@ impl Fold {
         let before = self.clone();
         let mut events = 0;
         for (op, done) in transaction.iter().zip(&written.done) {
-            let key = done.key.to_string();
+            let key = done.key.as_ref().expect("a resource").to_string();
             assert!(op.key().is_none_or(|own| own == key));
             if let Op::CreateUnlessThere { tag, .. } = op {
                 let found = before.scan("Observation", &format!(r#""value":"i{tag}""#));

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use chartlog::fhir::criteria::Criteria;
-use chartlog::store::{At, Entry, Options, Outcome, SearchRequest, Store, Target, Write};
+use chartlog::store::{At, Entry, Options, Outcome, Store, Target, Write};
 
-use crate::clinic::{block_on, grant, key, open, options, put};
+use crate::clinic::{block_on, grant, key, open, options, put, search};
 use crate::fold::Fold;
 use crate::histories::{Record, compare, play, records, same_records};
 use crate::history::{one, seed};
@@ -99,11 +98,8 @@ fn readers_and_writers_go_on_while_new_generations_take_over() {
                 let now = values(&store);
                 assert!(last.iter().zip(&now).all(|(last, now)| last <= now), "went back");
                 last = now;
-                let kind = "Observation".parse().unwrap();
-                let all =
-                    SearchRequest { kind, criteria: Criteria::default(), after: None, limit: 9 };
-                let found = store.search(&grant(), &all).unwrap();
-                assert_eq!(found.resources.len(), 2 * WRITERS as usize);
+                let found = store.search(&grant(), &search("Observation", "", 9)).unwrap();
+                assert_eq!(found.matches.len(), 2 * WRITERS as usize);
             }
         });
         scope.spawn(|| {

@@ -31,8 +31,8 @@ impl fmt::Display for Place<'_> {
             // FHIRPath's delimited identifier.
             Self::Member(above, name) => {
                 let name = crate::fhir::types::quotable(name);
-                let name = name.replace('\\', "\\\\").replace('`', "\\`");
-                write!(formatter, "{above}.`{}`", name.escape_debug())
+                let name = name.escape_debug().to_string().replace('`', "\\`");
+                write!(formatter, "{above}.`{name}`")
             }
             Self::Item(above, index) => write!(formatter, "{above}[{index}]"),
         }

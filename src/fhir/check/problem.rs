@@ -26,6 +26,8 @@ pub enum IssueCode {
     Required,
     /// An element has a value that its type does not allow.
     Value,
+    /// A code is not from the value set that its element is bound to.
+    CodeInvalid,
     /// A rule about several elements is broken.
     Invariant,
     /// The resource type is not one of FHIR R4.
@@ -44,6 +46,7 @@ impl IssueCode {
             Self::Structure => "structure",
             Self::Required => "required",
             Self::Value => "value",
+            Self::CodeInvalid => "code-invalid",
             Self::Invariant => "invariant",
             Self::NotSupported => "not-supported",
             Self::NotFound => "not-found",

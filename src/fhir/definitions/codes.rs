@@ -28,6 +28,11 @@ impl CodeSet {
         self.systems.iter().any(|(name, codes)| *name == system && has(codes, code))
     }
 
+    /// The code systems.
+    pub fn systems(&self) -> impl Iterator<Item = &'static str> {
+        self.systems.iter().map(|(name, _)| *name)
+    }
+
     /// All codes, system by system.
     pub fn codes(&self) -> impl Iterator<Item = &'static str> {
         self.systems.iter().flat_map(|(_, codes)| codes.split(' '))

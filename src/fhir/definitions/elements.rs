@@ -21,8 +21,10 @@ pub struct TypeDefinition {
     base: &'static str,
     /// The type of that name.
     base_index: Option<usize>,
-    /// The elements that it adds, in the order of its definition.
+    /// The elements that it adds, in the order of its definition; no more than 64.
     pub own: Vec<Element>,
+    /// Those of its own that must have a value, as bits: the lowest is the first.
+    pub required: u64,
 }
 
 /// One element of a type.
@@ -154,6 +156,7 @@ static TYPES: LazyLock<Vec<TypeDefinition>> = LazyLock::new(|| {
             base,
             base_index: None,
             own: Vec::new(),
+            required: 0,
         })
         .collect();
     let bases: Vec<Option<usize>> = types.iter().map(|kind| index_of(&types, kind.base)).collect();
@@ -169,8 +172,9 @@ static TYPES: LazyLock<Vec<TypeDefinition>> = LazyLock::new(|| {
         let element_types = element_types.split('|');
         let element_types = element_types.filter_map(|text| element_type(text, &types)).collect();
         let element = read_element(element, cardinality, flags, element_types, codes);
-        if let Some(definition) = types.get_mut(current) {
-            definition.own.extend(element);
+        if let (Some(definition), Some(element)) = (types.get_mut(current), element) {
+            definition.required |= u64::from(element.min > 0) << definition.own.len();
+            definition.own.push(element);
         }
     }
     types
@@ -245,6 +249,10 @@ mod tests {
             }
         }
         assert!(read.next().is_none());
+        assert!(TYPES.iter().all(|definition| definition.own.len() <= 64));
+        // What is required is looked for among a type's own elements only.
+        let bases = ["Element", "BackboneElement", "Resource", "DomainResource", "Quantity"];
+        assert!(bases.iter().all(|name| definition(name).unwrap().required == 0));
         assert!(ResourceType::all().all(|kind| definition(kind.name()).is_some()));
         assert!(TYPES.is_sorted_by_key(|definition| definition.name));
     }

@@ -10,92 +10,83 @@ mod primitive;
 use std::sync::LazyLock;
 
 use super::ResourceType;
-use super::path::Expression;
 
 pub use codes::CodeSet;
 pub use primitive::Primitive;
 
 const RESOURCE_TYPES: &str = include_str!("resource_types.tsv");
 const SEARCH_PARAMETERS: &str = include_str!("search_parameters.tsv");
-const PATIENT_COMPARTMENT: &str = include_str!("patient_compartment.tsv");
+const COMPARTMENTS_TABLE: &str = include_str!("compartments.tsv");
 
-/// What a search on one resource type may ask for: FHIR R4 §3.1.1.3.
-#[derive(Debug)]
-pub struct SearchParameter {
-    /// Name in queries, such as `subject`.
+/// A row of the table of search parameters: FHIR R4 §3.1.1.3.
+#[derive(Debug, Clone, Copy)]
+pub struct SearchParameterRow {
+    /// The frozen code of the name.
+    pub code: &'static str,
+    /// Name in queries.
     pub name: &'static str,
-    /// The frozen code of the name: the same for all types that have it, never 0.
-    pub code: u16,
-    /// How values are compared.
-    pub search_type: SearchType,
-    /// Where in a resource the values are.
-    pub expression: Expression,
-    /// Which types a reference may lead to.
-    targets: Targets,
+    /// Canonical URL of its SearchParameter.
+    pub url: &'static str,
+    /// How values are compared, a code of the value set `search-param-type`.
+    pub search_type: &'static str,
+    /// Types to which references may lead, separated by spaces; `*` for any.
+    pub targets: &'static str,
+    /// The system of its codes where the elements have none; empty otherwise.
+    pub system: &'static str,
+    /// `name=expression` of each component, separated by semicolons.
+    pub components: &'static str,
+    /// Where in a resource the values are, in FHIRPath.
+    pub expression: &'static str,
 }
 
-/// How the values of a search parameter are compared: FHIR R4 §3.1.1.4.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SearchType {
-    /// A code or identifier, with or without its system.
-    Token,
-    /// Another resource.
-    Reference,
+/// The rows of one type, in the order of their names.
+pub fn search_parameter_rows(kind: ResourceType) -> impl Iterator<Item = SearchParameterRow> {
+    let rows = ROWS_OF_TYPE.get(usize::from(kind.code())).copied().unwrap_or_default();
+    rows.lines().filter_map(|line| {
+        let [code, _, name, url, search_type, targets, system, components, expression] =
+            cells(line)?;
+        Some(SearchParameterRow {
+            code,
+            name,
+            url,
+            search_type,
+            targets,
+            system,
+            components,
+            expression,
+        })
+    })
 }
 
-impl SearchType {
-    /// The code in a CapabilityStatement (value set `search-param-type`).
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::Reference => "reference",
+/// The lines of each type stand together.
+static ROWS_OF_TYPE: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let mut of_type: Vec<&str> = by_code(TYPES.by_name.iter().map(|(_, code)| (*code, "")));
+    let mut rest = SEARCH_PARAMETERS.split_once('\n').map_or("", |(_, rows)| rows);
+    while let Some(kind) = rest.split('\t').nth(1) {
+        let mut end = 0;
+        for line in rest.split_inclusive('\n') {
+            if line.split('\t').nth(1) != Some(kind) {
+                break;
+            }
+            end += line.len();
         }
-    }
-}
-
-#[derive(Debug)]
-enum Targets {
-    Any,
-    Only(Vec<ResourceType>),
-}
-
-impl SearchParameter {
-    /// True if references of this parameter may lead to that type.
-    #[must_use]
-    pub fn may_target(&self, kind: ResourceType) -> bool {
-        match &self.targets {
-            Targets::Any => true,
-            Targets::Only(targets) => targets.contains(&kind),
+        let (rows, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        if let Some(place) = type_code(kind).and_then(|code| of_type.get_mut(usize::from(code))) {
+            *place = rows;
         }
+        rest = behind;
     }
+    of_type
+});
 
-    /// The types to which references of this parameter may lead; none unless it is a reference.
-    #[must_use]
-    pub fn targets(&self) -> Vec<ResourceType> {
-        ResourceType::all().filter(|kind| self.may_target(*kind)).collect()
-    }
-}
-
-/// The search parameters of a type, in the order of their names.
+/// The parameters whose references put a resource of the type into a compartment of a type, such as
+/// Patient, in the order of the CompartmentDefinition: FHIR R4 §5.39. `None`: there is no such
+/// compartment; empty: it holds no resource of the type.
 #[must_use]
-pub fn search_parameters(kind: ResourceType) -> &'static [SearchParameter] {
-    let found = PARAMETERS_OF_TYPE.get(usize::from(kind.code()));
-    found.map_or(&[], |parameters| parameters.as_slice())
-}
-
-/// The search parameter of that name.
-#[must_use]
-pub fn search_parameter(kind: ResourceType, name: &str) -> Option<&'static SearchParameter> {
-    search_parameters(kind).iter().find(|parameter| parameter.name == name)
-}
-
-/// The parameters whose references put a resource of the type into a patient's compartment, in the
-/// order of the CompartmentDefinition.
-#[must_use]
-pub fn patient_compartment(kind: ResourceType) -> &'static [&'static SearchParameter] {
-    let found = COMPARTMENT_OF_TYPE.get(usize::from(kind.code()));
-    found.map_or(&[], |parameters| parameters.as_slice())
+pub fn compartment(of: ResourceType, kind: ResourceType) -> Option<&'static [&'static str]> {
+    let compartment = COMPARTMENTS.get(usize::from(of.code())).filter(|known| !known.is_empty())?;
+    let names = compartment.get(usize::from(kind.code()));
+    Some(names.map_or(&[], |names| names.as_slice()))
 }
 
 pub(super) fn type_name(code: u16) -> Option<&'static str> {
@@ -123,58 +114,30 @@ static TYPES: LazyLock<Types> = LazyLock::new(|| {
     Types { by_code: by_code(by_name.iter().map(|(name, code)| (*code, Some(*name)))), by_name }
 });
 
-static PARAMETERS_OF_TYPE: LazyLock<Vec<Vec<SearchParameter>>> = LazyLock::new(|| {
-    let mut of_type: Vec<Vec<SearchParameter>> =
-        by_code(TYPES.by_name.iter().map(|(_, code)| (*code, Vec::new())));
-    for [code, kind, name, search_type, targets, expression] in rows(SEARCH_PARAMETERS) {
-        let place = type_code(kind).and_then(|code| of_type.get_mut(usize::from(code)));
-        if let Some(parameters) = place
-            && let Some(parameter) = parameter(code, name, search_type, targets, expression)
-        {
-            parameters.push(parameter);
+/// By the type of the compartment, then by the type of the resource.
+static COMPARTMENTS: LazyLock<Vec<Vec<Vec<&'static str>>>> = LazyLock::new(|| {
+    let mut of_type: Vec<Vec<(u16, Vec<&str>)>> = Vec::new();
+    for [of, kind, names] in rows(COMPARTMENTS_TABLE) {
+        let (Some(of), Some(kind)) = (type_code(of), type_code(kind)) else { continue };
+        let place = usize::from(of);
+        of_type.resize_with(of_type.len().max(place + 1), Vec::new);
+        if let Some(compartment) = of_type.get_mut(place) {
+            compartment.push((kind, names.split(' ').collect()));
         }
     }
-    of_type
+    of_type.into_iter().map(|compartment| by_code(compartment.into_iter())).collect()
 });
-
-static COMPARTMENT_OF_TYPE: LazyLock<Vec<Vec<&'static SearchParameter>>> = LazyLock::new(|| {
-    by_code(rows(PATIENT_COMPARTMENT).filter_map(|[kind, names]| {
-        let kind = ResourceType::from_name(kind)?;
-        let parameters = names.split(' ').filter_map(|name| search_parameter(kind, name));
-        Some((kind.code(), parameters.collect()))
-    }))
-});
-
-/// A row that does not read is left out here and found by the test below, so that reading the
-/// tables has no way to fail in a running server.
-fn parameter(
-    code: &str,
-    name: &'static str,
-    search_type: &str,
-    targets: &str,
-    expression: &str,
-) -> Option<SearchParameter> {
-    let search_type = match search_type {
-        "token" => SearchType::Token,
-        "reference" => SearchType::Reference,
-        _ => return None,
-    };
-    let targets = match targets {
-        "*" => Targets::Any,
-        names => Targets::Only(names.split(' ').filter_map(ResourceType::from_name).collect()),
-    };
-    let expression = Expression::parse(expression).ok()?;
-    Some(SearchParameter { name, code: code.parse().ok()?, search_type, expression, targets })
-}
 
 /// The cells of each row behind the header.
 fn rows<const COLUMNS: usize>(
     table: &'static str,
 ) -> impl Iterator<Item = [&'static str; COLUMNS]> {
-    table.lines().skip(1).filter_map(|line| {
-        let cells: Vec<&str> = line.split('\t').collect();
-        cells.try_into().ok()
-    })
+    table.lines().skip(1).filter_map(cells)
+}
+
+fn cells<const COLUMNS: usize>(line: &'static str) -> Option<[&'static str; COLUMNS]> {
+    let cells: Vec<&str> = line.split('\t').collect();
+    cells.try_into().ok()
 }
 
 /// A list in which each value stands at its type's code.
@@ -205,26 +168,22 @@ mod tests {
     #[test]
     fn every_row_of_every_table_is_read() {
         assert_eq!(ResourceType::all().count(), lines(RESOURCE_TYPES));
-        let parameters = ResourceType::all().map(|kind| search_parameters(kind).len());
-        assert_eq!(parameters.sum::<usize>(), lines(SEARCH_PARAMETERS));
-        for [kind, names] in rows(PATIENT_COMPARTMENT) {
-            let kind = ResourceType::from_name(kind).unwrap();
-            let read: Vec<_> = patient_compartment(kind).iter().map(|found| found.name).collect();
-            assert_eq!(read.join(" "), names);
+        for [of, kind, names] in rows(COMPARTMENTS_TABLE) {
+            let [of, kind] = [of, kind].map(|name| ResourceType::from_name(name).unwrap());
+            assert_eq!(compartment(of, kind).unwrap().join(" "), names);
         }
-        for [_, kind, name, _, targets, _] in rows(SEARCH_PARAMETERS) {
-            let parameter = search_parameter(ResourceType::from_name(kind).unwrap(), name).unwrap();
-            let named: Vec<_> = parameter.targets().iter().map(|kind| kind.name()).collect();
-            assert!(targets == "*" && named.len() == 146 || targets == named.join(" "));
-        }
+        let medication = ResourceType::from_name("Medication").unwrap();
+        assert_eq!(compartment(ResourceType::PATIENT, medication), Some(&[][..]));
+        assert_eq!(compartment(medication, ResourceType::PATIENT), None);
     }
 
     #[test]
     fn a_code_means_one_name() {
         let mut names = HashMap::new();
-        for parameter in ResourceType::all().flat_map(search_parameters) {
-            assert_ne!(parameter.code, 0, "0 is the term that every resource has");
-            let name = names.entry(parameter.code).or_insert(parameter.name);
+        for parameter in ResourceType::all().flat_map(search_parameter_rows) {
+            let code: u16 = parameter.code.parse().unwrap();
+            assert_ne!(code, 0, "0 is the term that every resource has");
+            let name = names.entry(code).or_insert(parameter.name);
             assert_eq!(*name, parameter.name);
         }
         let distinct: HashSet<_> = names.values().collect();
@@ -239,7 +198,8 @@ mod tests {
         }
         let observation = ResourceType::from_name("Observation").unwrap();
         for (name, code) in [("identifier", 6), ("patient", 11), ("subject", 22)] {
-            assert_eq!(search_parameter(observation, name).unwrap().code, code);
+            let row = search_parameter_rows(observation).find(|row| row.name == name).unwrap();
+            assert_eq!(row.code.parse(), Ok(code));
         }
     }
 }

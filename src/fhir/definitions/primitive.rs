@@ -45,32 +45,40 @@ pub enum Primitive {
     Xhtml,
 }
 
+/// Every type with its name.
+const NAMES: [(&str, Primitive); 20] = [
+    ("base64Binary", Primitive::Base64Binary),
+    ("boolean", Primitive::Boolean),
+    ("canonical", Primitive::Canonical),
+    ("code", Primitive::Code),
+    ("date", Primitive::Date),
+    ("dateTime", Primitive::DateTime),
+    ("decimal", Primitive::Decimal),
+    ("id", Primitive::Id),
+    ("instant", Primitive::Instant),
+    ("integer", Primitive::Integer),
+    ("markdown", Primitive::Markdown),
+    ("oid", Primitive::Oid),
+    ("positiveInt", Primitive::PositiveInt),
+    ("string", Primitive::String),
+    ("time", Primitive::Time),
+    ("unsignedInt", Primitive::UnsignedInt),
+    ("uri", Primitive::Uri),
+    ("url", Primitive::Url),
+    ("uuid", Primitive::Uuid),
+    ("xhtml", Primitive::Xhtml),
+];
+
 impl Primitive {
     /// The type of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "base64Binary" => Self::Base64Binary,
-            "boolean" => Self::Boolean,
-            "canonical" => Self::Canonical,
-            "code" => Self::Code,
-            "date" => Self::Date,
-            "dateTime" => Self::DateTime,
-            "decimal" => Self::Decimal,
-            "id" => Self::Id,
-            "instant" => Self::Instant,
-            "integer" => Self::Integer,
-            "markdown" => Self::Markdown,
-            "oid" => Self::Oid,
-            "positiveInt" => Self::PositiveInt,
-            "string" => Self::String,
-            "time" => Self::Time,
-            "unsignedInt" => Self::UnsignedInt,
-            "uri" => Self::Uri,
-            "url" => Self::Url,
-            "uuid" => Self::Uuid,
-            "xhtml" => Self::Xhtml,
-            _ => return None,
-        })
+        NAMES.iter().find(|(known, _)| *known == name).map(|(_, primitive)| *primitive)
+    }
+
+    /// Its name, such as `dateTime`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        NAMES.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
     }
 }

@@ -7,8 +7,8 @@ use crate::fhir::reference::{Reference, target_type};
 use crate::json::{Kind, Node};
 
 /// Everything to which the expression leads in a resource.
-pub(super) fn expression<'a>(expr: &Expr, resource: Node<'a>) -> Vec<Item<'a>> {
-    Evaluation { resource }.items(expr, Item::Node(resource))
+pub(super) fn expression<'a>(expr: &Expr, resource: Node<'a>, focus: Item<'a>) -> Vec<Item<'a>> {
+    Evaluation { resource }.items(expr, focus)
 }
 
 struct Evaluation<'a> {
@@ -21,6 +21,7 @@ impl<'a> Evaluation<'a> {
             Expr::Path { start, steps } => {
                 let items = match start {
                     Start::Focus => vec![focus],
+                    Start::Resource => vec![Item::Node(self.resource)],
                     Start::Type(name) if has_type(self.resource, name) => {
                         vec![Item::Node(self.resource)]
                     }

@@ -54,7 +54,13 @@ impl Expression {
     /// then of the resource. Arrays are given item by item.
     #[must_use]
     pub fn evaluate<'a>(&self, resource: Node<'a>) -> Vec<Item<'a>> {
-        evaluate::expression(&self.0, resource)
+        evaluate::expression(&self.0, resource, Item::Node(resource))
+    }
+
+    /// The same, seen from an element of the resource: `%resource` leads back to the whole.
+    #[must_use]
+    pub fn evaluate_at<'a>(&self, resource: Node<'a>, focus: Item<'a>) -> Vec<Item<'a>> {
+        evaluate::expression(&self.0, resource, focus)
     }
 }
 

@@ -129,6 +129,13 @@ impl<'a> Parser<'a> {
                 return Ok((Start::Type(name.into()), steps));
             }
             Token::Name(_) => self.step(&mut steps)?,
+            Token::Symbol(b'%') => {
+                self.skip();
+                if !self.accept(Token::Name("resource")) {
+                    return Err(self.error("the only variable is %resource"));
+                }
+                return Ok((Start::Resource, steps));
+            }
             _ => return Err(self.error("expected a path")),
         }
         Ok((Start::Focus, steps))

@@ -18,6 +18,8 @@ pub(super) enum Expr {
 pub(super) enum Start {
     /// At the element in question.
     Focus,
+    /// At the resource, whatever its type: `%resource`.
+    Resource,
     /// At the resource, if it has that type: `Observation.…`.
     Type(Box<str>),
     /// At each element of an expression in parentheses.

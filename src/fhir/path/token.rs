@@ -10,7 +10,7 @@ pub(super) enum Token<'a> {
     Text(&'a str),
     /// Digits.
     Number(&'a str),
-    /// One of `. ( ) [ ] | =`, and `!` for `!=`.
+    /// One of `. ( ) [ ] | = %`, and `!` for `!=`.
     Symbol(u8),
     End,
 }
@@ -56,7 +56,7 @@ fn first(text: &str) -> Result<(Token<'_>, usize), String> {
             }
             (Token::Text(inside), inside.len() + 2)
         }
-        '.' | '(' | ')' | '[' | ']' | '|' | '=' => (Token::Symbol(character as u8), 1),
+        '.' | '(' | ')' | '[' | ']' | '|' | '=' | '%' => (Token::Symbol(character as u8), 1),
         '!' if text.starts_with("!=") => (Token::Symbol(b'!'), 2),
         _ => return Err(format!("unexpected character '{character}'")),
     })

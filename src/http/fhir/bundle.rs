@@ -59,8 +59,13 @@ impl BundleWriter {
 
     /// Adds a resource that a search found.
     pub fn matched(&mut self, base: &str, resource: &Resource) {
+        self.found(base, resource, "match");
+    }
+
+    /// Adds a resource for a reason: `match`, or `include` for one that goes with a match.
+    pub fn found(&mut self, base: &str, resource: &Resource, mode: &str) {
         let full_url = format!("{base}/{}", resource.key);
-        let mode = r#"{"mode":"match"}"#.to_owned();
+        let mode = format!(r#"{{"mode":"{mode}"}}"#);
         self.entry(Some(&full_url), Some(&resource.bytes()), &[("search", mode)]);
     }
 

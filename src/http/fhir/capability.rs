@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 
 use super::super::reply::FHIR_JSON;
 use super::super::state::State;
-use crate::fhir::ResourceType;
-use crate::fhir::definitions;
+use crate::fhir::search::SearchType;
+use crate::fhir::{Parameters, ResourceType};
 
 /// What this server can do, as a CapabilityStatement. Needs no token.
 #[utoipa::path(get, path = "/fhir/metadata", operation_id = "capabilities", tag = "fhir", security(()),
     responses((status = 200, description = "A CapabilityStatement", content_type = "application/fhir+json")))]
 pub async fn capabilities(state: Arc<State>) -> HttpResponse {
-    let statement = statement(&state.fhir_base);
+    let statement = statement(&state.fhir_base, &state.store.parameters());
     HttpResponse::Ok().content_type(FHIR_JSON).body(statement.to_string())
 }
 
-fn statement(base: &str) -> Value {
+fn statement(base: &str, parameters: &Parameters) -> Value {
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -38,20 +38,32 @@ fn statement(base: &str) -> Value {
                     "code": "SMART-on-FHIR",
                 }] }],
             },
-            "resource": ResourceType::all().map(resource).collect::<Vec<_>>(),
+            "resource": ResourceType::all().map(|kind| resource(kind, parameters)).collect::<Vec<_>>(),
             "interaction": [{ "code": "transaction" }, { "code": "batch" }],
         }],
     })
 }
 
-fn resource(kind: ResourceType) -> Value {
+fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
     let interactions =
         ["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"];
-    let parameter = |(name, kind): (&str, &str)| json!({ "name": name, "type": kind });
-    let common = [("_id", "token"), ("_lastUpdated", "date")].into_iter();
-    let own = definitions::search_parameters(kind)
-        .iter()
-        .map(|known| (known.name, known.search_type.name()));
+    let common =
+        [("_id", "token"), ("_lastUpdated", "date"), ("_list", "reference"), ("_has", "string")];
+    let common = common.into_iter().map(|(name, kind)| json!({ "name": name, "type": kind }));
+    let own = parameters.of(kind).filter(|known| known.search_type.is_supported());
+    let own = own.map(|known| {
+        json!({ "name": known.name, "definition": known.url, "type": known.search_type.name() })
+    });
+    let references = parameters.of(kind).filter(|known| known.search_type == SearchType::Reference);
+    let includes = references.map(|known| Value::from(format!("{kind}:{}", known.name)));
+    let includes: Vec<Value> = std::iter::once(Value::from("*")).chain(includes).collect();
+    let referring = ResourceType::all().flat_map(|source| {
+        let references =
+            parameters.of(source).filter(|known| known.search_type == SearchType::Reference);
+        let leading = references.filter(|known| known.may_target(kind));
+        leading.map(move |known| Value::from(format!("{source}:{}", known.name)))
+    });
+    let referring: Vec<Value> = referring.collect();
     let mut resource = json!({
         "type": kind.name(),
         "interaction": interactions.map(|code| json!({ "code": code })),
@@ -62,7 +74,9 @@ fn resource(kind: ResourceType) -> Value {
         "conditionalRead": "not-match",
         "conditionalUpdate": true,
         "conditionalDelete": "single",
-        "searchParam": common.chain(own).map(parameter).collect::<Vec<_>>(),
+        "searchParam": common.chain(own).collect::<Vec<_>>(),
+        "searchInclude": includes,
+        "searchRevInclude": referring,
     });
     if kind == ResourceType::PATIENT
         && let Some(members) = resource.as_object_mut()

@@ -1,9 +1,8 @@
 //! create, plain and conditional: FHIR R4 §3.1.0.8 and §3.1.0.8.1.
 
-use super::{Call, Failure, Reply, Return, commit, idempotency, written};
+use super::{Call, Failure, Reply, Return, binary, commit, idempotency, written};
 use crate::fhir::check::IssueCode;
-use crate::fhir::criteria::Criteria;
-use crate::fhir::{ResourceType, check, parse_query};
+use crate::fhir::{Criteria, Parameters, ResourceType, check, parse_query};
 use crate::store::{Action, Change, Target};
 
 /// Stores a new resource under an id that the server chooses.
@@ -28,10 +27,14 @@ pub async fn create(mut call: Call) -> Result<Reply, Failure> {
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("POST {kind}"))?;
     let header = call.header("if-none-exist").map(str::to_owned);
-    let criteria =
-        header.map(|text| criteria(call.base_url(), kind, &text, "If-None-Exist")).transpose()?;
+    let criteria = header
+        .map(|text| {
+            let parameters = call.store().parameters();
+            criteria(&parameters, call.base_url(), kind, &text, "If-None-Exist")
+        })
+        .transpose()?;
     let size = call.body().len();
-    let document = call.json().await?;
+    let document = binary::content(&mut call, kind, None).await?;
     check(Some(kind), document.root(), "").map_err(Failure::invalid)?;
     let index = document.root().index();
     let change = Change::new(Target::New(kind, criteria), Action::Put(document, index));
@@ -41,6 +44,7 @@ pub async fn create(mut call: Call) -> Result<Reply, Failure> {
 
 /// Reads criteria as a query, such as those of `If-None-Exist`.
 pub fn criteria(
+    parameters: &Parameters,
     base_url: &str,
     kind: ResourceType,
     query: &str,
@@ -49,11 +53,12 @@ pub fn criteria(
     let query = query.split_once('?').map_or(query, |(_, query)| query);
     let pairs = parse_query(query)
         .map_err(|error| Failure::at(IssueCode::Value, place, error.to_string()))?;
-    criteria_of(base_url, kind, &pairs, place)
+    criteria_of(parameters, base_url, kind, &pairs, place)
 }
 
 /// Understands criteria that decide what a write is about: they must name something of it.
 pub fn criteria_of(
+    parameters: &Parameters,
     base_url: &str,
     kind: ResourceType,
     pairs: &[(String, String)],
@@ -62,9 +67,9 @@ pub fn criteria_of(
     if pairs.is_empty() {
         return Err(Failure::at(IssueCode::Required, place, "criteria are missing"));
     }
-    let criteria = Criteria::parse(kind, pairs, Some(base_url))
+    let criteria = Criteria::parse(parameters, kind, pairs, Some(base_url))
         .map_err(|problems| Failure::search(problems, Some(place)))?;
-    if criteria.clauses.is_empty() && criteria.ids.is_none() {
+    if !criteria.name_a_value() {
         let diagnostics = "must name an id or another value of the resource";
         return Err(Failure::at(IssueCode::Required, place, diagnostics));
     }

@@ -22,7 +22,7 @@ use crate::store::{At, Store};
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not there")))]
 pub async fn everything(call: Call) -> Result<Reply, Failure> {
     let patient = call.id()?;
-    call.allow_parameters(&["_type", "_format"])?;
+    call.allow_parameters(&["_type"])?;
     let only = call.parameter::<String>("_type", "resource types, separated by commas")?;
     let only = only.map(|names| types(&names)).transpose()?;
     let id = patient.clone();

@@ -9,7 +9,7 @@ use super::search::encoded;
 use super::{Call, Failure, Reply};
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
-use crate::fhir::criteria::InstantRange;
+use crate::fhir::search::Span;
 use crate::json::quote;
 use crate::store::{HistoryOf, HistoryPage, HistoryPlace, HistoryRequest, Resource, Version};
 
@@ -95,7 +95,15 @@ async fn page(call: &Call, path: &str, of: HistoryOf) -> Result<Reply, Failure> 
         let diagnostics = format!("\"{sort}\" is not {NEWEST_FIRST}, the order of every history");
         return Err(Failure::at(IssueCode::NotSupported, "_sort", diagnostics));
     }
-    let limit = page_size(call, "_count")?.max(1);
+    let limit = match call.rendering.is_count {
+        true if !matches!(of, HistoryOf::Resource(_)) => {
+            let diagnostics =
+                "only the versions of one resource, and the results of a search, are counted";
+            return Err(Failure::at(IssueCode::NotSupported, "_summary", diagnostics));
+        }
+        true => 0,
+        false => page_size(call, "_count")?.max(1),
+    };
     let from = read_cursor_of(call, "_cursor")?;
     let request = HistoryRequest {
         of,
@@ -105,12 +113,12 @@ async fn page(call: &Call, path: &str, of: HistoryOf) -> Result<Reply, Failure> 
         limit,
     };
     let page = call.aside(move |store, grant| store.history(grant, &request)).await?;
-    let (base, times) = (call.base_url(), [("_since", since), ("_at", at)]);
-    let times: String = times
-        .iter()
-        .filter_map(|(name, text)| Some(format!("&{name}={}", encoded(text.as_deref()?))))
-        .collect();
-    let address = format!("{base}{path}?_count={limit}{times}");
+    let base = call.base_url();
+    let mut address = format!("{base}{path}?_count={limit}");
+    let repeated = |(name, _): &&(String, String)| name == "_since" || name == "_at";
+    for (name, value) in call.query.iter().filter(repeated).chain(&call.rendering.parameters) {
+        address.push_str(&format!("&{name}={}", encoded(value)));
+    }
     Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle(base, address, &page)))
 }
 
@@ -124,8 +132,8 @@ fn instant(text: &str) -> Result<Instant, Failure> {
     })
 }
 
-fn period(text: &str) -> Result<InstantRange, Failure> {
-    InstantRange::named(text).ok_or_else(|| {
+fn period(text: &str) -> Result<Span, Failure> {
+    Span::named(text).ok_or_else(|| {
         let hint = if text.contains(' ') { "; in a URL, '+' is written %2B" } else { "" };
         let diagnostics = format!(
             "\"{text}\" is not a date of the form YYYY, YYYY-MM, YYYY-MM-DD or \

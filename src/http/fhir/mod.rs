@@ -3,6 +3,7 @@
 //! In: requests as HL7 FHIR R4 §3.1 describes them. Out: stored bytes, Bundles around stored bytes,
 //! and OperationOutcomes. Handlers translate; what is true is decided in the store.
 
+mod binary;
 mod bundle;
 mod capability;
 mod conditional;
@@ -34,17 +35,24 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<history::__path_history, _, _>(history::history);
     routes.gated::<history::__path_type_history, _, _>(history::type_history);
     routes.gated::<history::__path_system_history, _, _>(history::system_history);
+    routes.gated::<search::__path_search_system_by_post, _, _>(search::search_system_by_post);
+    routes.gated::<search::__path_search_by_post, _, _>(search::search_by_post);
     routes.gated::<read::__path_read_version, _, _>(read::read_version);
     routes.gated::<read::__path_read, _, _>(read::read);
     routes.gated::<update::__path_update, _, _>(update::update);
     routes.gated::<patch::__path_patch, _, _>(patch::patch);
     routes.gated::<update::__path_delete, _, _>(update::delete);
-    routes.gated::<search::__path_search, _, _>(search::search);
     routes.gated::<create::__path_create, _, _>(create::create);
     routes.gated::<conditional::__path_update, _, _>(conditional::update);
     routes.gated::<conditional::__path_patch, _, _>(conditional::patch);
     routes.gated::<conditional::__path_delete, _, _>(conditional::delete);
     routes.gated::<transaction::__path_transaction, _, _>(transaction::transaction);
+    routes.gated::<search::__path_search, _, _>(search::search);
+    routes.gated::<search::__path_search_system, _, _>(search::search_system);
+    routes.gated::<search::__path_search_compartment, _, _>(search::search_compartment);
+    routes.gated::<search::__path_search_compartment_by_post, _, _>(
+        search::search_compartment_by_post,
+    );
 }
 
 /// What a client wants back from a write: `Prefer: return=` (R4 §3.1.0.1.4).

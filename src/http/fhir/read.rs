@@ -1,8 +1,12 @@
 //! read and vread: FHIR R4 §3.1.0.2 and §3.1.0.3.
 
-use actix_web::http::StatusCode;
+use std::str::FromStr;
 
-use super::super::reply::is_known;
+use actix_web::http::StatusCode;
+use actix_web::http::header::HttpDate;
+
+use super::super::reply;
+use super::binary::{self, BINARY};
 use super::{Call, Failure, Reply};
 use crate::store::Resource;
 
@@ -12,18 +16,22 @@ use crate::store::Resource;
         ("type" = String, Path, description = "Resource type", example = "Patient"),
         ("id" = String, Path, description = "Logical id"),
         ("If-None-Match" = Option<String>, Header, description = "Answer 304 if this is still the version"),
+        ("If-Modified-Since" = Option<String>, Header, description = "Answer 304 if it has not changed since"),
+        ("_summary" = Option<String>, Query, description = "true, text, data or false"),
+        ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas"),
+        ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
         ("_format" = Option<String>, Query, description = "json")),
     responses(
-        (status = 200, description = "The resource, as stored", content_type = "application/fhir+json"),
+        (status = 200, description = "The resource, as stored. A Binary is given in its own media type, unless Accept names application/fhir+json", content_type = "application/fhir+json"),
         (status = 304, description = "Not changed"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not there"),
-        (status = 410, description = "Deleted")))]
+        (status = 406, description = "Only JSON is spoken here"), (status = 410, description = "Deleted")))]
 pub async fn read(call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
-    call.allow_parameters(&["_format"])?;
+    call.allow_parameters(&[])?;
     let resource = call.store().read(&call.grant, &key)?;
-    Ok(unless_known(&call, &resource))
+    unless_known(&call, &resource)
 }
 
 /// One version of a resource.
@@ -33,25 +41,46 @@ pub async fn read(call: Call) -> Result<Reply, Failure> {
         ("id" = String, Path, description = "Logical id"),
         ("version" = String, Path, description = "meta.versionId", example = "1"),
         ("If-None-Match" = Option<String>, Header, description = "Answer 304 if this is the version"),
+        ("If-Modified-Since" = Option<String>, Header, description = "Answer 304 if it was recorded by then"),
+        ("_summary" = Option<String>, Query, description = "true, text, data or false"),
+        ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas"),
+        ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
         ("_format" = Option<String>, Query, description = "json")),
     responses(
         (status = 200, description = "The version, as stored", content_type = "application/fhir+json"),
         (status = 304, description = "Known already"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not there"),
-        (status = 410, description = "This version is a deletion")))]
+        (status = 406, description = "Only JSON is spoken here"), (status = 410, description = "This version is a deletion")))]
 pub async fn read_version(call: Call) -> Result<Reply, Failure> {
     let (key, version) = (call.key()?, call.version()?);
-    call.allow_parameters(&["_format"])?;
+    call.allow_parameters(&[])?;
     let resource = call.store().read_version(&call.grant, &key, version)?;
-    Ok(unless_known(&call, &resource))
+    unless_known(&call, &resource)
 }
 
-fn unless_known(call: &Call, resource: &Resource) -> Reply {
-    let reply = if is_known(call.header("if-none-match"), resource.version) {
+fn unless_known(call: &Call, resource: &Resource) -> Result<Reply, Failure> {
+    let reply = if is_known(call, resource) {
         Reply::empty(StatusCode::NOT_MODIFIED)
+    } else if resource.key.kind.name() == BINARY {
+        binary::reply(call, resource)?
     } else {
         Reply::resource(StatusCode::OK, resource.bytes())
     };
-    reply.version(resource.version, resource.recorded_at)
+    Ok(reply.version(resource.version, resource.recorded_at))
+}
+
+/// Whether the client has this version: FHIR R4 §3.1.0.2.2, RFC 9110 §13.1. A time says it only to
+/// the second, so it counts only when no version was named.
+fn is_known(call: &Call, resource: &Resource) -> bool {
+    match call.header("if-none-match") {
+        Some(tags) => reply::is_known(Some(tags), resource.version),
+        None => call
+            .header("if-modified-since")
+            .and_then(|time| HttpDate::from_str(time).ok())
+            .map(std::time::SystemTime::from)
+            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+            .and_then(|since| i64::try_from(since.as_secs()).ok())
+            .is_some_and(|since| resource.recorded_at.seconds() <= since),
+    }
 }

@@ -1,95 +1,348 @@
-//! search within one type: FHIR R4 §3.1.1.
+//! search: FHIR R4 §3.1.1, by GET and by POST, of one type, of several, and in a compartment.
 
 use actix_web::http::StatusCode;
 
-use super::super::paging::{cursor, page_size, read_cursor};
+use super::super::Fault;
+use super::super::paging::{open_cursor, page_size_of, seal_cursor};
 use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
 use super::{Call, Failure, Reply};
-use crate::fhir::ResourceType;
-use crate::fhir::criteria::{Criteria, ProblemKind};
-use crate::store::SearchRequest;
+use crate::clock::Instant;
+use crate::fhir::check::IssueCode;
+use crate::fhir::definitions::compartment;
+use crate::fhir::search::{Condition, Criterion, ProblemKind, Query};
+use crate::fhir::{ResourceKey, ResourceType, SearchProblem};
+use crate::store::{Page, SearchRequest};
 
-/// Parameters that shape the result; all others are criteria.
-const RESULT_PARAMETERS: [&str; 3] = ["_count", "_cursor", "_format"];
-
-/// The current resources of a type that match all criteria, in the order of their first recording.
+/// The resources that match, in the order of their first recording unless another is asked for.
 #[utoipa::path(get, path = "/fhir/{type}", operation_id = "searchResources", tag = "fhir",
     params(
         ("type" = String, Path, description = "Resource type", example = "Observation"),
         ("_id" = Option<String>, Query, description = "Logical ids, separated by commas"),
         ("identifier" = Option<String>, Query, description = "system|value, |value or value"),
         ("patient" = Option<String>, Query, description = "Reference to the patient"),
-        ("subject" = Option<String>, Query, description = "Reference to the subject"),
         ("_lastUpdated" = Option<String>, Query, description = "Date or instant, with a prefix such as ge or lt"),
+        ("_sort" = Option<String>, Query, description = "Search parameters, separated by commas; with a minus sign, the highest first"),
+        ("_include" = Option<String>, Query, description = "Type:parameter or Type:parameter:Target: what the matches refer to"),
+        ("_revinclude" = Option<String>, Query, description = "The same: what refers to the matches"),
         ("_count" = Option<u32>, Query, description = "Matches on a page"),
+        ("_total" = Option<String>, Query, description = "accurate, estimate or none"),
+        ("_asOf" = Option<String>, Query, description = "A moment: answers as the server would have then; only within one patient's chart"),
         ("_cursor" = Option<String>, Query, description = "From the link to the next page"),
         ("_format" = Option<String>, Query, description = "json")),
+    responses(
+        (status = 200, description = "A Bundle of type searchset", content_type = "application/fhir+json"),
+        (status = 400, description = "A parameter is unknown or not valid, or the search would take too much; the outcome names it"),
+        (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"),
+        (status = 404, description = "Not a resource type"),
+        (status = 503, description = "A search parameter that clients have defined is still being built")))]
+pub async fn search(call: Call) -> Result<Reply, Failure> {
+    let kinds = vec![call.kind()?];
+    let pairs = call.query.clone();
+    answer(&call, kinds, None, pairs).await
+}
+
+/// As by GET; the parameters may also stand in the body, as a form.
+#[utoipa::path(post, path = "/fhir/{type}/_search", operation_id = "searchResourcesByPost", tag = "fhir",
+    params(("type" = String, Path, description = "Resource type", example = "Observation")),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "The parameters of the search"),
     responses(
         (status = 200, description = "A Bundle of type searchset", content_type = "application/fhir+json"),
         (status = 400, description = "A parameter is unknown or not valid; the outcome names it"),
         (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"),
         (status = 404, description = "Not a resource type")))]
-pub async fn search(call: Call) -> Result<Reply, Failure> {
-    let kind = call.kind()?;
-    let limit = page_size(&call, "_count")?;
-    let after = read_cursor(&call, "_cursor")?;
-    let is_criterion = |name: &str| !RESULT_PARAMETERS.contains(&name);
-    let mut pairs: Vec<_> =
-        call.query.iter().filter(|(name, _)| is_criterion(name)).cloned().collect();
-    let criteria = criteria(&call, kind, &mut pairs)?;
-    let request = SearchRequest { kind, criteria, after, limit };
-    let base = call.base_url();
-    let address = |cursor_text: Option<String>| {
-        let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let count = limit.to_string();
-        let last = [("_count", Some(count.as_str())), ("_cursor", cursor_text.as_deref())];
-        let last = last.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let query: Vec<String> = pairs
-            .chain(last)
-            .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
-            .collect();
-        format!("{base}/{kind}?{}", query.join("&"))
-    };
-    let mut links = vec![("self", address(None))];
-    if limit == 0 {
-        // FHIR R4 §3.1.1.5.4: the total, and nothing else.
-        let total = call.aside(move |store, grant| store.count(grant, &request)).await?;
-        let bundle = BundleWriter::new("searchset", Some(total), &links);
-        return Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()));
+pub async fn search_by_post(call: Call) -> Result<Reply, Failure> {
+    let kinds = vec![call.kind()?];
+    let pairs = call.query.clone();
+    answer(&call, kinds, None, pairs).await
+}
+
+/// The resources of all types, or of those in `_type`, that match.
+#[utoipa::path(get, path = "/fhir", operation_id = "searchSystem", tag = "fhir",
+    params(
+        ("_type" = Option<String>, Query, description = "Resource types, separated by commas"),
+        ("_id" = Option<String>, Query, description = "Logical ids, separated by commas"),
+        ("_lastUpdated" = Option<String>, Query, description = "Date or instant, with a prefix such as ge or lt"),
+        ("_count" = Option<u32>, Query, description = "Matches on a page"),
+        ("_cursor" = Option<String>, Query, description = "From the link to the next page")),
+    responses(
+        (status = 200, description = "A Bundle of type searchset", content_type = "application/fhir+json"),
+        (status = 400, description = "A parameter is unknown or not valid; the outcome names it"),
+        (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it")))]
+pub async fn search_system(call: Call) -> Result<Reply, Failure> {
+    let pairs = call.query.clone();
+    of_types(&call, None, pairs).await
+}
+
+/// As by GET; the parameters may also stand in the body, as a form.
+#[utoipa::path(post, path = "/fhir/_search", operation_id = "searchSystemByPost", tag = "fhir",
+    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "The parameters of the search"),
+    responses(
+        (status = 200, description = "A Bundle of type searchset", content_type = "application/fhir+json"),
+        (status = 400, description = "A parameter is unknown or not valid; the outcome names it"),
+        (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it")))]
+pub async fn search_system_by_post(call: Call) -> Result<Reply, Failure> {
+    let pairs = call.query.clone();
+    of_types(&call, None, pairs).await
+}
+
+/// The resources of a type (`*`: of all types) in a compartment that match: FHIR R4 §5.39.
+#[utoipa::path(get, path = "/fhir/{compartment}/{id}/{type}", operation_id = "searchCompartment", tag = "fhir",
+    params(
+        ("compartment" = String, Path, description = "Patient, Encounter, Practitioner, RelatedPerson or Device", example = "Patient"),
+        ("id" = String, Path, description = "Logical id"),
+        ("type" = String, Path, description = "Resource type, or * for all", example = "Observation"),
+        ("_count" = Option<u32>, Query, description = "Matches on a page"),
+        ("_asOf" = Option<String>, Query, description = "A moment: answers as the server would have then; only in a Patient compartment"),
+        ("_cursor" = Option<String>, Query, description = "From the link to the next page")),
+    responses(
+        (status = 200, description = "A Bundle of type searchset", content_type = "application/fhir+json"),
+        (status = 400, description = "A parameter is unknown or not valid; the outcome names it"),
+        (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"),
+        (status = 404, description = "Not a resource type, or not a compartment")))]
+pub async fn search_compartment(call: Call) -> Result<Reply, Failure> {
+    let pairs = call.query.clone();
+    in_compartment(&call, pairs).await
+}
+
+/// As by GET; the parameters may also stand in the body, as a form.
+#[utoipa::path(post, path = "/fhir/{compartment}/{id}/{type}/_search", operation_id = "searchCompartmentByPost", tag = "fhir",
+    params(
+        ("compartment" = String, Path, description = "Patient, Encounter, Practitioner, RelatedPerson or Device", example = "Patient"),
+        ("id" = String, Path, description = "Logical id"),
+        ("type" = String, Path, description = "Resource type, or * for all", example = "Observation")),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "The parameters of the search"),
+    responses(
+        (status = 200, description = "A Bundle of type searchset", content_type = "application/fhir+json"),
+        (status = 400, description = "A parameter is unknown or not valid; the outcome names it"),
+        (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"),
+        (status = 404, description = "Not a resource type, or not a compartment")))]
+pub async fn search_compartment_by_post(call: Call) -> Result<Reply, Failure> {
+    let pairs = call.query.clone();
+    in_compartment(&call, pairs).await
+}
+
+/// Which address a search came to, and the compartment that it names.
+struct Place {
+    path: String,
+    compartment: Option<ResourceKey>,
+}
+
+async fn in_compartment(call: &Call, pairs: Pairs) -> Result<Reply, Failure> {
+    let owner: ResourceType = call
+        .segment("compartment")
+        .parse()
+        .map_err(|error| Failure::of(Fault::UnknownType, format!("{error}")))?;
+    if compartment(owner, owner).is_none() {
+        let detail = format!("{owner} has no compartment");
+        return Err(Failure::of(Fault::NotFound, detail));
     }
-    let hits = call.aside(move |store, grant| store.search(grant, &request)).await?;
-    links.extend(hits.next.map(|next| ("next", address(Some(cursor(next))))));
-    let is_whole = after.is_none() && hits.next.is_none();
-    let total = is_whole.then_some(hits.resources.len());
+    let owner = ResourceKey::new(owner, call.id()?);
+    match call.segment("type") {
+        "*" => of_types(call, Some(owner), pairs).await,
+        _ => answer(call, vec![call.kind()?], Some(owner), pairs).await,
+    }
+}
+
+/// Searches the types that `_type` names, or all that the caller may search.
+async fn of_types(
+    call: &Call,
+    compartment: Option<ResourceKey>,
+    mut pairs: Pairs,
+) -> Result<Reply, Failure> {
+    let named = take(&mut pairs, "_type")?;
+    let kinds = match named {
+        Some(names) => {
+            let kinds: Result<Vec<ResourceType>, _> = names.split(',').map(str::parse).collect();
+            kinds.map_err(|error| Failure::at(IssueCode::Value, "_type", format!("{error}")))?
+        }
+        None => call.store().searchable(&call.grant, compartment.as_ref())?,
+    };
+    answer(call, kinds, compartment, pairs).await
+}
+
+type Pairs = Vec<(String, String)>;
+
+/// What shapes the result of a search.
+struct Shape {
+    limit: usize,
+    with_total: bool,
+    only_total: bool,
+    as_of: Option<Instant>,
+    cursor: Option<String>,
+}
+
+impl Shape {
+    /// Takes out of the parameters what is no criterion.
+    fn take(call: &Call, pairs: &mut Pairs) -> Result<Self, Failure> {
+        let count = take(pairs, "_count")?;
+        let limit = page_size_of(call, "_count", count.as_deref())?;
+        // A client of that name sends it so.
+        let total = take(pairs, "_total")?.or(take(pairs, "_totalMethod")?);
+        let with_total = match total.as_deref() {
+            None | Some("none") => false,
+            Some("accurate" | "estimate" | "count") => true,
+            Some(_) => {
+                let diagnostics = "must be none, estimate or accurate";
+                return Err(Failure::at(IssueCode::Value, "_total", diagnostics));
+            }
+        };
+        let as_of = take(pairs, "_asOf")?.map(|text| super::super::v1::instant(&text, "_asOf"));
+        let cursor = take(pairs, "_cursor")?;
+        // FHIR R4 §3.1.1.5.4: the total, and nothing else.
+        let only_total = limit == 0 || call.rendering.is_count;
+        Ok(Self { limit, with_total, only_total, as_of: as_of.transpose()?, cursor })
+    }
+}
+
+/// Takes the one value of a parameter out.
+fn take(pairs: &mut Pairs, name: &str) -> Result<Option<String>, Failure> {
+    let mut values = pairs.extract_if(.., |(known, _)| known == name).map(|(_, value)| value);
+    let first = values.next();
+    match values.next() {
+        None => Ok(first),
+        Some(_) => Err(Failure::at(IssueCode::Value, name, format!("{name} may be given once"))),
+    }
+}
+
+async fn answer(
+    call: &Call,
+    kinds: Vec<ResourceType>,
+    compartment: Option<ResourceKey>,
+    mut pairs: Pairs,
+) -> Result<Reply, Failure> {
+    let shape = Shape::take(call, &mut pairs)?;
+    let parsed = queries(call, &kinds, &mut pairs)?;
+    let path = call.searched_path();
+    let place = Place { path, compartment };
+    let (queries, within) = within(call, &place, parsed)?;
+    let request_line = request_line(&place, &kinds, &shape, &pairs);
+    let start = match &shape.cursor {
+        None => None,
+        Some(text) => Some(open_cursor(call, "_cursor", &request_line, text)?),
+    };
+    let with_total = shape.with_total || shape.only_total;
+    let limit = shape.limit;
+    let request = SearchRequest { queries, within, as_of: shape.as_of, start, limit, with_total };
+    if shape.only_total {
+        let total = call.aside(move |store, grant| store.count(grant, &request)).await?;
+        let page = Page { total: Some(total), ..Page::default() };
+        return bundle(call, &place, &shape, &pairs, &request_line, &page);
+    }
+    let page = call.aside(move |store, grant| store.search(grant, &request)).await?;
+    bundle(call, &place, &shape, &pairs, &request_line, &page)
+}
+
+/// The same for a page that only goes on: what the cursor was given out for.
+fn request_line(place: &Place, kinds: &[ResourceType], shape: &Shape, pairs: &Pairs) -> String {
+    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+    let as_of = shape.as_of.map(|moment| moment.to_string()).unwrap_or_default();
+    format!("{} {} {as_of} {}", place.path, kinds.join(","), joined(pairs.iter()))
+}
+
+fn joined<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> String {
+    let pairs = pairs.map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+fn bundle(
+    call: &Call,
+    place: &Place,
+    shape: &Shape,
+    pairs: &Pairs,
+    request_line: &str,
+    page: &Page,
+) -> Result<Reply, Failure> {
+    let base = call.base_url();
+    let address = |cursor: Option<String>| {
+        let mut all = pairs.clone();
+        let mut add = |name: &str, value: Option<String>| {
+            all.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        add("_asOf", shape.as_of.map(|moment| moment.to_string()));
+        add("_total", shape.with_total.then(|| "accurate".to_owned()));
+        add("_count", Some(shape.limit.to_string()));
+        add("_cursor", cursor);
+        format!("{base}{}?{}", place.path, joined(all.iter()))
+    };
+    let mut links = vec![("self", address(shape.cursor.clone()))];
+    if let Some(next) = &page.next {
+        links.push(("next", address(Some(seal_cursor(call, request_line, next)?))));
+    }
+    let total = page.total.and_then(|total| usize::try_from(total).ok());
     let mut bundle = BundleWriter::new("searchset", total, &links);
-    for resource in &hits.resources {
-        bundle.matched(base, resource);
+    for resource in &page.matches {
+        bundle.found(base, resource, "match");
+    }
+    for resource in &page.included {
+        bundle.found(base, resource, "include");
     }
     Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()))
 }
 
+/// The queries of each type, restricted to the compartment.
+fn within(
+    call: &Call,
+    place: &Place,
+    mut queries: Vec<(ResourceType, Query)>,
+) -> Result<(Vec<(ResourceType, Query)>, Option<crate::fhir::ResourceId>), Failure> {
+    let Some(owner) = &place.compartment else { return Ok((queries, None)) };
+    if owner.kind == ResourceType::PATIENT {
+        return Ok((queries, Some(owner.id.clone())));
+    }
+    let parameters = call.store().parameters();
+    for (kind, query) in &mut queries {
+        let names = compartment(owner.kind, *kind).unwrap_or_default();
+        let named = names.iter().filter_map(|name| parameters.named(*kind, name));
+        let any =
+            named.map(|parameter| Criterion::Condition(Condition::refers_to(parameter, owner)));
+        query.criteria.push(Criterion::AnyOf(any.collect()));
+    }
+    Ok((queries, None))
+}
+
 /// Understands the criteria. With `Prefer: handling=lenient` unknown parameters are dropped, and
 /// the self link shows it (R4 §3.1.1.2); otherwise they are refused.
-fn criteria(
+fn queries(
     call: &Call,
-    kind: ResourceType,
-    pairs: &mut Vec<(String, String)>,
-) -> Result<Criteria, Failure> {
-    let parsed = Criteria::parse(kind, pairs, Some(call.base_url()));
-    let is_lenient = call.header("prefer").is_some_and(|text| text.contains("handling=lenient"));
-    let parsed = match parsed {
-        Err(problems) if is_lenient => {
-            let is_unknown = |name: &str| {
-                let of_name = problems.iter().find(|problem| problem.parameter == name);
-                of_name.is_some_and(|problem| problem.kind == ProblemKind::UnknownParameter)
-            };
-            pairs.retain(|(name, _)| !is_unknown(name));
-            Criteria::parse(kind, pairs, Some(call.base_url()))
+    kinds: &[ResourceType],
+    pairs: &mut Pairs,
+) -> Result<Vec<(ResourceType, Query)>, Failure> {
+    match parse(call, kinds, pairs) {
+        Ok(queries) => Ok(queries),
+        Err((kind, problems)) => {
+            let unknown = |problem: &&SearchProblem| problem.kind == ProblemKind::UnknownParameter;
+            for problem in problems.iter().filter(unknown) {
+                let name = problem.parameter.split([':', '.']).next().unwrap_or_default();
+                if call.store().is_being_built(kind, name)? {
+                    let detail =
+                        format!("the search parameter {name} is being built: try again soon");
+                    return Err(Failure::of(Fault::Busy, detail));
+                }
+            }
+            let prefer = call.header("prefer");
+            if !prefer.is_some_and(|text| text.contains("handling=lenient")) {
+                return Err(Failure::search(problems, None));
+            }
+            pairs.retain(|(name, _)| {
+                !problems.iter().filter(unknown).any(|problem| problem.parameter == *name)
+            });
+            parse(call, kinds, pairs).map_err(|(_, problems)| Failure::search(problems, None))
         }
-        parsed => parsed,
+    }
+}
+
+fn parse(
+    call: &Call,
+    kinds: &[ResourceType],
+    pairs: &Pairs,
+) -> Result<Vec<(ResourceType, Query)>, (ResourceType, Vec<SearchProblem>)> {
+    let parameters = call.store().parameters();
+    let parse = |kind: &ResourceType| {
+        let query = Query::parse(&parameters, *kind, pairs, Some(call.base_url()));
+        Ok((*kind, query.map_err(|problems| (*kind, problems))?))
     };
-    parsed.map_err(|problems| Failure::search(problems, None))
+    kinds.iter().map(parse).collect()
 }
 
 /// Percent-encodes what may not stand in a query as it is (RFC 3986 §3.4).

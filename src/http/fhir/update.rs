@@ -1,7 +1,8 @@
 //! update, with create-on-update, and delete: FHIR R4 §3.1.0.4 and §3.1.0.7.
 
 use super::{
-    Call, Failure, Reply, Return, commit, deleted, idempotency, if_match, if_none_match, written,
+    Call, Failure, Reply, Return, binary, commit, deleted, idempotency, if_match, if_none_match,
+    written,
 };
 use crate::fhir::check::IssueCode;
 use crate::fhir::{ResourceKey, check};
@@ -34,7 +35,7 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     let if_match = if_match(call.header("if-match"), "If-Match")?;
     let if_none_match = if_none_match(call.header("if-none-match"), "If-None-Match")?;
     let size = call.body().len();
-    let document = call.json().await?;
+    let document = binary::content(&mut call, key.kind, Some(&key.id)).await?;
     check_named(&key, document.root(), "")?;
     let index = document.root().index();
     let change = Change::new(Target::Key(key), Action::Put(document, index));

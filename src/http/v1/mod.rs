@@ -78,7 +78,11 @@ fn state(text: &str, name: &str) -> Result<At, Failure> {
 }
 
 /// An instant that is not in the future: the chart of a later moment is not known yet.
-fn instant(text: &str, name: &str) -> Result<Instant, Failure> {
+///
+/// # Errors
+///
+/// 400: it is not an instant, or lies in the future.
+pub fn instant(text: &str, name: &str) -> Result<Instant, Failure> {
     let wrong = |diagnostics: &str| Failure::at(IssueCode::Value, name, diagnostics);
     let instant = Instant::parse(text).ok_or_else(|| {
         wrong("not an instant with a time zone, such as 2026-02-28T12:00:00Z (write + as %2B)")

@@ -169,7 +169,8 @@ impl Store {
         expectations: Vec<Expectation>,
     ) -> Result<Committed, CommitError> {
         let (reply, answer) = oneshot::channel();
-        match self.events.submit(Command { events: vec![event], expectations, reply }) {
+        let generation = self.views.view().generation();
+        match self.events.submit(Command { events: vec![event], expectations, generation, reply }) {
             Ok(()) => answer.blocking_recv().unwrap_or(Err(CommitError::Unknown)),
             Err(crate::log::committer::Refused::Full) => Err(CommitError::Full),
             Err(crate::log::committer::Refused::Stopped) => Err(CommitError::Failed),

@@ -100,7 +100,7 @@ pub(in crate::store) fn start(
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             patience = PATIENCE;
-            if window.is_open(Instant::now()) && !purge(&store) {
+            if !renew(&store, window.is_open(Instant::now())) {
                 return;
             }
         }
@@ -109,11 +109,11 @@ pub(in crate::store) fn start(
 }
 
 /// False when the store is gone.
-fn purge(store: &Weak<Store>) -> bool {
+fn renew(store: &Weak<Store>, may_purge: bool) -> bool {
     let Some(store) = store.upgrade() else { return false };
-    match store.purge() {
+    match store.renew(may_purge) {
         Ok(_) | Err(StoreError::Busy) => {}
-        Err(error) => tracing::warn!(%error, "a purge failed; it will be tried again"),
+        Err(error) => tracing::warn!(%error, "the views were not renewed; it will be tried again"),
     }
     true
 }
@@ -127,12 +127,25 @@ impl Store {
     /// As [`Store::rebuild`]; the vault's, when an erasure that failed half-way still cannot be
     /// finished.
     pub fn purge(&self) -> Result<usize, StoreError> {
-        self.resume_erasure()?;
-        let hidden = self.views.serving().hidden();
-        if hidden.is_empty() {
+        self.renew(true)
+    }
+
+    /// The same, and builds the views anew if other search parameters are defined than they have.
+    fn renew(&self, may_purge: bool) -> Result<usize, StoreError> {
+        if may_purge {
+            self.resume_erasure()?;
+        }
+        let serving = self.views.serving();
+        let hidden = serving.hidden();
+        let is_defined = self.defined(&serving.view())? == serving.definitions();
+        drop(serving);
+        if is_defined && (hidden.is_empty() || !may_purge) {
             return Ok(0);
         }
         self.rebuild(|_, _| {})?;
+        if hidden.is_empty() {
+            return Ok(0);
+        }
         let now = Instant::now();
         for chart in &hidden {
             self.certificates.purge(*chart, now)?;

@@ -32,7 +32,7 @@ impl Store {
             return Ok(Finding::note("views", detail));
         }
         // Dropped before it is served, it leaves nothing behind.
-        let building = self.views.begin()?;
+        let building = self.views.begin(serving.definitions())?;
         let anew = building.generation();
         let view = self.views.view();
         let (events, accesses) = (view.applied_events()?, view.applied_access()?);

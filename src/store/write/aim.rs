@@ -4,8 +4,8 @@ use super::super::search::find;
 use super::plan::Planner;
 use super::recall::repeatable_id;
 use super::{Action, Change, Expectation, StoreError, Target, Write};
+use crate::fhir::Criteria;
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::criteria::Criteria;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 
 /// What a change is aimed at, once it is known.
@@ -50,12 +50,12 @@ impl Planner<'_> {
             Target::New(kind, None) => Ok(Aim::Resource(self.fresh_key(*kind, at))),
             Target::New(kind, Some(criteria)) => {
                 // What the same request deletes is gone by then: R4 §3.1.0.11.2.
-                let found = self.found(change, *kind, criteria)?;
+                let found = self.found(change, criteria)?;
                 let found = found.filter(|key| !self.removed.contains(key));
                 Ok(found.map_or_else(|| Aim::New(self.fresh_key(*kind, at)), Aim::Existing))
             }
             Target::Found(kind, criteria, id) => {
-                let found = self.found(change, *kind, criteria)?;
+                let found = self.found(change, criteria)?;
                 self.aim_at_found(change, at, found, *kind, id.as_ref())
             }
         }
@@ -90,10 +90,9 @@ impl Planner<'_> {
     fn found(
         &mut self,
         change: &Change,
-        kind: ResourceType,
         criteria: &Criteria,
     ) -> Result<Option<ResourceKey>, StoreError> {
-        let found = find(self.view, kind, criteria)?;
+        let found = find(&self.store.keys, self.view, Some(self.grant), criteria)?;
         let number = match found.as_slice() {
             [] => None,
             [head] => Some(head.number),
@@ -106,11 +105,7 @@ impl Planner<'_> {
                 return Err(StoreError::Precondition { place: change.place.clone(), reason });
             }
         };
-        self.expectations.push(Expectation::Match {
-            kind,
-            criteria: criteria.clone(),
-            found: number,
-        });
+        self.expectations.push(Expectation::Match { criteria: criteria.clone(), found: number });
         let Some(head) = found.first() else { return Ok(None) };
         self.grant.saw_resource(head.number);
         self.store.key_of(self.view, head).map(Some)

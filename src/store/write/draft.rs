@@ -1,18 +1,19 @@
 //! From decided events to events that are ready to be committed.
 
+use std::sync::Arc;
+
 use super::plan::Planner;
 use super::seal::Unsealed;
 use super::weigh::{Before, Content};
 use super::{Expectation, StoreError};
 use crate::chart::{Drafted, Envelope, EventType, Happening, Stated};
-use crate::fhir::terms::terms_of;
-use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType, Term, terms_of};
 use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::view::TermChange;
 
 impl Planner<'_> {
-    /// Makes the events of one resource ready.
+    /// Makes the events of one resource ready; gives the terms of its new content.
     pub(super) fn draft(
         &mut self,
         key: &ResourceKey,
@@ -20,16 +21,15 @@ impl Planner<'_> {
         before: Option<&Before>,
         content: Option<&Content>,
         drafted: &[Drafted],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Term>, StoreError> {
         let terms = |document: Option<&Document>| {
-            document.map(|document| terms_of(key.kind, document.root(), None)).unwrap_or_default()
+            let parameters = self.view.parameters();
+            let of = |document: &Document| terms_of(parameters, key.kind, document.root(), None);
+            document.map(of).unwrap_or_default()
         };
         let old = before.and_then(|before| before.body.as_ref()).map(|(_, document)| document);
         let new = terms(content.map(|content| &content.document));
-        let mut change = TermChange::between(&terms(old), &new);
-        if self.rests_on_criteria() {
-            self.contents.push((key.clone(), new));
-        }
+        let mut change = Arc::new(TermChange::between(&terms(old), &new));
         for (steps, draft) in (0u32..).zip(drafted) {
             let alias = match &draft.patient {
                 Some(patient) => self.chart(patient)?,
@@ -51,10 +51,10 @@ impl Planner<'_> {
                 wrap: None,
                 holds_body: content.is_some() && draft.happening != Happening::MovedOut,
                 retracted: content.is_some_and(|content| content.retracted),
-                terms: if draft.home { std::mem::take(&mut change) } else { TermChange::default() },
+                terms: if draft.home { std::mem::take(&mut change) } else { Arc::default() },
             });
         }
-        Ok(())
+        Ok(new)
     }
 
     /// The alias of a patient's chart; drafts the event that opens it if it does not exist.

@@ -7,9 +7,8 @@ use super::aim::Aim;
 use super::{Change, Store, StoreError};
 use crate::auth::{Grant, Permission};
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::criteria::{Criteria, parse_query};
 use crate::fhir::reference::Reference;
-use crate::fhir::{ResourceKey, ResourceType};
+use crate::fhir::{Criteria, ResourceKey, ResourceType, parse_query};
 use crate::json::{Kind, Node};
 use crate::view::View;
 
@@ -120,14 +119,14 @@ impl Store {
             Ok(pairs) => pairs,
             Err(error) => return Ok(Err(format!("cannot be read: {error}"))),
         };
-        let criteria = match Criteria::parse(kind, &pairs, self.base_url()) {
+        let criteria = match Criteria::parse(view.parameters(), kind, &pairs, self.base_url()) {
             Ok(criteria) => criteria,
             Err(problems) => {
                 let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 return Ok(Err(format!("cannot be read: {}", texts.join("; "))));
             }
         };
-        let found = find(view, kind, &criteria)?;
+        let found = find(&self.keys, view, Some(grant), &criteria)?;
         Ok(match found.as_slice() {
             [head] => Ok(self.key_of(view, head)?),
             [] => Err("finds nothing; it must find exactly one resource".to_owned()),

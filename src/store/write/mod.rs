@@ -12,6 +12,7 @@ mod plan;
 mod recall;
 mod refuse;
 mod seal;
+mod twins;
 mod weigh;
 
 pub(super) use seal::Unsealed;
@@ -25,8 +26,7 @@ use super::{Resource, Store, StoreError};
 use crate::auth::Grant;
 use crate::chart::Happening;
 use crate::clock::Instant;
-use crate::fhir::criteria::Criteria;
-use crate::fhir::{Patch, ResourceId, ResourceKey, ResourceType};
+use crate::fhir::{Criteria, Patch, ResourceId, ResourceKey, ResourceType};
 use crate::json::{Document, Node};
 
 /// How often a write is decided again before the caller is asked to come back later.
@@ -193,7 +193,13 @@ enum Plan {
     /// Nothing changes: the answer is known.
     Nothing(Written),
     /// Events, what they rest on, and what to answer once they have a time.
-    Commit { events: Vec<Prepared>, expectations: Vec<Expectation>, done: Vec<Done> },
+    Commit {
+        events: Vec<Prepared>,
+        expectations: Vec<Expectation>,
+        done: Vec<Done>,
+        /// The generation of the views whose terms the events have.
+        generation: u64,
+    },
 }
 
 impl Store {
@@ -210,11 +216,16 @@ impl Store {
         for _ in 0..ATTEMPTS_MAX {
             match self.decide(grant, &write).await? {
                 Plan::Nothing(written) => return Ok(written),
-                Plan::Commit { events, expectations, done } => {
+                Plan::Commit { events, expectations, done, generation } => {
                     let count = events.len() as u64;
-                    match self.commit(events, expectations).await {
+                    let defines =
+                        done.iter().any(|one| one.key.as_ref().is_some_and(is_definition));
+                    match self.commit(events, expectations, generation).await {
                         Ok(committed) => {
                             grant.committed();
+                            if defines {
+                                self.purger.wake();
+                            }
                             return Ok(stamped(done, committed, count));
                         }
                         Err(CommitError::Stale) => {}
@@ -243,14 +254,20 @@ impl Store {
         &self,
         events: Vec<Prepared>,
         expectations: Vec<Expectation>,
+        generation: u64,
     ) -> Result<Committed, CommitError> {
         let (reply, answer) = oneshot::channel();
-        match self.events.submit(Command { events, expectations, reply }) {
+        match self.events.submit(Command { events, expectations, generation, reply }) {
             Ok(()) => answer.await.unwrap_or(Err(CommitError::Unknown)),
             Err(crate::log::committer::Refused::Full) => Err(CommitError::Full),
             Err(crate::log::committer::Refused::Stopped) => Err(CommitError::Failed),
         }
     }
+}
+
+/// Whether a resource says what can be searched for.
+fn is_definition(key: &ResourceKey) -> bool {
+    key.kind == ResourceType::SEARCH_PARAMETER
 }
 
 /// Fills in the time of the commit.

@@ -8,14 +8,15 @@ use super::links::Links;
 use super::recall::mark;
 use super::refuse::{refuse_ambiguous, refuse_repeated, refuse_undeclared};
 use super::seal::Unsealed;
-use super::weigh::Before;
+use super::twins::Stored;
+use super::weigh::{Before, Content};
 use super::{
     Action, Change, Done, Effect, Expectation, Plan, Prepared, Resource, Store, StoreError, Write,
 };
 use crate::auth::Grant;
 use crate::chart::{Current, IdempotencyMark, Wish, decide};
 use crate::clock::Instant;
-use crate::fhir::{ResourceId, ResourceKey, Term};
+use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
 use crate::seal::SealingKey;
 use crate::view::View;
@@ -57,8 +58,8 @@ pub(super) struct Planner<'a> {
     pub(super) said: BTreeMap<StreamAlias, u64>,
     /// Resources that this write deletes.
     pub(super) removed: HashSet<ResourceKey>,
-    /// What new content is found by, if the write rests on criteria.
-    pub(super) contents: Vec<(ResourceKey, Vec<Term>)>,
+    /// The new contents, if the write rests on criteria.
+    pub(super) contents: Vec<Stored>,
     /// Events that open charts; they come before all others.
     pub(super) opened: Vec<Unsealed>,
     pub(super) events: Vec<Unsealed>,
@@ -121,7 +122,8 @@ impl Planner<'_> {
             events.into_iter().map(|event| self.seal(event)).collect();
         let events = events?;
         let expectations = std::mem::take(&mut self.expectations);
-        Ok(Plan::Commit { events, expectations, done })
+        let generation = self.view.generation();
+        Ok(Plan::Commit { events, expectations, done, generation })
     }
 
     fn expect_version(&mut self, patient: &ResourceId, expected: u64) -> Result<(), StoreError> {
@@ -196,7 +198,7 @@ impl Planner<'_> {
         };
         let effect = Effect::of(home.happening);
         let version = before.as_ref().map_or(0, |before| before.head.version) + 1;
-        self.draft(key, version, before.as_ref(), content.as_ref(), &drafted)?;
+        let terms = self.draft(key, version, before.as_ref(), content.as_ref(), &drafted)?;
         // The time is filled in when the commit has one.
         let recorded_at = Instant::default();
         // Who patches has sent only a part: the whole is for who may read it.
@@ -204,12 +206,13 @@ impl Planner<'_> {
             Action::Patch(_) => self.may_read(key, content.as_ref()),
             _ => true,
         };
-        let resource = content.filter(|_| is_shown).map(|content| Resource {
-            key: key.clone(),
-            version,
-            recorded_at,
-            body: content.stored.bytes,
+        let resource = content.map(|Content { stored, document, .. }| {
+            if self.rests_on_criteria() {
+                self.contents.push(Stored { key: key.clone(), document, terms });
+            }
+            Resource { key: key.clone(), version, recorded_at, body: stored.bytes }
         });
+        let resource = resource.filter(|_| is_shown);
         let key = Some(key.clone());
         Ok(Done { key, effect, version, recorded_at: None, resource, repeated: false })
     }

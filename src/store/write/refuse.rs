@@ -5,13 +5,11 @@ use std::collections::HashMap;
 use super::aim::Aim;
 use super::plan::Planner;
 use super::weigh::{Before, Content};
-use super::{Action, Change, Expectation, StoreError, Target};
+use super::{Action, Change, StoreError, Target};
 use crate::auth::Permission;
 use crate::chart::{Drafted, Happening};
-use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::criteria::Criteria;
-use crate::fhir::{ResourceId, ResourceKey, ResourceType, Term};
+use crate::fhir::{Criteria, ResourceId, ResourceKey};
 
 /// What a caller with one chart is denied.
 const OUTSIDE: &str = "resources outside the own chart";
@@ -35,35 +33,6 @@ impl Planner<'_> {
         };
         if is_searched && self.grant.reach(kind, Permission::Search)?.is_some() {
             return Err(self.grant.denied(Permission::Search, OUTSIDE).into());
-        }
-        Ok(())
-    }
-
-    /// Whether the write was decided on what criteria find.
-    pub(super) fn rests_on_criteria(&self) -> bool {
-        self.expectations.iter().any(|one| matches!(one, Expectation::Match { .. }))
-    }
-
-    /// Refuses to create a resource because criteria find none, when the same request stores another
-    /// one that they would find.
-    pub(super) fn refuse_twins(&self, changes: &[Change], aims: &[Aim]) -> Result<(), StoreError> {
-        for (change, aim) in changes.iter().zip(aims) {
-            let Aim::New(own) = aim else { continue };
-            let (Target::New(kind, Some(criteria)) | Target::Found(kind, criteria, _)) =
-                &change.target
-            else {
-                continue;
-            };
-            let is_found = |(key, terms): &&(ResourceKey, Vec<Term>)| {
-                key.kind == *kind
-                    && key != own
-                    && criteria.matches(terms, &key.id, Instant::now().micros())
-            };
-            if let Some((twin, _)) = self.contents.iter().find(is_found) {
-                let reason =
-                    format!("the criteria find nothing yet, but would find {twin} of this request");
-                return Err(StoreError::Precondition { place: change.place.clone(), reason });
-            }
         }
         Ok(())
     }
@@ -177,15 +146,15 @@ pub(super) fn refuse_repeated(changes: &[Change], aims: &[Aim]) -> Result<(), St
 /// Refuses two creations under the same condition that found nothing: each would make the other's
 /// condition untrue.
 pub(super) fn refuse_ambiguous(changes: &[Change], aims: &[Aim]) -> Result<(), StoreError> {
-    let mut seen: HashMap<(ResourceType, &Criteria), &str> = HashMap::new();
+    let mut seen: HashMap<&Criteria, &str> = HashMap::new();
     let mut problems = Vec::new();
     for (change, aim) in changes.iter().zip(aims) {
         let Aim::New(_) = aim else { continue };
-        let (Target::New(kind, Some(criteria)) | Target::Found(kind, criteria, _)) = &change.target
+        let (Target::New(_, Some(criteria)) | Target::Found(_, criteria, _)) = &change.target
         else {
             continue;
         };
-        if let Some(first) = seen.insert((*kind, criteria), &change.place) {
+        if let Some(first) = seen.insert(criteria, &change.place) {
             problems.push(Problem {
                 code: IssueCode::Invariant,
                 expression: change.place.clone(),

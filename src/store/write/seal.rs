@@ -1,5 +1,7 @@
 //! The last step before the commit: drafted events become the contents of frames.
 
+use std::sync::Arc;
+
 use super::plan::Planner;
 use super::{Prepared, StoreError};
 use crate::chart::{Envelope, Payload};
@@ -20,7 +22,7 @@ pub(in crate::store) struct Unsealed {
     pub(super) wrap: Option<Wrap>,
     pub(super) holds_body: bool,
     pub(super) retracted: bool,
-    pub(super) terms: TermChange,
+    pub(super) terms: Arc<TermChange>,
 }
 
 impl Unsealed {
@@ -38,7 +40,7 @@ impl Unsealed {
             wrap: None,
             holds_body: false,
             retracted: false,
-            terms: TermChange::default(),
+            terms: Arc::default(),
         }
     }
 }

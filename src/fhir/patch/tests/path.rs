@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::*;
 use super::patched;
 
 fn part(name: &str, member: &str, value: impl Into<Value>) -> Value {

@@ -11,7 +11,7 @@ use super::super::update::check_named;
 use super::super::{Failure, if_match, if_none_match};
 use super::look::Look;
 use crate::fhir::check::IssueCode;
-use crate::fhir::{Patch, ResourceKey, ResourceType, check, parse_query};
+use crate::fhir::{Parameters, Patch, ResourceKey, ResourceType, check, parse_query};
 use crate::json::{Document, Node};
 use crate::store::{Action, Change, Target};
 
@@ -31,6 +31,7 @@ pub(super) enum Work {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'a> {
     pub(super) document: &'a Arc<Document>,
+    pub(super) parameters: &'a Parameters,
     pub(super) base_url: &'a str,
     /// `Bundle.entry[3]`
     pub(super) place: &'a str,
@@ -98,7 +99,7 @@ impl Reader<'_> {
         let place = self.at("request.ifNoneExist");
         let criteria = request
             .get_str("ifNoneExist")
-            .map(|query| criteria(self.base_url, kind, &query, &place))
+            .map(|query| criteria(self.parameters, self.base_url, kind, &query, &place))
             .transpose()?;
         Ok((Target::New(kind, criteria), self.content(resource)))
     }
@@ -156,7 +157,8 @@ impl Reader<'_> {
         };
         let kind = self.kind(kind)?;
         let pairs = parse_query(query).map_err(|error| wrong(error.to_string()))?;
-        let criteria = criteria_of(self.base_url, kind, &pairs, &self.at("request.url"))?;
+        let criteria =
+            criteria_of(self.parameters, self.base_url, kind, &pairs, &self.at("request.url"))?;
         Ok(Target::Found(kind, criteria, None))
     }
 

@@ -114,11 +114,13 @@ impl Sent {
     async fn understood(&self) -> Result<Vec<Result<Work, Failure>>, Failure> {
         let document = Arc::clone(&self.document);
         let (entries, base_url) = (self.entries.clone(), self.call.base_url().to_owned());
+        let parameters = self.call.store().parameters();
         let read = move || {
             let entries = entries.iter().enumerate();
             let one = |(at, index): (usize, &usize)| {
                 let place = format!("Bundle.entry[{at}]");
-                let reader = Reader { document: &document, base_url: &base_url, place: &place };
+                let (document, parameters, base_url) = (&document, &parameters, base_url.as_str());
+                let reader = Reader { document, parameters, base_url, place: &place };
                 reader.read(document.node(*index))
             };
             entries.map(one).collect()

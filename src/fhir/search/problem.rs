@@ -1,8 +1,7 @@
 //! What a search asks for that cannot be answered.
 
-use super::Refusal;
+use super::Parameters;
 use crate::fhir::ResourceType;
-use crate::fhir::definitions::search_parameters;
 use crate::fhir::types::quotable;
 
 /// One parameter of a search that is refused.
@@ -30,10 +29,18 @@ pub enum ProblemKind {
     TooCostly,
 }
 
+/// Why one parameter is refused.
+pub(super) type Refusal = (ProblemKind, String);
+
 /// Names the parameter, and lists those that there are.
-pub(super) fn unknown_parameter(kind: ResourceType, name: &str) -> Refusal {
-    let mut supported = vec!["_id", "_lastUpdated"];
-    supported.extend(search_parameters(kind).iter().map(|parameter| parameter.name));
+pub(super) fn unknown_parameter(
+    parameters: &Parameters,
+    kind: ResourceType,
+    name: &str,
+) -> Refusal {
+    let mut supported = vec!["_id", "_lastUpdated", "_list", "_has"];
+    let known = parameters.of(kind).filter(|parameter| parameter.search_type.is_supported());
+    supported.extend(known.map(|parameter| &*parameter.name));
     let diagnostics = format!(
         "{kind} has no search parameter \"{}\" on this server; supported are {}",
         quotable(name),
@@ -48,4 +55,8 @@ pub(super) fn not_supported(diagnostics: impl Into<String>) -> Refusal {
 
 pub(super) fn invalid(diagnostics: impl Into<String>) -> Refusal {
     (ProblemKind::InvalidValue, diagnostics.into())
+}
+
+pub(super) fn too_costly(diagnostics: impl Into<String>) -> Refusal {
+    (ProblemKind::TooCostly, diagnostics.into())
 }

@@ -1,0 +1,284 @@
+//! The members of an object against the elements of its type: FHIR R4 §2.6.2.
+
+use super::place::Place;
+use super::{Check, IssueCode, hint, primitive};
+use crate::fhir::definitions::Primitive;
+use crate::fhir::definitions::elements::{
+    Element, ElementType, Form, TypeDefinition, definition, definition_at,
+};
+use crate::json::{Kind, Node};
+
+/// The elements that an object has, one bit for each that its own type adds.
+#[derive(Default)]
+struct Seen {
+    once: u64,
+    /// Those found under two names, which may be two types, or a value and its extensions.
+    again: u64,
+    /// Where the next element probably stands in the definition: behind the one before.
+    next: usize,
+}
+
+impl Seen {
+    /// The element and type that the name of a member means.
+    fn find(
+        &mut self,
+        kind: &'static TypeDefinition,
+        name: &str,
+    ) -> Option<(&'static Element, &'static ElementType)> {
+        let behind = kind.own.iter().enumerate().skip(self.next);
+        let before = kind.own.iter().enumerate().take(self.next);
+        for (place, element) in behind.chain(before) {
+            if let Some(found) = element.member(name) {
+                let bit = 1 << place;
+                self.again |= self.once & bit;
+                self.once |= bit;
+                self.next = place;
+                return Some((element, found));
+            }
+        }
+        kind.base().and_then(|base| base.member(name))
+    }
+}
+
+/// The elements of a type's own whose bit is set.
+fn chosen(kind: &'static TypeDefinition, bits: u64) -> impl Iterator<Item = &'static Element> {
+    let own = kind.own.iter().enumerate();
+    own.filter(move |(place, _)| bits & (1 << place) != 0).map(|(_, element)| element)
+}
+
+impl<'a> Check<'a> {
+    /// An object of the given type, and all that it holds. The parser bounds the depth.
+    pub(super) fn object(
+        &mut self,
+        kind: &'static TypeDefinition,
+        object: Node<'a>,
+        is_resource: bool,
+        place: &Place<'_>,
+    ) {
+        let mut seen = Seen::default();
+        for (name, value) in object.members() {
+            if self.problems.is_full() {
+                return;
+            }
+            if is_resource && name == "resourceType" {
+                continue;
+            }
+            let place = place.member(&name);
+            let (bare, is_sibling) = match name.strip_prefix('_') {
+                Some(bare) => (bare, true),
+                None => (&*name, false),
+            };
+            match seen.find(kind, bare) {
+                Some((element, found)) if !is_sibling => {
+                    self.element(element, found, object, bare, value, &place);
+                }
+                Some((element, ElementType { form: Form::Primitive(_), .. })) => {
+                    self.siblings(element, object.get(bare), value, &place);
+                }
+                _ => {
+                    let diagnostics = hint::unknown(kind, &name);
+                    self.problems.add(IssueCode::Structure, &place, diagnostics);
+                }
+            }
+        }
+        for element in chosen(kind, kind.required & !seen.once) {
+            let diagnostics = hint::missing(kind, element);
+            self.problems.add(IssueCode::Required, place, diagnostics);
+        }
+        for element in chosen(kind, seen.again) {
+            self.one_type(element, object, place);
+        }
+    }
+
+    /// A choice of type is made once: FHIR R4 §2.6.2.4.
+    fn one_type(&mut self, element: &Element, object: Node<'a>, place: &Place<'_>) {
+        let types = element.types.iter().filter(|kind| {
+            object.members().any(|(name, _)| {
+                let name = name.strip_prefix('_').unwrap_or(&name);
+                element.member(name).is_some_and(|found| found.name == kind.name)
+            })
+        });
+        let types: Vec<_> = types.map(|kind| kind.name).collect();
+        if types.len() > 1 {
+            let diagnostics = format!("{} has one type, not {}", element.name, types.join(" and "));
+            self.problems.add(IssueCode::Structure, &place.member(element.name), diagnostics);
+        }
+    }
+
+    /// The value of a member, or its values.
+    fn element(
+        &mut self,
+        element: &Element,
+        kind: &'static ElementType,
+        object: Node<'a>,
+        name: &str,
+        value: Node<'a>,
+        place: &Place<'_>,
+    ) {
+        match (element.max_is_many, value.kind()) {
+            (false, Kind::Array) => {
+                let diagnostics = format!("{name} has one value: write it without an array");
+                self.problems.add(IssueCode::Structure, place, diagnostics);
+            }
+            (false, _) => self.value(element, kind, value, place),
+            (true, Kind::Array) if is_empty(value) => self.absent(value, place),
+            (true, Kind::Array) => {
+                let is_primitive = matches!(kind.form, Form::Primitive(_));
+                let sibling = is_primitive.then(|| object.get(&format!("_{name}"))).flatten();
+                self.items(value, sibling, place, |check, item, place| {
+                    check.value(element, kind, item, place);
+                });
+            }
+            (true, _) => {
+                let diagnostics =
+                    format!("{name} may have several values: write them, or the one, as an array");
+                self.problems.add(IssueCode::Structure, place, diagnostics);
+            }
+        }
+    }
+
+    /// `_name`: id and extensions of the primitive values under `name`: FHIR R4 §2.6.2.3.
+    fn siblings(
+        &mut self,
+        element: &Element,
+        values: Option<Node<'a>>,
+        siblings: Node<'a>,
+        place: &Place<'_>,
+    ) {
+        match (element.max_is_many, siblings.kind()) {
+            (false, Kind::Object) => self.sibling(siblings, place),
+            (true, Kind::Array) if is_empty(siblings) => self.absent(siblings, place),
+            (true, Kind::Array) => {
+                self.items(siblings, values, place, Self::sibling);
+            }
+            (true, _) => {
+                let diagnostics = "is an array, with an object or null for each value";
+                self.problems.add(IssueCode::Structure, place, diagnostics);
+            }
+            (false, _) => {
+                let diagnostics = "is an object of the value's id and extensions";
+                self.problems.add(IssueCode::Structure, place, diagnostics);
+            }
+        }
+    }
+
+    fn sibling(&mut self, object: Node<'a>, place: &Place<'_>) {
+        if object.kind() != Kind::Object || is_empty(object) {
+            let diagnostics = "is an object of the value's id and extensions";
+            self.problems.add(IssueCode::Structure, place, diagnostics);
+        } else if let Some(kind) = definition("Element") {
+            self.object(kind, object, false, place);
+        }
+    }
+
+    /// The items of an array; null stands only where the array beside it has something.
+    fn items(
+        &mut self,
+        array: Node<'a>,
+        beside: Option<Node<'a>>,
+        place: &Place<'_>,
+        mut each: impl FnMut(&mut Self, Node<'a>, &Place<'_>),
+    ) {
+        let mut others = beside.into_iter().flat_map(|beside| beside.items());
+        for (index, item) in array.items().enumerate() {
+            if self.problems.is_full() {
+                return;
+            }
+            let place = place.item(index);
+            let other = others.next().is_some_and(|other| other.kind() != Kind::Null);
+            match item.kind() {
+                Kind::Null if other => {}
+                Kind::Null => {
+                    let diagnostics = "null in an array stands only for a value or extension that \
+                         the sibling array, named with or without '_', has at the same index";
+                    self.problems.add(IssueCode::Structure, &place, diagnostics);
+                }
+                Kind::Array => {
+                    let diagnostics = "an array does not hold arrays in FHIR";
+                    self.problems.add(IssueCode::Structure, &place, diagnostics);
+                }
+                _ => each(self, item, &place),
+            }
+        }
+    }
+
+    /// One value of an element.
+    fn value(
+        &mut self,
+        element: &Element,
+        kind: &'static ElementType,
+        value: Node<'a>,
+        place: &Place<'_>,
+    ) {
+        if is_empty(value) {
+            return self.absent(value, place);
+        }
+        match kind.form {
+            Form::Primitive(primitive) => self.primitive(element, primitive, value, place),
+            Form::Resource if element.name == "contained" => self.contained(value, place),
+            Form::Resource => self.resource(value, place),
+            Form::Complex(_) if !value.is_object() => {
+                let diagnostics = format!("a value of type {} is a JSON object", kind.name);
+                self.problems.add(IssueCode::Structure, place, diagnostics);
+            }
+            Form::Complex(index) => {
+                let Some(definition) = definition_at(index) else { return };
+                self.object(definition, value, false, place);
+                match kind.name {
+                    "Extension" => self.extension(value, place),
+                    "Reference" => self.reference(kind, value, place),
+                    "CodeableConcept" => self.concept(element, value, place),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn primitive(
+        &mut self,
+        element: &Element,
+        primitive: Primitive,
+        value: Node<'a>,
+        place: &Place<'_>,
+    ) {
+        match primitive::wrong(primitive, value) {
+            Some((code, diagnostics)) => self.problems.add(code, place, diagnostics),
+            None => self.code(element, value, place),
+        }
+    }
+
+    /// An extension has a value or extensions, and not both: invariant ext-1.
+    fn extension(&mut self, extension: Node<'a>, place: &Place<'_>) {
+        let (mut value, mut extensions) = (false, false);
+        for (name, _) in extension.members() {
+            value |= name.starts_with("value") || name.starts_with("_value");
+            extensions |= name == "extension";
+        }
+        if value == extensions {
+            let diagnostics = "an extension has either a value or extensions (ext-1)";
+            self.problems.add(IssueCode::Invariant, place, diagnostics);
+        }
+    }
+
+    fn absent(&mut self, value: Node<'a>, place: &Place<'_>) {
+        let absent = match value.kind() {
+            Kind::Null => "null",
+            Kind::String => "an empty string",
+            Kind::Array => "an empty array",
+            _ => "an empty object",
+        };
+        let diagnostics = format!("{absent} is not allowed in FHIR: what has no value is left out");
+        self.problems.add(IssueCode::Structure, place, diagnostics);
+    }
+}
+
+/// True for null, `""`, `[]` and `{}`.
+fn is_empty(value: Node<'_>) -> bool {
+    match value.kind() {
+        Kind::Null => true,
+        Kind::String => value.text().len() == r#""""#.len(),
+        Kind::Array => value.items().next().is_none(),
+        Kind::Object => value.members().next().is_none(),
+        _ => false,
+    }
+}

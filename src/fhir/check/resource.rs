@@ -1,0 +1,66 @@
+//! Resources, alone and within others: FHIR R4 §2.26 (Resource), §2.27 (DomainResource).
+
+use super::link::Contained;
+use super::place::Place;
+use super::{Check, IssueCode};
+use crate::fhir::ResourceType;
+use crate::fhir::definitions::elements;
+use crate::fhir::types::quotable;
+use crate::json::{Kind, Node};
+
+impl<'a> Check<'a> {
+    /// A resource that stands alone, or in a Bundle or Parameters: `#id` is about this one.
+    pub(super) fn resource(&mut self, resource: Node<'a>, place: &Place<'_>) {
+        let contained = Contained::of(resource, place, &mut self.problems);
+        let outside = std::mem::replace(&mut self.contained, contained);
+        self.typed(resource, place);
+        self.contained = outside;
+    }
+
+    /// A resource within another, with the invariants dom-2, dom-4 and dom-5.
+    pub(super) fn contained(&mut self, resource: Node<'a>, place: &Place<'_>) {
+        self.typed(resource, place);
+        if resource.get("contained").is_some() {
+            let diagnostics = "a contained resource does not contain resources (dom-2)";
+            self.problems.add(IssueCode::Invariant, &place.member("contained"), diagnostics);
+        }
+        let Some(meta) = resource.get("meta") else { return };
+        let rules = [("versionId", "dom-4"), ("lastUpdated", "dom-4"), ("security", "dom-5")];
+        for (name, rule) in rules {
+            if meta.get(name).is_some() {
+                let diagnostics = format!("a contained resource has no meta.{name} ({rule})");
+                let place = place.member("meta");
+                self.problems.add(IssueCode::Invariant, &place.member(name), diagnostics);
+            }
+        }
+    }
+
+    fn typed(&mut self, resource: Node<'a>, place: &Place<'_>) {
+        if !resource.is_object() {
+            self.problems.add(IssueCode::Structure, place, "a resource is a JSON object");
+            return;
+        }
+        let Some(name) = resource.get("resourceType") else {
+            let diagnostics = "resourceType is missing: a resource names its type";
+            self.problems.add(IssueCode::Required, place, diagnostics);
+            return;
+        };
+        let at = place.member("resourceType");
+        match name.as_str() {
+            _ if name.kind() != Kind::String => {
+                self.problems.add(IssueCode::Structure, &at, "resourceType is a JSON string");
+            }
+            Some(name) if ResourceType::from_name(&name).is_some() => {
+                if let Some(definition) = elements::definition(&name) {
+                    self.object(definition, resource, true, place);
+                }
+            }
+            name => {
+                let name = name.unwrap_or_default();
+                let diagnostics =
+                    format!("\"{}\" is not a resource type of FHIR R4", quotable(&name));
+                self.problems.add(IssueCode::NotSupported, &at, diagnostics);
+            }
+        }
+    }
+}

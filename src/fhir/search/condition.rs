@@ -1,0 +1,234 @@
+//! Conditions: one `name:modifier=a,b` of a query, how to find what meets it, and whether a
+//! resource does.
+
+use std::sync::Arc;
+
+use super::modifier::Modifier;
+use super::problem::{Refusal, invalid, too_costly};
+use super::reference::ReferenceTest;
+use super::split::alternatives;
+use super::term::{tag, value};
+use super::terms::items_of;
+use super::test::Test;
+use super::token::TokenTest;
+use super::{SearchParameter, SearchType, Term, string};
+use crate::fhir::ResourceKey;
+use crate::json::Node;
+
+/// Most look-ups for one condition: bounds its time, for a bare id stands for one look-up per
+/// target type.
+pub const LOOKUPS_MAX: usize = 10_000;
+
+/// What one parameter of a query asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Condition {
+    parameter: Arc<SearchParameter>,
+    asked: Asked,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Asked {
+    /// One of the tests is met by one of the values.
+    Any(Vec<Test>),
+    /// None of the tests is met by any value.
+    None(Vec<Test>),
+    /// There is a value, or there is none.
+    Present(bool),
+}
+
+/// What of an index holds all resources that meet a condition: the intersection of the probes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// All of them; never empty.
+    pub all_of: Vec<Probe>,
+    /// All resources of the type but those that the probes find.
+    pub complement: bool,
+    /// Some resources that the probes find may not meet the condition: look at each with
+    /// [`Condition::matches`].
+    pub needs_check: bool,
+}
+
+/// The union of some look-ups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// In the terms of this parameter.
+    pub parameter: u16,
+    /// Any of these.
+    pub any_of: Vec<Lookup>,
+}
+
+/// Some values of a parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Lookup {
+    /// This one, of [`Layout::Exact`](super::Layout::Exact).
+    Exact(Vec<u8>),
+    /// All that begin so, of [`Layout::Exact`](super::Layout::Exact); see [`Condition::accepts`].
+    Prefix(Vec<u8>),
+    /// All of [`Layout::Ordered`](super::Layout::Ordered) from one to the other, these included,
+    /// and what begins like the last one; see [`Condition::accepts`].
+    Range {
+        /// The first.
+        from: Vec<u8>,
+        /// The last, or how the last ones begin.
+        to: Vec<u8>,
+    },
+}
+
+/// What a term says about the resource that has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is one that the plan looks for.
+    Yes,
+    /// This term does not make it one.
+    No,
+    /// It may be: only [`Condition::matches`] knows.
+    Unsure,
+}
+
+impl Condition {
+    /// Understands the values of a parameter.
+    pub(super) fn parse(
+        parameter: &Arc<SearchParameter>,
+        modifier: Modifier,
+        text: &str,
+        base_url: Option<&str>,
+    ) -> Result<Self, Refusal> {
+        let parameter = Arc::clone(parameter);
+        if modifier == Modifier::Missing {
+            let asked = match text {
+                "true" => Asked::Present(false),
+                "false" => Asked::Present(true),
+                _ => return Err(invalid("the value of :missing is true or false")),
+            };
+            return Ok(Self { parameter, asked });
+        }
+        let tests = alternatives(text)?
+            .into_iter()
+            .map(|value| Test::parse(&parameter, modifier, value, base_url))
+            .collect::<Result<Vec<_>, _>>()?;
+        let asked = if modifier == Modifier::Not { Asked::None(tests) } else { Asked::Any(tests) };
+        let condition = Self { parameter, asked };
+        let lookups: usize = condition.plan().all_of.iter().map(|probe| probe.any_of.len()).sum();
+        if lookups > LOOKUPS_MAX {
+            return Err(too_costly(format!(
+                "the search asks for more than {LOOKUPS_MAX} alternatives; name fewer values, and \
+                 the type of each reference"
+            )));
+        }
+        Ok(condition)
+    }
+
+    /// That a token parameter has one of some codes, each with its system; or, if negated, none of
+    /// them. What `:in` and `:not-in` come to when the codes of the value set are known.
+    #[must_use]
+    pub fn of_codes(
+        parameter: &Arc<SearchParameter>,
+        codes: &[(String, String)],
+        negated: bool,
+    ) -> Self {
+        let test = |(system, code): &(String, String)| {
+            Test::Token(TokenTest::of_code(parameter, system, code))
+        };
+        let tests = codes.iter().map(test).collect();
+        let asked = if negated { Asked::None(tests) } else { Asked::Any(tests) };
+        Self { parameter: Arc::clone(parameter), asked }
+    }
+
+    /// That a reference leads to a resource of this server.
+    #[must_use]
+    pub fn refers_to(parameter: &Arc<SearchParameter>, key: &ResourceKey) -> Self {
+        let asked = Asked::Any(vec![Test::Reference(ReferenceTest::to(key))]);
+        Self { parameter: Arc::clone(parameter), asked }
+    }
+
+    /// The resources of this server of which a reference must lead to one.
+    #[must_use]
+    pub fn targets(&self) -> Vec<ResourceKey> {
+        match &self.asked {
+            Asked::Any(tests) => {
+                let target = |test: &Test| match test {
+                    Test::Reference(test) => test.targets(&self.parameter),
+                    _ => Vec::new(),
+                };
+                tests.iter().flat_map(target).collect()
+            }
+            Asked::None(_) | Asked::Present(_) => Vec::new(),
+        }
+    }
+
+    /// Which parameter it is about.
+    #[must_use]
+    pub fn parameter(&self) -> &SearchParameter {
+        &self.parameter
+    }
+
+    /// Where an index has the resources that meet it.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        let (all_of, needs_check) = match &self.asked {
+            Asked::Present(_) => {
+                let present = Lookup::Exact(value(tag::PRESENT, &[]));
+                (vec![self.probe(vec![present])], false)
+            }
+            Asked::Any(tests) | Asked::None(tests) => self.probes(tests),
+        };
+        let complement = matches!(self.asked, Asked::None(_) | Asked::Present(false));
+        Plan { all_of, complement, needs_check }
+    }
+
+    /// What a term says that a [`Lookup::Prefix`] or a [`Lookup::Range`] of the plan has found.
+    ///
+    /// If the plan is a complement, [`Verdict::Yes`] says that the resource is one of those to be
+    /// left out.
+    #[must_use]
+    pub fn accepts(&self, term: &Term) -> Verdict {
+        let (Asked::Any(tests) | Asked::None(tests)) = &self.asked else { return Verdict::Yes };
+        let mut verdict = Verdict::No;
+        for test in tests {
+            match test.accepts(&self.parameter, term) {
+                Verdict::Yes => return Verdict::Yes,
+                Verdict::Unsure => verdict = Verdict::Unsure,
+                Verdict::No => {}
+            }
+        }
+        verdict
+    }
+
+    /// Whether a resource meets it: the truth, from the resource itself.
+    #[must_use]
+    pub fn matches(&self, resource: Node<'_>, base_url: Option<&str>) -> bool {
+        let items = items_of(&self.parameter.expression, resource);
+        let meets = |tests: &[Test]| {
+            let is_met = |test: &Test| {
+                items.iter().any(|item| test.meets(&self.parameter, resource, *item, base_url))
+            };
+            tests.iter().any(is_met)
+        };
+        match &self.asked {
+            Asked::Present(present) => items.is_empty() != *present,
+            Asked::Any(tests) => meets(tests),
+            Asked::None(tests) => !meets(tests),
+        }
+    }
+
+    fn probe(&self, any_of: Vec<Lookup>) -> Probe {
+        Probe { parameter: self.parameter.code, any_of }
+    }
+
+    fn probes(&self, tests: &[Test]) -> (Vec<Probe>, bool) {
+        if self.parameter.search_type == SearchType::Composite {
+            return (Test::component_probes(&self.parameter, tests), true);
+        }
+        if let Some(all_of) = string::containing(tests) {
+            return (all_of.into_iter().map(|any_of| self.probe(any_of)).collect(), true);
+        }
+        let any_of = tests.iter().flat_map(Test::lookups).collect();
+        (vec![self.probe(any_of)], false)
+    }
+}
+
+impl From<bool> for Verdict {
+    fn from(is_so: bool) -> Self {
+        if is_so { Self::Yes } else { Self::No }
+    }
+}

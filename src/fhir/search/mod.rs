@@ -1,0 +1,53 @@
+//! Search, the pure half of it: FHIR R4 §3.1.1.
+//!
+//! In: search parameters ([`Parameters`]), resources, decoded query strings ([`parse_query`]). Out:
+//! the [`Term`]s under which an index keeps a resource ([`terms_of`]); a [`Query`] made of
+//! [`Criterion`]s; of each [`Condition`] a [`Plan`], which says what to look up in such an index,
+//! and the truth about one resource ([`Condition::matches`]). What is not understood is a
+//! [`SearchProblem`], never ignored.
+//!
+//! Terms, plans and truth come from the same few functions per search type, each in a file of its
+//! own: [`token`], [`reference`], [`uri`], [`string`], [`date`], [`number`], [`quantity`]. So an
+//! index and a look at the resources cannot disagree.
+//!
+//! Never: reading an index, following a reference, parameters that shape the result (`_count`, …).
+
+mod condition;
+mod criteria;
+mod custom;
+mod date;
+mod decimal;
+mod definition;
+mod form;
+mod instant;
+mod modifier;
+mod number;
+mod parameter;
+mod prefix;
+mod problem;
+mod quantity;
+mod query;
+mod reference;
+mod sort;
+mod split;
+mod string;
+mod term;
+mod terms;
+mod test;
+mod token;
+mod uri;
+mod value_set;
+
+pub use condition::{Condition, Lookup, Plan, Probe, Verdict};
+pub use criteria::{Criteria, Watched};
+pub use date::DateTest;
+pub use definition::{CUSTOM_CODE_MIN, Definition};
+pub use form::{PAIRS_MAX, QueryError, parse_query};
+pub use instant::Span;
+pub use parameter::{Component, Parameters, SearchParameter, SearchType};
+pub use problem::{ProblemKind, SearchProblem};
+pub use query::{Chain, Criterion, Has, Include, Query, Sort, SortBy};
+pub use reference::value_of as reference_value;
+pub use term::{Layout, Term, VALUE_LENGTH_MAX};
+pub use terms::{references_of, terms_of};
+pub use value_set::codes_of_value_set;
