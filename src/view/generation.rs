@@ -56,13 +56,15 @@ impl Generation {
     ) -> Result<Self, ViewError> {
         let (database, spaces) = Spaces::open(&directory, options.cache_bytes)?;
         check_format(&spaces, &database)?;
-        if let Some(definitions) = definitions {
-            spaces.state.insert("definitions", encode(&definitions)?)?;
-        }
+        let definitions = match spaces.state.get("definitions")? {
+            Some(bytes) => decode("state", &bytes)?,
+            None => {
+                let definitions = definitions.unwrap_or_default();
+                spaces.state.insert("definitions", encode(&definitions)?)?;
+                definitions.to_vec()
+            }
+        };
         let hidden = hidden(&spaces, &database)?;
-        let definitions = spaces.state.get("definitions")?;
-        let definitions = definitions.map(|bytes| decode("state", &bytes)).transpose()?;
-        let definitions: Vec<Definition> = definitions.unwrap_or_default();
         Ok(Self {
             spaces,
             database,

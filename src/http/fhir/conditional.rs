@@ -111,10 +111,9 @@ pub async fn delete(call: Call) -> Result<Reply, Failure> {
 /// The type and criteria in the address, and the address in one spelling.
 fn asked(call: &Call) -> Result<(ResourceType, Criteria, String), Failure> {
     let kind = call.kind()?;
-    let is_criterion = |(name, _): &&(String, String)| name != "_format";
-    let pairs: Vec<_> = call.query.iter().filter(is_criterion).cloned().collect();
-    let criteria =
-        criteria_of((&call.store().parameters(), call.base_url()), kind, &pairs, "criteria")?;
+    let pairs = &call.query;
+    let parameters = call.store().parameters();
+    let criteria = criteria_of(&parameters, call.base_url(), kind, pairs, "criteria")?;
     let pair = |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
     let query: Vec<String> = pairs.iter().map(pair).collect();
     Ok((kind, criteria, format!("{kind}?{}", query.join("&"))))

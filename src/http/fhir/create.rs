@@ -29,7 +29,8 @@ pub async fn create(mut call: Call) -> Result<Reply, Failure> {
     let header = call.header("if-none-exist").map(str::to_owned);
     let criteria = header
         .map(|text| {
-            criteria((&call.store().parameters(), call.base_url()), kind, &text, "If-None-Exist")
+            let parameters = call.store().parameters();
+            criteria(&parameters, call.base_url(), kind, &text, "If-None-Exist")
         })
         .transpose()?;
     let size = call.body().len();
@@ -44,7 +45,8 @@ pub async fn create(mut call: Call) -> Result<Reply, Failure> {
 /// Reads criteria as a query, such as those of `If-None-Exist`, by the search parameters that there
 /// are and this server's base URL.
 pub fn criteria(
-    (parameters, base_url): (&Parameters, &str),
+    parameters: &Parameters,
+    base_url: &str,
     kind: ResourceType,
     query: &str,
     place: &str,
@@ -52,12 +54,13 @@ pub fn criteria(
     let query = query.split_once('?').map_or(query, |(_, query)| query);
     let pairs = parse_query(query)
         .map_err(|error| Failure::at(IssueCode::Value, place, error.to_string()))?;
-    criteria_of((parameters, base_url), kind, &pairs, place)
+    criteria_of(parameters, base_url, kind, &pairs, place)
 }
 
 /// Understands criteria that decide what a write is about: they must name something of it.
 pub fn criteria_of(
-    (parameters, base_url): (&Parameters, &str),
+    parameters: &Parameters,
+    base_url: &str,
     kind: ResourceType,
     pairs: &[(String, String)],
     place: &str,

@@ -7,13 +7,13 @@ use super::seal::Unsealed;
 use super::weigh::{Before, Content};
 use super::{Expectation, StoreError};
 use crate::chart::{Drafted, Envelope, EventType, Happening, Stated};
-use crate::fhir::{ResourceId, ResourceKey, ResourceType, terms_of};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType, Term, terms_of};
 use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::view::TermChange;
 
 impl Planner<'_> {
-    /// Makes the events of one resource ready.
+    /// Makes the events of one resource ready; gives the terms of its new content.
     pub(super) fn draft(
         &mut self,
         key: &ResourceKey,
@@ -21,7 +21,7 @@ impl Planner<'_> {
         before: Option<&Before>,
         content: Option<&Content>,
         drafted: &[Drafted],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Term>, StoreError> {
         let terms = |document: Option<&Document>| {
             let parameters = self.view.parameters();
             let of = |document: &Document| terms_of(parameters, key.kind, document.root(), None);
@@ -30,11 +30,6 @@ impl Planner<'_> {
         let old = before.and_then(|before| before.body.as_ref()).map(|(_, document)| document);
         let new = terms(content.map(|content| &content.document));
         let mut change = Arc::new(TermChange::between(&terms(old), &new));
-        if let Some(content) =
-            content.filter(|_| self.rests_on_criteria() || self.store.refuses_unresolved)
-        {
-            self.contents.push((key.clone(), content.document.clone()));
-        }
         for (steps, draft) in (0u32..).zip(drafted) {
             let alias = match &draft.patient {
                 Some(patient) => self.chart(patient)?,
@@ -59,7 +54,7 @@ impl Planner<'_> {
                 terms: if draft.home { std::mem::take(&mut change) } else { Arc::default() },
             });
         }
-        Ok(())
+        Ok(new)
     }
 
     /// The alias of a patient's chart; drafts the event that opens it if it does not exist.

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use super::super::resource::lies_in;
 use super::aim::Aim;
 use super::plan::Planner;
+use super::twins::Stored;
 use super::{Action, Change, Expectation, StoreError};
 use crate::auth::Permission;
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
@@ -32,8 +33,9 @@ impl Planner<'_> {
         let mut others = HashMap::new();
         let mut problems = Vec::new();
         let contents = std::mem::take(&mut self.contents);
-        for (key, content) in contents.iter().filter(|(key, _)| key.kind != ResourceType::BUNDLE) {
-            for node in content.root().descend().filter(Node::is_object) {
+        let contents = contents.iter().filter(|stored| stored.key.kind != ResourceType::BUNDLE);
+        for Stored { key, document, .. } in contents {
+            for node in document.root().descend().filter(Node::is_object) {
                 let Some(reference) = node.get("reference") else { continue };
                 let text = reference.as_str().unwrap_or_default();
                 let Reference::Local { key: target, version } =
@@ -56,7 +58,7 @@ impl Planner<'_> {
                     let place = places.get(key).copied().unwrap_or_default();
                     problems.push(Problem {
                         code: IssueCode::NotFound,
-                        expression: place_of(place, key, content.root(), reference),
+                        expression: place_of(place, key, document.root(), reference),
                         diagnostics: format!("{text} does not exist"),
                     });
                 }

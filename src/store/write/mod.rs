@@ -13,6 +13,7 @@ mod plan;
 mod recall;
 mod refuse;
 mod seal;
+mod twins;
 mod weigh;
 
 pub(super) use seal::Unsealed;

@@ -8,7 +8,8 @@ use super::links::Links;
 use super::recall::mark;
 use super::refuse::{refuse_ambiguous, refuse_repeated, refuse_undeclared};
 use super::seal::Unsealed;
-use super::weigh::Before;
+use super::twins::Stored;
+use super::weigh::{Before, Content};
 use super::{
     Action, Change, Done, Effect, Expectation, Plan, Prepared, Resource, Store, StoreError, Write,
 };
@@ -16,7 +17,6 @@ use crate::auth::Grant;
 use crate::chart::{Current, IdempotencyMark, Wish, decide};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey};
-use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::seal::SealingKey;
 use crate::view::View;
@@ -58,8 +58,8 @@ pub(super) struct Planner<'a> {
     pub(super) said: BTreeMap<StreamAlias, u64>,
     /// Resources that this write deletes.
     pub(super) removed: HashSet<ResourceKey>,
-    /// New content as it will be stored, if it has to be looked at once more.
-    pub(super) contents: Vec<(ResourceKey, Document)>,
+    /// The new contents, if they have to be looked at once more.
+    pub(super) contents: Vec<Stored>,
     /// Events that open charts; they come before all others.
     pub(super) opened: Vec<Unsealed>,
     pub(super) events: Vec<Unsealed>,
@@ -201,7 +201,7 @@ impl Planner<'_> {
         };
         let effect = Effect::of(home.happening);
         let version = before.as_ref().map_or(0, |before| before.head.version) + 1;
-        self.draft(key, version, before.as_ref(), content.as_ref(), &drafted)?;
+        let terms = self.draft(key, version, before.as_ref(), content.as_ref(), &drafted)?;
         // The time is filled in when the commit has one.
         let recorded_at = Instant::default();
         // Who patches has sent only a part: the whole is for who may read it.
@@ -209,12 +209,13 @@ impl Planner<'_> {
             Action::Patch(_) => self.may_read(key, content.as_ref()),
             _ => true,
         };
-        let resource = content.filter(|_| is_shown).map(|content| Resource {
-            key: key.clone(),
-            version,
-            recorded_at,
-            body: content.stored.bytes,
+        let resource = content.map(|Content { stored, document, .. }| {
+            if self.rests_on_criteria() || self.store.refuses_unresolved {
+                self.contents.push(Stored { key: key.clone(), document, terms });
+            }
+            Resource { key: key.clone(), version, recorded_at, body: stored.bytes }
         });
+        let resource = resource.filter(|_| is_shown);
         let key = Some(key.clone());
         Ok(Done { key, effect, version, recorded_at: None, resource, repeated: false })
     }

@@ -5,13 +5,11 @@ use std::collections::HashMap;
 use super::aim::Aim;
 use super::plan::Planner;
 use super::weigh::{Before, Content};
-use super::{Action, Change, Expectation, Store, StoreError, Target};
+use super::{Action, Change, Store, StoreError, Target};
 use crate::auth::{Grant, Permission};
 use crate::chart::{Drafted, Happening};
-use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::{Criteria, ResourceId, ResourceKey, ResourceType};
-use crate::json::Document;
 
 /// What a caller with one chart is denied.
 const OUTSIDE: &str = "resources outside the own chart";
@@ -49,35 +47,6 @@ impl Planner<'_> {
         };
         if is_searched && self.grant.reach(kind, Permission::Search)?.is_some() {
             return Err(self.grant.denied(Permission::Search, OUTSIDE).into());
-        }
-        Ok(())
-    }
-
-    /// Whether the write was decided on what criteria find.
-    pub(super) fn rests_on_criteria(&self) -> bool {
-        self.expectations.iter().any(|one| matches!(one, Expectation::Match { .. }))
-    }
-
-    /// Refuses to create a resource because criteria find none, when the same request stores another
-    /// one that they would find.
-    pub(super) fn refuse_twins(&self, changes: &[Change], aims: &[Aim]) -> Result<(), StoreError> {
-        for (change, aim) in changes.iter().zip(aims) {
-            let Aim::New(own) = aim else { continue };
-            let (Target::New(_, Some(criteria)) | Target::Found(_, criteria, _)) = &change.target
-            else {
-                continue;
-            };
-            let now = Instant::now().micros();
-            let is_found = |(key, content): &&(ResourceKey, Document)| {
-                key.kind == criteria.kind
-                    && key != own
-                    && criteria.may_find(content.root(), &key.id, now)
-            };
-            if let Some((twin, _)) = self.contents.iter().find(is_found) {
-                let reason =
-                    format!("the criteria find nothing yet, but would find {twin} of this request");
-                return Err(StoreError::Precondition { place: change.place.clone(), reason });
-            }
         }
         Ok(())
     }

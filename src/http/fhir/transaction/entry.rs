@@ -100,7 +100,7 @@ impl Reader<'_> {
         let place = self.at("request.ifNoneExist");
         let criteria = request
             .get_str("ifNoneExist")
-            .map(|query| criteria((self.parameters, self.base_url), kind, &query, &place))
+            .map(|query| criteria(self.parameters, self.base_url, kind, &query, &place))
             .transpose()?;
         Ok((Target::New(kind, criteria), self.content(resource)))
     }
@@ -159,7 +159,7 @@ impl Reader<'_> {
         let kind = self.kind(kind)?;
         let pairs = parse_query(query).map_err(|error| wrong(error.to_string()))?;
         let criteria =
-            criteria_of((self.parameters, self.base_url), kind, &pairs, &self.at("request.url"))?;
+            criteria_of(self.parameters, self.base_url, kind, &pairs, &self.at("request.url"))?;
         Ok(Target::Found(kind, criteria, None))
     }
 

@@ -9,6 +9,7 @@ use crate::fhir::parse_query;
 use crate::http::body::Body;
 use crate::http::call::Asked;
 use crate::http::rendering::Rendering;
+use crate::http::reply::FHIR_JSON;
 use crate::json::Node;
 use crate::store::Store;
 
@@ -16,6 +17,7 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(super) struct Look {
     interaction: Interaction,
+    path: String,
     segments: Vec<(&'static str, String)>,
     query: Vec<(String, String)>,
     headers: Vec<(&'static str, String)>,
@@ -30,6 +32,8 @@ enum Interaction {
     Read,
     ReadVersion,
     Search,
+    SearchSystem,
+    SearchCompartment,
     History,
     TypeHistory,
     SystemHistory,
@@ -47,12 +51,17 @@ impl Look {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let parts: Vec<&str> = path.split('/').collect();
         let (interaction, parts) = match parts.as_slice() {
+            [""] => (Interaction::SearchSystem, vec![]),
             ["_history"] => (Interaction::SystemHistory, vec![]),
             [kind] => (Interaction::Search, vec![("type", *kind)]),
             [kind, "_history"] => (Interaction::TypeHistory, vec![("type", *kind)]),
             [kind, id] => (Interaction::Read, vec![("type", *kind), ("id", *id)]),
             ["Patient", id, "$everything"] => (Interaction::Everything, vec![("id", *id)]),
             [kind, id, "_history"] => (Interaction::History, vec![("type", *kind), ("id", *id)]),
+            [compartment, id, kind] => (
+                Interaction::SearchCompartment,
+                vec![("compartment", *compartment), ("id", *id), ("type", *kind)],
+            ),
             [kind, id, "_history", version] => (
                 Interaction::ReadVersion,
                 vec![("type", *kind), ("id", *id), ("version", *version)],
@@ -82,14 +91,17 @@ impl Look {
     /// Carries it out on a state of the store, with the rights of the whole request.
     pub(super) async fn answer(&self, call: &Call, store: &Arc<Store>) -> Result<Reply, Failure> {
         let mut query = self.query.clone();
-        let rendering = Rendering::take(None, &mut query)?;
+        let rendering = Rendering::take(Some(FHIR_JSON), &mut query)?;
         let mut headers = self.headers.clone();
         headers.extend(call.header("prefer").map(|prefer| ("prefer", prefer.to_owned())));
         let inner = Call {
             state: Arc::clone(&call.state),
             store: Arc::clone(store),
             grant: Arc::clone(&call.grant),
-            asked: Asked::Entry { segments: self.segments.clone(), headers },
+            asked: Asked::Entry {
+                segments: self.segments.clone(),
+                headers,
+            },
             query,
             rendering: rendering.clone(),
             body: Body::default(),
@@ -98,6 +110,8 @@ impl Look {
             Interaction::Read => read::read(inner).await,
             Interaction::ReadVersion => read::read_version(inner).await,
             Interaction::Search => search::search(inner).await,
+            Interaction::SearchSystem => search::search_system(inner).await,
+            Interaction::SearchCompartment => search::search_compartment(inner).await,
             Interaction::History => history::history(inner).await,
             Interaction::TypeHistory => history::type_history(inner).await,
             Interaction::SystemHistory => history::system_history(inner).await,

@@ -119,8 +119,8 @@ impl Sent {
             let entries = entries.iter().enumerate();
             let one = |(at, index): (usize, &usize)| {
                 let place = format!("Bundle.entry[{at}]");
-                let (base_url, parameters) = (base_url.as_str(), &parameters);
-                let reader = Reader { document: &document, parameters, base_url, place: &place };
+                let (document, parameters, base_url) = (&document, &parameters, base_url.as_str());
+                let reader = Reader { document, parameters, base_url, place: &place };
                 reader.read(document.node(*index))
             };
             entries.map(one).collect()
