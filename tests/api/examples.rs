@@ -8,9 +8,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use chartlog::fhir::check;
+use chartlog::fhir::check::PROBLEMS_MAX;
 use chartlog::json::Document;
+use proptest::prelude::*;
 
 const INVALID: &str = include_str!("invalid_examples.tsv");
+/// The least that a resource of each type must have.
+const SMALLEST: &str = include_str!("smallest_resources.ndjson");
 
 #[test]
 fn official_examples_are_accepted_or_invalid_for_the_reason_listed() {
@@ -48,4 +52,30 @@ fn problems(path: &Path) -> Vec<String> {
     let checked = check(None, document.root(), "");
     let problems = checked.err().unwrap_or_default();
     problems.iter().map(ToString::to_string).collect()
+}
+
+proptest! {
+    #[test]
+    fn a_mutilated_resource_is_judged_and_never_too_much_for_the_check(
+        line in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..4),
+    ) {
+        const VALUES: [&str; 10] =
+            ["null", "true", "-0.5", "\"\"", "\"#a\"", "[]", "{}", "[null]", "{\"id\":\"a\"}", "[[\"a\"]]"];
+        let lines: Vec<&str> = SMALLEST.lines().collect();
+        let mut text = line.get(&lines).to_string();
+        for (place, value) in changes {
+            // Puts another value in the place of a text, a number, an array or an object.
+            let starts: Vec<usize> =
+                text.match_indices(':').map(|(at, _)| at + 1).filter(|at| *at < text.len()).collect();
+            let start = *place.get(&starts);
+            let end = start + text[start..].find([',', '}']).unwrap_or(0);
+            let value: &&str = value.get(&VALUES[..]);
+            text.replace_range(start..end, value);
+        }
+        if let Ok(document) = Document::parse(text) {
+            let problems = check(None, document.root(), "").err().unwrap_or_default();
+            prop_assert!(problems.len() <= PROBLEMS_MAX);
+        }
+    }
 }
