@@ -366,6 +366,7 @@ fn every_resource_type_can_be_stored_and_read() {
         resource["id"] = json!(id);
         clinician.put(&resource).expect(201);
         let target = format!("/fhir/{}/{id}", resource["resourceType"].as_str().unwrap());
+        // Of a Binary the content is given, unless the resource is asked for.
         let read = clinician.request("GET", &target).header("accept", "application/fhir+json");
         assert_eq!(without_meta(read.send().expect(200).json()), resource);
     }
