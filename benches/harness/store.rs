@@ -39,6 +39,7 @@ pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Store> {
             snapshot_events_min: config.snapshot_events_min,
         },
         base_url: None,
+        refuses_unresolved: false,
     };
     let directory = DataDirectory::open(root).expect("a data directory");
     Store::open(directory, &options).expect("a store")

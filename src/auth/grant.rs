@@ -33,6 +33,8 @@ pub struct Seen {
     pub committed: bool,
     /// True when the events alone do not tell all that it saw or was refused.
     pub owes_entry: bool,
+    /// True when a part of it was refused, though the whole was answered.
+    pub was_refused: bool,
 }
 
 /// The token does not allow it.
@@ -146,6 +148,11 @@ impl Grant {
     /// events are then not trace enough.
     pub fn owes_entry(&self) {
         self.seen(|seen| seen.owes_entry = true);
+    }
+
+    /// Notes that the token granted too little for a part of the request.
+    pub fn was_refused(&self) {
+        self.seen(|seen| seen.was_refused = true);
     }
 
     /// What the request has seen so far.

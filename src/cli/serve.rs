@@ -10,7 +10,7 @@ use crate::auth::{
     Algorithm, Issuer, LocalIssuer, TokenRequest, VerificationKey, Verifier, VerifierOptions,
 };
 use crate::clock::Instant;
-use crate::config::{self, Config};
+use crate::config::{self, Config, ReferentialIntegrity};
 use crate::demo;
 use crate::disk::RealDisk;
 use crate::http::{self, Running};
@@ -115,6 +115,7 @@ pub fn store_options(config: &Config, base_url: Option<String>) -> Result<store:
             snapshot_events_min: config.store.snapshot_events_min,
         },
         base_url,
+        refuses_unresolved: config.store.referential_integrity == ReferentialIntegrity::Refuse,
     })
 }
 

@@ -51,7 +51,7 @@ pub use proof::ProofConfig;
 pub use server::ServerConfig;
 pub use show::{example, in_force, option_help};
 pub use source::{Source, Sources};
-pub use store::StoreConfig;
+pub use store::{ReferentialIntegrity, StoreConfig};
 pub use vault::VaultConfig;
 
 /// Everything the program can be told, one part per concern.

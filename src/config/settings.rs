@@ -84,6 +84,13 @@ pub static SETTINGS: &[Setting] = &[
         |config| &mut config.store.purge,
     ),
     setting(
+        "store.referential_integrity",
+        Kind::Choice(&["off", "refuse"]),
+        "Whether a write is refused whose references to resources of this server lead nowhere\n\
+         when it is done; what is referred to can still be deleted later",
+        |config| &mut config.store.referential_integrity,
+    ),
+    setting(
         "vault.master_key",
         Kind::KeySource,
         "Where the master key is: file:PATH, env:NAME (a variable), or command:COMMAND (a shell\n\

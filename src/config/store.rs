@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// Bytes in one mebibyte.
 const MEBIBYTE: u64 = 1024 * 1024;
 
@@ -22,6 +24,18 @@ pub struct StoreConfig {
     pub snapshot_events_min: u64,
     /// When index terms of erased charts are purged: `at-once`, or a window such as `01:00-05:00`.
     pub purge: String,
+    /// What happens to a write whose references to resources of this server lead nowhere.
+    pub referential_integrity: ReferentialIntegrity,
+}
+
+/// What happens to references that lead nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReferentialIntegrity {
+    /// They are stored as they are: what they lead to may come later, or never.
+    Off,
+    /// They are refused.
+    Refuse,
 }
 
 impl Default for StoreConfig {
@@ -34,6 +48,7 @@ impl Default for StoreConfig {
             cache_bytes: 256 * MEBIBYTE,
             snapshot_events_min: 128,
             purge: "at-once".to_owned(),
+            referential_integrity: ReferentialIntegrity::Off,
         }
     }
 }

@@ -27,7 +27,10 @@ impl StoredForm {
         id: &ResourceId,
         resolve: &dyn Fn(&str) -> Option<String>,
     ) -> Self {
-        let replace = |name: &str, text: &str| is_link(name).then(|| resolve(text)).flatten();
+        let replace = |name: &str, text: &str| match name {
+            "div" => narrative(text, resolve),
+            _ => is_link(name).then(|| resolve(text)).flatten(),
+        };
         // What is added to the text as sent: the id, and an empty meta.
         let added = r#","id":"","meta":{}"#.len() + id.as_str().len();
         let mut out = Compactor::new(resource.text().len() + added, &replace);
@@ -113,6 +116,31 @@ fn is_link(name: &str) -> bool {
     matches!(name, "reference" | "url" | "uri" | "valueUri" | "valueUrl" | "valueOid" | "valueUuid")
 }
 
+/// A narrative with the targets of its links and images replaced.
+fn narrative(text: &str, resolve: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
+    while let Some(found) = text.get(at..).and_then(|rest| rest.find('=')) {
+        at += found + 1;
+        let name = text.get(..at - 1).unwrap_or_default().trim_ascii_end();
+        let rest = text.get(at..).unwrap_or_default();
+        let value = rest.trim_ascii_start();
+        let start = at + rest.len() - value.len() + 1;
+        let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
+        let is_target = name.ends_with("href") || name.ends_with("src");
+        let Some(quote) = quote.filter(|_| is_target) else { continue };
+        let Some((target, _)) = text.get(start..).and_then(|rest| rest.split_once(quote)) else {
+            break;
+        };
+        at = start + target.len();
+        if let Some(replacement) = resolve(target) {
+            out.extend([text.get(copied..start).unwrap_or_default(), &replacement]);
+            copied = at;
+        }
+    }
+    let rest = text.get(copied..).unwrap_or_default();
+    (copied > 0).then(|| out + rest)
+}
+
 fn member(out: &mut Compactor<'_>, name: &str, value: Node<'_>) {
     if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         out.raw("\"");
@@ -176,6 +204,24 @@ mod tests {
         assert_eq!(value["extension"][1]["valueString"], "urn:uuid:1");
         assert_eq!(value["text"], "urn:uuid:1");
         assert_eq!(value["author"]["reference"], "urn:uuid:2");
+    }
+
+    #[test]
+    fn links_in_narratives_are_replaced() {
+        let cases = [
+            (r#"<div><a href="urn:uuid:1">x</a></div>"#, r#"<div><a href="Patient/1">x</a></div>"#),
+            (
+                r#"<div><img alt="urn:uuid:1" src = 'urn:uuid:1'/>href="urn:uuid:2"</div>"#,
+                r#"<div><img alt="urn:uuid:1" src = 'Patient/1'/>href="urn:uuid:2"</div>"#,
+            ),
+            (r#"<div>a = b, href= and src="</div>"#, r#"<div>a = b, href= and src="</div>"#),
+        ];
+        for (sent, expected) in cases {
+            let resource = json!({ "resourceType": "Basic", "text": { "div": sent } });
+            let form = stored(&resource.to_string());
+            let value: Value = serde_json::from_slice(&form.bytes).unwrap();
+            assert_eq!(value["text"]["div"], expected);
+        }
     }
 
     fn any_member() -> impl Strategy<Value = Value> {

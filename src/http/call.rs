@@ -19,15 +19,30 @@ use crate::store::{INLINE_BYTES_MAX, Store, StoreError};
 #[derive(Debug)]
 pub struct Call {
     pub(super) state: Arc<State>,
+    /// The store, now or at the moment that all of this request's reads are to see.
+    pub(super) store: Arc<Store>,
     /// What it may see, and the duty to record what it saw.
     pub grant: Arc<Grant>,
-    /// Holds the path and the headers.
-    pub(super) request: HttpRequest,
+    pub(super) asked: Asked,
     /// The query, decoded, in its order; on the FHIR face without what says how to write the answer.
     pub query: Vec<(String, String)>,
     /// How the answer is to be written; the gate does that.
     pub rendering: Rendering,
     pub(super) body: Body,
+}
+
+/// What holds the path and the headers.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// The HTTP request itself.
+    Request(HttpRequest),
+    /// An entry of a Bundle.
+    Entry {
+        /// The named parts of its path.
+        segments: Vec<(&'static str, String)>,
+        /// What its request says beside method and url, under the names of headers.
+        headers: Vec<(&'static str, String)>,
+    },
 }
 
 /// A request that needs no token: there is no grant, so nothing that asks for one can be reached.
@@ -85,7 +100,7 @@ impl Call {
     /// The store.
     #[must_use]
     pub fn store(&self) -> &Arc<Store> {
-        &self.state.store
+        &self.store
     }
 
     /// Server-wide limits and names.
@@ -103,7 +118,10 @@ impl Call {
     /// A named part of the path.
     #[must_use]
     pub fn segment(&self, name: &str) -> &str {
-        self.request.match_info().get(name).unwrap_or_default()
+        match &self.asked {
+            Asked::Request(request) => request.match_info().get(name).unwrap_or_default(),
+            Asked::Entry { segments, .. } => named(segments, name).unwrap_or_default(),
+        }
     }
 
     /// The resource type in the path.
@@ -153,13 +171,11 @@ impl Call {
     /// A header's text; empty headers count as absent.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.request
-            .headers()
-            .get(name)?
-            .to_str()
-            .ok()
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
+        let text = match &self.asked {
+            Asked::Request(request) => request.headers().get(name)?.to_str().ok(),
+            Asked::Entry { headers, .. } => named(headers, name),
+        };
+        text.map(str::trim).filter(|text| !text.is_empty())
     }
 
     /// The one value of a query parameter.
@@ -217,14 +233,6 @@ impl Call {
         Ok(result.map_err(|_| Failure::internal())??)
     }
 
-    /// The path behind the base URL of the FHIR face, as it is when a search comes by GET.
-    #[must_use]
-    pub fn searched_path(&self) -> String {
-        let path = self.request.path();
-        let path = path.strip_prefix("/fhir").unwrap_or(path).trim_end_matches('/');
-        path.strip_suffix("/_search").unwrap_or(path).to_owned()
-    }
-
     /// Bytes of the body, until [`Call::json`] has taken it.
     #[must_use]
     pub fn body(&self) -> &[u8] {
@@ -235,6 +243,10 @@ impl Call {
     pub fn take_body(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.body.bytes)
     }
+}
+
+fn named<'a>(list: &'a [(&'static str, String)], name: &str) -> Option<&'a str> {
+    list.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str())
 }
 
 /// The one value of a parameter.

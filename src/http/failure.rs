@@ -9,6 +9,7 @@ use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::search::{ProblemKind, SearchProblem};
 use crate::proof::ProofError;
 use crate::store::StoreError;
+use crate::view::ViewError;
 
 /// Content type of RFC 9457 problem details.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -144,6 +145,16 @@ impl Failure {
         Self::invalid(vec![Problem { code, expression, diagnostics }])
     }
 
+    /// The same about a part of the request.
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
+        for problem in &mut self.problems {
+            problem.expression = format!("{place}: {}", problem.expression);
+        }
+        self.detail = format!("{place}: {}", self.detail);
+        self
+    }
+
     /// Criteria that are not understood: each named by its parameter, or by the place where all
     /// of them stand.
     #[must_use]
@@ -154,7 +165,7 @@ impl Failure {
                 ProblemKind::UnknownParameter | ProblemKind::NotSupported => {
                     IssueCode::NotSupported
                 }
-                ProblemKind::TooCostly => IssueCode::TooLong,
+                ProblemKind::TooCostly => IssueCode::TooCostly,
             },
             diagnostics: match place {
                 Some(_) => problem.to_string(),
@@ -234,7 +245,11 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let fault = match &error {
+        let cause = match &error {
+            StoreError::At { error, .. } => error,
+            cause => cause,
+        };
+        let fault = match cause {
             StoreError::NotFound(_) => Fault::NotFound,
             StoreError::Gone { .. } | StoreError::Erased(_) => Fault::Gone,
             StoreError::Denied(_) => Fault::Forbidden,
@@ -246,11 +261,17 @@ impl From<StoreError> for Failure {
             StoreError::Unknown => Fault::Unknown,
             StoreError::Proof(ProofError::BeyondSize { .. }) => Fault::Invalid,
             StoreError::Invalid(problems) => return Self::invalid(problems.clone()),
+            StoreError::View(ViewError::Costly) => {
+                let diagnostics = "the search would look at more than one request may: name the patient, \
+                                   a code or a date, or leave out what leads to many others";
+                return Self::at(IssueCode::TooCostly, "", diagnostics);
+            }
             StoreError::Unprocessable(problems) => {
                 let fault = Fault::Unprocessable;
                 return Self { fault, ..Self::invalid(problems.clone()) };
             }
-            StoreError::Log(_)
+            StoreError::At { .. }
+            | StoreError::Log(_)
             | StoreError::Vault(_)
             | StoreError::Seal(_)
             | StoreError::View(_)

@@ -9,12 +9,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{ACCEPT, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::accept::takes_gzip;
 use super::body::{Body, is_binary, is_search};
-use super::call::decoded;
+use super::call::{Asked, decoded};
 use super::encoding::compressed;
 use super::rendering::Rendering;
 use super::reply::Reply;
@@ -134,6 +134,7 @@ impl Visit {
             request: self.request.clone(),
             operation: operation.to_owned(),
             outcome: match status {
+                _ if seen.was_refused => Outcome::Refused,
                 401 | 403 => Outcome::Refused,
                 400.. => Outcome::Failed,
                 _ => Outcome::Granted,
@@ -202,15 +203,17 @@ async fn prepare(
         query.extend(decoded(form)?);
     }
     if visit.is_fhir {
-        *rendering = Rendering::take(request, &mut query)?;
+        let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+        *rendering = Rendering::take(accept, &mut query)?;
         if !is_binary(request) {
             rendering.check()?;
         }
     }
     Ok(Call {
         state: Arc::clone(state),
+        store: Arc::clone(&state.store),
         grant: Arc::clone(grant),
-        request: request.clone(),
+        asked: Asked::Request(request.clone()),
         query,
         rendering: rendering.clone(),
         body,

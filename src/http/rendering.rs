@@ -1,9 +1,6 @@
 //! How an answer of the FHIR face is written: `_format`, `_pretty`, `_summary` and `_elements`, which
 //! every interaction takes (FHIR R4 §3.1.0.1.6 and §3.1.1.5.8).
 
-use actix_web::HttpRequest;
-use actix_web::http::header::ACCEPT;
-
 use super::accept::Accept;
 use super::call::parameter;
 use super::reply::{FHIR_JSON, JSON};
@@ -43,14 +40,13 @@ pub struct Rendering {
 }
 
 impl Rendering {
-    /// Takes the parameters about the form of the answer out of a query.
+    /// Takes the parameters about the form of the answer out of a query, beside the header `Accept`.
     ///
     /// # Errors
     ///
     /// 400, and 406 for what is not JSON.
-    pub fn take(request: &HttpRequest, query: &mut Vec<(String, String)>) -> Result<Self, Failure> {
-        let header = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
-        let accept = Accept::of(header);
+    pub fn take(accept: Option<&str>, query: &mut Vec<(String, String)>) -> Result<Self, Failure> {
+        let accept = Accept::of(accept);
         let format = parameter::<String>(query, "_format", "json")?;
         let is_pretty = parameter::<bool>(query, "_pretty", "true or false")?;
         let summary = parameter::<String>(query, "_summary", "true, text, data, count or false")?;

@@ -17,6 +17,8 @@ pub struct Reply {
     pub(super) body: Vec<u8>,
     /// Whether the body is a resource that is stored, and not a Bundle or an outcome about some.
     pub(super) holds_resource: bool,
+    /// When the version that it answers with was recorded.
+    pub(super) recorded_at: Option<Instant>,
 }
 
 impl Reply {
@@ -24,13 +26,14 @@ impl Reply {
     #[must_use]
     pub fn new(status: StatusCode, content_type: &str, body: Vec<u8>) -> Self {
         let headers = vec![("content-type", content_type.to_owned())];
-        Self { status, headers, body, holds_resource: false }
+        Self { status, headers, body, holds_resource: false, recorded_at: None }
     }
 
     /// An answer without a body.
     #[must_use]
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), holds_resource: false }
+        let (headers, body) = (Vec::new(), Vec::new());
+        Self { status, headers, body, holds_resource: false, recorded_at: None }
     }
 
     /// A stored resource.
@@ -89,8 +92,10 @@ impl Reply {
     /// The same with the headers of a FHIR version: `ETag` and `Last-Modified` (R4 §3.1.0.5).
     #[must_use]
     pub fn version(self, version: u64, recorded_at: Instant) -> Self {
-        self.header("etag", format!("W/\"{version}\""))
-            .header("last-modified", recorded_at.http_date())
+        let reply = self
+            .header("etag", format!("W/\"{version}\""))
+            .header("last-modified", recorded_at.http_date());
+        Self { recorded_at: Some(recorded_at), ..reply }
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Prepared {
 pub enum Expectation {
     /// The resource's current event is at that position, or it never existed.
     Head(ResourceKey, Option<u64>),
+    /// The resource exists.
+    Live(ResourceKey),
     /// The patient's chart has that alias, or does not exist.
     Chart(ResourceId, Option<StreamAlias>),
     /// The patient's chart is at that version (0: does not exist).
@@ -126,7 +128,8 @@ pub struct EventBook {
     keys: Keys,
     /// The state that the open group is checked on.
     view: Option<View>,
-    heads: Recent<ResourceKey, ()>,
+    /// Whether there is a body.
+    heads: Recent<ResourceKey, bool>,
     /// `None`: erased.
     charts: Recent<ResourceId, Option<(StreamAlias, u64)>>,
     /// By type, how the terms of its resources have changed.
@@ -176,6 +179,10 @@ impl EventBook {
                 !self.heads.0.contains_key(key)
                     && self.view().head(key)?.map(|head| head.position) == *position
             }
+            Expectation::Live(key) => match self.heads.0.get(key) {
+                Some((is_live, _)) => *is_live,
+                None => self.view().head(key)?.is_some_and(|head| head.live),
+            },
             Expectation::Chart(patient, alias) => {
                 self.chart(patient)?.map(|(alias, _)| alias) == *alias
                     && (alias.is_some() || !self.was_erased(patient)?)
@@ -264,7 +271,7 @@ impl EventBook {
     fn remember(&mut self, event: &Prepared, end: u64) {
         if let Some(key) = event.envelope.key().filter(|_| event.envelope.home.is_none()) {
             self.terms.push((key.kind, Arc::clone(&event.terms), end));
-            self.heads.0.insert(key, ((), end));
+            self.heads.0.insert(key, (event.holds_body, end));
         }
         if let Some(mark) = &event.envelope.idempotency {
             self.idempotency.0.insert(mark.key.clone(), ((), end));

@@ -33,6 +33,14 @@ pub enum StoreError {
     /// The request is well formed, but cannot be carried out on what is there; nothing was stored.
     #[error("{} problem(s) in carrying out the request", .0.len())]
     Unprocessable(Vec<Problem>),
+    /// A part of the request is not done for that reason; nothing was stored.
+    #[error("{place}: {error}")]
+    At {
+        /// Place in the request.
+        place: String,
+        /// Why.
+        error: Box<StoreError>,
+    },
     /// `If-Match`, `If-None-Match` or a criterion that had to have one match.
     #[error("{reason}")]
     Precondition {
@@ -96,6 +104,21 @@ pub enum StoreError {
     /// What the log holds does not read back.
     #[error("{0}")]
     Unreadable(String),
+}
+
+impl StoreError {
+    /// The same, naming the place in the request if it has one and does not say it yet.
+    #[must_use]
+    pub(super) fn at(self, place: &str) -> Self {
+        match self {
+            Self::NotFound(_) | Self::Gone { .. } | Self::Denied(_) | Self::Erased(_)
+                if !place.is_empty() =>
+            {
+                Self::At { place: place.to_owned(), error: Box::new(self) }
+            }
+            other => other,
+        }
+    }
 }
 
 impl From<Refused> for StoreError {

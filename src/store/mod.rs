@@ -53,6 +53,7 @@ pub use write::{
     Action, Change, Done, Effect, INLINE_BYTES_MAX, IdempotencyKey, Target, Write, Written,
 };
 
+use std::ops::Deref;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
@@ -96,11 +97,21 @@ pub struct Options {
     pub views: view::Options,
     /// Base URL of the FHIR face: absolute references under it are local.
     pub base_url: Option<String>,
+    /// Refuse a write whose references to resources of this server lead nowhere.
+    pub refuses_unresolved: bool,
 }
 
-/// The open store. Dropping the last handle writes what waits and closes it.
+/// The open store, or its state at one moment. Dropping the last handle writes what waits and
+/// closes it.
 #[derive(Debug)]
 pub struct Store {
+    views: Views,
+    shared: Arc<Shared>,
+}
+
+/// What all handles to a store share.
+#[derive(Debug)]
+pub struct Shared {
     // Dropped in this order: the committers write what waits before the lock goes.
     events: Committer<commit::Command>,
     access: Committer<trail::Command>,
@@ -113,6 +124,7 @@ pub struct Store {
     events_reader: Reader,
     access_reader: Reader,
     base_url: Option<String>,
+    refuses_unresolved: bool,
     health: Arc<Health>,
     certificates: Certificates,
     purger: Purger,
@@ -184,27 +196,37 @@ impl Store {
         let start = |proofs: &Proofs| Checkpoints::start(proofs, interval, Arc::clone(&health));
         let checkpoints = proofs.as_ref().map(start).transpose()?;
         let (purger, woken) = Purger::new();
-        let store = Arc::new(Self {
+        let shared = Arc::new(Shared {
             events,
             access,
             checkpoints,
             proofs,
-            views,
+            views: views.clone(),
             cursors: keys.directory().cursor_key()?,
             keys,
             events_reader,
             access_reader,
             base_url,
+            refuses_unresolved: options.refuses_unresolved,
             health,
             certificates,
             purger,
             rebuilding: Mutex::default(),
             directory,
         });
+        let store = Arc::new(Self { views, shared });
         store.resume_erasure()?;
         store.complete_certificates()?;
         erase::start(&store, options.purge, woken)?;
         Ok(store)
+    }
+
+    /// The store for reading, as it is at this moment and stays however others write: for a request
+    /// that reads several times and must see one state. Writing through it finds no end.
+    #[must_use]
+    pub fn at_this_moment(&self) -> Arc<Self> {
+        let shared = Arc::clone(&self.shared);
+        Arc::new(Self { views: self.views.at_this_moment(), shared })
     }
 
     /// Signs the last checkpoints. What is written later is signed at the next start; so this is for
@@ -272,7 +294,15 @@ fn open_vault(directory: &DataDirectory, options: &Options) -> Result<Vault, Sto
     Ok(Vault::open(disk, &path, master, is_new, options.seals)?)
 }
 
-impl Drop for Store {
+impl Deref for Store {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Drop for Shared {
     fn drop(&mut self) {
         if let Err(error) = self.views.persist() {
             tracing::warn!(%error, "the views were not written to disk; the next start replays more");

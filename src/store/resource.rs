@@ -47,6 +47,44 @@ impl Store {
         self.current(&view, key, &head)
     }
 
+    /// The version of a resource that a reader had at a moment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::read`], of that moment; [`StoreError::Busy`] while events may still be recorded
+    /// at it.
+    pub fn read_as_of(
+        &self,
+        grant: &Grant,
+        key: &ResourceKey,
+        moment: Instant,
+    ) -> Result<Resource, StoreError> {
+        let own = grant.reach(key.kind, Permission::Read)?;
+        if !self.events.settle(moment.micros()) {
+            return Err(StoreError::Busy);
+        }
+        let what = || format!("{key} as of {moment}");
+        let view = self.views.view();
+        let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key, what()))?;
+        let mut versions = view.versions(&head, u64::MAX);
+        let current = loop {
+            match versions.next().transpose()? {
+                Some((_, past)) if past.recorded_at > moment => {}
+                current => break current,
+            }
+        };
+        let (version, past) = current.ok_or_else(|| StoreError::NotFound(what()))?;
+        let charts: Vec<_> = past.aliases().collect();
+        note(grant, head.number, &charts);
+        if !lies_in(&view, own, &charts)? {
+            return Err(StoreError::NotFound(what()));
+        }
+        if !past.live {
+            return Err(StoreError::Gone { what: what(), version });
+        }
+        self.past(&view, key, version, &past)
+    }
+
     /// One version of a resource.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use crate::view::{AccessGroup, Views};
 pub enum Outcome {
     /// It was answered as asked.
     Granted,
-    /// The token was missing, unacceptable, or granted too little.
+    /// The token was missing, unacceptable, or granted too little; be it for a part of the request.
     Refused,
     /// It failed for another reason: bad input, nothing there, a conflict, a fault.
     Failed,

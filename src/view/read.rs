@@ -20,6 +20,7 @@ use crate::log::StreamAlias;
 use crate::vault::Wrap;
 
 /// One state of all views, unaffected by what is applied later.
+#[derive(Clone)]
 pub struct View {
     // Before the generation, which may go with its last view.
     pub(super) snapshot: Snapshot,

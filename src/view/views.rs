@@ -32,6 +32,8 @@ pub struct Options {
 #[derive(Debug, Clone)]
 pub struct Views {
     shared: Arc<Shared>,
+    /// The only state that this handle shows, if it is one of a single moment.
+    moment: Option<View>,
 }
 
 #[derive(Debug)]
@@ -74,15 +76,20 @@ impl Views {
     fn serve(directory: &Path, options: Options, generation: Generation) -> Self {
         let serving = ArcSwap::from_pointee(generation);
         let directory = directory.to_owned();
-        Self {
-            shared: Arc::new(Shared { directory, options, serving, applying: RwLock::default() }),
-        }
+        let shared = Shared { directory, options, serving, applying: RwLock::default() };
+        Self { shared: Arc::new(shared), moment: None }
     }
 
     /// One consistent state of all views.
     #[must_use]
     pub fn view(&self) -> View {
-        self.serving().view()
+        self.moment.clone().unwrap_or_else(|| self.serving().view())
+    }
+
+    /// A handle that goes on showing the state of this moment.
+    #[must_use]
+    pub fn at_this_moment(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), moment: Some(self.view()) }
     }
 
     /// The generation that is served.

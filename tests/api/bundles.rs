@@ -116,7 +116,6 @@ fn one_bad_entry_stores_nothing_and_is_named() {
         ),
         (entry("PUT", "Observation", observation(&bad, &good)), "Bundle.entry[1].request.url"),
         (entry("POST", "Observation", json!(null)), "Bundle.entry[1].resource"),
-        (entry("GET", "Observation", json!(null)), "Bundle.entry[1].request.method"),
         (entry("MOVE", "Observation", json!(null)), "Bundle.entry[1].request.method"),
         (json!({ "resource": observation(&bad, &good) }), "Bundle.entry[1].request"),
         (json!({ "request": { "url": "Observation" } }), "Bundle.entry[1].request.method"),

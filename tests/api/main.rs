@@ -9,8 +9,10 @@
 mod appends;
 mod bad_input;
 mod binary;
+mod bundle_entries;
 mod bundles;
 mod charts;
+mod concurrency;
 mod conditional;
 mod erasure;
 mod examples;
@@ -26,4 +28,5 @@ mod reach;
 mod search;
 mod tokens;
 mod trail;
+mod validation;
 mod walk;

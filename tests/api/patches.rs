@@ -216,6 +216,92 @@ fn a_patch_may_find_its_reference_by_criteria() {
         .refused(400, &["finds nothing"]);
 }
 
+/// An operation of a FHIRPath Patch.
+fn operation(kind: &str, path: &str, parts: &[Value]) -> Value {
+    let mut all = vec![
+        json!({ "name": "type", "valueCode": kind }),
+        json!({ "name": "path", "valueString": path }),
+    ];
+    all.extend_from_slice(parts);
+    json!({ "name": "operation", "part": all })
+}
+
+#[track_caller]
+fn path_patch(target: &str, operations: &[Value]) -> Response {
+    let parameters = json!({ "resourceType": "Parameters", "parameter": operations });
+    let request = shared().clinician().request("PATCH", &format!("/fhir/{target}"));
+    let request = request.header("content-type", "application/fhir+json");
+    request.bytes(parameters.to_string()).send()
+}
+
+#[test]
+fn a_fhirpath_patch_makes_a_new_version() {
+    let (target, _) = stored();
+    let name = json!({ "name": "name", "valueString": "contact" });
+    let value = json!({ "name": "value", "part": [
+        { "name": "name", "valueHumanName": { "text": "a friend" } },
+        { "name": "gender", "valueCode": "other" },
+    ] });
+    let operations = [
+        operation(
+            "replace",
+            "Patient.name[0].family",
+            &[json!({ "name": "value", "valueString": "Moor" })],
+        ),
+        operation("add", "Patient", &[name, value]),
+        operation("delete", "Patient.active", &[]),
+        operation("delete", "Patient.birthDate", &[]),
+    ];
+    let response = path_patch(&target, &operations).expect(200);
+    assert_eq!(response.header("etag"), Some(r#"W/"2""#));
+    let patched = response.json();
+    assert_eq!(patched["name"], json!([{ "family": "Moor" }]));
+    assert_eq!(patched["contact"], json!([{ "name": { "text": "a friend" }, "gender": "other" }]));
+    assert_eq!(patched.get("active"), None);
+    let nothing = path_patch(&target, &[]).expect(200);
+    assert_eq!(nothing.header("etag"), Some(r#"W/"2""#));
+}
+
+#[test]
+fn a_fhirpath_patch_that_cannot_be_carried_out_stores_nothing_and_says_where() {
+    let (target, _) = stored();
+    let value = |member: &str| json!({ "name": "value", member: "x" });
+    let cases = [
+        (
+            operation("replace", "Patient.gender", &[value("valueCode")]),
+            422,
+            ["parameter[1]", "Patient.gender"],
+        ),
+        (
+            operation("replace", "Patient.name[0].family", &[value("valueCode")]),
+            422,
+            ["parameter[1]", "valueString"],
+        ),
+        (
+            operation("replace", "Patient.id", &[value("valueString")]),
+            422,
+            ["parameter[1]", "Patient.id"],
+        ),
+        (
+            operation("replace", "Patient.id", &[value("valueId")]),
+            422,
+            ["Patient.id", "cannot change"],
+        ),
+        (
+            operation("replace", "Patient.(", &[value("valueCode")]),
+            400,
+            ["parameter[1]", "Patient.("],
+        ),
+        (operation("set", "Patient.active", &[]), 400, ["parameter[1]", "set"]),
+    ];
+    for (bad, status, words) in cases {
+        path_patch(&target, &[operation("delete", "Patient.active", &[]), bad])
+            .refused(status, &words);
+    }
+    let now = shared().clinician().get(&format!("/fhir/{target}")).expect(200);
+    assert_eq!(now.header("etag"), Some(r#"W/"1""#));
+}
+
 #[test]
 fn a_patch_that_is_refused_leaves_a_trace() {
     let (target, _) = stored();

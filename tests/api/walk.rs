@@ -80,7 +80,8 @@ impl Operation {
             "patchResource" | "conditionalPatch" => json!([
                 { "op": "replace", "path": "/valueQuantity/value", "value": 73 },
             ]),
-            "createResource" | "updateResource" | "conditionalUpdate" => observation(value, owner),
+            "createResource" | "updateResource" | "conditionalUpdate" | "validateResource"
+            | "validateInstance" => observation(value, owner),
             "appendEvents" => json!({ "events": [
                 { "type": "Observation.amended", "resource": observation(value, owner) },
             ] }),

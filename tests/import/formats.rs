@@ -28,8 +28,10 @@ fn fill(place: &Place) {
         {"resource": {"resourceType": "Basic", "id": "c1", "code": {"text": "1"}}},
         {"resource": {"resourceType": "OperationOutcome"}, "search": {"mode": "outcome"}}]});
     place.file("in/d-collection.json", collection.to_string());
+    let composition = json!({"resourceType": "Composition", "status": "final", "date": "2024",
+        "type": {"text": "x"}, "author": [{"display": "x"}], "title": "x"});
     let document = json!({"resourceType": "Bundle", "type": "document", "id": "doc",
-        "entry": [{"resource": {"resourceType": "Composition"}}]});
+        "entry": [{"resource": composition}]});
     place.file("in/e-document.json", document.to_string());
     let history = json!({"resourceType": "Bundle", "type": "history", "entry": [
         {"request": {"method": "DELETE", "url": "Basic/h2"}},

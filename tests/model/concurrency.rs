@@ -109,7 +109,8 @@ fn one_idempotency_key_is_one_commit(server: &Server) {
     assert!(answers.iter().all(|answer| answer.body == answers[0].body), "{answers:?}");
     let after = client.get("/v1/patients/one/chart").json()["version"].as_u64().unwrap();
     assert_eq!(after, version + 1);
-    let other = client.post("/v1/patients/one/events", &key, &body.replace('x', "y")).unwrap();
+    let other =
+        client.post("/v1/patients/one/events", &key, &body.replace("\"x\"", "\"y\"")).unwrap();
     assert_eq!(other.status, 422);
 }
 

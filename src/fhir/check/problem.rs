@@ -36,6 +36,8 @@ pub enum IssueCode {
     NotFound,
     /// There is more of something than is allowed.
     TooLong,
+    /// Answering would take more than one request may.
+    TooCostly,
 }
 
 impl IssueCode {
@@ -51,6 +53,7 @@ impl IssueCode {
             Self::NotSupported => "not-supported",
             Self::NotFound => "not-found",
             Self::TooLong => "too-long",
+            Self::TooCostly => "too-costly",
         }
     }
 }

@@ -23,6 +23,11 @@ impl Draft {
         self.document.root()
     }
 
+    /// The value of that number.
+    pub(super) fn node(&self, index: usize) -> Node<'_> {
+        self.document.node(index)
+    }
+
     pub(super) fn finish(self) -> Document {
         self.document
     }
@@ -68,8 +73,22 @@ impl Draft {
         name: &str,
         text: &str,
     ) -> Result<(), String> {
+        self.insert_row(object, &format!("{}:{text}", quote(name)))
+    }
+
+    /// Adds a member, given with its name as JSON, to an object.
+    pub(super) fn insert_row(&mut self, object: usize, row: &str) -> Result<(), String> {
         let children = self.children(object);
-        self.append(object, &children, &format!("{}:{text}", quote(name)))
+        self.append(object, &children, row)
+    }
+
+    /// Takes the member of that name away from an object, if it has it.
+    pub(super) fn remove_member(&mut self, object: usize, name: &str) -> Result<(), String> {
+        let place = self.node(object).members().position(|(known, _)| known == name);
+        match place {
+            Some(place) => self.remove(object, place),
+            None => Ok(()),
+        }
     }
 
     fn append(

@@ -9,7 +9,7 @@ use crate::json::{Document, Kind, Node, quote};
 
 /// The operations, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct JsonPatch(Vec<Operation>);
+pub struct JsonPatch(Vec<Operation>);
 
 /// One operation; values are JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +24,6 @@ enum Operation {
 
 /// Reads a JSON Patch.
 pub(super) fn read(patch: Node<'_>) -> Result<JsonPatch, Vec<Problem>> {
-    if patch.kind() != Kind::Array {
-        let diagnostics = "a JSON Patch is an array of operations";
-        return Err(vec![problem(IssueCode::Structure, "patch", diagnostics)]);
-    }
     let (mut operations, mut problems) = (Vec::new(), Vec::new());
     for (at, node) in patch.items().enumerate() {
         if at == OPERATIONS_MAX {

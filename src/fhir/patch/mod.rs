@@ -7,30 +7,47 @@
 
 mod draft;
 mod json;
+mod path;
 mod pointer;
 mod same;
+mod spot;
+mod value;
 
-use crate::json::{Document, Node};
+use crate::json::{Document, Kind, Node};
 
 use super::check::{IssueCode, Problem};
 use draft::Draft;
-use json::JsonPatch;
+pub use json::JsonPatch;
+pub use path::PathPatch;
 
 /// Most operations in one patch.
 pub const OPERATIONS_MAX: usize = 2_000;
 
 /// A patch that is well formed. Whether it can be applied depends on the resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Patch(JsonPatch);
+pub enum Patch {
+    /// A JSON Patch: RFC 6902.
+    Json(JsonPatch),
+    /// A FHIRPath Patch: R4 §3.1.0.6.1.
+    Path(PathPatch),
+}
 
 impl Patch {
-    /// Reads a patch: an array is a JSON Patch (RFC 6902).
+    /// Reads a patch: an array is a JSON Patch, Parameters are a FHIRPath Patch.
     ///
     /// # Errors
     ///
     /// All that is wrong with it, each named by its operation.
     pub fn read(patch: Node<'_>) -> Result<Self, Vec<Problem>> {
-        json::read(patch).map(Self)
+        match (patch.kind(), patch.get_str("resourceType").as_deref()) {
+            (Kind::Array, _) => json::read(patch).map(Self::Json),
+            (_, Some("Parameters")) => path::read(patch).map(Self::Path),
+            _ => {
+                let diagnostics = "a patch is an array of operations (RFC 6902), or Parameters with \
+                     operations that have a FHIRPath";
+                Err(vec![problem(IssueCode::Structure, "patch", diagnostics)])
+            }
+        }
     }
 
     /// The resource with all operations applied, in their order; `resource` is JSON.
@@ -43,7 +60,10 @@ impl Patch {
             problem(IssueCode::Structure, "", format!("the resource does not read: {error}"))
         })?;
         let mut draft = Draft::new(before);
-        json::apply(&self.0, &mut draft)?;
+        match self {
+            Self::Json(patch) => json::apply(patch, &mut draft)?,
+            Self::Path(patch) => path::apply(patch, &mut draft)?,
+        }
         Ok(draft.finish())
     }
 }

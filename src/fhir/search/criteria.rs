@@ -3,6 +3,7 @@
 
 use super::{Criterion, Lookup, Parameters, Plan, ProblemKind, Query, SearchProblem, Term};
 use crate::fhir::{ResourceId, ResourceType};
+use crate::json::Node;
 
 /// What must be found once, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,6 +55,18 @@ impl Criteria {
             Criterion::Ids(_) => true,
             Criterion::Condition(condition) => !condition.plan().complement,
             _ => false,
+        })
+    }
+
+    /// Whether they may find a resource of the type that is recorded at an instant, in microseconds
+    /// since 1970-01-01T00:00:00Z; of what depends on other resources, it is taken to hold.
+    #[must_use]
+    pub fn may_find(&self, resource: Node<'_>, id: &ResourceId, recorded_at: i64) -> bool {
+        self.all.iter().all(|criterion| match criterion {
+            Criterion::Ids(ids) => ids.contains(id),
+            Criterion::Condition(condition) => condition.matches(resource, None),
+            Criterion::LastUpdated(tests) => tests.iter().any(|test| test.contains(recorded_at)),
+            _ => true,
         })
     }
 

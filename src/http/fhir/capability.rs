@@ -28,7 +28,7 @@ fn statement(base: &str, parameters: &Parameters) -> Value {
         "implementation": { "description": "Chartlog", "url": base },
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
-        "patchFormat": ["application/json-patch+json"],
+        "patchFormat": ["application/json-patch+json", "application/fhir+json"],
         "rest": [{
             "mode": "server",
             "security": {
@@ -64,7 +64,7 @@ fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
         leading.map(move |known| Value::from(format!("{source}:{}", known.name)))
     });
     let referring: Vec<Value> = referring.collect();
-    let mut resource = json!({
+    json!({
         "type": kind.name(),
         "interaction": interactions.map(|code| json!({ "code": code })),
         "versioning": "versioned-update",
@@ -77,15 +77,16 @@ fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
         "searchParam": common.chain(own).collect::<Vec<_>>(),
         "searchInclude": includes,
         "searchRevInclude": referring,
-    });
-    if kind == ResourceType::PATIENT
-        && let Some(members) = resource.as_object_mut()
-    {
-        let operation = json!([{
-            "name": "everything",
-            "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
-        }]);
-        members.insert("operation".to_owned(), operation);
-    }
-    resource
+        "operation": operations(kind),
+    })
+}
+
+fn operations(kind: ResourceType) -> Vec<Value> {
+    let operation = |(name, definition): (&str, &str)| {
+        let definition = format!("http://hl7.org/fhir/OperationDefinition/{definition}");
+        json!({ "name": name, "definition": definition })
+    };
+    let everything = ("everything", "Patient-everything");
+    let everything = (kind == ResourceType::PATIENT).then_some(everything);
+    std::iter::once(("validate", "Resource-validate")).chain(everything).map(operation).collect()
 }

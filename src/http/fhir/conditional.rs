@@ -59,7 +59,7 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
         ("Prefer" = Option<String>, Header, description = "return=minimal, representation (default) or OperationOutcome"),
         ("_format" = Option<String>, Query, description = "json")),
-    request_body(content = serde_json::Value, content_type = "application/json-patch+json", description = "As for patchResource"),
+    request_body(content((serde_json::Value = "application/json-patch+json"), (serde_json::Value = "application/fhir+json")), description = "As for patchResource"),
     responses(
         (status = 200, description = "Changed, or unchanged because equal; Chartlog-Position says where in the log", content_type = "application/fhir+json"),
         (status = 400, description = "Not a patch; the outcome says what and where"), (status = 401, description = "No acceptable token"),
@@ -113,7 +113,8 @@ fn asked(call: &Call) -> Result<(ResourceType, Criteria, String), Failure> {
     let kind = call.kind()?;
     let is_criterion = |(name, _): &&(String, String)| name != "_format";
     let pairs: Vec<_> = call.query.iter().filter(is_criterion).cloned().collect();
-    let criteria = criteria_of(call, kind, &pairs, "criteria")?;
+    let criteria =
+        criteria_of((&call.store().parameters(), call.base_url()), kind, &pairs, "criteria")?;
     let pair = |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
     let query: Vec<String> = pairs.iter().map(pair).collect();
     Ok((kind, criteria, format!("{kind}?{}", query.join("&"))))

@@ -2,7 +2,7 @@
 
 use super::{Call, Failure, Reply, Return, binary, commit, idempotency, written};
 use crate::fhir::check::IssueCode;
-use crate::fhir::{Criteria, ResourceType, check, parse_query};
+use crate::fhir::{Criteria, Parameters, ResourceType, check, parse_query};
 use crate::store::{Action, Change, Target};
 
 /// Stores a new resource under an id that the server chooses.
@@ -20,14 +20,18 @@ use crate::store::{Action, Change, Target};
         (status = 400, description = "Not valid; the outcome says what and where"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not a resource type"),
         (status = 412, description = "If-None-Exist finds several"), (status = 413, description = "Too large"),
-        (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request")))]
+        (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request; or, by setting, a reference leads nowhere")))]
 pub async fn create(mut call: Call) -> Result<Reply, Failure> {
     let kind = call.kind()?;
     call.allow_parameters(&["_format"])?;
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("POST {kind}"))?;
     let header = call.header("if-none-exist").map(str::to_owned);
-    let criteria = header.map(|text| criteria(&call, kind, &text, "If-None-Exist")).transpose()?;
+    let criteria = header
+        .map(|text| {
+            criteria((&call.store().parameters(), call.base_url()), kind, &text, "If-None-Exist")
+        })
+        .transpose()?;
     let size = call.body().len();
     let document = binary::content(&mut call, kind, None).await?;
     check(Some(kind), document.root(), "").map_err(Failure::invalid)?;
@@ -37,9 +41,10 @@ pub async fn create(mut call: Call) -> Result<Reply, Failure> {
     Ok(written(&call, &done, wanted).positions(events))
 }
 
-/// Reads criteria as a query, such as those of `If-None-Exist`.
+/// Reads criteria as a query, such as those of `If-None-Exist`, by the search parameters that there
+/// are and this server's base URL.
 pub fn criteria(
-    call: &Call,
+    (parameters, base_url): (&Parameters, &str),
     kind: ResourceType,
     query: &str,
     place: &str,
@@ -47,12 +52,12 @@ pub fn criteria(
     let query = query.split_once('?').map_or(query, |(_, query)| query);
     let pairs = parse_query(query)
         .map_err(|error| Failure::at(IssueCode::Value, place, error.to_string()))?;
-    criteria_of(call, kind, &pairs, place)
+    criteria_of((parameters, base_url), kind, &pairs, place)
 }
 
 /// Understands criteria that decide what a write is about: they must name something of it.
 pub fn criteria_of(
-    call: &Call,
+    (parameters, base_url): (&Parameters, &str),
     kind: ResourceType,
     pairs: &[(String, String)],
     place: &str,
@@ -60,7 +65,7 @@ pub fn criteria_of(
     if pairs.is_empty() {
         return Err(Failure::at(IssueCode::Required, place, "criteria are missing"));
     }
-    let criteria = Criteria::parse(&call.store().parameters(), kind, pairs, Some(call.base_url()))
+    let criteria = Criteria::parse(parameters, kind, pairs, Some(base_url))
         .map_err(|problems| Failure::search(problems, Some(place)))?;
     if !criteria.name_a_value() {
         let diagnostics = "must name an id or another value of the resource";

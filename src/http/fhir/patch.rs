@@ -15,7 +15,7 @@ use crate::store::{Action, Change, Target};
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
         ("Prefer" = Option<String>, Header, description = "return=minimal, representation (default) or OperationOutcome"),
         ("_format" = Option<String>, Query, description = "json")),
-    request_body(content = serde_json::Value, content_type = "application/json-patch+json", description = "A JSON Patch (RFC 6902)"),
+    request_body(content((serde_json::Value = "application/json-patch+json"), (serde_json::Value = "application/fhir+json")), description = "A JSON Patch (RFC 6902), or Parameters with a FHIRPath Patch"),
     responses(
         (status = 200, description = "Changed, or unchanged because equal; Chartlog-Position says where in the log", content_type = "application/fhir+json"),
         (status = 400, description = "Not a patch; the outcome says what and where"), (status = 401, description = "No acceptable token"),

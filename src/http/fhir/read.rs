@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HttpDate;
 
 use super::super::reply;
+use super::super::v1::instant;
 use super::binary::{self, BINARY};
 use super::{Call, Failure, Reply};
 use crate::store::Resource;
@@ -17,6 +18,7 @@ use crate::store::Resource;
         ("id" = String, Path, description = "Logical id"),
         ("If-None-Match" = Option<String>, Header, description = "Answer 304 if this is still the version"),
         ("If-Modified-Since" = Option<String>, Header, description = "Answer 304 if it has not changed since"),
+        ("_asOf" = Option<String>, Query, description = "The version that a reader had at this instant"),
         ("_summary" = Option<String>, Query, description = "true, text, data or false"),
         ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas"),
         ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
@@ -29,8 +31,11 @@ use crate::store::Resource;
         (status = 406, description = "Only JSON is spoken here"), (status = 410, description = "Deleted")))]
 pub async fn read(call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
-    call.allow_parameters(&[])?;
-    let resource = call.store().read(&call.grant, &key)?;
+    call.allow_parameters(&["_asOf"])?;
+    let resource = match call.parameter::<String>("_asOf", "an instant")? {
+        None => call.store().read(&call.grant, &key)?,
+        Some(moment) => call.store().read_as_of(&call.grant, &key, instant(&moment, "_asOf")?)?,
+    };
     unless_known(&call, &resource)
 }
 

@@ -37,9 +37,9 @@ use crate::store::{Page, SearchRequest};
         (status = 404, description = "Not a resource type"),
         (status = 503, description = "A search parameter that clients have defined is still being built")))]
 pub async fn search(call: Call) -> Result<Reply, Failure> {
-    let kinds = vec![call.kind()?];
-    let pairs = call.query.clone();
-    answer(&call, kinds, None, pairs).await
+    let kind = call.kind()?;
+    let place = Place { path: format!("/{kind}"), compartment: None };
+    answer(&call, vec![kind], place, call.query.clone()).await
 }
 
 /// As by GET; the parameters may also stand in the body, as a form.
@@ -52,9 +52,7 @@ pub async fn search(call: Call) -> Result<Reply, Failure> {
         (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"),
         (status = 404, description = "Not a resource type")))]
 pub async fn search_by_post(call: Call) -> Result<Reply, Failure> {
-    let kinds = vec![call.kind()?];
-    let pairs = call.query.clone();
-    answer(&call, kinds, None, pairs).await
+    search(call).await
 }
 
 /// The resources of all types, or of those in `_type`, that match.
@@ -70,8 +68,7 @@ pub async fn search_by_post(call: Call) -> Result<Reply, Failure> {
         (status = 400, description = "A parameter is unknown or not valid; the outcome names it"),
         (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it")))]
 pub async fn search_system(call: Call) -> Result<Reply, Failure> {
-    let pairs = call.query.clone();
-    of_types(&call, None, pairs).await
+    of_types(&call, Place { path: String::new(), compartment: None }).await
 }
 
 /// As by GET; the parameters may also stand in the body, as a form.
@@ -82,8 +79,7 @@ pub async fn search_system(call: Call) -> Result<Reply, Failure> {
         (status = 400, description = "A parameter is unknown or not valid; the outcome names it"),
         (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it")))]
 pub async fn search_system_by_post(call: Call) -> Result<Reply, Failure> {
-    let pairs = call.query.clone();
-    of_types(&call, None, pairs).await
+    search_system(call).await
 }
 
 /// The resources of a type (`*`: of all types) in a compartment that match: FHIR R4 §5.39.
@@ -101,8 +97,7 @@ pub async fn search_system_by_post(call: Call) -> Result<Reply, Failure> {
         (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"),
         (status = 404, description = "Not a resource type, or not a compartment")))]
 pub async fn search_compartment(call: Call) -> Result<Reply, Failure> {
-    let pairs = call.query.clone();
-    in_compartment(&call, pairs).await
+    in_compartment(&call).await
 }
 
 /// As by GET; the parameters may also stand in the body, as a form.
@@ -118,8 +113,7 @@ pub async fn search_compartment(call: Call) -> Result<Reply, Failure> {
         (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"),
         (status = 404, description = "Not a resource type, or not a compartment")))]
 pub async fn search_compartment_by_post(call: Call) -> Result<Reply, Failure> {
-    let pairs = call.query.clone();
-    in_compartment(&call, pairs).await
+    search_compartment(call).await
 }
 
 /// Which address a search came to, and the compartment that it names.
@@ -128,37 +122,34 @@ struct Place {
     compartment: Option<ResourceKey>,
 }
 
-async fn in_compartment(call: &Call, pairs: Pairs) -> Result<Reply, Failure> {
+async fn in_compartment(call: &Call) -> Result<Reply, Failure> {
     let owner: ResourceType = call
         .segment("compartment")
         .parse()
         .map_err(|error| Failure::of(Fault::UnknownType, format!("{error}")))?;
     if compartment(owner, owner).is_none() {
-        let detail = format!("{owner} has no compartment");
-        return Err(Failure::of(Fault::NotFound, detail));
+        return Err(Failure::of(Fault::NotFound, format!("{owner} has no compartment")));
     }
     let owner = ResourceKey::new(owner, call.id()?);
+    let path = format!("/{owner}/{}", call.segment("type"));
+    let place = Place { path, compartment: Some(owner) };
     match call.segment("type") {
-        "*" => of_types(call, Some(owner), pairs).await,
-        _ => answer(call, vec![call.kind()?], Some(owner), pairs).await,
+        "*" => of_types(call, place).await,
+        _ => answer(call, vec![call.kind()?], place, call.query.clone()).await,
     }
 }
 
 /// Searches the types that `_type` names, or all that the caller may search.
-async fn of_types(
-    call: &Call,
-    compartment: Option<ResourceKey>,
-    mut pairs: Pairs,
-) -> Result<Reply, Failure> {
-    let named = take(&mut pairs, "_type")?;
-    let kinds = match named {
+async fn of_types(call: &Call, place: Place) -> Result<Reply, Failure> {
+    let mut pairs = call.query.clone();
+    let kinds = match take(&mut pairs, "_type")? {
         Some(names) => {
             let kinds: Result<Vec<ResourceType>, _> = names.split(',').map(str::parse).collect();
             kinds.map_err(|error| Failure::at(IssueCode::Value, "_type", format!("{error}")))?
         }
-        None => call.store().searchable(&call.grant, compartment.as_ref())?,
+        None => call.store().searchable(&call.grant, place.compartment.as_ref())?,
     };
-    answer(call, kinds, compartment, pairs).await
+    answer(call, kinds, place, pairs).await
 }
 
 type Pairs = Vec<(String, String)>;
@@ -208,13 +199,11 @@ fn take(pairs: &mut Pairs, name: &str) -> Result<Option<String>, Failure> {
 async fn answer(
     call: &Call,
     kinds: Vec<ResourceType>,
-    compartment: Option<ResourceKey>,
+    place: Place,
     mut pairs: Pairs,
 ) -> Result<Reply, Failure> {
     let shape = Shape::take(call, &mut pairs)?;
     let parsed = queries(call, &kinds, &mut pairs)?;
-    let path = call.searched_path();
-    let place = Place { path, compartment };
     let (queries, within) = within(call, &place, parsed)?;
     let request_line = request_line(&place, &kinds, &shape, &pairs);
     let start = match &shape.cursor {

@@ -86,7 +86,7 @@ struct AppendedResource {
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not for this token"),
         (status = 409, description = "The chart has another version, or an event is not what it says"),
         (status = 413, description = "Too large"), (status = 415, description = "Not JSON"),
-        (status = 422, description = "The key was used for another request")))]
+        (status = 422, description = "The key was used for another request; or, by setting, a reference leads nowhere")))]
 pub async fn append(mut call: Call) -> Result<Reply, Failure> {
     let patient = call.id()?;
     call.allow_parameters(&[])?;

@@ -10,7 +10,8 @@ use crate::fhir::{ResourceId, ResourceType};
 use crate::store::StoreError;
 use crate::view::{ChartRecord, View};
 
-/// The parameter that leads to patients only, in all types that have it.
+/// The parameter that leads to patients only, and, where there is a compartment, to the patient whose
+/// compartment it is: by the same element as one of the parameters of the CompartmentDefinition.
 const PATIENT: &str = "patient";
 
 /// The patient in whose chart all matches of a search lie: named by the address, by a criterion on a
@@ -50,10 +51,13 @@ fn named_by(kind: ResourceType, criterion: &Criterion) -> Option<ResourceId> {
         },
         Criterion::Condition(condition) => {
             let parameter = condition.parameter();
-            let mut names = compartment(ResourceType::PATIENT, kind)?.iter();
-            names.find(|known| **known == parameter.name)?;
+            let names = compartment(ResourceType::PATIENT, kind)?;
+            let is_patient = parameter.name == PATIENT && !names.is_empty();
+            if !is_patient && !names.iter().any(|known| *known == parameter.name) {
+                return None;
+            }
             let mut targets = condition.targets();
-            if parameter.name == PATIENT {
+            if is_patient {
                 // Where it leads to anything else, it finds nothing.
                 targets.retain(|target| target.kind == ResourceType::PATIENT);
             }

@@ -33,8 +33,15 @@ impl Planner<'_> {
     /// Finds out what each change is aimed at. Criteria are asked for what they find now, and the
     /// commit rests on their finding it still.
     pub(super) fn aims(&mut self, write: &Write) -> Result<Vec<Aim>, StoreError> {
-        let changes = write.changes.iter().enumerate();
-        changes.map(|(at, change)| self.aim(at, change)).collect()
+        let mut aims = Vec::with_capacity(write.changes.len());
+        for (at, change) in write.changes.iter().enumerate() {
+            let aim = self.aim(at, change).map_err(|error| error.at(&change.place))?;
+            if matches!(change.action, Action::Remove) {
+                self.removed.extend(aim.key().cloned());
+            }
+            aims.push(aim);
+        }
+        Ok(aims)
     }
 
     fn aim(&mut self, at: usize, change: &Change) -> Result<Aim, StoreError> {
@@ -42,7 +49,9 @@ impl Planner<'_> {
             Target::Key(key) => Ok(Aim::Resource(key.clone())),
             Target::New(kind, None) => Ok(Aim::Resource(self.fresh_key(*kind, at))),
             Target::New(kind, Some(criteria)) => {
+                // What the same request deletes is gone by then: R4 §3.1.0.11.2.
                 let found = self.found(change, criteria)?;
+                let found = found.filter(|key| !self.removed.contains(key));
                 Ok(found.map_or_else(|| Aim::New(self.fresh_key(*kind, at)), Aim::Existing))
             }
             Target::Found(kind, criteria, id) => {

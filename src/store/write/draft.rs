@@ -28,9 +28,13 @@ impl Planner<'_> {
             document.map(of).unwrap_or_default()
         };
         let old = before.and_then(|before| before.body.as_ref()).map(|(_, document)| document);
-        let change =
-            TermChange::between(&terms(old), &terms(content.map(|content| &content.document)));
-        let mut change = Arc::new(change);
+        let new = terms(content.map(|content| &content.document));
+        let mut change = Arc::new(TermChange::between(&terms(old), &new));
+        if let Some(content) =
+            content.filter(|_| self.rests_on_criteria() || self.store.refuses_unresolved)
+        {
+            self.contents.push((key.clone(), content.document.clone()));
+        }
         for (steps, draft) in (0u32..).zip(drafted) {
             let alias = match &draft.patient {
                 Some(patient) => self.chart(patient)?,

@@ -17,10 +17,22 @@ use crate::view::View;
 pub struct Links(HashMap<String, String>);
 
 impl Links {
-    /// The literal reference behind a text, if it is not one already.
-    pub fn resolve(&self, text: &str) -> Option<String> {
-        self.0.get(text).cloned()
+    /// The literal reference behind a text, if it is not one already. A relative reference means
+    /// the entry of the request that stands beside the one in which it is said, if there is one: R4
+    /// §2.36.4.1.
+    pub fn resolve(&self, full_url: Option<&str>, text: &str) -> Option<String> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let direct = self.0.get(text).cloned();
+        direct.or_else(|| self.0.get(&format!("{}/{text}", beside(full_url?)?)).cloned())
     }
+}
+
+/// The base of a full URL that ends in `/Type/id`.
+fn beside(full_url: &str) -> Option<&str> {
+    let (above, _) = full_url.rsplit_once('/')?;
+    above.rsplit_once('/').map(|(base, _)| base).filter(|base| base.contains("://"))
 }
 
 impl Store {

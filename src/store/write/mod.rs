@@ -6,6 +6,7 @@
 
 mod aim;
 mod draft;
+mod integrity;
 mod links;
 mod patch;
 mod plan;

@@ -1,6 +1,6 @@
 //! Deciding a write against one view.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::aim::Aim;
@@ -16,6 +16,7 @@ use crate::auth::Grant;
 use crate::chart::{Current, IdempotencyMark, Wish, decide};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey};
+use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::seal::SealingKey;
 use crate::view::View;
@@ -33,6 +34,8 @@ impl Store {
             charts: BTreeMap::new(),
             keys: BTreeMap::new(),
             said: BTreeMap::new(),
+            removed: HashSet::new(),
+            contents: Vec::new(),
             opened: Vec::new(),
             events: Vec::new(),
         };
@@ -53,6 +56,10 @@ pub(super) struct Planner<'a> {
     pub(super) keys: BTreeMap<StreamAlias, Arc<SealingKey>>,
     /// Number of events drafted for each chart.
     pub(super) said: BTreeMap<StreamAlias, u64>,
+    /// Resources that this write deletes.
+    pub(super) removed: HashSet<ResourceKey>,
+    /// New content as it will be stored, if it has to be looked at once more.
+    pub(super) contents: Vec<(ResourceKey, Document)>,
     /// Events that open charts; they come before all others.
     pub(super) opened: Vec<Unsealed>,
     pub(super) events: Vec<Unsealed>,
@@ -61,7 +68,7 @@ pub(super) struct Planner<'a> {
 impl Planner<'_> {
     fn plan(&mut self, write: &Write) -> Result<Plan, StoreError> {
         for change in &write.changes {
-            self.refuse_by_type(change)?;
+            self.refuse_by_type(change).map_err(|error| error.at(&change.place))?;
         }
         if let Some(mark) = self.mark {
             if let Some(commit) = self.view.idempotent(&mark.key)? {
@@ -83,15 +90,20 @@ impl Planner<'_> {
         let mut links = self.store.links(self.view, self.grant, &write.changes, &aims)?;
         let mut done = Vec::with_capacity(aims.len());
         for (change, aim) in write.changes.iter().zip(&aims) {
-            done.push(match aim {
+            let one = match aim {
                 Aim::Existing(key) => {
                     self.grant.owes_entry();
-                    self.store.done_nothing(self.view, self.grant, key)?
+                    self.store.done_nothing(self.view, self.grant, key)
                 }
-                Aim::Resource(key) => self.change(change, key, false, &mut links)?,
-                Aim::New(key) => self.change(change, key, true, &mut links)?,
-                Aim::Nothing => Done::nothing(),
-            });
+                Aim::Resource(key) => self.change(change, key, false, &mut links),
+                Aim::New(key) => self.change(change, key, true, &mut links),
+                Aim::Nothing => Ok(Done::nothing()),
+            };
+            done.push(one.map_err(|error| error.at(&change.place))?);
+        }
+        self.refuse_twins(&write.changes, &aims)?;
+        if self.store.refuses_unresolved {
+            self.refuse_unresolved(&write.changes, &aims)?;
         }
         self.finish(done)
     }

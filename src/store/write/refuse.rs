@@ -1,18 +1,34 @@
 //! What a write must not do.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::aim::Aim;
 use super::plan::Planner;
 use super::weigh::{Before, Content};
-use super::{Action, Change, StoreError, Target};
-use crate::auth::Permission;
+use super::{Action, Change, Expectation, Store, StoreError, Target};
+use crate::auth::{Grant, Permission};
 use crate::chart::{Drafted, Happening};
+use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::{Criteria, ResourceId, ResourceKey};
+use crate::fhir::{Criteria, ResourceId, ResourceKey, ResourceType};
+use crate::json::Document;
 
 /// What a caller with one chart is denied.
 const OUTSIDE: &str = "resources outside the own chart";
+
+impl Store {
+    /// Refuses who may write no resource of a type, whatever it says.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Denied`].
+    pub fn may_write(&self, grant: &Grant, kind: ResourceType) -> Result<(), StoreError> {
+        if grant.reach(kind, Permission::Create).is_err() {
+            grant.reach(kind, Permission::Update)?;
+        }
+        Ok(())
+    }
+}
 
 impl Planner<'_> {
     /// Refuses, before anything is looked up, what no scope of the token can allow.
@@ -26,13 +42,42 @@ impl Planner<'_> {
             (_, Action::Remove) => self.grant.reach(kind, Permission::Delete)?,
             (_, Action::Patch(_)) => self.grant.reach(kind, Permission::Update)?,
             (Target::New(..), Action::Put(..)) => self.grant.reach(kind, Permission::Create)?,
-            (_, Action::Put(..)) => match self.grant.reach(kind, Permission::Create) {
-                Ok(own) => own,
-                Err(_) => self.grant.reach(kind, Permission::Update)?,
-            },
+            (_, Action::Put(..)) => {
+                self.store.may_write(self.grant, kind)?;
+                None
+            }
         };
         if is_searched && self.grant.reach(kind, Permission::Search)?.is_some() {
             return Err(self.grant.denied(Permission::Search, OUTSIDE).into());
+        }
+        Ok(())
+    }
+
+    /// Whether the write was decided on what criteria find.
+    pub(super) fn rests_on_criteria(&self) -> bool {
+        self.expectations.iter().any(|one| matches!(one, Expectation::Match { .. }))
+    }
+
+    /// Refuses to create a resource because criteria find none, when the same request stores another
+    /// one that they would find.
+    pub(super) fn refuse_twins(&self, changes: &[Change], aims: &[Aim]) -> Result<(), StoreError> {
+        for (change, aim) in changes.iter().zip(aims) {
+            let Aim::New(own) = aim else { continue };
+            let (Target::New(_, Some(criteria)) | Target::Found(_, criteria, _)) = &change.target
+            else {
+                continue;
+            };
+            let now = Instant::now().micros();
+            let is_found = |(key, content): &&(ResourceKey, Document)| {
+                key.kind == criteria.kind
+                    && key != own
+                    && criteria.may_find(content.root(), &key.id, now)
+            };
+            if let Some((twin, _)) = self.contents.iter().find(is_found) {
+                let reason =
+                    format!("the criteria find nothing yet, but would find {twin} of this request");
+                return Err(StoreError::Precondition { place: change.place.clone(), reason });
+            }
         }
         Ok(())
     }
@@ -126,16 +171,18 @@ impl Planner<'_> {
 
 /// Refuses a request that says two things about one resource.
 pub(super) fn refuse_repeated(changes: &[Change], aims: &[Aim]) -> Result<(), StoreError> {
-    let mut seen = HashSet::with_capacity(aims.len());
+    let mut seen: HashMap<&ResourceKey, &str> = HashMap::with_capacity(aims.len());
     let repeated = changes.iter().zip(aims).filter_map(|(change, aim)| match aim {
         // Conditional creations may find the same resource as others; they do not change it.
         Aim::Existing(_) | Aim::Nothing => None,
-        Aim::Resource(key) | Aim::New(key) => (!seen.insert(key.clone())).then_some((change, key)),
+        Aim::Resource(key) | Aim::New(key) => {
+            seen.insert(key, &change.place).map(|first| (change, key, first))
+        }
     });
-    let problem = |(change, key): (&Change, &ResourceKey)| Problem {
+    let problem = |(change, key, first): (&Change, &ResourceKey, &str)| Problem {
         code: IssueCode::Invariant,
         expression: change.place.clone(),
-        diagnostics: format!("{key} is changed twice in one request"),
+        diagnostics: format!("{key} is changed twice in one request: {first} changes it too"),
     };
     let problems: Vec<Problem> = repeated.map(problem).collect();
     if problems.is_empty() { Ok(()) } else { Err(StoreError::Invalid(problems)) }

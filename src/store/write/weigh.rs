@@ -63,7 +63,8 @@ impl Planner<'_> {
         node: Node<'_>,
         links: &Links,
     ) -> Result<Content, StoreError> {
-        let stored = StoredForm::of(node, &key.id, &|text| links.resolve(text));
+        let stored =
+            StoredForm::of(node, &key.id, &|text| links.resolve(change.full_url.as_deref(), text));
         let document = Document::parse(stored.bytes.as_slice())
             .map_err(|error| StoreError::Unreadable(error.to_string()))?;
         let root = document.root();

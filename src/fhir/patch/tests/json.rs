@@ -1,17 +1,10 @@
-//! Tables of what operations do, and an oracle for all others.
+//! JSON Patch: tables of what operations do, and an oracle for all others.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::*;
-
-fn patched(resource: &str, patch: &str) -> Result<String, Vec<String>> {
-    let told =
-        |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let patch = Patch::read(Document::parse(patch).unwrap().root()).map_err(told)?;
-    let document = patch.apply(resource.into()).map_err(|problem| told(vec![problem]))?;
-    Ok(document.text().to_owned())
-}
+use super::super::*;
+use super::patched;
 
 #[test]
 fn operations_change_what_they_name_and_copy_the_rest_as_it_stood() {
@@ -171,7 +164,7 @@ fn what_cannot_be_done_is_refused_with_its_operation_and_path() {
 #[test]
 fn all_that_is_wrong_with_a_patch_is_said_at_once() {
     let problems = |patch: &str| patched("{}", patch).unwrap_err();
-    assert_eq!(problems("7"), ["patch: a JSON Patch is an array of operations"]);
+    assert!(problems("7")[0].starts_with("patch: a patch is an array of operations"));
     let several = r#"[1, {}, {"op":"add"}, {"op":"add","path":"/a"}, {"op":"add","path":"a","value":1},
         {"op":"merge","path":"/a"}, {"op":"move","path":"/a"}, {"op":"test","path":7,"value":1},
         {"op":"remove","path":"/a~2"}]"#;
@@ -257,7 +250,7 @@ proptest! {
         let text = Value::from(operations).to_string();
         let mut expected = document.clone();
         let theirs: json_patch::Patch = serde_json::from_str(&text).unwrap();
-        let is_done = json_patch::patch(&mut expected, &theirs).is_ok();
+        let is_done = json_patch::patch_unsafe(&mut expected, &theirs).is_ok();
         let ours = patched(&document.to_string(), &text);
         prop_assert_eq!(is_done, ours.is_ok(), "{:?}", ours);
         if let Ok(ours) = ours {

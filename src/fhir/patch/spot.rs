@@ -1,0 +1,71 @@
+//! Where in a resource an element stands, and what the standard says about the place.
+
+use crate::fhir::definitions::elements::{
+    Element, Form, TypeDefinition, definition, definition_at,
+};
+use crate::json::{Kind, Node};
+
+/// The place of an element.
+#[derive(Debug, Clone)]
+pub(super) struct Spot {
+    /// The object that holds it: number of its node. The numbers of nodes stay the same when what
+    /// stands behind them is changed.
+    pub(super) holder: usize,
+    /// The member under which it stands.
+    pub(super) member: String,
+    /// Which one in the list, for an element with many values; counted from 0.
+    pub(super) at: Option<usize>,
+    /// What it is.
+    pub(super) element: &'static Element,
+}
+
+/// The places from the resource down to a value in it; none for the resource itself.
+pub(super) fn spots_to(root: Node<'_>, target: Node<'_>) -> Result<Vec<Spot>, String> {
+    let mut spots = Vec::new();
+    let mut node = root;
+    let mut kind = type_of(root);
+    while node.index() != target.index() {
+        let unknown = || "it leads to what the standard does not define".to_owned();
+        let holder = node.index();
+        let holds =
+            |value: &Node<'_>| value.start() <= target.start() && target.end() <= value.end();
+        let (member, value) = node.members().find(|(_, value)| holds(value)).ok_or_else(unknown)?;
+        let (element, element_type) =
+            kind.and_then(|kind| kind.member(&member)).ok_or_else(unknown)?;
+        let at = value.items().position(|item| holds(&item));
+        node = match at {
+            Some(at) => value.items().nth(at).ok_or_else(unknown)?,
+            None => value,
+        };
+        kind = match element_type.form {
+            Form::Complex(index) => definition_at(index),
+            Form::Resource => type_of(node),
+            Form::Primitive(_) => None,
+        };
+        spots.push(Spot { holder, member: member.into_owned(), at, element });
+    }
+    Ok(spots)
+}
+
+/// The definition of an object at the end of these places.
+pub(super) fn definition_behind(
+    root: Node<'_>,
+    node: Node<'_>,
+    spots: &[Spot],
+) -> Option<&'static TypeDefinition> {
+    let Some(last) = spots.last() else { return type_of(root) };
+    match last.element.member(&last.member)?.form {
+        Form::Complex(index) => definition_at(index),
+        Form::Resource => type_of(node),
+        Form::Primitive(_) => None,
+    }
+}
+
+/// Whether a list holds elements that have extensions only.
+pub(super) fn has_gaps(list: Node<'_>) -> bool {
+    list.items().any(|item| item.kind() == Kind::Null)
+}
+
+fn type_of(resource: Node<'_>) -> Option<&'static TypeDefinition> {
+    definition(&resource.get_str("resourceType")?)
+}

@@ -1,0 +1,108 @@
+//! Reads within a Bundle: the same interactions as those of their own.
+
+use std::sync::Arc;
+
+use super::super::{Call, Failure, Reply, everything, history, read, search};
+use super::entry::Reader;
+use crate::fhir::check::IssueCode;
+use crate::fhir::parse_query;
+use crate::http::body::Body;
+use crate::http::call::Asked;
+use crate::http::rendering::Rendering;
+use crate::json::Node;
+use crate::store::Store;
+
+/// What is to be read.
+#[derive(Debug)]
+pub(super) struct Look {
+    interaction: Interaction,
+    segments: Vec<(&'static str, String)>,
+    query: Vec<(String, String)>,
+    headers: Vec<(&'static str, String)>,
+    /// HEAD: how it is answered, without the content.
+    pub(super) is_head: bool,
+    /// `Bundle.entry[3]`
+    pub(super) place: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Interaction {
+    Read,
+    ReadVersion,
+    Search,
+    History,
+    TypeHistory,
+    SystemHistory,
+    Everything,
+}
+
+impl Look {
+    /// Understands an entry with the method GET or HEAD.
+    pub(super) fn read(
+        reader: Reader<'_>,
+        request: Node<'_>,
+        url: &str,
+        is_head: bool,
+    ) -> Result<Self, Failure> {
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        let parts: Vec<&str> = path.split('/').collect();
+        let (interaction, parts) = match parts.as_slice() {
+            ["_history"] => (Interaction::SystemHistory, vec![]),
+            [kind] => (Interaction::Search, vec![("type", *kind)]),
+            [kind, "_history"] => (Interaction::TypeHistory, vec![("type", *kind)]),
+            [kind, id] => (Interaction::Read, vec![("type", *kind), ("id", *id)]),
+            ["Patient", id, "$everything"] => (Interaction::Everything, vec![("id", *id)]),
+            [kind, id, "_history"] => (Interaction::History, vec![("type", *kind), ("id", *id)]),
+            [kind, id, "_history", version] => (
+                Interaction::ReadVersion,
+                vec![("type", *kind), ("id", *id), ("version", *version)],
+            ),
+            _ => {
+                let diagnostics = format!("\"{path}\" is not what a Bundle can read");
+                return Err(reader.wrong(IssueCode::NotSupported, "request.url", diagnostics));
+            }
+        };
+        let query = parse_query(query)
+            .map_err(|error| reader.wrong(IssueCode::Value, "request.url", error.to_string()))?;
+        let conditions =
+            [("if-none-match", "ifNoneMatch"), ("if-modified-since", "ifModifiedSince")];
+        let condition = |(header, member): (&'static str, &str)| {
+            request.get_str(member).map(|text| (header, text.into_owned()))
+        };
+        Ok(Self {
+            interaction,
+            segments: parts.into_iter().map(|(name, part)| (name, part.to_owned())).collect(),
+            query,
+            headers: conditions.into_iter().filter_map(condition).collect(),
+            is_head,
+            place: reader.place.to_owned(),
+        })
+    }
+
+    /// Carries it out on a state of the store, with the rights of the whole request.
+    pub(super) async fn answer(&self, call: &Call, store: &Arc<Store>) -> Result<Reply, Failure> {
+        let mut query = self.query.clone();
+        let rendering = Rendering::take(None, &mut query)?;
+        let mut headers = self.headers.clone();
+        headers.extend(call.header("prefer").map(|prefer| ("prefer", prefer.to_owned())));
+        let inner = Call {
+            state: Arc::clone(&call.state),
+            store: Arc::clone(store),
+            grant: Arc::clone(&call.grant),
+            asked: Asked::Entry { segments: self.segments.clone(), headers },
+            query,
+            rendering: rendering.clone(),
+            body: Body::default(),
+        };
+        let reply = match self.interaction {
+            Interaction::Read => read::read(inner).await,
+            Interaction::ReadVersion => read::read_version(inner).await,
+            Interaction::Search => search::search(inner).await,
+            Interaction::History => history::history(inner).await,
+            Interaction::TypeHistory => history::type_history(inner).await,
+            Interaction::SystemHistory => history::system_history(inner).await,
+            Interaction::Everything => everything::everything(inner).await,
+        };
+        reply.map(|reply| rendering.apply(reply))
+    }
+}

@@ -1,0 +1,165 @@
+//! `$validate`: FHIR R4 OperationDefinition Resource-validate. Judges, and stores nothing.
+
+use std::borrow::Cow;
+
+use actix_web::http::StatusCode;
+use serde_json::json;
+
+use super::super::reply::FHIR_JSON;
+use super::update::check_named;
+use super::{Call, Failure, Reply};
+use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::{ResourceKey, ResourceType, check};
+use crate::json::Node;
+
+/// Where the definitions of the types themselves are; other profiles are not known here.
+const OWN_PROFILES: &str = "http://hl7.org/fhir/StructureDefinition/";
+
+/// Says what is wrong with a resource, as a write would, and stores nothing.
+#[utoipa::path(post, path = "/fhir/{type}/$validate", operation_id = "validateResource", tag = "fhir",
+    params(
+        ("type" = String, Path, description = "Resource type", example = "Observation"),
+        ("mode" = Option<String>, Query, description = "create (default), update or delete: what is meant to be done with it"),
+        ("profile" = Option<String>, Query, description = "Only that of the type itself is known"),
+        ("_format" = Option<String>, Query, description = "json")),
+    request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource; or Parameters with resource, mode and profile"),
+    responses(
+        (status = 200, description = "An OperationOutcome: all that is wrong, or that nothing is", content_type = "application/fhir+json"),
+        (status = 400, description = "Not JSON, or not parameters of this operation"), (status = 401, description = "No acceptable token"),
+        (status = 403, description = "The token allows neither creating nor updating this type"), (status = 404, description = "Not a resource type"),
+        (status = 413, description = "Too large"), (status = 415, description = "Not JSON")))]
+pub async fn validate(call: Call) -> Result<Reply, Failure> {
+    let kind = call.kind()?;
+    judge(call, kind, None).await
+}
+
+/// As for the type; the resource must carry this id, unless it is to be created.
+#[utoipa::path(post, path = "/fhir/{type}/{id}/$validate", operation_id = "validateInstance", tag = "fhir",
+    params(
+        ("type" = String, Path, description = "Resource type", example = "Observation"),
+        ("id" = String, Path, description = "Logical id; it need not exist"),
+        ("mode" = Option<String>, Query, description = "create, update (default) or delete: what is meant to be done with it"),
+        ("profile" = Option<String>, Query, description = "Only that of the type itself is known"),
+        ("_format" = Option<String>, Query, description = "json")),
+    request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource; or Parameters with resource, mode and profile"),
+    responses(
+        (status = 200, description = "An OperationOutcome: all that is wrong, or that nothing is", content_type = "application/fhir+json"),
+        (status = 400, description = "Not JSON, or not parameters of this operation"), (status = 401, description = "No acceptable token"),
+        (status = 403, description = "The token allows neither creating nor updating this type"), (status = 404, description = "Not a resource type"),
+        (status = 413, description = "Too large"), (status = 415, description = "Not JSON")))]
+pub async fn validate_instance(call: Call) -> Result<Reply, Failure> {
+    let key = call.key()?;
+    judge(call, key.kind, Some(key)).await
+}
+
+async fn judge(
+    mut call: Call,
+    kind: ResourceType,
+    key: Option<ResourceKey>,
+) -> Result<Reply, Failure> {
+    call.allow_parameters(&["mode", "profile", "_format"])?;
+    call.store().may_write(&call.grant, kind)?;
+    let mode = call.parameter::<String>("mode", "create, update or delete")?;
+    let profile = call.parameter::<String>("profile", "the URL of a profile")?;
+    let document = call.json().await?;
+    let asked = Asked::of(document.root(), mode.as_deref(), profile.as_deref())?;
+    let mut problems = match (asked.resource, &key) {
+        (None, _) if asked.mode == Some("delete") => Vec::new(),
+        (None, _) => {
+            let diagnostics = "a parameter named resource is missing";
+            return Err(Failure::at(IssueCode::Required, "Parameters.parameter", diagnostics));
+        }
+        (Some(resource), Some(key)) if asked.mode != Some("create") => {
+            check_named(key, resource, "").err().map_or(Vec::new(), |failure| failure.problems)
+        }
+        (Some(resource), _) => check(Some(kind), resource, "").err().unwrap_or_default(),
+    };
+    if let Some(profile) = asked.profile
+        && profile.strip_prefix(OWN_PROFILES) != Some(kind.name())
+    {
+        problems.push(Problem {
+            code: IssueCode::NotSupported,
+            expression: kind.name().to_owned(),
+            diagnostics: "this profile is not known; known is that of the type itself".to_owned(),
+        });
+    }
+    Ok(Reply::new(StatusCode::OK, FHIR_JSON, outcome(problems)))
+}
+
+fn outcome(problems: Vec<Problem>) -> Vec<u8> {
+    let outcome = if problems.is_empty() {
+        let issue = json!([{
+            "severity": "information", "code": "informational", "diagnostics": "nothing is wrong",
+        }]);
+        json!({ "resourceType": "OperationOutcome", "issue": issue })
+    } else {
+        Failure::invalid(problems).outcome()
+    };
+    outcome.to_string().into_bytes()
+}
+
+/// What the request asks for.
+struct Asked<'a> {
+    resource: Option<Node<'a>>,
+    mode: Option<&'static str>,
+    profile: Option<Cow<'a, str>>,
+}
+
+impl<'a> Asked<'a> {
+    /// Reads the body: Parameters of the operation, or the resource itself.
+    fn of(
+        body: Node<'a>,
+        mode: Option<&'a str>,
+        profile: Option<&'a str>,
+    ) -> Result<Self, Failure> {
+        let mut asked = Self {
+            resource: None,
+            mode: mode.map(|mode| known_mode(mode, "mode")).transpose()?,
+            profile: profile.map(Cow::Borrowed),
+        };
+        if !is_call(body) {
+            asked.resource = Some(body);
+            return Ok(asked);
+        }
+        let parameters = body.get("parameter").into_iter().flat_map(|list| list.items());
+        for (at, parameter) in parameters.enumerate() {
+            let place = format!("Parameters.parameter[{at}]");
+            match parameter.get_str("name").as_deref() {
+                Some("resource") => asked.resource = parameter.get("resource"),
+                Some("mode") => {
+                    let mode = parameter.get_str("valueCode").unwrap_or_default();
+                    asked.mode = Some(known_mode(&mode, &format!("{place}.valueCode"))?);
+                }
+                Some("profile") => {
+                    let names = ["valueUri", "valueCanonical"];
+                    asked.profile = names.iter().find_map(|name| parameter.get_str(name));
+                }
+                _ => {
+                    let diagnostics = "$validate takes only resource, mode and profile";
+                    return Err(Failure::at(
+                        IssueCode::NotSupported,
+                        format!("{place}.name"),
+                        diagnostics,
+                    ));
+                }
+            }
+        }
+        Ok(asked)
+    }
+}
+
+/// True for Parameters of this operation; other Parameters may themselves be what is to be judged.
+fn is_call(body: Node<'_>) -> bool {
+    let is_own = |one: Node<'_>| {
+        matches!(one.get_str("name").as_deref(), Some("resource" | "mode" | "profile"))
+    };
+    body.get_str("resourceType").as_deref() == Some("Parameters")
+        && body.get("parameter").is_some_and(|list| list.items().any(is_own))
+}
+
+fn known_mode(mode: &str, place: &str) -> Result<&'static str, Failure> {
+    let known = ["create", "update", "delete"].into_iter().find(|known| *known == mode);
+    known.ok_or_else(|| {
+        Failure::at(IssueCode::Value, place, format!("\"{mode}\" is not create, update or delete"))
+    })
+}
