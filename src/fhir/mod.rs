@@ -10,6 +10,7 @@
 //! Everything here is a pure function of its arguments. Never: input or output, clock, HTTP,
 //! database.
 
+pub mod care;
 pub mod check;
 pub mod compartment;
 pub mod definitions;
@@ -22,6 +23,7 @@ pub mod stored;
 pub mod subset;
 pub mod types;
 
+pub use care::Care;
 pub use check::{Checked, IssueCode, Problem, check};
 pub use compartment::patients_of;
 pub use patch::Patch;

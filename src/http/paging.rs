@@ -65,13 +65,7 @@ pub fn open_cursor<T: DeserializeOwned>(
 /// The opaque text that stands for a place between two pages.
 #[must_use]
 pub fn cursor(number: u64) -> String {
-    cursor_of([number])
-}
-
-/// The same of a place that takes several numbers.
-#[must_use]
-pub fn cursor_of<const NUMBERS: usize>(place: [u64; NUMBERS]) -> String {
-    URL_SAFE_NO_PAD.encode(place.map(u64::to_be_bytes).as_flattened())
+    URL_SAFE_NO_PAD.encode(number.to_be_bytes())
 }
 
 /// The place that a request's cursor stands for.
@@ -80,28 +74,15 @@ pub fn cursor_of<const NUMBERS: usize>(place: [u64; NUMBERS]) -> String {
 ///
 /// 400: not a cursor that this server gave out.
 pub fn read_cursor(call: &Call, name: &str) -> Result<Option<u64>, Failure> {
-    Ok(read_cursor_of(call, name)?.map(|[number]| number))
-}
-
-/// The same of a place that takes several numbers.
-///
-/// # Errors
-///
-/// 400: not a cursor that this server gave out.
-pub fn read_cursor_of<const NUMBERS: usize>(
-    call: &Call,
-    name: &str,
-) -> Result<Option<[u64; NUMBERS]>, Failure> {
     let Some(text) = call.parameter::<String>(name, "a cursor")? else { return Ok(None) };
-    let bytes = URL_SAFE_NO_PAD.decode(&text).unwrap_or_default();
-    let (numbers, rest) = bytes.as_chunks::<8>();
-    let numbers: Vec<u64> = numbers.iter().copied().map(u64::from_be_bytes).collect();
-    match numbers.try_into() {
-        Ok(numbers) if rest.is_empty() => Ok(Some(numbers)),
-        _ => Err(Failure::at(
+    let bytes = URL_SAFE_NO_PAD.decode(&text).ok();
+    let number = bytes.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map(u64::from_be_bytes);
+    let wrong = || {
+        Failure::at(
             IssueCode::Value,
             name,
             "not a cursor of this server: take it from the link to the next page",
-        )),
-    }
+        )
+    };
+    number.map(Some).ok_or_else(wrong)
 }

@@ -236,7 +236,7 @@ impl Store {
 
     /// The chart of a patient whom the caller may know of; notes that it was looked at.
     /// The moments among the states that are asked for are settled before.
-    fn open_chart(
+    pub(super) fn open_chart(
         &self,
         grant: &Grant,
         patient: &ResourceId,
@@ -294,7 +294,7 @@ impl Store {
         }
     }
 
-    fn resource_of(
+    pub(super) fn resource_of(
         &self,
         view: &View,
         entry: &StreamEntry,
@@ -352,7 +352,7 @@ impl Store {
 }
 
 /// Shown in a chart is what the caller may both read and search.
-fn may_show(grant: &Grant, kind: ResourceType, patient: &ResourceId) -> bool {
+pub(super) fn may_show(grant: &Grant, kind: ResourceType, patient: &ResourceId) -> bool {
     grant.reaches_in(kind, Permission::Read, patient)
         && grant.reaches_in(kind, Permission::Search, patient)
 }
@@ -361,7 +361,7 @@ pub(super) fn unreadable() -> StoreError {
     StoreError::Unreadable("an event does not read back".to_owned())
 }
 
-fn resolve(
+pub(super) fn resolve(
     view: &View,
     record: &ChartRecord,
     patient: &ResourceId,

@@ -282,10 +282,14 @@ fn cursors_of_others_are_refused() {
             get(&format!("{target}{far}")).expect(200);
         }
     }
-    for far in ["AAAAAAAAAAAAAAAAAAAAAA", "_____________________w"] {
-        for target in ["/fhir/Patient", "/fhir"] {
-            get(&format!("{target}/_history?_cursor={far}")).expect(200);
-            get(&format!("{target}/_history?_at=2020&_cursor={far}")).expect(200);
+    for target in [
+        "/fhir/Patient",
+        "/fhir/Patient/p/_history",
+        "/fhir/_history",
+        "/fhir/Patient/p/$everything",
+    ] {
+        for forged in ["AAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAA", "_____________________w"] {
+            get(&format!("{target}?_cursor={forged}")).refused(400, &["_cursor"]);
         }
     }
 }

@@ -18,7 +18,7 @@ fn chart(clinician: &Actor) -> (String, String) {
     let mut resource = patient(&owner);
     resource["text"] = json!({ "status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">Quist</div>" });
     clinician.put(&resource).expect(201);
-    let text = observation(&value, &owner).to_string().replace("72", "72.50");
+    let text = observation(&value, &owner).to_string().replace(r#""value":72"#, r#""value":72.50"#);
     let text = text.replacen('{', r#"{"note":[{"text":"calm"}],"#, 1);
     clinician.request("PUT", &format!("/fhir/Observation/{value}")).text(text).send().expect(201);
     (owner, value)

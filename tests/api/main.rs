@@ -15,6 +15,7 @@ mod charts;
 mod concurrency;
 mod conditional;
 mod erasure;
+mod everything;
 mod examples;
 mod fhir_crud;
 mod formats;

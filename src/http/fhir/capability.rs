@@ -39,14 +39,23 @@ fn statement(base: &str, parameters: &Parameters) -> Value {
                 }] }],
             },
             "resource": ResourceType::all().map(|kind| resource(kind, parameters)).collect::<Vec<_>>(),
-            "interaction": [{ "code": "transaction" }, { "code": "batch" }],
+            "interaction": [{ "code": "transaction" }, { "code": "batch" }, { "code": "history-system" }],
         }],
     })
 }
 
 fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
-    let interactions =
-        ["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"];
+    let interactions = [
+        "read",
+        "vread",
+        "update",
+        "patch",
+        "delete",
+        "history-instance",
+        "history-type",
+        "create",
+        "search-type",
+    ];
     let common =
         [("_id", "token"), ("_lastUpdated", "date"), ("_list", "reference"), ("_has", "string")];
     let common = common.into_iter().map(|(name, kind)| json!({ "name": name, "type": kind }));
@@ -71,7 +80,7 @@ fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
         "readHistory": true,
         "updateCreate": true,
         "conditionalCreate": true,
-        "conditionalRead": "not-match",
+        "conditionalRead": "full-support",
         "conditionalUpdate": true,
         "conditionalDelete": "single",
         "searchParam": common.chain(own).collect::<Vec<_>>(),
@@ -88,5 +97,6 @@ fn operations(kind: ResourceType) -> Vec<Value> {
     };
     let everything = ("everything", "Patient-everything");
     let everything = (kind == ResourceType::PATIENT).then_some(everything);
-    std::iter::once(("validate", "Resource-validate")).chain(everything).map(operation).collect()
+    let common = [("meta", "Resource-meta"), ("validate", "Resource-validate")];
+    common.into_iter().chain(everything).map(operation).collect()
 }

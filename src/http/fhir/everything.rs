@@ -2,40 +2,115 @@
 
 use actix_web::http::StatusCode;
 
+use super::super::paging::{open_cursor, page_size, seal_cursor};
 use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
+use super::history::instant;
+use super::search::encoded;
 use super::{Call, Failure, Reply};
-use crate::auth::Grant;
-use crate::fhir::ResourceType;
+use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
-use crate::store::{At, Store};
+use crate::fhir::search::Span;
+use crate::fhir::{Care, ResourceType};
+use crate::store::{At, EverythingRequest};
 
-/// The patient's compartment: the Patient and every resource in the chart, now.
+/// The patient's compartment: the Patient and every resource in the chart.
 #[utoipa::path(get, path = "/fhir/Patient/{id}/$everything", operation_id = "patientEverything", tag = "fhir",
     params(
         ("id" = String, Path, description = "Logical id of the Patient"),
+        ("start" = Option<String>, Query, description = "Only care on this date or later; what has no date stays", example = "2024-01-01"),
+        ("end" = Option<String>, Query, description = "Only care on this date or before; what has no date stays"),
+        ("_since" = Option<String>, Query, description = "Only what was recorded at this instant or later"),
         ("_type" = Option<String>, Query, description = "Only these resource types, separated by commas"),
+        ("_count" = Option<u32>, Query, description = "Resources on a page; without it all are on one"),
+        ("_asOf" = Option<String>, Query, description = "As a reader had it at this instant"),
+        ("_cursor" = Option<String>, Query, description = "From the link to the next page"),
+        ("_summary" = Option<String>, Query, description = "true, text, data, count or false"),
+        ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas"),
+        ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
         ("_format" = Option<String>, Query, description = "json")),
     responses(
-        (status = 200, description = "A Bundle of type searchset", content_type = "application/fhir+json"),
+        (status = 200, description = "A Bundle of type searchset; all its pages show one state", content_type = "application/fhir+json"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
-        (status = 403, description = "The token does not allow it"), (status = 404, description = "Not there")))]
+        (status = 403, description = "The token does not allow it"), (status = 404, description = "Not there"),
+        (status = 406, description = "Only JSON is spoken here")))]
 pub async fn everything(call: Call) -> Result<Reply, Failure> {
     let patient = call.id()?;
-    call.allow_parameters(&["_type"])?;
-    let only = call.parameter::<String>("_type", "resource types, separated by commas")?;
-    let only = only.map(|names| types(&names)).transpose()?;
-    let id = patient.clone();
-    let read =
-        move |store: &Store, grant: &Grant| store.chart(grant, &id, At::Now, only.as_deref());
-    let chart = call.aside(read).await?;
+    call.allow_parameters(&["start", "end", "_since", "_type", "_count", "_asOf", "_cursor"])?;
+    let text = |name: &str, must_be: &str| call.parameter::<String>(name, must_be);
+    let only = text("_type", "resource types, separated by commas")?;
+    let since = text("_since", "an instant")?;
+    let moment = text("_asOf", "an instant")?;
+    let moment = moment.map(|moment| past(&moment)).transpose()?;
+    let is_paged = text("_count", "a number")?.is_some();
     let base = call.base_url();
-    let link = ("self", format!("{base}/Patient/{patient}/$everything"));
-    let mut bundle = BundleWriter::new("searchset", Some(chart.resources.len()), &[link]);
-    for resource in &chart.resources {
+    let mut address = format!("{base}/Patient/{patient}/$everything");
+    let asked = call.query.iter().filter(|(name, _)| name != "_cursor");
+    for (place, (name, value)) in asked.chain(&call.rendering.parameters).enumerate() {
+        let separator = if place == 0 { '?' } else { '&' };
+        address.push_str(&format!("{separator}{name}={}", encoded(value)));
+    }
+    let cursor = text("_cursor", "a cursor")?;
+    let from = cursor.map(|text| open_cursor::<(u64, u64)>(&call, "_cursor", &address, &text));
+    let (at, after) = match from.transpose()? {
+        Some((version, after)) => (At::Version(version), after),
+        None => (moment.map_or(At::Now, At::Moment), 0),
+    };
+    let (is_count, is_first) = (call.rendering.is_count, after == 0);
+    let request = EverythingRequest {
+        patient,
+        at,
+        only: only.map(|names| types(&names)).transpose()?,
+        since: since.map(|since| instant("_since", &since)).transpose()?,
+        care: care(&call)?,
+        after,
+        limit: match is_paged && !is_count {
+            true => page_size(&call, "_count")?.max(1),
+            false => usize::MAX,
+        },
+    };
+    let page = call.aside(move |store, grant| store.everything(grant, &request)).await?;
+    let mut links = vec![("self", address.clone())];
+    if let Some(next) = page.next {
+        let next = seal_cursor(&call, &address, &(page.version, next))?;
+        links.push(("next", format!("{address}&_cursor={next}")));
+    }
+    let is_whole = is_first && page.next.is_none();
+    let mut bundle =
+        BundleWriter::new("searchset", is_whole.then_some(page.resources.len()), &links);
+    for resource in page.resources.iter().filter(|_| !is_count) {
         bundle.matched(base, resource);
     }
     Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()))
+}
+
+/// What `start` and `end` ask for.
+fn care(call: &Call) -> Result<Option<Care>, Failure> {
+    let date = |name: &str| {
+        let date = call.parameter::<String>(name, "a date")?;
+        match date {
+            Some(date) if Span::named(&date).is_none() => {
+                let diagnostics =
+                    format!("\"{date}\" is not a date of the form YYYY, YYYY-MM or YYYY-MM-DD");
+                Err(Failure::at(IssueCode::Value, name, diagnostics))
+            }
+            date => Ok(date),
+        }
+    };
+    Ok(match (date("start")?, date("end")?) {
+        (None, None) => None,
+        (start, end) => Some(Care::between(call.store().parameters(), start, end)),
+    })
+}
+
+/// A moment whose state is known.
+fn past(text: &str) -> Result<Instant, Failure> {
+    match instant("_asOf", text)? {
+        moment if moment > Instant::now() => {
+            Err(Failure::at(IssueCode::Value, "_asOf", format!("{text} lies in the future")))
+        }
+        moment => Ok(moment),
+    }
 }
 
 fn types(names: &str) -> Result<Vec<ResourceType>, Failure> {

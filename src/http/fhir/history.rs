@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 
-use super::super::paging::{cursor_of, page_size, read_cursor_of};
+use super::super::paging::{open_cursor, page_size, seal_cursor};
 use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
 use super::search::encoded;
@@ -11,7 +11,7 @@ use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
 use crate::fhir::search::Span;
 use crate::json::quote;
-use crate::store::{HistoryOf, HistoryPage, HistoryPlace, HistoryRequest, Resource, Version};
+use crate::store::{HistoryOf, HistoryPlace, HistoryRequest, Resource, Version};
 
 /// Parameters of all histories.
 const PARAMETERS: [&str; 5] = ["_since", "_at", "_count", "_sort", "_cursor"];
@@ -104,31 +104,40 @@ async fn page(call: &Call, path: &str, of: HistoryOf) -> Result<Reply, Failure> 
         true => 0,
         false => page_size(call, "_count")?.max(1),
     };
-    let from = read_cursor_of(call, "_cursor")?;
-    let request = HistoryRequest {
-        of,
-        since: since.as_deref().map(instant).transpose()?,
-        at: at.as_deref().map(period).transpose()?,
-        from: from.map(|[end, before]| HistoryPlace { end, before }),
-        limit,
-    };
-    let page = call.aside(move |store, grant| store.history(grant, &request)).await?;
     let base = call.base_url();
     let mut address = format!("{base}{path}?_count={limit}");
     let repeated = |(name, _): &&(String, String)| name == "_since" || name == "_at";
     for (name, value) in call.query.iter().filter(repeated).chain(&call.rendering.parameters) {
         address.push_str(&format!("&{name}={}", encoded(value)));
     }
-    Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle(base, address, &page)))
+    let cursor = call.parameter::<String>("_cursor", "a cursor")?;
+    let from = cursor.map(|text| open_cursor::<(u64, u64)>(call, "_cursor", &address, &text));
+    let request = HistoryRequest {
+        of,
+        since: since.as_deref().map(|since| instant("_since", since)).transpose()?,
+        at: at.as_deref().map(period).transpose()?,
+        from: from.transpose()?.map(|(end, before)| HistoryPlace { end, before }),
+        limit,
+    };
+    let page = call.aside(move |store, grant| store.history(grant, &request)).await?;
+    let next = page.next.map(|next| seal_cursor(call, &address, &(next.end, next.before)));
+    let next = next.transpose()?.map(|next| ("next", format!("{address}&_cursor={next}")));
+    let links: Vec<_> = [("self", address)].into_iter().chain(next).collect();
+    let mut bundle = BundleWriter::new("history", page.total, &links);
+    for version in &page.versions {
+        entry(&mut bundle, base, version);
+    }
+    Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()))
 }
 
-fn instant(text: &str) -> Result<Instant, Failure> {
+/// Reads an instant in a parameter of that name.
+pub fn instant(name: &str, text: &str) -> Result<Instant, Failure> {
     Instant::parse(text).ok_or_else(|| {
         let hint = if text.contains(' ') { "; in a URL, '+' is written %2B" } else { "" };
         let diagnostics = format!(
             "\"{text}\" is not an instant with a time zone, such as 2026-01-31T12:00:00.000Z{hint}"
         );
-        Failure::at(IssueCode::Value, "_since", diagnostics)
+        Failure::at(IssueCode::Value, name, diagnostics)
     })
 }
 
@@ -141,17 +150,6 @@ fn period(text: &str) -> Result<Span, Failure> {
         );
         Failure::at(IssueCode::Value, "_at", diagnostics)
     })
-}
-
-fn bundle(base: &str, address: String, page: &HistoryPage) -> Vec<u8> {
-    let next = page.next.map(|next| cursor_of([next.end, next.before]));
-    let next = next.map(|next| ("next", format!("{address}&_cursor={next}")));
-    let links = Vec::from_iter([("self", address)].into_iter().chain(next));
-    let mut bundle = BundleWriter::new("history", page.total, &links);
-    for version in &page.versions {
-        entry(&mut bundle, base, version);
-    }
-    bundle.finish()
 }
 
 fn entry(bundle: &mut BundleWriter, base: &str, version: &Version) {

@@ -10,6 +10,7 @@ mod conditional;
 mod create;
 mod everything;
 mod history;
+mod meta;
 mod patch;
 mod read;
 mod search;
@@ -35,6 +36,7 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<validate::__path_validate, _, _>(validate::validate);
     routes.gated::<validate::__path_validate_instance, _, _>(validate::validate_instance);
     routes.gated::<everything::__path_everything, _, _>(everything::everything);
+    routes.gated::<meta::__path_meta, _, _>(meta::meta);
     routes.gated::<history::__path_history, _, _>(history::history);
     routes.gated::<history::__path_type_history, _, _>(history::type_history);
     routes.gated::<history::__path_system_history, _, _>(history::system_history);
