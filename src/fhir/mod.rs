@@ -1,11 +1,10 @@
 //! What FHIR R4 (4.0.1) says about resources, as far as a record server has to know it.
 //!
 //! In: parsed JSON ([`Node`](crate::json::Node)), decoded query strings, reference texts. Out: what
-//! is wrong with a resource ([`mod@check`]), whose chart it belongs to ([`compartment`]), the terms
-//! under which a search finds it ([`terms`], [`criteria`]), what a patch makes of it ([`mod@patch`]),
-//! and the bytes to store and to serve ([`stored`], [`subset`]). What the standard defines in tables
-//! comes from [`definitions`], which a script
-//! derives from the official package.
+//! is wrong with a resource ([`mod@check`]), whose chart it belongs to ([`compartment`]), how a search
+//! finds it ([`search`]), what a patch makes of it ([`mod@patch`]), and the bytes to store and to
+//! serve ([`stored`], [`subset`]). What the standard defines in tables comes from [`definitions`],
+//! which a script derives from the official package.
 //!
 //! Everything here is a pure function of its arguments. Never: input or output, clock, HTTP,
 //! database.

@@ -40,8 +40,7 @@ fn the_terms_of_every_example_keep_to_the_rules_of_the_index() {
     assert!(count > 1_000, "{count} examples");
 }
 
-/// Whether there is a value must be the same by the terms and by the resource, and what sorts it
-/// must be there where there is one.
+/// Whether there is a value must be the same by the terms and by the resource.
 fn agree(parameters: &Parameters, kind: ResourceType, document: Document) {
     let names: BTreeSet<String> = parameters
         .of(kind)
