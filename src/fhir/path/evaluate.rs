@@ -69,7 +69,9 @@ impl<'a> Evaluation<'a> {
     fn step(&self, step: &Step, items: Vec<Item<'a>>) -> Vec<Item<'a>> {
         match step {
             Step::Member(name) => each_node(&items, |node, out| members(node, name, out)),
-            Step::Choice(name) => each_node(&items, |node, out| flatten(node.get(name), out)),
+            Step::Choice(names) => each_node(&items, |node, out| {
+                flatten(names.iter().find_map(|name| node.get(name)), out);
+            }),
             Step::Index(index) => items.get(*index).copied().into_iter().collect(),
             Step::Where(condition) => {
                 let mut items = items;

@@ -82,7 +82,7 @@ mod tests {
         ],
         "valueQuantity": {"value": 1.50},
         "telecom": [{"system": "phone", "value": "1"}, {"system": "email", "value": "2"}],
-        "deceasedBoolean": true, "rank": 2,
+        "deceasedBoolean": true, "rank": 2, "sourceCanonical": "http://v",
         "component": [
             {"code": {"text": "a"}, "valueString": "s"},
             {"code": {"text": "b"}, "valueCodeableConcept": {"text": "t"}}
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn finds_what_expressions_lead_to() {
-        let cases: [(&str, &[&str]); 38] = [
+        let cases: [(&str, &[&str]); 42] = [
             ("Observation.id", &[r#""o""#]),
             ("Resource.id", &[r#""o""#]),
             ("DomainResource.id", &[r#""o""#]),
@@ -130,6 +130,10 @@ mod tests {
             ("Observation.value is Quantity", &["true"]),
             ("Observation.value.is(string)", &["false"]),
             ("Observation.deceased as boolean", &["true"]),
+            ("Observation.source as canonical", &[r#""http://v""#]),
+            ("Observation.source as uri", &[r#""http://v""#]),
+            ("Observation.source as string", &[]),
+            ("Observation.source is uri", &["true"]),
             ("Observation.telecom.where(system='email').value", &[r#""2""#]),
             ("Observation.telecom.where(system!='email').value", &[r#""1""#]),
             ("Observation.telecom.where(use='home').value", &[]),

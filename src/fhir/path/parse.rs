@@ -207,9 +207,10 @@ impl<'a> Parser<'a> {
             return Err(self.error("'as' needs an element before it"));
         };
         let type_name = type_name(self)?;
-        let (first, rest) = type_name.split_at_checked(1).unwrap_or(("", &type_name));
-        let in_json = format!("{element}{}{rest}", first.to_ascii_uppercase());
-        steps.push(Step::Choice(in_json.into()));
+        let specialized = SPECIALIZED.iter().find(|(general, _)| **general == *type_name);
+        let specialized = specialized.map_or(&[][..], |(_, types)| types);
+        let names = std::iter::once(&*type_name).chain(specialized.iter().copied());
+        steps.push(Step::Choice(names.map(|name| name_in_json(&element, name)).collect()));
         Ok(())
     }
 
@@ -262,6 +263,20 @@ impl<'a> Parser<'a> {
         }
         Err(self.error("expected a number"))
     }
+}
+
+/// Types whose values are of the more general type too, as choice elements have them: FHIR R4 §2.24.0
+/// and §2.24.0.1. A choice element asked for as `uri` is also found when it is a `canonical`.
+const SPECIALIZED: [(&str, &[&str]); 4] = [
+    ("Quantity", &["Age", "Count", "Distance", "Duration"]),
+    ("integer", &["positiveInt", "unsignedInt"]),
+    ("string", &["code", "id", "markdown"]),
+    ("uri", &["canonical", "oid", "url", "uuid"]),
+];
+
+fn name_in_json(element: &str, type_name: &str) -> Box<str> {
+    let (first, rest) = type_name.split_at_checked(1).unwrap_or(("", type_name));
+    format!("{element}{}{rest}", first.to_ascii_uppercase()).into()
 }
 
 /// The only one of several expressions, or all of them combined.

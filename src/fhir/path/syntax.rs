@@ -31,8 +31,9 @@ pub(super) enum Start {
 pub(super) enum Step {
     /// `.name`: the member, or the choice element of any type with that name.
     Member(Box<str>),
-    /// `.name as Type`: the choice element under its name in JSON, such as `valueQuantity`.
-    Choice(Box<str>),
+    /// `.name as Type`: the choice element under its names in JSON, such as `valueQuantity`; several
+    /// if other types specialize that one.
+    Choice(Box<[Box<str>]>),
     /// `[n]`, counted from 0.
     Index(usize),
     /// `.where(…)`

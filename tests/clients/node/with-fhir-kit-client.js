@@ -39,8 +39,11 @@ const observation = (reference, value) => ({
   status: 'final',
   code: { coding: [{ system: 'http://loinc.org', code: '8867-4' }] },
   subject: { reference },
-  valueQuantity: { value, unit: '/min' },
+  effectiveDateTime: `2024-03-0${value + 1}`,
+  valueQuantity: { value, unit: '/min', system: 'http://unitsofmeasure.org', code: '/min' },
 });
+
+const valuesIn = (bundle) => bundle.entry.map(({ resource }) => resource.valueQuantity.value);
 
 const idIn = (location) => location.split('/_history/')[0].split('/').at(-1);
 
@@ -77,9 +80,35 @@ async function main() {
   const options = { headers: { 'If-Match': 'W/"1"' } };
   await refused(412, client.update({ ...patient, body, options }));
 
-  step('history, newest first');
+  step('conditional create and update');
+  const ifNoneExist = { headers: { 'If-None-Exist': `identifier=${SYSTEM}|${run}` } };
+  const known = await client.create({ resourceType: 'Patient', body: draft, options: ifNoneExist });
+  assert.deepEqual([Client.httpFor(known).response.status, known.id], [200, created.id]);
+  const byIdentifier = { identifier: `${SYSTEM}|${run}` };
+  const replaced = await client.update({
+    resourceType: 'Patient',
+    searchParams: byIdentifier,
+    body: { ...draft, birthDate: '1971-08-04' },
+  });
+  assert.deepEqual([replaced.id, replaced.meta.versionId], [created.id, '3']);
+
+  step('patch: applied, and refused when its test fails');
+  const jsonPatch = [
+    { op: 'test', path: '/birthDate', value: '1971-08-04' },
+    { op: 'replace', path: '/birthDate', value: '1971-08-05' },
+    { op: 'add', path: '/name/0/given/-', value: 'Mia' },
+  ];
+  const patched = await client.patch({ ...patient, jsonPatch });
+  assert.deepEqual(patched.name[0].given, ['Zoë', 'Mia']);
+  assert.deepEqual([patched.birthDate, patched.meta.versionId], ['1971-08-05', '4']);
+  await refused(422, client.patch({ ...patient, jsonPatch }));
+
+  step('history of the resource, newest first, and of its type');
   const history = await client.history(patient);
-  assert.deepEqual(history.entry.map((entry) => entry.resource.meta.versionId), ['2', '1']);
+  assert.deepEqual(history.entry.map((entry) => entry.resource.meta.versionId), ['4', '3', '2', '1']);
+  assert.deepEqual(history.entry.map((entry) => entry.response.status), ['200', '200', '200', '201']);
+  const ofType = await client.history({ resourceType: 'Patient' });
+  assert.deepEqual([ofType.entry[0].resource.id, ofType.entry[0].resource.meta.versionId], [created.id, '4']);
 
   step('transaction: urn:uuid references become real ones');
   const subject = `urn:uuid:${randomUUID()}`;
@@ -116,9 +145,35 @@ async function main() {
   assert.equal(new Set(found.map((resource) => resource.id)).size, observations);
   assert.equal(found[0].subject.reference, `Patient/${chart.id}`);
 
+  step('search: token, date with prefixes, quantity, chain, sorted; by GET, by POST and in a compartment');
+  const search = async (criteria, options) => valuesIn(await client.search({
+    resourceType: 'Observation',
+    searchParams: { patient: chart.id, _sort: 'date', ...criteria },
+    options,
+  }));
+  assert.deepEqual(await search({ code: 'http://loinc.org|8867-4' }), [0, 1, 2, 3, 4, 5, 6]);
+  assert.deepEqual(await search({ date: ['ge2024-03-03', 'lt2024-03-05'] }), [2, 3]);
+  assert.deepEqual(await search({ 'value-quantity': 'gt4|http://unitsofmeasure.org|/min', _sort: '-date' }), [6, 5]);
+  assert.deepEqual(await search({ 'patient.family': 'trans', date: '2024-03-02' }, { postSearch: true }), [1]);
+  const inCompartment = await client.search({
+    resourceType: 'Observation',
+    compartment: chart,
+    searchParams: { date: '2024-03-07' },
+  });
+  assert.deepEqual(valuesIn(inCompartment), [6]);
+
+  step('search with _include and _revinclude');
+  const types = async (resourceType, searchParams) => {
+    const bundle = await client.search({ resourceType, searchParams });
+    return bundle.entry.map((entry) => `${entry.search.mode} ${entry.resource.resourceType}`);
+  };
+  const oneDay = { patient: chart.id, date: '2024-03-01' };
+  assert.deepEqual(await types('Observation', { ...oneDay, _include: 'Observation:patient' }), ['match Observation', 'include Patient']);
+  const around = await types('Patient', { _id: chart.id, _revinclude: 'Observation:patient' });
+  assert.deepEqual([around.length, around[0]], [1 + observations, 'match Patient']);
+
   step('search by identifier, and following a reference');
-  const identified = { identifier: `${SYSTEM}|${run}` };
-  const bundle = await client.search({ resourceType: 'Patient', searchParams: identified });
+  const bundle = await client.search({ resourceType: 'Patient', searchParams: byIdentifier });
   assert.deepEqual(bundle.entry.map((entry) => entry.resource.id), [patient.id]);
   const resolved = await client.resolve({ reference: found[0].subject.reference });
   assert.equal(resolved.id, chart.id);
@@ -130,7 +185,7 @@ async function main() {
       type: 'batch',
       entry: [
         {
-          resource: observation(`Patient/${chart.id}`, 99),
+          resource: observation(`Patient/${chart.id}`, 8),
           request: { method: 'POST', url: 'Observation' },
         },
         { request: { method: 'DELETE', url: 'Nonsense/1' } },
@@ -146,7 +201,7 @@ async function main() {
   step('delete: then 410, and the history stays');
   await client.delete(patient);
   await refused(410, client.read(patient));
-  assert.equal((await client.history(patient)).entry.length, 3);
+  assert.equal((await client.history(patient)).entry.length, 5);
 
   step('errors: unknown id, unknown parameter, bad resource, no token');
   await refused(404, client.read({ resourceType: 'Patient', id: randomUUID() }));

@@ -15,6 +15,7 @@ from fhirclient.models.patient import Patient
 from check import arguments, equal, raises, step, true
 
 SYSTEM = "https://clinic.example/with-fhirclient"
+UCUM = "http://unitsofmeasure.org"
 
 
 def connect(base, token):
@@ -68,10 +69,36 @@ def main():
     equal("status", conflict.response.status_code, 412)
     outcome(conflict.response)
 
+    step("conditional create and update")
+    server.session.headers["If-None-Exist"] = f"identifier={SYSTEM}|{run}"
+    again = Patient(draft.create(server))
+    del server.session.headers["If-None-Exist"]
+    equal("nothing created", (again.id, again.meta.versionId), (created.id, "2"))
+    criteria = f"Patient?identifier={SYSTEM}%7C{run}"
+    replaced = Patient(server.put_json(criteria, {**draft.as_json(), "birthDate": "1971-08-04"}).json())
+    equal("replaced", (replaced.id, replaced.meta.versionId), (created.id, "3"))
+
+    step("patch, which the client leaves to its session: applied, and refused when its test fails")
+    patch = [
+        {"op": "test", "path": "/birthDate", "value": "1971-08-04"},
+        {"op": "replace", "path": "/birthDate", "value": "1971-08-05"},
+        {"op": "add", "path": "/name/0/given/-", "value": "Mia"},
+    ]
+    headers = {"Content-Type": "application/json-patch+json"}
+    url = f"{base}/{patient.relativePath()}"
+    answer = server.session.patch(url, json=patch, headers=headers)
+    patched = Patient(answer.json())
+    equal("given names", patched.name[0].given, ["Zoë", "Mia"])
+    equal("version", patched.meta.versionId, "4")
+    refused = server.session.patch(url, json=patch, headers=headers)
+    equal("status", refused.status_code, 422)
+    outcome(refused)
+
     step("history, newest first")
     history = Bundle.read_from(f"{patient.relativePath()}/_history", server)
     equal("type", history.type, "history")
-    equal("versions", [e.resource.meta.versionId for e in history.entry], ["2", "1"])
+    equal("versions", [e.resource.meta.versionId for e in history.entry], ["4", "3", "2", "1"])
+    equal("statuses", [e.response.status for e in history.entry], ["200", "200", "200", "201"])
 
     step("transaction: urn:uuid references become real ones")
     subject, observations = f"urn:uuid:{uuid.uuid4()}", 7
@@ -97,13 +124,37 @@ def main():
     references = {each.subject.reference for each in found}
     equal("subjects", references, {f"Patient/{chart_id}"})
 
+    step("search: token, date with prefixes, quantity, chain, sorted")
+
+    def values(**criteria):
+        criteria = {name.replace("_", "-"): value for name, value in criteria.items()}
+        where = Observation.where({"patient": chart_id, "_sort": "date", **criteria})
+        return [each.valueQuantity.value for each in where.perform_resources(server)]
+
+    equal("by code", values(code="http://loinc.org|8867-4"), [0, 1, 2, 3, 4, 5, 6])
+    equal("by another code", values(code="http://loinc.org|8867-5"), [])
+    equal("by dates", values(date={"$and": ["ge2024-03-03", "lt2024-03-05"]}), [2, 3])
+    equal("by quantity", values(value_quantity="gt4|http://unitsofmeasure.org|/min"), [5, 6])
+    equal("by the patient's name", values(**{"patient.family": "trans", "date": "2024-03-02"}), [1])
+    where = Observation.where({"patient": chart_id, "_sort": "-date", "_count": "3"})
+    pages = [[e.resource.valueQuantity.value for e in page.entry] for page in where.perform_iter(server)]
+    equal("pages, the latest first", pages, [[6, 5, 4], [3, 2, 1], [0]])
+
+    step("search with _include and _revinclude")
+    where = Observation.where({"patient": chart_id, "date": "2024-03-01"}).include("subject")
+    entries = where.perform(server).entry
+    found = [(e.search.mode, e.resource.resource_type) for e in entries]
+    equal("with the patient", found, [("match", "Observation"), ("include", "Patient")])
+    where = Patient.where({"_id": chart_id}).include("subject", Observation, reverse=True)
+    equal("with the observations", len(where.perform(server).entry), 1 + observations)
+
     step("search by identifier")
     by_identifier = Patient.where({"identifier": f"{SYSTEM}|{run}"}).perform_resources(server)
     equal("patients with the identifier", [each.id for each in by_identifier], [created.id])
 
     step("batch: one entry fails, the other is stored")
     batch = Bundle({"type": "batch", "entry": [
-        {"resource": observation(f"Patient/{chart_id}", 99),
+        {"resource": observation(f"Patient/{chart_id}", 8),
          "request": {"method": "POST", "url": "Observation"}},
         {"request": {"method": "DELETE", "url": "Nonsense/1"}},
     ]})
@@ -122,7 +173,7 @@ def main():
     equal("status", gone.response.status_code, 410)
     outcome(gone.response)
     history = Bundle.read_from(f"Patient/{created.id}/_history", server)
-    equal("entries of the history", len(history.entry), 3)
+    equal("entries of the history", len(history.entry), 5)
 
     step("errors: unknown id, bad resource, no token")
     missing = raises("unknown id", Exception, lambda: Patient.read(uuid.uuid4().hex, server))
@@ -144,7 +195,8 @@ def observation(subject, value):
         "status": "final",
         "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
         "subject": {"reference": subject},
-        "valueQuantity": {"value": value, "unit": "/min"},
+        "effectiveDateTime": f"2024-03-0{value + 1}",
+        "valueQuantity": {"value": value, "unit": "/min", "system": UCUM, "code": "/min"},
     }
 
 

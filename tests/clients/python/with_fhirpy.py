@@ -17,6 +17,7 @@ from fhirpy.base.exceptions import (
 from check import arguments, equal, raises, step, true
 
 SYSTEM = "https://clinic.example/with-fhirpy"
+UCUM = "http://unitsofmeasure.org"
 
 
 def outcome(error):
@@ -64,9 +65,27 @@ def main():
     # The client's name for every 412.
     outcome(raises("stale update", MultipleResourcesFound, stale.save))
 
+    step("conditional update")
+    draft = client.resource("Patient", **{**patient.serialize(), "birthDate": "1971-08-04"})
+    identified = client.resources("Patient").search(identifier=f"{SYSTEM}|{run}")
+    replaced, was_created = identified.update(draft)
+    equal("replaced", (replaced.id, replaced.meta.versionId, was_created), (patient.id, "3", False))
+
+    step("patch: applied, and refused when its test fails")
+    patch = [
+        {"op": "test", "path": "/birthDate", "value": "1971-08-04"},
+        {"op": "replace", "path": "/birthDate", "value": "1971-08-05"},
+        {"op": "add", "path": "/name/0/given/-", "value": "Mia"},
+    ]
+    patched = patient.execute("", method="patch", data=patch)
+    equal("given names", patched.name[0].given, ["Zoë", "Mia"])
+    equal("version", patched.meta.versionId, "4")
+    raises("the same again", OperationOutcome, lambda: patient.execute("", method="patch", data=patch))
+
     step("history, newest first")
     history = patient.execute("_history", method="get")
-    equal("versions", [e.resource.meta.versionId for e in history.entry], ["2", "1"])
+    equal("versions", [e.resource.meta.versionId for e in history.entry], ["4", "3", "2", "1"])
+    equal("statuses", [e.response.status for e in history.entry], ["200", "200", "200", "201"])
 
     step("transaction: urn:uuid references become real ones")
     subject, observations = f"urn:uuid:{uuid.uuid4()}", 7
@@ -88,12 +107,38 @@ def main():
     equal("observations", len({each.id for each in found}), observations)
     equal("none twice", len(found), observations)
     equal("subject", found[0].subject.reference, f"Patient/{chart_id}")
+
+    step("search: token, date with prefixes, quantity, chain, sorted; count")
+    ours = client.resources("Observation").search(patient=chart_id).sort("date")
+
+    def values(search):
+        return [each.valueQuantity.value for each in search.fetch_all()]
+
+    equal("by code", values(ours.search(code="http://loinc.org|8867-4")), [0, 1, 2, 3, 4, 5, 6])
+    equal("by dates", values(ours.search(date__ge="2024-03-03", date__lt="2024-03-05")), [2, 3])
+    equal("by quantity", values(ours.search(value_quantity=f"gt4|{UCUM}|/min")), [5, 6])
+    equal("by the patient's name", values(ours.search(patient__family="trans", date="2024-03-02")), [1])
+    equal("the latest first, in pages", values(ours.sort("-date").limit(3)), [6, 5, 4, 3, 2, 1, 0])
+    equal("count", ours.search(date__ge="2024-03-03").count(), 5)
+    having = client.resources("Patient").search(_id=chart_id).has("Observation", "patient", code="8867-4")
+    equal("patients who have one", [each.id for each in having.fetch_all()], [chart_id])
+    none = client.resources("Patient").search(_id=chart_id).has("Observation", "patient", code="8867-5")
+    equal("patients who have another", none.first(), None)
+
+    step("search with _include and _revinclude")
+    with_patient = ours.search(date="2024-03-01").include("Observation", "patient").fetch_raw()
+    found = [(e.search.mode, e.resource.resourceType) for e in with_patient.entry]
+    equal("with the patient", found, [("match", "Observation"), ("include", "Patient")])
+    with_all = client.resources("Patient").search(_id=chart_id).revinclude("Observation", "patient").fetch_raw()
+    equal("with the observations", len(with_all.entry), 1 + observations)
+
+    step("search by identifier")
     one = client.resources("Patient").search(identifier=f"{SYSTEM}|{run}").get()
     equal("the patient with the identifier", one.id, patient.id)
 
     step("batch: one entry fails, the other is stored")
     entries = [
-        {"resource": observation(f"Patient/{chart_id}", 99),
+        {"resource": observation(f"Patient/{chart_id}", 8),
          "request": {"method": "POST", "url": "Observation"}},
         {"request": {"method": "DELETE", "url": "Nonsense/1"}},
     ]
@@ -125,7 +170,8 @@ def observation(subject, value):
         "status": "final",
         "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
         "subject": {"reference": subject},
-        "valueQuantity": {"value": value, "unit": "/min"},
+        "effectiveDateTime": f"2024-03-0{value + 1}",
+        "valueQuantity": {"value": value, "unit": "/min", "system": UCUM, "code": "/min"},
     }
 
 
