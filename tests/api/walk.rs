@@ -38,7 +38,9 @@ impl Operation {
     fn request(&self, actor: &Actor, owner: &str, value: &str, query: &str) -> Request {
         let request = actor.request(&self.method, &format!("{}{query}", self.target(owner, value)));
         match self.body(owner, value) {
-            Value::Null if self.takes_form() => request.header("content-type", FORM).bytes("_count=1"),
+            Value::Null if self.takes_form() => {
+                request.header("content-type", FORM).bytes("_count=1")
+            }
             Value::Null => request,
             body => request.json(&body),
         }

@@ -80,8 +80,8 @@ fn items(
     list: &ResourceId,
 ) -> Result<Vec<ResourceId>, StoreError> {
     let key = ResourceKey::new(ResourceType::LIST, list.clone());
-    let opened = read(scope, &key)?;
-    let opened = opened.ok_or_else(|| invalid("_list", format!("{key} does not exist")))?;
+    // A List that is not there has no items.
+    let Some(opened) = read(scope, &key)? else { return Ok(Vec::new()) };
     let entries = opened.document.root().get("entry");
     let items = entries.into_iter().flat_map(|entries| entries.items());
     // Items that are marked as deleted are on the list no more.

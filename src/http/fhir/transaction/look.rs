@@ -17,7 +17,6 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(super) struct Look {
     interaction: Interaction,
-    path: String,
     segments: Vec<(&'static str, String)>,
     query: Vec<(String, String)>,
     headers: Vec<(&'static str, String)>,
@@ -98,10 +97,7 @@ impl Look {
             state: Arc::clone(&call.state),
             store: Arc::clone(store),
             grant: Arc::clone(&call.grant),
-            asked: Asked::Entry {
-                segments: self.segments.clone(),
-                headers,
-            },
+            asked: Asked::Entry { segments: self.segments.clone(), headers },
             query,
             rendering: rendering.clone(),
             body: Body::default(),
