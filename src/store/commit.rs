@@ -1,6 +1,6 @@
 //! The committer's side of a write: checking what a command was decided on, numbering, applying.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,17 +8,16 @@ use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 use super::keys::Keys;
-use super::proofs::LogProof;
 use super::search::find;
 use super::{Health, StoreError};
 use crate::chart::{Envelope, Erasure};
 use crate::clock::Instant;
 use crate::fhir::search::Criteria;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
-use crate::log::committer::{Apply, Book, OpenGroup};
-use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
+use crate::log::committer::{Book, OpenGroup};
+use crate::log::{Content, Frame, FrameKind, StreamAlias};
 use crate::vault::Wrap;
-use crate::view::{Event, Fact, FactGroup, Generation, TermChange, View, ViewError, Views};
+use crate::view::{TermChange, View, ViewError, Views};
 
 /// One request for a commit: events that were decided on a view, and what they were decided on.
 #[derive(Debug)]
@@ -105,10 +104,12 @@ pub enum CommitError {
 /// A command that was looked at.
 #[derive(Debug)]
 pub struct Admitted {
-    reply: oneshot::Sender<Result<Committed, CommitError>>,
-    generation: u64,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<Committed, CommitError>>,
+    /// The generation of the views whose terms the events have.
+    pub generation: u64,
     /// Its events with their stream versions, or why there are none.
-    events: Result<Vec<(Prepared, u64)>, CommitError>,
+    pub events: Result<Vec<(Prepared, u64)>, CommitError>,
 }
 
 /// Keys changed by commits that the views may not show yet, with the position behind them.
@@ -325,121 +326,6 @@ impl Book for EventBook {
     }
 }
 
-/// Applies the events of the log to a generation of the views, up to a position.
-pub type Replay = Box<dyn Fn(&Arc<Generation>, u64) -> Result<(), StoreError> + Send>;
-
-/// Applies groups to the views and answers, on the applying thread.
-pub struct EventApply {
-    views: Views,
-    replay: Replay,
-    health: Arc<Health>,
-    proof: Option<Arc<LogProof>>,
-    /// A group was not applied. Those behind it must not be either: the views would say that they
-    /// hold everything up to there, and the next start would not bring it back.
-    is_behind: bool,
-}
-
-impl EventApply {
-    pub fn new(
-        views: Views,
-        replay: Replay,
-        health: Arc<Health>,
-        proof: Option<Arc<LogProof>>,
-    ) -> Self {
-        Self { views, replay, health, proof, is_behind: false }
-    }
-
-    fn apply_group(&mut self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
-        let recorded_at = Instant::from_micros(written.recorded_at);
-        let mut facts = Vec::with_capacity(written.frames.len());
-        let mut answers = Vec::with_capacity(admitted.len());
-        let mut generations = BTreeSet::new();
-        for Admitted { reply, generation, events } in admitted {
-            generations.insert(generation);
-            let first_position = written.first_position + facts.len() as u64;
-            let answer = events.map(|events| {
-                for (event, stream_version) in events {
-                    facts.push(Event::Fact(Box::new(Fact {
-                        location: written.frames.get(facts.len()).copied().unwrap_or_default(),
-                        alias: event.alias,
-                        stream_version,
-                        patient: event.patient,
-                        wrap: event.wrap,
-                        envelope: event.envelope,
-                        holds_body: event.holds_body,
-                        retracted: event.retracted,
-                        terms: event.terms,
-                        erasure: event.erasure,
-                    })));
-                }
-                Committed { first_position, recorded_at }
-            });
-            answers.push((reply, answer));
-        }
-        if self.is_behind {
-            return fail_all(answers);
-        }
-        let proven = self.proof.as_ref().map_or(Ok(()), |proof| proof.append(written));
-        if let Err(error) = proven {
-            self.is_behind = true;
-            self.health.fail_proofs("the proofs could not be written", &error);
-            return fail_all(answers);
-        }
-        let applied = written.first_position + facts.len() as u64;
-        let group =
-            FactGroup { first_position: written.first_position, recorded_at, events: facts };
-        let apply = |serving: &Arc<Generation>| -> Result<(), StoreError> {
-            if generations.iter().all(|generation| *generation == serving.number()) {
-                return Ok(serving.apply(&[group])?);
-            }
-            // Decided when another generation was served, which may have other terms.
-            (self.replay)(serving, applied)
-        };
-        if let Err(error) = self.views.apply(apply) {
-            self.is_behind = true;
-            self.health.fail_views("the views could not be written", &error);
-            return fail_all(answers);
-        }
-        self.health.applied_events.store(applied, Ordering::Release);
-        answers
-    }
-}
-
-/// Where an answer goes, and the answer.
-type Answer = (oneshot::Sender<Result<Committed, CommitError>>, Result<Committed, CommitError>);
-
-fn fail_all(answers: Vec<Answer>) -> Vec<Answer> {
-    let fail = |(reply, answer): Answer| (reply, answer.and(Err(CommitError::Unknown)));
-    answers.into_iter().map(fail).collect()
-}
-
-impl Apply for EventApply {
-    type Admitted = Admitted;
-
-    fn apply(&mut self, written: Result<Option<Written>, LogError>, admitted: Vec<Admitted>) {
-        let answers = match written {
-            Ok(Some(written)) => self.apply_group(&written, admitted),
-            Ok(None) => {
-                let refused = |one: Admitted| (one.reply, one.events.and(Err(CommitError::Failed)));
-                admitted.into_iter().map(refused).collect()
-            }
-            Err(error) => {
-                self.health.fail_log("the event log could not be written", &error);
-                let is_unwritten = matches!(error, LogError::ReadOnly);
-                let failed = |one: Admitted| {
-                    let why = if is_unwritten { CommitError::Failed } else { CommitError::Unknown };
-                    (one.reply, one.events.and(Err(why)))
-                };
-                admitted.into_iter().map(failed).collect()
-            }
-        };
-        for (reply, answer) in answers {
-            // The request may have gone away; its commit stays.
-            let _ = reply.send(answer);
-        }
-    }
-}
-
 impl From<CommitError> for StoreError {
     fn from(error: CommitError) -> Self {
         match error {
@@ -447,60 +333,5 @@ impl From<CommitError> for StoreError {
             CommitError::Failed => Self::ReadOnly,
             CommitError::Unknown => Self::Unknown,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chart::{Actor, EventType, Happening};
-    use crate::view::Options;
-
-    /// A group of one event: a chart is opened.
-    fn group(first_position: u64, patient: &str, version: u64) -> (Written, Admitted, Reply) {
-        let event_type = EventType { subject: "chart".to_owned(), happening: Happening::Opened };
-        let mut envelope = Envelope::new(event_type, Actor::default());
-        envelope.patient = Some(patient.to_owned());
-        let event = Prepared {
-            alias: StreamAlias(1 + first_position),
-            patient: patient.parse().ok(),
-            envelope,
-            content: Content::clear(Vec::new()),
-            wrap: None,
-            holds_body: false,
-            retracted: false,
-            terms: Arc::default(),
-            erasure: None,
-        };
-        let (reply, answer) = oneshot::channel();
-        let written = Written {
-            first_position,
-            recorded_at: 0,
-            group: Default::default(),
-            frames: vec![Default::default()],
-            bytes: Vec::new(),
-        };
-        (written, Admitted { reply, generation: 1, events: Ok(vec![(event, version)]) }, answer)
-    }
-
-    type Reply = oneshot::Receiver<Result<Committed, CommitError>>;
-
-    #[test]
-    fn after_a_group_that_cannot_be_applied_none_is() {
-        let directory = tempfile::tempdir().unwrap();
-        let options = Options { cache_bytes: 1 << 20, snapshot_events_min: 8 };
-        let views = Views::open(directory.path(), options).unwrap();
-        let health = Arc::new(Health::default());
-        let mut apply =
-            EventApply::new(views.clone(), Box::new(|_, _| Ok(())), Arc::clone(&health), None);
-        // The chart is not at version 6, and the group behind it follows from what is there.
-        for (position, patient, version) in [(0, "a", 7), (1, "b", 1)] {
-            let (written, admitted, mut answer) = group(position, patient, version);
-            apply.apply(Ok(Some(written)), vec![admitted]);
-            let answer = answer.try_recv().unwrap();
-            assert!(matches!(answer, Err(CommitError::Unknown)), "{answer:?}");
-        }
-        assert_eq!(views.view().applied_events().unwrap(), 0, "a start would skip the first");
-        assert_eq!(health.failure(), Some("the views could not be written"));
     }
 }

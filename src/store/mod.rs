@@ -10,6 +10,7 @@
 //! grant first. Never: HTTP, tokens, the rendering of errors.
 
 mod accesses;
+mod answer;
 mod chart;
 mod commit;
 mod copying;
@@ -184,10 +185,10 @@ impl Store {
         let book = commit::EventBook::new(views.clone(), keys.clone(), Arc::clone(&health));
         let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.events));
         let opened = keys.clone();
-        let replay: commit::Replay = Box::new(move |generation, end| {
+        let replay: answer::Replay = Box::new(move |generation, end| {
             replay::replay_events(generation, &opened, end, &|_| {})
         });
-        let apply = commit::EventApply::new(views.clone(), replay, Arc::clone(&health), proof);
+        let apply = answer::EventApply::new(views.clone(), replay, Arc::clone(&health), proof);
         let (events_reader, access_reader) = (events.reader, access.reader);
         let events = Committer::start("events", limits, now, events.writer, book, apply)?;
         let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.access));

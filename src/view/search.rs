@@ -283,7 +283,7 @@ impl<'a> ValueNumbers<'a> {
             term.value.extend_from_slice(value);
             let acceptance = (self.accept)(&term);
             if acceptance != Verdict::No {
-                let members = found.entry(chunk_of(number)).or_insert_with(Members::default);
+                let members = found.entry(chunk_of(number)).or_default();
                 members.all.insert(number);
                 if acceptance == Verdict::Yes {
                     members.sure.insert(number);

@@ -11,7 +11,7 @@ use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
 use crate::fhir::definitions::compartment;
 use crate::fhir::search::{Condition, Criterion, ProblemKind, Query};
-use crate::fhir::{ResourceKey, ResourceType, SearchProblem};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType, SearchProblem};
 use crate::store::{Page, SearchRequest};
 
 /// The resources that match, in the order of their first recording unless another is asked for.
@@ -154,6 +154,12 @@ async fn of_types(call: &Call, place: Place) -> Result<Reply, Failure> {
 
 type Pairs = Vec<(String, String)>;
 
+/// What is asked of each type.
+type Queries = Vec<(ResourceType, Query)>;
+
+/// The type whose parameters were not understood, and why.
+type Refused = (ResourceType, Vec<SearchProblem>);
+
 /// What shapes the result of a search.
 struct Shape {
     limit: usize,
@@ -203,8 +209,8 @@ async fn answer(
     mut pairs: Pairs,
 ) -> Result<Reply, Failure> {
     let shape = Shape::take(call, &mut pairs)?;
-    let parsed = queries(call, &kinds, &mut pairs)?;
-    let (queries, within) = within(call, &place, parsed)?;
+    let mut queries = queries(call, &kinds, &mut pairs)?;
+    let within = confine(call, &place, &mut queries);
     let request_line = request_line(&place, &kinds, &shape, &pairs);
     let start = match &shape.cursor {
         None => None,
@@ -269,34 +275,26 @@ fn bundle(
     Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()))
 }
 
-/// The queries of each type, restricted to the compartment.
-fn within(
-    call: &Call,
-    place: &Place,
-    mut queries: Vec<(ResourceType, Query)>,
-) -> Result<(Vec<(ResourceType, Query)>, Option<crate::fhir::ResourceId>), Failure> {
-    let Some(owner) = &place.compartment else { return Ok((queries, None)) };
+/// Restricts the queries to the compartment. The patient in whose chart all matches then lie.
+fn confine(call: &Call, place: &Place, queries: &mut Queries) -> Option<ResourceId> {
+    let owner = place.compartment.as_ref()?;
     if owner.kind == ResourceType::PATIENT {
-        return Ok((queries, Some(owner.id.clone())));
+        return Some(owner.id.clone());
     }
     let parameters = call.store().parameters();
-    for (kind, query) in &mut queries {
+    for (kind, query) in queries {
         let names = compartment(owner.kind, *kind).unwrap_or_default();
         let named = names.iter().filter_map(|name| parameters.named(*kind, name));
         let any =
             named.map(|parameter| Criterion::Condition(Condition::refers_to(parameter, owner)));
         query.criteria.push(Criterion::AnyOf(any.collect()));
     }
-    Ok((queries, None))
+    None
 }
 
 /// Understands the criteria. With `Prefer: handling=lenient` unknown parameters are dropped, and
 /// the self link shows it (R4 §3.1.1.2); otherwise they are refused.
-fn queries(
-    call: &Call,
-    kinds: &[ResourceType],
-    pairs: &mut Pairs,
-) -> Result<Vec<(ResourceType, Query)>, Failure> {
+fn queries(call: &Call, kinds: &[ResourceType], pairs: &mut Pairs) -> Result<Queries, Failure> {
     match parse(call, kinds, pairs) {
         Ok(queries) => Ok(queries),
         Err((kind, problems)) => {
@@ -321,11 +319,7 @@ fn queries(
     }
 }
 
-fn parse(
-    call: &Call,
-    kinds: &[ResourceType],
-    pairs: &Pairs,
-) -> Result<Vec<(ResourceType, Query)>, (ResourceType, Vec<SearchProblem>)> {
+fn parse(call: &Call, kinds: &[ResourceType], pairs: &Pairs) -> Result<Queries, Refused> {
     let parameters = call.store().parameters();
     let parse = |kind: &ResourceType| {
         let query = Query::parse(&parameters, *kind, pairs, Some(call.base_url()));

@@ -17,7 +17,6 @@ impl<'a> Scope<'a> {
     /// The version, if it meets the criteria; it is opened only if one of them asks for that.
     pub(super) fn meets_all(
         &self,
-        kind: ResourceType,
         held: Held,
         criteria: &[&Criterion],
     ) -> Result<Option<Found>, StoreError> {
@@ -35,19 +34,14 @@ impl<'a> Scope<'a> {
         }
         let Some(opened) = self.open(held)? else { return Ok(None) };
         for criterion in inside {
-            if !self.meets(kind, &opened, criterion)? {
+            if !self.meets(&opened, criterion)? {
                 return Ok(None);
             }
         }
         Ok(Some(Found::Opened(Box::new(opened))))
     }
 
-    fn meets(
-        &self,
-        kind: ResourceType,
-        opened: &Opened,
-        criterion: &Criterion,
-    ) -> Result<bool, StoreError> {
+    fn meets(&self, opened: &Opened, criterion: &Criterion) -> Result<bool, StoreError> {
         Ok(match criterion {
             Criterion::Condition(condition) => {
                 condition.matches(opened.document.root(), self.base_url)
@@ -60,7 +54,7 @@ impl<'a> Scope<'a> {
             Criterion::Has(has) => self.meets_has(opened, has)?,
             Criterion::AnyOf(alternatives) => {
                 for one in alternatives {
-                    if self.meets(kind, opened, one)? {
+                    if self.meets(opened, one)? {
                         return Ok(true);
                     }
                 }
@@ -90,7 +84,7 @@ impl<'a> Scope<'a> {
             return Ok(false);
         }
         let criteria: Vec<&Criterion> = criteria.iter().collect();
-        Ok(self.meets_all(key.kind, held, &criteria)?.is_some())
+        Ok(self.meets_all(held, &criteria)?.is_some())
     }
 
     /// Whether the caller may search for what lies there; types that are out of reach hold nothing.

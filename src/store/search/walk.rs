@@ -274,7 +274,7 @@ impl<'a> Walk<'a> {
                 clauses.map(|clause| clause.criterion).collect()
             }
         };
-        self.scope.meets_all(self.kind, held, &unsure)
+        self.scope.meets_all(held, &unsure)
     }
 }
 
