@@ -95,6 +95,20 @@ pub fn to_the_end(address: SocketAddr, queues: Vec<Vec<Vec<u8>>>) -> Duration {
     })
 }
 
+/// Sends requests over one connection, one by one; the seconds that each took.
+pub fn one_by_one(address: SocketAddr, requests: Vec<Vec<u8>>) -> Vec<f64> {
+    alone(async move {
+        let mut connection = Connection::open(address).await;
+        let mut times = Vec::with_capacity(requests.len());
+        for request in &requests {
+            let started = Instant::now();
+            connection.exchange(request).await;
+            times.push(started.elapsed().as_secs_f64());
+        }
+        times
+    })
+}
+
 /// Runs on a thread of its own, and ends with it.
 fn alone<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let run = || {

@@ -24,8 +24,9 @@ pub struct Care {
 #[derive(Debug, Clone)]
 struct Dates {
     is_missing: Condition,
-    /// All must hold: not before the start, not after the end.
-    are_within: Vec<Condition>,
+    /// Of the start and of the end: that a date lies within, and that one lies wholly outside. A
+    /// period that lies partly within is neither.
+    bounds: Vec<[Condition; 2]>,
 }
 
 impl Care {
@@ -52,7 +53,10 @@ impl Care {
         let mut has_dates = false;
         for date in dates.iter().filter(|date| !date.is_missing.matches(resource, None)) {
             has_dates = true;
-            if date.are_within.iter().all(|condition| condition.matches(resource, None)) {
+            let holds = |[within, outside]: &[Condition; 2]| {
+                within.matches(resource, None) || !outside.matches(resource, None)
+            };
+            if date.bounds.iter().all(holds) {
                 return true;
             }
         }
@@ -67,16 +71,24 @@ impl Dates {
         name: &str,
         [start, end]: [&Option<String>; 2],
     ) -> Option<Self> {
-        let start = start.as_ref().map(|start| (name.to_owned(), format!("ge{start}")));
-        let end = end.as_ref().map(|end| (name.to_owned(), format!("le{end}")));
-        let missing = (format!("{name}:missing"), "true".to_owned());
-        let pairs: Vec<_> = [missing].into_iter().chain(start).chain(end).collect();
-        let criteria = Query::parse(parameters, kind, &pairs, None).ok()?.criteria;
-        let mut conditions = criteria.into_iter().filter_map(|criterion| match criterion {
-            Criterion::Condition(condition) => Some(condition),
-            _ => None,
-        });
-        Some(Self { is_missing: conditions.next()?, are_within: conditions.collect() })
+        let condition = |name: &str, value: String| {
+            let pairs = [(name.to_owned(), value)];
+            let criteria = Query::parse(parameters, kind, &pairs, None).ok()?.criteria;
+            match criteria.into_iter().next()? {
+                Criterion::Condition(condition) => Some(condition),
+                _ => None,
+            }
+        };
+        let bound = |date: &str, [within, outside]: [&str; 2]| {
+            let condition = |prefix: &str| condition(name, format!("{prefix}{date}"));
+            Some([condition(within)?, condition(outside)?])
+        };
+        let start = start.as_ref().map(|date| bound(date, ["ge", "eb"]));
+        let end = end.as_ref().map(|date| bound(date, ["le", "sa"]));
+        Some(Self {
+            is_missing: condition(&format!("{name}:missing"), "true".to_owned())?,
+            bounds: start.into_iter().chain(end).collect::<Option<_>>()?,
+        })
     }
 }
 

@@ -49,7 +49,7 @@ pub async fn search(call: Call) -> Result<Reply, Failure> {
     responses(
         (status = 200, description = "A Bundle of type searchset", content_type = "application/fhir+json"),
         (status = 400, description = "A parameter is unknown or not valid; the outcome names it"),
-        (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"),
+        (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"), (status = 415, description = "Not a form"),
         (status = 404, description = "Not a resource type")))]
 pub async fn search_by_post(call: Call) -> Result<Reply, Failure> {
     search(call).await
@@ -77,7 +77,7 @@ pub async fn search_system(call: Call) -> Result<Reply, Failure> {
     responses(
         (status = 200, description = "A Bundle of type searchset", content_type = "application/fhir+json"),
         (status = 400, description = "A parameter is unknown or not valid; the outcome names it"),
-        (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it")))]
+        (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"), (status = 415, description = "Not a form")))]
 pub async fn search_system_by_post(call: Call) -> Result<Reply, Failure> {
     search_system(call).await
 }
@@ -110,7 +110,7 @@ pub async fn search_compartment(call: Call) -> Result<Reply, Failure> {
     responses(
         (status = 200, description = "A Bundle of type searchset", content_type = "application/fhir+json"),
         (status = 400, description = "A parameter is unknown or not valid; the outcome names it"),
-        (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"),
+        (status = 401, description = "No acceptable token"), (status = 403, description = "The token does not allow it"), (status = 415, description = "Not a form"),
         (status = 404, description = "Not a resource type, or not a compartment")))]
 pub async fn search_compartment_by_post(call: Call) -> Result<Reply, Failure> {
     search_compartment(call).await

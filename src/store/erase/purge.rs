@@ -85,27 +85,33 @@ impl Purger {
     }
 }
 
-/// Starts the thread, and lets it look at once: a purge may have been interrupted.
+/// Starts the thread, and lets it look at once if there is something to do: a purge may have been
+/// interrupted, or the building of a search parameter.
 pub(in crate::store) fn start(
     store: &Arc<Store>,
     window: PurgeWindow,
     woken: Receiver<()>,
-) -> std::io::Result<()> {
+) -> Result<(), StoreError> {
+    let serving = store.views.serving();
+    let is_defined = store.defined(&serving.view())? == serving.definitions();
+    if !is_defined || !serving.hidden().is_empty() {
+        store.purger.wake();
+    }
+    drop(serving);
     let store = Arc::downgrade(store);
     let run = move || {
-        let mut patience = Duration::ZERO;
         loop {
-            match woken.recv_timeout(patience) {
+            match woken.recv_timeout(PATIENCE) {
                 Ok(()) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            patience = PATIENCE;
             if !renew(&store, window.is_open(Instant::now())) {
                 return;
             }
         }
     };
-    std::thread::Builder::new().name("purge".to_owned()).spawn(run).map(|_| ())
+    std::thread::Builder::new().name("purge".to_owned()).spawn(run)?;
+    Ok(())
 }
 
 /// False when the store is gone.
