@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::reply::FHIR_JSON;
 use super::super::state::State;
+use crate::fhir::definitions::compartment;
 use crate::fhir::search::SearchType;
 use crate::fhir::{Parameters, ResourceType};
 
@@ -39,25 +40,44 @@ fn statement(base: &str, parameters: &Parameters) -> Value {
                 }] }],
             },
             "resource": ResourceType::all().map(|kind| resource(kind, parameters)).collect::<Vec<_>>(),
-            "interaction": [{ "code": "transaction" }, { "code": "batch" }, { "code": "history-system" }],
+            "interaction": interactions(&["transaction", "batch", "history-system", "search-system"]),
+            "compartment": compartments().collect::<Vec<_>>(),
+            "extension": [{ "url": AS_OF, "valueString": AS_OF_MEANS }],
         }],
     })
 }
 
+/// What can be done with every type.
+const INTERACTIONS: [&str; 9] = [
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+];
+/// Names the parameter `_asOf`, which the standard does not have.
+const AS_OF: &str = "urn:chartlog:as-of";
+const AS_OF_MEANS: &str = "_asOf=[instant] on read, Patient/[id]/$everything, and every search within one \
+                           patient's chart: the answer that this server would have given at that moment";
+
+fn interactions(codes: &[&str]) -> Vec<Value> {
+    codes.iter().map(|code| json!({ "code": code })).collect()
+}
+
+/// The canonical URLs of the compartments that can be searched.
+fn compartments() -> impl Iterator<Item = String> {
+    let named = ResourceType::all().filter(|kind| compartment(*kind, *kind).is_some());
+    let url = |name: String| format!("http://hl7.org/fhir/CompartmentDefinition/{name}");
+    named.map(move |kind| url(kind.name().to_lowercase()))
+}
+
 fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
-    let interactions = [
-        "read",
-        "vread",
-        "update",
-        "patch",
-        "delete",
-        "history-instance",
-        "history-type",
-        "create",
-        "search-type",
-    ];
     let common =
-        [("_id", "token"), ("_lastUpdated", "date"), ("_list", "reference"), ("_has", "string")];
+        [("_id", "token"), ("_lastUpdated", "date"), ("_list", "special"), ("_has", "special")];
     let common = common.into_iter().map(|(name, kind)| json!({ "name": name, "type": kind }));
     let own = parameters.of(kind).filter(|known| known.search_type.is_supported());
     let own = own.map(|known| {
@@ -75,7 +95,7 @@ fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
     let referring: Vec<Value> = referring.collect();
     json!({
         "type": kind.name(),
-        "interaction": interactions.map(|code| json!({ "code": code })),
+        "interaction": interactions(&INTERACTIONS),
         "versioning": "versioned-update",
         "readHistory": true,
         "updateCreate": true,
