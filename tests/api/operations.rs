@@ -34,8 +34,13 @@ fn the_capability_statement_needs_no_token_and_tells_what_there_is() {
         let kind = resource["type"].as_str().unwrap();
         for parameter in resource["searchParam"].as_array().unwrap() {
             let name = parameter["name"].as_str().unwrap();
-            let value = if name == "_lastUpdated" { "lt2000" } else { "x" };
-            clinician.get(&format!("/fhir/{kind}?{name}={value}")).expect(200);
+            let value = match parameter["type"].as_str().unwrap() {
+                "date" | "number" | "quantity" => "lt2000",
+                // Made of others, which are asked for by themselves.
+                "composite" => continue,
+                _ => "x",
+            };
+            clinician.get(&format!("/fhir/{kind}?{name}={value}&_count=0")).expect(200);
         }
     }
 }

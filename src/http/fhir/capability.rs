@@ -76,8 +76,7 @@ fn compartments() -> impl Iterator<Item = String> {
 }
 
 fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
-    let common =
-        [("_id", "token"), ("_lastUpdated", "date"), ("_list", "special"), ("_has", "special")];
+    let common = [("_id", "token"), ("_lastUpdated", "date"), ("_list", "special")];
     let common = common.into_iter().map(|(name, kind)| json!({ "name": name, "type": kind }));
     let own = parameters.of(kind).filter(|known| known.search_type.is_supported());
     let own = own.map(|known| {
