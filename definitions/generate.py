@@ -129,10 +129,12 @@ def search_parameters(resources, types):
                 raise SystemExit(f"{kind}.{name} is defined twice")
             expression = restricted(parameter["expression"], kind)
             targets = parameter.get("target", [])
+            # A few say nothing of it, as where the element is a canonical.
+            leads_anywhere = everything <= set(targets) or parameter["type"] == "reference" and not targets
             found[kind, name] = {
                 "url": url,
                 "search_type": parameter["type"],
-                "targets": "*" if everything <= set(targets) else " ".join(sorted(targets)),
+                "targets": "*" if leads_anywhere else " ".join(sorted(targets)),
                 "system": elements.system(expression) if parameter["type"] == "token" else "",
                 "components": components(parameter, definitions),
                 "expression": expression,

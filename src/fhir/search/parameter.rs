@@ -250,4 +250,12 @@ mod tests {
         let count: usize = ResourceType::all().map(|kind| standard(kind).len()).sum();
         assert_eq!(count, 2290);
     }
+
+    #[test]
+    fn references_without_targets_lead_anywhere() {
+        let kind = ResourceType::from_name("RequestGroup").unwrap();
+        let parameters = Parameters::standard();
+        let instantiates = parameters.named(kind, "instantiates-canonical").unwrap();
+        assert!(instantiates.may_target(ResourceType::from_name("PlanDefinition").unwrap()));
+    }
 }
