@@ -27,6 +27,7 @@ mod patches;
 mod proofs;
 mod reach;
 mod search;
+mod search_parameters;
 mod tokens;
 mod trail;
 mod validation;
