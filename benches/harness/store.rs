@@ -10,7 +10,8 @@ use chartlog::disk::RealDisk;
 use chartlog::fhir::ResourceType;
 use chartlog::json::Document;
 use chartlog::store::{
-    Action, Change, DataDirectory, Options, ProofOptions, PurgeWindow, Store, Target, Write,
+    Action, Change, DataDirectory, DirectoryError, Options, ProofOptions, PurgeWindow, Store,
+    Target, Write,
 };
 use chartlog::vault::MasterKeySource;
 use chartlog::view;
@@ -41,7 +42,13 @@ pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Store> {
         base_url: None,
         refuses_unresolved: false,
     };
-    let directory = DataDirectory::open(root).expect("a data directory");
+    let directory = loop {
+        match DataDirectory::open(root) {
+            // A server that was here before has not let go of it yet.
+            Err(DirectoryError::InUse(_)) => std::thread::yield_now(),
+            opened => break opened.expect("a data directory"),
+        }
+    };
     Store::open(directory, &options).expect("a store")
 }
 

@@ -19,7 +19,7 @@ const MARK_BYTES: usize = 16;
 pub const PARAMETER_BYTES: usize = 4;
 /// Numbers in one block of `values`, as a power of two: a search within a range of values reads its
 /// matches block by block, in the order of numbers.
-const BLOCK_BITS: u32 = 14;
+const BLOCK_BITS: u32 = 12;
 /// Bytes of a number within its block.
 const IN_BLOCK_BYTES: usize = 2;
 

@@ -220,26 +220,47 @@ impl<'a> ValueNumbers<'a> {
         self.block.as_ref().is_some_and(|(block, _)| *block == keys::block_of_chunk(chunk))
     }
 
-    /// The first block from `from` on in which the parameter has any value.
+    /// The first block from `from` on in which there is a value within a range.
     fn next_block(&self, from: u64) -> Result<Option<u64>, ViewError> {
         if self.block.as_ref().is_some_and(|(block, _)| *block == from) {
             return Ok(Some(from));
         }
         let mut lowest: Option<u64> = None;
-        let mut tags: Vec<u8> =
-            self.ranges.iter().filter_map(|(first, _)| first.first().copied()).collect();
-        tags.dedup();
-        for tag in tags {
-            let start = keys::block(self.kind, self.parameter, tag, from);
-            let end = keys::behind_term(keys::term(self.kind, self.parameter, &[tag]));
-            let mut found = self.view.snapshot.range(&self.view.spaces().values, start..end);
-            if let Some(entry) = found.next() {
-                let block = keys::read_block(&entry.key()?).ok_or(ViewError::Record("values"))?;
-                lowest = Some(lowest.map_or(block, |lowest| lowest.min(block)));
+        for (first, last) in &self.ranges {
+            if let Some(block) = self.next_block_of(from, lowest, first, last)? {
+                lowest = Some(block);
             }
-            self.allowance.take(1)?;
         }
         Ok(lowest)
+    }
+
+    /// The same of one range, if it is before block `until`. One look at each block with any value.
+    fn next_block_of(
+        &self,
+        mut block: u64,
+        until: Option<u64>,
+        first: &[u8],
+        last: &[u8],
+    ) -> Result<Option<u64>, ViewError> {
+        let Some((tag, rest)) = first.split_first() else { return Ok(None) };
+        let end = keys::behind_term(keys::term(self.kind, self.parameter, &[*tag]));
+        while until.is_none_or(|until| block < until) {
+            let prefix = keys::block(self.kind, self.parameter, *tag, block);
+            let start = [prefix.as_slice(), rest].concat();
+            self.allowance.take(1)?;
+            let range = start.as_slice()..end.as_slice();
+            let Some(entry) = self.view.snapshot.range(&self.view.spaces().values, range).next()
+            else {
+                return Ok(None);
+            };
+            let key = entry.key()?;
+            if is_within(&key, &prefix, last) {
+                return Ok(Some(block));
+            }
+            let found = keys::read_block(&key).ok_or(ViewError::Record("values"))?;
+            block = found.max(block + 1);
+        }
+        Ok(None)
     }
 
     fn read_block(&mut self, block: u64) -> Result<&BTreeMap<u64, Members>, ViewError> {
@@ -266,13 +287,11 @@ impl<'a> ValueNumbers<'a> {
         let Some((tag, rest)) = first.split_first() else { return Ok(()) };
         let prefix = keys::block(self.kind, self.parameter, *tag, block);
         let start = [prefix.as_slice(), rest].concat();
-        let end = [prefix.as_slice(), last.get(1..).unwrap_or_default()].concat();
         let scanned = self.view.snapshot.range(&self.view.spaces().values, start..);
         let mut term = Term { parameter: self.parameter, value: Vec::new() };
         for entry in scanned {
             let key = entry.key()?;
-            // A value that begins with the last one belongs to the range.
-            if !key.starts_with(&prefix) || (*key > *end && !key.starts_with(&end)) {
+            if !is_within(&key, &prefix, last) {
                 break;
             }
             self.allowance.take(1)?;
@@ -292,6 +311,13 @@ impl<'a> ValueNumbers<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a key of the block with that prefix is not behind the last value of a range; a value that
+/// begins with the last one belongs to the range.
+fn is_within(key: &[u8], prefix: &[u8], last: &[u8]) -> bool {
+    let last = last.get(1..).unwrap_or_default();
+    key.strip_prefix(prefix).is_some_and(|value| value <= last || value.starts_with(last))
 }
 
 impl View {
