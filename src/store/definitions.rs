@@ -26,15 +26,25 @@ impl Store {
     /// The views' and the log's.
     pub fn is_being_built(&self, kind: ResourceType, name: &str) -> Result<bool, StoreError> {
         let view = self.views.view();
-        let defined = Parameters::defined_by(&self.defined(&view)?);
+        let named = [("code".to_owned(), escaped(name))];
+        let defined = Parameters::defined_by(&self.defined_where(&view, &named)?);
         Ok(view.parameters().named(kind, name).is_none() && defined.named(kind, name).is_some())
     }
 
     /// What the active SearchParameters of this server define beside the standard.
     pub(super) fn defined(&self, view: &View) -> Result<Vec<Definition>, StoreError> {
+        self.defined_where(view, &[])
+    }
+
+    /// The same of those that a search finds.
+    fn defined_where(
+        &self,
+        view: &View,
+        criteria: &[(String, String)],
+    ) -> Result<Vec<Definition>, StoreError> {
         let mut definitions = Vec::new();
         let mut code = CUSTOM_CODE_MIN;
-        for document in every(&self.keys, view, ResourceType::SEARCH_PARAMETER)? {
+        for document in every(&self.keys, view, ResourceType::SEARCH_PARAMETER, criteria)? {
             let root = document.root();
             if root.get_str("status").as_deref() != Some(ACTIVE) {
                 continue;
@@ -47,4 +57,10 @@ impl Store {
         }
         Ok(definitions)
     }
+}
+
+/// A value as it stands in a query: FHIR R4 §3.1.1.4.2.
+fn escaped(text: &str) -> String {
+    let special = |character| matches!(character, '\\' | ',' | '|' | '$');
+    text.chars().flat_map(|one| special(one).then_some('\\').into_iter().chain([one])).collect()
 }

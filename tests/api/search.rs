@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, Setup, observation, patient, shared, unique};
+use crate::harness::{Actor, Setup, bundle, entry, observation, patient, shared, unique};
 
 /// The ids found, in order.
 #[track_caller]
@@ -330,4 +330,24 @@ fn a_patient_token_finds_only_its_own_chart() {
     assert_eq!(found(&app, "Practitioner"), Vec::<String>::new());
     let nobody = shared().patient_app(&unique("nobody"));
     assert_eq!(found(&nobody, "Observation"), Vec::<String>::new());
+}
+
+#[test]
+fn an_include_that_would_explode_is_refused_with_a_reason() {
+    let clinician = shared().clinician();
+    let owner = unique("crowded");
+    clinician.put(&patient(&owner)).expect(201);
+    let entries: Vec<Value> = (0..5_001)
+        .map(|number| {
+            let id = format!("{owner}-{number}");
+            entry("PUT", &format!("Observation/{id}"), observation(&id, &owner))
+        })
+        .collect();
+    clinician.post("/fhir", &bundle("transaction", &entries)).expect(200);
+    clinician
+        .get(&format!("/fhir/Patient?_id={owner}&_revinclude=Observation:patient"))
+        .refused(400, &["would look at more than one request may"]);
+    // The same, page by page, is what it says to do instead.
+    let page = clinician.get(&format!("/fhir/Observation?patient={owner}&_count=3")).expect(200);
+    assert_eq!(ids(&page.json()).len(), 3);
 }

@@ -1,8 +1,9 @@
 //! The purge after an erasure: a new generation of the views without a trace of the chart.
 
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::{Store, StoreError};
@@ -69,13 +70,21 @@ impl FromStr for PurgeWindow {
 #[derive(Debug)]
 pub struct Purger {
     wake: SyncSender<()>,
+    /// Whether other search parameters may be defined than the views have.
+    redefined: Arc<AtomicBool>,
 }
 
 impl Purger {
     /// A purger, and what its thread waits for.
     pub fn new() -> (Self, Receiver<()>) {
         let (wake, woken) = sync_channel(1);
-        (Self { wake }, woken)
+        (Self { wake, redefined: Arc::default() }, woken)
+    }
+
+    /// Other search parameters may be defined than the views have.
+    pub fn redefine(&self) {
+        self.redefined.store(true, Ordering::Release);
+        self.wake();
     }
 
     /// There may be something to purge.
@@ -94,10 +103,13 @@ pub(in crate::store) fn start(
 ) -> Result<(), StoreError> {
     let serving = store.views.serving();
     let is_defined = store.defined(&serving.view())? == serving.definitions();
-    if !is_defined || !serving.hidden().is_empty() {
+    if !is_defined {
+        store.purger.redefine();
+    } else if !serving.hidden().is_empty() {
         store.purger.wake();
     }
     drop(serving);
+    let redefined = Arc::clone(&store.purger.redefined);
     let store = Arc::downgrade(store);
     let run = move || {
         loop {
@@ -105,8 +117,13 @@ pub(in crate::store) fn start(
                 Ok(()) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if !renew(&store, window.is_open(Instant::now())) {
-                return;
+            let may_purge = window.is_open(Instant::now());
+            let is_redefined = redefined.swap(false, Ordering::AcqRel);
+            if may_purge || is_redefined {
+                let Some(store) = store.upgrade() else { return };
+                if !renew(&store, may_purge, is_redefined) {
+                    redefined.fetch_or(is_redefined, Ordering::AcqRel);
+                }
             }
         }
     };
@@ -114,14 +131,16 @@ pub(in crate::store) fn start(
     Ok(())
 }
 
-/// False when the store is gone.
-fn renew(store: &Weak<Store>, may_purge: bool) -> bool {
-    let Some(store) = store.upgrade() else { return false };
-    match store.renew(may_purge) {
-        Ok(_) | Err(StoreError::Busy) => {}
-        Err(error) => tracing::warn!(%error, "the views were not renewed; it will be tried again"),
+/// Whether nothing is left to do.
+fn renew(store: &Store, may_purge: bool, is_redefined: bool) -> bool {
+    match store.renew(may_purge, is_redefined) {
+        Ok(_) => true,
+        Err(StoreError::Busy) => false,
+        Err(error) => {
+            tracing::warn!(%error, "the views were not renewed; it will be tried again");
+            false
+        }
     }
-    true
 }
 
 impl Store {
@@ -133,17 +152,18 @@ impl Store {
     /// As [`Store::rebuild`]; the vault's, when an erasure that failed half-way still cannot be
     /// finished.
     pub fn purge(&self) -> Result<usize, StoreError> {
-        self.renew(true)
+        self.renew(true, false)
     }
 
-    /// The same, and builds the views anew if other search parameters are defined than they have.
-    fn renew(&self, may_purge: bool) -> Result<usize, StoreError> {
+    /// The same, if it may; and builds the views anew if other search parameters are defined than
+    /// they have, which is looked for only when told so.
+    fn renew(&self, may_purge: bool, is_redefined: bool) -> Result<usize, StoreError> {
         if may_purge {
             self.resume_erasure()?;
         }
         let serving = self.views.serving();
         let hidden = serving.hidden();
-        let is_defined = self.defined(&serving.view())? == serving.definitions();
+        let is_defined = !is_redefined || self.defined(&serving.view())? == serving.definitions();
         drop(serving);
         if is_defined && (hidden.is_empty() || !may_purge) {
             return Ok(0);

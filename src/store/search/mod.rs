@@ -34,7 +34,7 @@ use super::keys::Keys;
 use super::{Resource, Store, StoreError};
 use crate::auth::{Grant, Permission};
 use crate::clock::Instant;
-use crate::fhir::search::{Criteria, Query};
+use crate::fhir::search::{Criteria, Parameters, Query};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType, definitions};
 use crate::json::Document;
 use crate::log::StreamAlias;
@@ -210,16 +210,21 @@ pub(super) fn find(
     Ok(heads)
 }
 
-/// All current resources of a type, whoever asks.
+/// All current resources of a type that meet criteria of the standard, whoever asks; none if they
+/// cannot be understood.
 pub(super) fn every(
     keys: &Keys,
     view: &View,
     kind: ResourceType,
+    criteria: &[(String, String)],
 ) -> Result<Vec<Document>, StoreError> {
+    let Ok(query) = Query::parse(&Parameters::standard(), kind, criteria, None) else {
+        return Ok(Vec::new());
+    };
     let end = view.applied_events()?;
     let scope = Scope::new(keys, view, None, view.parameters(), None, end);
     let mut documents = Vec::new();
-    for found in Walk::new(&scope, kind, &[], None, None)? {
+    for found in Walk::new(&scope, kind, &query.criteria, None, None)? {
         documents.extend(found?.open(&scope)?.map(|opened| opened.document));
     }
     Ok(documents)

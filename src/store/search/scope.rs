@@ -18,6 +18,8 @@ use crate::view::{Allowance, Head, Order, View, ViewError};
 const RECORDS_MAX: u64 = 2_000_000;
 /// Resources that one request may open.
 const OPENED_MAX: u64 = 50_000;
+/// Bytes of the resources that it may open.
+const OPENED_BYTES_MAX: usize = 256 << 20;
 /// Events behind the moment of a search that one request may look through for what has changed.
 const CHANGES_MAX: u64 = 4_000_000;
 
@@ -33,6 +35,7 @@ pub(super) struct Scope<'a> {
     pub end: u64,
     pub records: Allowance,
     opened: Cell<u64>,
+    opened_bytes: Cell<usize>,
     /// By type, the resources that were changed at or behind `end`.
     changed: OnceCell<HashMap<ResourceType, BTreeSet<u64>>>,
 }
@@ -90,6 +93,7 @@ impl<'a> Scope<'a> {
             end,
             records: Allowance::of(RECORDS_MAX),
             opened: Cell::new(0),
+            opened_bytes: Cell::new(0),
             changed: OnceCell::new(),
         }
     }
@@ -171,7 +175,7 @@ impl<'a> Scope<'a> {
     ///
     /// # Errors
     ///
-    /// [`ViewError::Costly`] when the request has opened very many; the log's.
+    /// [`ViewError::Costly`] when the request has opened very much; the log's.
     pub fn open(&self, held: Held) -> Result<Option<Opened>, StoreError> {
         self.opened.set(self.opened.get() + 1);
         if self.opened.get() > OPENED_MAX {
@@ -182,6 +186,10 @@ impl<'a> Scope<'a> {
             Err(StoreError::Erased(_)) => return Ok(None),
             read => read?,
         };
+        self.opened_bytes.set(self.opened_bytes.get() + body.len());
+        if self.opened_bytes.get() > OPENED_BYTES_MAX {
+            return Err(ViewError::Costly.into());
+        }
         let key = envelope.key().ok_or_else(unreadable)?;
         let document = Document::parse(body).map_err(|_| unreadable())?;
         Ok(Some(Opened { held, key, document }))

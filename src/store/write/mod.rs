@@ -225,7 +225,7 @@ impl Store {
                         Ok(committed) => {
                             grant.committed();
                             if defines {
-                                self.purger.wake();
+                                self.purger.redefine();
                             }
                             return Ok(stamped(done, committed, count));
                         }
