@@ -90,7 +90,16 @@ impl Fold {
     pub fn refuses(&self, transaction: &Transaction) -> bool {
         transaction.iter().any(|op| match op {
             Op::CreateUnlessThere { tag, .. } => {
-                self.scan("Observation", &format!(r#""value":"i{tag}""#)).len() > 1
+                let value = format!(r#""value":"i{tag}""#);
+                let found = self.scan("Observation", &value);
+                // What the same transaction stores would be found as well, if it came first.
+                let is_twin = |other: &Op| {
+                    matches!(other, Op::Put { .. })
+                        && other.key().is_some_and(|key| key.starts_with("Observation/"))
+                        && other.content().is_some_and(|content| content.contains(&value))
+                };
+                let is_created = found.iter().all(|key| removes(transaction, key));
+                found.len() > 1 || (is_created && transaction.iter().any(is_twin))
             }
             Op::Put { condition, .. } | Op::Remove { condition, .. } => {
                 let live = self.live_version(&op.key().unwrap());
@@ -120,7 +129,8 @@ impl Fold {
             let key = done.key.as_ref().expect("a resource").to_string();
             assert!(op.key().is_none_or(|own| own == key));
             if let Op::CreateUnlessThere { tag, .. } = op {
-                let found = before.scan("Observation", &format!(r#""value":"i{tag}""#));
+                let mut found = before.scan("Observation", &format!(r#""value":"i{tag}""#));
+                found.retain(|key| !removes(transaction, key));
                 if !found.is_empty() {
                     assert_eq!((done.effect, vec![key]), (Effect::Unchanged, found));
                     continue;
@@ -217,4 +227,10 @@ impl Fold {
         self.resources.entry(key.to_owned()).or_default().push(version);
         (effect, count)
     }
+}
+
+/// Whether a transaction deletes a resource: it is gone then for all conditions of the transaction.
+fn removes(transaction: &Transaction, key: &str) -> bool {
+    let is_removal = |op: &Op| matches!(op, Op::Remove { .. }) && op.key().as_deref() == Some(key);
+    transaction.iter().any(is_removal)
 }
