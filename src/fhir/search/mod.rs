@@ -7,7 +7,7 @@
 //! [`SearchProblem`], never ignored.
 //!
 //! Terms, plans and truth come from the same few functions per search type, each in a file of its
-//! own: [`token`], [`reference`], [`uri`], [`string`], [`date`], [`number`], [`quantity`]. So an
+//! own: `token`, `reference`, `uri`, `string`, `date`, `number`, `quantity`. So an
 //! index and a look at the resources cannot disagree.
 //!
 //! Never: reading an index, following a reference, parameters that shape the result (`_count`, …).

@@ -106,7 +106,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Denied`]; [`StoreError::Invalid`] when the request cannot be answered as it is;
-    /// [`ViewError::Costly`] when answering would take too much.
+    /// [`StoreError::View`] when answering would take too much.
     pub fn search(&self, grant: &Grant, request: &SearchRequest) -> Result<Page, StoreError> {
         self.settle(request)?;
         let view = self.views.view();
