@@ -3,7 +3,7 @@
 
 use super::search::every;
 use super::{Store, StoreError};
-use crate::fhir::search::{CUSTOM_CODE_MIN, Definition};
+use crate::fhir::search::{CUSTOM_CODE_MIN, Definition, escaped};
 use crate::fhir::{Parameters, ResourceType};
 use crate::view::View;
 
@@ -57,10 +57,4 @@ impl Store {
         }
         Ok(definitions)
     }
-}
-
-/// A value as it stands in a query: FHIR R4 §3.1.1.4.2.
-fn escaped(text: &str) -> String {
-    let special = |character| matches!(character, '\\' | ',' | '|' | '$');
-    text.chars().flat_map(|one| special(one).then_some('\\').into_iter().chain([one])).collect()
 }

@@ -49,3 +49,10 @@ pub(super) fn unescaped(text: &str) -> String {
     }
     out
 }
+
+/// A value as it stands in a query: FHIR R4 §3.1.1.4.2.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let special = |character| matches!(character, '\\' | ',' | '|' | '$');
+    text.chars().flat_map(|one| special(one).then_some('\\').into_iter().chain([one])).collect()
+}

@@ -23,7 +23,7 @@ use crate::store::{Action, Change, Target};
         (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request; or, by setting, a reference leads nowhere")))]
 pub async fn create(mut call: Call) -> Result<Reply, Failure> {
     let kind = call.kind()?;
-    call.allow_parameters(&["_format"])?;
+    call.allow_parameters(&[])?;
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("POST {kind}"))?;
     let header = call.header("if-none-exist").map(str::to_owned);

@@ -4,11 +4,11 @@ use actix_web::http::StatusCode;
 
 use super::super::paging::{open_cursor, page_size, seal_cursor};
 use super::super::reply::FHIR_JSON;
+use super::super::v1::instant as past;
 use super::bundle::BundleWriter;
 use super::history::instant;
 use super::search::encoded;
 use super::{Call, Failure, Reply};
-use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
 use crate::fhir::search::Span;
 use crate::fhir::{Care, ResourceType};
@@ -41,7 +41,7 @@ pub async fn everything(call: Call) -> Result<Reply, Failure> {
     let only = text("_type", "resource types, separated by commas")?;
     let since = text("_since", "an instant")?;
     let moment = text("_asOf", "an instant")?;
-    let moment = moment.map(|moment| past(&moment)).transpose()?;
+    let moment = moment.map(|moment| past(&moment, "_asOf")).transpose()?;
     let is_paged = text("_count", "a number")?.is_some();
     let base = call.base_url();
     let mut address = format!("{base}/Patient/{patient}/$everything");
@@ -101,16 +101,6 @@ fn care(call: &Call) -> Result<Option<Care>, Failure> {
         (None, None) => None,
         (start, end) => Some(Care::between(call.store().parameters(), start, end)),
     })
-}
-
-/// A moment whose state is known.
-fn past(text: &str) -> Result<Instant, Failure> {
-    match instant("_asOf", text)? {
-        moment if moment > Instant::now() => {
-            Err(Failure::at(IssueCode::Value, "_asOf", format!("{text} lies in the future")))
-        }
-        moment => Ok(moment),
-    }
 }
 
 fn types(names: &str) -> Result<Vec<ResourceType>, Failure> {

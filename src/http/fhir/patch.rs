@@ -26,7 +26,7 @@ use crate::store::{Action, Change, Target};
         (status = 422, description = "An operation cannot be carried out, or the outcome would not be valid; nothing was stored. Or the key was used for another request")))]
 pub async fn patch(mut call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
-    call.allow_parameters(&["_format"])?;
+    call.allow_parameters(&[])?;
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("PATCH {key}"))?;
     let if_match = if_match(call.header("if-match"), "If-Match")?;

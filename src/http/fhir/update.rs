@@ -29,7 +29,7 @@ use crate::store::{Action, Change, Target};
         (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request; or, by setting, a reference leads nowhere")))]
 pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
-    call.allow_parameters(&["_format"])?;
+    call.allow_parameters(&[])?;
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("PUT {key}"))?;
     let if_match = if_match(call.header("if-match"), "If-Match")?;
@@ -61,7 +61,7 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
         (status = 412, description = "It has another version")))]
 pub async fn delete(call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
-    call.allow_parameters(&["_format"])?;
+    call.allow_parameters(&[])?;
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("DELETE {key}"))?;
     let if_match = if_match(call.header("if-match"), "If-Match")?;

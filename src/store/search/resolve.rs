@@ -6,7 +6,7 @@ use super::walk::Walk;
 use crate::auth::Permission;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::reference::Reference;
-use crate::fhir::search::{Condition, Criteria, Criterion, codes_of_value_set};
+use crate::fhir::search::{Condition, Criteria, Criterion, codes_of_value_set, escaped};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::store::StoreError;
 
@@ -121,9 +121,8 @@ fn by_url(scope: &Scope<'_>, url: &str) -> Result<Option<Opened>, StoreError> {
         None => (url, None),
     };
     let kind = ResourceType::VALUE_SET;
-    let escaped = url.replace('\\', r"\\").replace(',', r"\,");
-    let mut pairs = vec![("url".to_owned(), escaped)];
-    pairs.extend(version.map(|version| ("version".to_owned(), version.replace('|', r"\|"))));
+    let mut pairs = vec![("url".to_owned(), escaped(url))];
+    pairs.extend(version.map(|version| ("version".to_owned(), escaped(version))));
     let criteria = Criteria::parse(scope.parameters, kind, &pairs, scope.base_url)
         .map_err(|_| invalid("url", format!("\"{url}\" cannot be searched for")))?;
     match Walk::new(scope, kind, &criteria.all, None, None)?.next().transpose()? {

@@ -45,7 +45,7 @@ const BATCH_PARALLEL: usize = 64;
         (status = 412, description = "A condition of an entry does not hold"), (status = 413, description = "Too large"),
         (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request")))]
 pub async fn transaction(mut call: Call) -> Result<Reply, Failure> {
-    call.allow_parameters(&["_format"])?;
+    call.allow_parameters(&[])?;
     let wanted = match call.header("prefer") {
         Some(_) => Return::of(&call)?,
         None => Return::Minimal,
