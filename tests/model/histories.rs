@@ -12,7 +12,7 @@ use chartlog::store::{At, EventFilter, HistoryOf, HistoryRequest, Options, Store
 
 use crate::clinic::{grant, grant_of, key, open, options, search, send, write_of};
 use crate::fold::Fold;
-use crate::history::{PATIENTS, Round, history, runner, seed};
+use crate::history::{Condition, Op, PATIENTS, Round, history, runner, seed};
 
 /// Plays rounds on a store, and in the fold in the order in which the store committed them.
 pub fn play(store: &Arc<Store>, fold: &mut Fold, rounds: &[Round]) {
@@ -367,6 +367,22 @@ fn any_past_version_and_moment_is_what_a_plain_replay_says() {
 fn a_long_chart_is_the_same_at_every_version() {
     let rounds = crate::history::one(seed(), 90);
     check(&rounds, &options(8, 20_000));
+}
+
+#[test]
+fn what_a_transaction_deletes_is_gone_for_its_conditions_wherever_it_stands() {
+    let put = Op::Put {
+        slot: 4,
+        patients: vec![0],
+        note: 2,
+        in_error: false,
+        condition: Condition::None,
+    };
+    let create = Op::CreateUnlessThere { patient: 3, tag: 2 };
+    let remove = Op::Remove { slot: 4, condition: Condition::None };
+    for replaced in [[create.clone(), remove.clone()], [remove, create]] {
+        check(&[vec![vec![put.clone()]], vec![replaced.to_vec()]], &options(8, 4_000));
+    }
 }
 
 #[test]

@@ -33,15 +33,20 @@ impl Planner<'_> {
     /// Finds out what each change is aimed at. Criteria are asked for what they find now, and the
     /// commit rests on their finding it still.
     pub(super) fn aims(&mut self, write: &Write) -> Result<Vec<Aim>, StoreError> {
-        let mut aims = Vec::with_capacity(write.changes.len());
-        for (at, change) in write.changes.iter().enumerate() {
+        let removes = |at: usize| matches!(write.changes[at].action, Action::Remove);
+        let mut aims: Vec<Option<Aim>> = write.changes.iter().map(|_| None).collect();
+        let mut order: Vec<usize> = (0..write.changes.len()).collect();
+        // Deletions first, wherever they stand: R4 §3.1.0.11.2.
+        order.sort_by_key(|at| !removes(*at));
+        for at in order {
+            let change = &write.changes[at];
             let aim = self.aim(at, change).map_err(|error| error.at(&change.place))?;
-            if matches!(change.action, Action::Remove) {
+            if removes(at) {
                 self.removed.extend(aim.key().cloned());
             }
-            aims.push(aim);
+            aims[at] = Some(aim);
         }
-        Ok(aims)
+        Ok(aims.into_iter().flatten().collect())
     }
 
     fn aim(&mut self, at: usize, change: &Change) -> Result<Aim, StoreError> {
@@ -49,7 +54,7 @@ impl Planner<'_> {
             Target::Key(key) => Ok(Aim::Resource(key.clone())),
             Target::New(kind, None) => Ok(Aim::Resource(self.fresh_key(*kind, at))),
             Target::New(kind, Some(criteria)) => {
-                // What the same request deletes is gone by then: R4 §3.1.0.11.2.
+                // What the same request deletes is gone by then.
                 let found = self.found(change, criteria)?;
                 let found = found.filter(|key| !self.removed.contains(key));
                 Ok(found.map_or_else(|| Aim::New(self.fresh_key(*kind, at)), Aim::Existing))
