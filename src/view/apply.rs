@@ -414,7 +414,7 @@ impl<'a> Application<'a> {
         for (alias, steps) in std::mem::take(&mut self.steps) {
             self.take_snapshots(alias, &steps)?;
         }
-        self.terms.finish(applied, spaces, &mut self.batch);
+        self.terms.finish(applied, self.view, &mut self.batch)?;
         self.batch.insert(&spaces.state, "events", encode(&applied)?);
         Ok(self.batch.commit()?)
     }

@@ -1,5 +1,7 @@
 //! The keys of the views.
 
+use std::ops::RangeInclusive;
+
 use aws_lc_rs::digest;
 
 use super::postings::CHUNK_BITS;
@@ -82,7 +84,7 @@ pub fn compartment(kind: ResourceType, alias: StreamAlias) -> Vec<u8> {
     term(kind, COMPARTMENT, &alias.0.to_be_bytes())
 }
 
-/// A key of `terms`: the chunk of numbers follows, its length first, so that keys sort as chunks do;
+/// A key of `terms`, or of `blocks`: the chunk or block of numbers follows, its length first, so that keys sort as chunks do;
 /// and at last the length of the value, so that a key can be read.
 pub fn with_chunk(mut prefix: Vec<u8>, chunk: u64) -> Vec<u8> {
     let length = prefix.len().saturating_sub(PARAMETER_BYTES);
@@ -91,12 +93,12 @@ pub fn with_chunk(mut prefix: Vec<u8>, chunk: u64) -> Vec<u8> {
     prefix
 }
 
-/// The chunk in a key of `terms` that begins with `prefix`.
+/// The chunk in a key of `terms`, or the block in one of `blocks`, that begins with `prefix` bytes.
 pub fn read_chunk(key: &[u8], prefix: usize) -> Option<u64> {
     read_digits(key.get(prefix + 1..key.len().checked_sub(1)?)?)
 }
 
-/// Type code, parameter and value in a key of `terms`.
+/// Type code, parameter and value in a key of `terms` or `blocks`.
 pub fn read_term(key: &[u8]) -> Option<&[u8]> {
     key.get(..PARAMETER_BYTES + usize::from(*key.last()?))
 }
@@ -139,6 +141,26 @@ pub fn value(kind: ResourceType, parameter: u16, value: &[u8], number: u64) -> V
     let mask = (1u16 << BLOCK_BITS) - 1;
     out.extend_from_slice(&(u16::from_be_bytes(within) & mask).to_be_bytes());
     out
+}
+
+/// A key of `values` without the number: what all resources of a block with one value share.
+pub fn without_number(key: &[u8]) -> &[u8] {
+    key.split_last_chunk::<IN_BLOCK_BYTES>().map_or(key, |(shared, _)| shared)
+}
+
+/// The keys of `values` that begin so, and differ in the number alone.
+pub fn all_numbers(shared: &[u8]) -> RangeInclusive<Vec<u8>> {
+    let with = |byte| [shared, &[byte; IN_BLOCK_BYTES]].concat();
+    with(u8::MIN)..=with(u8::MAX)
+}
+
+/// `blocks`, from what keys of `values` share: the value in front of the block; and that block.
+pub fn block_of_value(shared: &[u8]) -> Option<(Vec<u8>, u64)> {
+    let block = read_block(shared)?;
+    let digits = usize::from(*shared.get(PARAMETER_BYTES + 1)?);
+    let mut term = shared.get(..=PARAMETER_BYTES)?.to_vec();
+    term.extend_from_slice(shared.get(PARAMETER_BYTES + 2 + digits..)?);
+    Some((with_chunk(term, block), block))
 }
 
 /// The block in a key of `values` that begins with type code, parameter and tag.
@@ -198,6 +220,21 @@ mod tests {
             let key = |chunk| with_chunk(b"prefix".to_vec(), chunk);
             prop_assert_eq!(read_chunk(&key(one), 6), Some(one));
             prop_assert_eq!(key(one).cmp(&key(other)), one.cmp(&other));
+        }
+
+        #[test]
+        fn a_key_of_a_value_leads_to_its_blocks(rest in prop::collection::vec(any::<u8>(), 0..20), number in any::<u64>(), bits in 12u32..64) {
+            let number = number >> bits;
+            let patient = ResourceType::PATIENT;
+            let text = [&[0x80], rest.as_slice()].concat();
+            let key = value(patient, 7, &text, number);
+            let shared = without_number(&key);
+            prop_assert!(all_numbers(shared).contains(&key));
+            let (block_key, block) = block_of_value(shared).unwrap();
+            prop_assert_eq!(block, block_of(number));
+            let beginning = term(patient, 7, &text);
+            prop_assert_eq!(read_term(&block_key), Some(beginning.as_slice()));
+            prop_assert_eq!(read_chunk(&block_key, beginning.len()), Some(block));
         }
 
         #[test]

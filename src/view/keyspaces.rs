@@ -32,6 +32,7 @@ pub struct Spaces {
     pub snapshots: Keyspace,
     pub terms: Keyspace,
     pub values: Keyspace,
+    pub blocks: Keyspace,
     pub idempotency: Keyspace,
     pub access_groups: Keyspace,
     pub access_charts: Keyspace,
@@ -71,6 +72,7 @@ impl Spaces {
             snapshots: space("snapshots", Reading::Ranges)?,
             terms: space("terms", Reading::Ranges)?,
             values: space("values", Reading::Ranges)?,
+            blocks: space("blocks", Reading::Ranges)?,
             idempotency: space("idempotency", Reading::Missing)?,
             access_groups: space("access_groups", Reading::Ranges)?,
             access_charts: space("access_charts", Reading::Ranges)?,
@@ -79,7 +81,7 @@ impl Spaces {
     }
 
     /// All of them.
-    pub fn all(&self) -> [&Keyspace; 17] {
+    pub fn all(&self) -> [&Keyspace; 18] {
         [
             &self.state,
             &self.charts,
@@ -95,6 +97,7 @@ impl Spaces {
             &self.snapshots,
             &self.terms,
             &self.values,
+            &self.blocks,
             &self.idempotency,
             &self.access_groups,
             &self.access_charts,

@@ -20,6 +20,7 @@
 //! | `snapshots` | stream alias, chart version | [`Manifest`](crate::chart::Manifest) |
 //! | `terms` | type code, parameter, value to be found as a whole, chunk of 256 resource numbers | which of them: `postings` |
 //! | `values` | type code, parameter, kind of value, block of 4,096 resource numbers, value to be found by ranges, number in the block | nothing |
+//! | `blocks` | type code, parameter, value to be found by ranges, block of `values` in which it occurs | nothing |
 //! | `idempotency` | SHA-256 of subject and key, cut | SHA-256 of the request, cut; pointer to the first event |
 //! | `access_groups` | position of a group's first entry | [`Location`](crate::log::Location) |
 //! | `access_charts` | stream alias, position | nothing |

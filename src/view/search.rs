@@ -13,6 +13,8 @@ use crate::log::StreamAlias;
 
 /// Records passed one by one before a set looks up where it should go on.
 const STEPS_MAX: usize = 4;
+/// Most places where the values of a range may occur for all of them to be known from the start.
+const PLACES_MAX: usize = 256;
 /// Most values that one beginning may stand for.
 const VALUES_MAX: usize = 4_096;
 
@@ -168,6 +170,8 @@ pub struct ValueNumbers<'a> {
     ranges: Vec<(Vec<u8>, Vec<u8>)>,
     accept: Box<dyn Fn(&Term) -> Verdict + 'a>,
     allowance: &'a Allowance,
+    /// The blocks with a value in a range, if they are few.
+    blocks: Option<Vec<u64>>,
     /// The block that was read last.
     block: Option<(u64, BTreeMap<u64, Members>)>,
 }
@@ -175,6 +179,10 @@ pub struct ValueNumbers<'a> {
 impl<'a> ValueNumbers<'a> {
     /// Of the resources of a type. A range is from a value to the last value that begins with
     /// another; both have the same tag.
+    ///
+    /// # Errors
+    ///
+    /// The view store's; [`ViewError::Costly`].
     pub fn of(
         view: &'a View,
         kind: ResourceType,
@@ -182,9 +190,43 @@ impl<'a> ValueNumbers<'a> {
         ranges: Vec<(Vec<u8>, Vec<u8>)>,
         accept: impl Fn(&Term) -> Verdict + 'a,
         allowance: &'a Allowance,
-    ) -> Self {
+    ) -> Result<Self, ViewError> {
         let accept = Box::new(accept);
-        Self { view, kind, parameter, ranges, accept, allowance, block: None }
+        let (blocks, block) = (None, None);
+        let mut numbers = Self { view, kind, parameter, ranges, accept, allowance, blocks, block };
+        numbers.blocks = numbers.few_blocks()?;
+        Ok(numbers)
+    }
+
+    /// The blocks with a value in a range, in order; `None` if the values occur in many places.
+    fn few_blocks(&self) -> Result<Option<Vec<u64>>, ViewError> {
+        let mut blocks = Vec::new();
+        for (first, last) in &self.ranges {
+            let start = keys::term(self.kind, self.parameter, first);
+            let last = keys::term(self.kind, self.parameter, last);
+            for entry in self.view.snapshot.range(&self.view.spaces().blocks, start..) {
+                let key = entry.key()?;
+                if !is_within(&key, &last) {
+                    break;
+                }
+                if blocks.len() == PLACES_MAX {
+                    return Ok(None);
+                }
+                self.allowance.take(1)?;
+                let term = keys::read_term(&key).ok_or(ViewError::Record("blocks"))?;
+                let block = keys::read_chunk(&key, term.len());
+                blocks.push(block.ok_or(ViewError::Record("blocks"))?);
+            }
+        }
+        blocks.sort_unstable();
+        blocks.dedup();
+        Ok(Some(blocks))
+    }
+
+    /// Whether all blocks with members are known, and few.
+    #[must_use]
+    pub fn is_sparse(&self) -> bool {
+        self.blocks.is_some()
     }
 
     /// The first chunk from `from` on that has members.
@@ -210,7 +252,11 @@ impl<'a> ValueNumbers<'a> {
     ///
     /// The view store's; [`ViewError::Costly`].
     pub fn members(&mut self, chunk: u64) -> Result<Members, ViewError> {
-        let found = self.read_block(keys::block_of_chunk(chunk))?;
+        let block = keys::block_of_chunk(chunk);
+        if self.blocks.as_ref().is_some_and(|blocks| blocks.binary_search(&block).is_err()) {
+            return Ok(Members::default());
+        }
+        let found = self.read_block(block)?;
         Ok(found.get(&chunk).copied().unwrap_or_default())
     }
 
@@ -222,6 +268,9 @@ impl<'a> ValueNumbers<'a> {
 
     /// The first block from `from` on in which there is a value within a range.
     fn next_block(&self, from: u64) -> Result<Option<u64>, ViewError> {
+        if let Some(blocks) = &self.blocks {
+            return Ok(blocks.get(blocks.partition_point(|block| *block < from)).copied());
+        }
         if self.block.as_ref().is_some_and(|(block, _)| *block == from) {
             return Ok(Some(from));
         }
@@ -254,7 +303,7 @@ impl<'a> ValueNumbers<'a> {
                 return Ok(None);
             };
             let key = entry.key()?;
-            if is_within(&key, &prefix, last) {
+            if is_within(&key, &behind(&prefix, last)) {
                 return Ok(Some(block));
             }
             let found = keys::read_block(&key).ok_or(ViewError::Record("values"))?;
@@ -287,11 +336,12 @@ impl<'a> ValueNumbers<'a> {
         let Some((tag, rest)) = first.split_first() else { return Ok(()) };
         let prefix = keys::block(self.kind, self.parameter, *tag, block);
         let start = [prefix.as_slice(), rest].concat();
+        let last = behind(&prefix, last);
         let scanned = self.view.snapshot.range(&self.view.spaces().values, start..);
         let mut term = Term { parameter: self.parameter, value: Vec::new() };
         for entry in scanned {
             let key = entry.key()?;
-            if !is_within(&key, &prefix, last) {
+            if !is_within(&key, &last) {
                 break;
             }
             self.allowance.take(1)?;
@@ -313,11 +363,14 @@ impl<'a> ValueNumbers<'a> {
     }
 }
 
-/// Whether a key of the block with that prefix is not behind the last value of a range; a value that
-/// begins with the last one belongs to the range.
-fn is_within(key: &[u8], prefix: &[u8], last: &[u8]) -> bool {
-    let last = last.get(1..).unwrap_or_default();
-    key.strip_prefix(prefix).is_some_and(|value| value <= last || value.starts_with(last))
+/// A value behind the beginning of a block, which names its tag.
+fn behind(prefix: &[u8], value: &[u8]) -> Vec<u8> {
+    [prefix, value.get(1..).unwrap_or_default()].concat()
+}
+
+/// Whether a key is not behind the last one of a range; what begins with the last one belongs to it.
+fn is_within(key: &[u8], last: &[u8]) -> bool {
+    key <= last || key.starts_with(last)
 }
 
 impl View {

@@ -1,11 +1,10 @@
 //! Writing the index of terms: what is read before it is changed, and what need not be read.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use fjall::OwnedWriteBatch as Batch;
+use fjall::{OwnedWriteBatch as Batch, Readable};
 
-use super::keyspaces::Spaces;
 use super::postings::{CHUNK_BITS, Postings, chunk_of};
 use super::{View, ViewError, keys};
 use crate::fhir::search::Layout;
@@ -18,11 +17,14 @@ pub struct TermLedger {
     /// By key, what the batch has changed, and its chunk.
     changed: HashMap<Vec<u8>, (u64, Postings)>,
     /// By key, whether the batch leaves a value that is found by ranges.
-    values: HashMap<Vec<u8>, bool>,
+    values: BTreeMap<Vec<u8>, bool>,
     /// By key, the postings of all terms in the open chunk, if `open` names it.
     recent: HashMap<Vec<u8>, Postings>,
     /// The chunk that the last batch ended in, if all of it was written here.
     open: Option<u64>,
+    /// Keys of `blocks` that are there, for the block that the last batch ended in.
+    marked: HashSet<Vec<u8>>,
+    open_block: u64,
     /// Position of the first event of the batch.
     first_position: u64,
 }
@@ -98,7 +100,13 @@ impl TermLedger {
     }
 
     /// Puts what has changed into the batch, which ends below `applied`.
-    pub fn finish(&mut self, applied: u64, spaces: &Spaces, batch: &mut Batch) {
+    pub fn finish(
+        &mut self,
+        applied: u64,
+        view: &View,
+        batch: &mut Batch,
+    ) -> Result<(), ViewError> {
+        let spaces = view.spaces();
         let open = chunk_of(applied);
         if self.open != Some(open) {
             self.recent.clear();
@@ -118,14 +126,54 @@ impl TermLedger {
                 self.recent.insert(key, postings);
             }
         }
-        let mut values: Vec<_> = self.values.drain().collect();
-        values.sort_unstable();
-        for (key, has) in values {
-            if has {
-                batch.insert(&spaces.values, key.as_slice(), []);
-            } else {
-                batch.remove(&spaces.values, key.as_slice());
+        if self.open_block != keys::block_of(applied) {
+            self.marked.clear();
+            self.open_block = keys::block_of(applied);
+        }
+        let values: Vec<_> = std::mem::take(&mut self.values).into_iter().collect();
+        for of_value in values.chunk_by(|(one, _), (other, _)| {
+            keys::without_number(one) == keys::without_number(other)
+        }) {
+            for (key, has) in of_value {
+                if *has {
+                    batch.insert(&spaces.values, key.as_slice(), []);
+                } else {
+                    batch.remove(&spaces.values, key.as_slice());
+                }
+            }
+            self.mark(of_value, view, batch)?;
+        }
+        Ok(())
+    }
+
+    /// Says in `blocks` whether a block has a value, after these changes to it.
+    fn mark(
+        &mut self,
+        changes: &[(Vec<u8>, bool)],
+        view: &View,
+        batch: &mut Batch,
+    ) -> Result<(), ViewError> {
+        let Some((key, _)) = changes.first() else { return Ok(()) };
+        let shared = keys::without_number(key);
+        let (marker, block) = keys::block_of_value(shared).ok_or(ViewError::Record("values"))?;
+        if changes.iter().any(|(_, has)| *has) {
+            if self.marked.contains(&marker) {
+                return Ok(());
+            }
+            batch.insert(&view.spaces().blocks, marker.as_slice(), []);
+            if block == self.open_block {
+                self.marked.insert(marker);
+            }
+            return Ok(());
+        }
+        for entry in view.snapshot.range(&view.spaces().values, keys::all_numbers(shared)) {
+            let kept = entry.key()?;
+            if changes.binary_search_by(|(gone, _)| gone.as_slice().cmp(&kept)).is_err() {
+                return Ok(());
             }
         }
+        batch.remove(&view.spaces().blocks, marker.as_slice());
+        self.marked.remove(&marker);
+        Ok(())
     }
 }

@@ -271,7 +271,7 @@ fn portrait(store: &Store, fold: &Fold) -> String {
     out
 }
 
-const KEYSPACES: [&str; 17] = [
+const KEYSPACES: [&str; 18] = [
     "state",
     "charts",
     "aliases",
@@ -286,6 +286,7 @@ const KEYSPACES: [&str; 17] = [
     "snapshots",
     "terms",
     "values",
+    "blocks",
     "idempotency",
     "access_groups",
     "access_charts",

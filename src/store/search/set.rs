@@ -81,7 +81,7 @@ impl<'a> Set<'a> {
         }
         let accept = |term: &Term| condition.accepts(term);
         let in_range =
-            ValueNumbers::of(scope.view, kind, parameter, ranges, accept, &scope.records);
+            ValueNumbers::of(scope.view, kind, parameter, ranges, accept, &scope.records)?;
         let in_range = Self::Values(in_range);
         Ok(match values.is_empty() {
             true => in_range,
@@ -92,7 +92,8 @@ impl<'a> Set<'a> {
     /// Whether it is better asked about candidates than for them.
     pub fn is_wide(&self) -> bool {
         match self {
-            Self::Values(_) | Self::Without { .. } => true,
+            Self::Values(values) => !values.is_sparse(),
+            Self::Without { .. } => true,
             Self::Terms(_) | Self::Numbers(_) => false,
             Self::Union(sets) => sets.iter().any(Self::is_wide),
         }
@@ -152,6 +153,7 @@ impl<'a> Set<'a> {
     /// sure, when opening them is cheaper than asking the index.
     pub fn narrow(&mut self, chunk: u64, candidates: Postings) -> Result<Members, StoreError> {
         if let Self::Values(values) = self
+            && !values.is_sparse()
             && candidates.count() <= OPENED_RATHER_MAX
             && !values.has_read(chunk)
         {
