@@ -22,9 +22,18 @@ pub fn get(path: &str, token: &str) -> Vec<u8> {
 
 /// The bytes of a POST of JSON.
 pub fn post(path: &str, token: &str, body: &[u8]) -> Vec<u8> {
+    with_body("POST", path, token, body)
+}
+
+/// The bytes of a PUT of JSON.
+pub fn put(path: &str, token: &str, body: &[u8]) -> Vec<u8> {
+    with_body("PUT", path, token, body)
+}
+
+fn with_body(method: &str, path: &str, token: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let mut request = format!(
-        "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
          content-type: application/fhir+json\r\ncontent-length: {length}\r\n\r\n"
     )
     .into_bytes();
@@ -104,6 +113,47 @@ pub fn one_by_one(address: SocketAddr, requests: Vec<Vec<u8>>) -> Vec<f64> {
             let started = Instant::now();
             connection.exchange(request).await;
             times.push(started.elapsed().as_secs_f64());
+        }
+        times
+    })
+}
+
+/// Sends requests for some time, each connection with a pause between two; the seconds that each took.
+pub fn paced(
+    address: SocketAddr,
+    connections: usize,
+    requests: &Requests,
+    pause: Duration,
+    turn: Duration,
+) -> Vec<f64> {
+    let requests = Arc::clone(requests);
+    alone(async move {
+        let mut open = Vec::new();
+        for _ in 0..connections {
+            open.push(Connection::open(address).await);
+        }
+        let begun = Instant::now();
+        let tasks = open.into_iter().enumerate().map(|(at, mut connection)| {
+            let requests = Arc::clone(&requests);
+            let first = at * requests.len() / connections;
+            tokio::spawn(async move {
+                let mut times = Vec::new();
+                for request in requests.iter().cycle().skip(first) {
+                    if begun.elapsed() >= turn {
+                        break;
+                    }
+                    let started = Instant::now();
+                    connection.exchange(request).await;
+                    times.push(started.elapsed().as_secs_f64());
+                    tokio::time::sleep(pause).await;
+                }
+                times
+            })
+        });
+        let tasks: Vec<_> = tasks.collect();
+        let mut times = Vec::new();
+        for task in tasks {
+            times.extend(task.await.expect("a connection"));
         }
         times
     })

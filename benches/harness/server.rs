@@ -15,6 +15,7 @@ use chartlog::auth::{Issuer, LocalIssuer, TokenRequest, Verifier, VerifierOption
 use chartlog::clock::Instant;
 use chartlog::config::{Config, LimitsConfig};
 use chartlog::http::{self, Options};
+use chartlog::store::Store;
 
 use super::store;
 
@@ -37,6 +38,11 @@ impl Drop for Serving {
 
 /// chartlog over the store in a directory, with its default settings; and a token for it.
 pub fn chartlog(root: &Path) -> (Serving, String) {
+    over(store::open(root))
+}
+
+/// The same over an open store.
+pub fn over(store: Arc<Store>) -> (Serving, String) {
     http::install_metrics();
     let issuer = LocalIssuer::new([7; 32]);
     let config = Config::default();
@@ -57,7 +63,7 @@ pub fn chartlog(root: &Path) -> (Serving, String) {
         ttl_seconds: 3_600,
     };
     let token = issuer.sign(&request, Instant::now().seconds()).expect("a token");
-    let (verifier, store) = (verifier.expect("a verifier"), store::open(root));
+    let verifier = verifier.expect("a verifier");
     let serving = serve(move |listener| {
         let address = listener.local_addr().expect("an address");
         let options = options(&config, format!("http://{address}"));

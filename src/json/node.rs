@@ -122,7 +122,8 @@ impl<'a> Node<'a> {
     /// The member of that name; `None` for other kinds and absent members.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Node<'a>> {
-        self.members().find(|(member, _)| member == name).map(|(_, value)| value)
+        let mut members = self.members_beginning(name);
+        members.find(|(member, _)| member.len() == name.len()).map(|(_, value)| value)
     }
 
     /// The string member of that name.
@@ -138,6 +139,31 @@ impl<'a> Node<'a> {
             let name = children.next()?;
             children.next().map(|value| (name.unquoted(), value))
         })
+    }
+
+    /// The members whose names begin so, without a look at what the others are called.
+    pub fn members_beginning<'b>(
+        &self,
+        beginning: &'b str,
+    ) -> impl Iterator<Item = (Cow<'a, str>, Node<'a>)> + use<'a, 'b> {
+        let mut children = self.children(Kind::Object);
+        std::iter::from_fn(move || {
+            loop {
+                let name = children.next()?;
+                let value = children.next()?;
+                if name.begins(beginning) {
+                    return Some((name.unquoted(), value));
+                }
+            }
+        })
+    }
+
+    fn begins(&self, beginning: &str) -> bool {
+        if self.span.escaped {
+            return self.unquoted().starts_with(beginning);
+        }
+        let text = self.text.as_bytes().get(self.start() + 1..self.end() - 1);
+        text.is_some_and(|text| text.starts_with(beginning.as_bytes()))
     }
 
     /// The values of an array; nothing for other kinds.

@@ -129,7 +129,7 @@ fn each_node<'a>(
 /// The member of that name or, when there is none, the choice element.
 fn members<'a>(node: Node<'a>, name: &str, out: &mut Vec<Item<'a>>) {
     let mut choice = None;
-    for (member, value) in node.members() {
+    for (member, value) in node.members_beginning(name) {
         let Some(type_name) = member.strip_prefix(name) else {
             continue;
         };

@@ -4,7 +4,10 @@
 //! are brought into the canonical unit first, so that `5 mg` is found as `0.005 g`; with another
 //! unit, system and code must be the same.
 
+use std::sync::LazyLock;
+
 use octofhir_ucum::{evaluate, get_canonical_units, parse_expression};
+use quick_cache::sync::Cache;
 
 use super::decimal::{Decimal, Ordered};
 use super::number::{NUMBER_TAGS, NumberTest, Numbers, Tags, decimal_of};
@@ -44,6 +47,7 @@ enum UnitTest {
 }
 
 /// A unit in which numbers compare, and how a number in the stated unit becomes one in it.
+#[derive(Debug, Clone)]
 struct Unit {
     key: [u8; UNIT_BYTES],
     factor: Decimal,
@@ -178,7 +182,7 @@ impl Quantity {
 
 impl Unit {
     fn of(system: &str, code: &str) -> Self {
-        let canonical = (system == UCUM).then(|| Self::canonical(code)).flatten();
+        let canonical = (system == UCUM).then(|| Self::known(code)).flatten();
         canonical.unwrap_or_else(|| Self {
             key: hash(&format!("{system}|{code}")),
             factor: Decimal { mantissa: 1, exponent: 0 },
@@ -187,15 +191,29 @@ impl Unit {
         })
     }
 
-    /// `None` if UCUM does not know the code, or its scale is not linear.
-    fn canonical(code: &str) -> Option<Self> {
+    /// [`Unit::canonical`], worked out once for each code that is in use.
+    fn known(code: &str) -> Option<Self> {
         /// Longer codes are not units that anybody measures in.
         const CODE_BYTES_MAX: usize = 100;
-        /// The library rounds to 28 digits.
-        const EXACT_BELOW: i128 = 10_i128.pow(24);
+        /// More than a clinic uses.
+        const CODES_KEPT: usize = 1_000;
+        static KNOWN: LazyLock<Cache<Box<str>, Option<Unit>>> =
+            LazyLock::new(|| Cache::new(CODES_KEPT));
         if code.len() > CODE_BYTES_MAX {
             return None;
         }
+        if let Some(known) = KNOWN.get(code) {
+            return known;
+        }
+        let unit = Self::canonical(code);
+        KNOWN.insert(code.into(), unit.clone());
+        unit
+    }
+
+    /// `None` if UCUM does not know the code, or its scale is not linear.
+    fn canonical(code: &str) -> Option<Self> {
+        /// The library rounds to 28 digits.
+        const EXACT_BELOW: i128 = 10_i128.pow(24);
         // Asked first, for it does not look for what may have been meant, which takes long.
         evaluate(&parse_expression(code).ok()?).ok()?;
         let canonical = get_canonical_units(code).ok()?;
