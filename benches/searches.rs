@@ -37,7 +37,7 @@ const REQUESTS: usize = 60;
 const SMALLER: usize = 10;
 
 /// A kind of search; `{p}` stands for the number of a patient.
-const KINDS: [(&str, &str); 15] = [
+const KINDS: [(&str, &str); 18] = [
     ("read by id", "/fhir/Observation/o{p}-7"),
     ("patient and code (20 found)", "/fhir/Observation?patient=p{p}&code=urn:c|c3&_count=20"),
     (
@@ -62,6 +62,9 @@ const KINDS: [(&str, &str); 15] = [
     ("reverse chain (1)", "/fhir/Patient?_has:Observation:patient:value-quantity={value}"),
     ("code of many, one page (20)", "/fhir/Observation?code=c3&_count=20"),
     ("period of many, one page (20)", "/fhir/Observation?date=ge2024-02-01&_count=20"),
+    ("the newest of all (20)", "/fhir/Observation?_sort=-date&_count=20"),
+    ("the newest of a code (20)", "/fhir/Observation?code=c3&_sort=-date&_count=20"),
+    ("the last changed of all (20)", "/fhir/Observation?_sort=-_lastUpdated&_count=20"),
 ];
 
 fn main() {
@@ -147,12 +150,13 @@ fn chart(patient: usize) -> Arc<Write> {
         let mut text = String::new();
         write!(
             text,
-            r#"{{"resourceType":"Observation","id":"o{patient}-{number}","status":"final","category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs"}}]}}],"code":{{"coding":[{{"system":"urn:c","code":"c{}","display":"Code {}"}}]}},"subject":{{"reference":"Patient/p{patient}"}},"effectiveDateTime":"2024-{:02}-{:02}T08:{:02}:00Z","valueQuantity":{{"value":{},"unit":"mg","system":"http://unitsofmeasure.org","code":"mg"}}}}"#,
+            r#"{{"resourceType":"Observation","id":"o{patient}-{number}","status":"final","category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs"}}]}}],"code":{{"coding":[{{"system":"urn:c","code":"c{}","display":"Code {}"}}]}},"subject":{{"reference":"Patient/p{patient}"}},"effectiveDateTime":"2024-{:02}-{:02}T08:{:02}:{:02}Z","valueQuantity":{{"value":{},"unit":"mg","system":"http://unitsofmeasure.org","code":"mg"}}}}"#,
             number % CODES,
             number % CODES,
             1 + number % 12,
             1 + number / 12 % 28,
             number % 60,
+            patient % 60,
             value(patient, number),
         )
         .expect("text");

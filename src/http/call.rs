@@ -51,12 +51,30 @@ pub struct OpenCall {
     state: Arc<State>,
     request: HttpRequest,
     query: Vec<(String, String)>,
+    /// How the answer is to be written.
+    pub(super) rendering: Rendering,
+}
+
+/// Whether a request is of the FHIR face.
+pub(super) fn is_fhir(request: &HttpRequest) -> bool {
+    request.path().starts_with("/fhir")
 }
 
 impl OpenCall {
     pub(super) fn new(state: Arc<State>, request: HttpRequest) -> Result<Self, Failure> {
-        let query = decoded(request.query_string())?;
-        Ok(Self { state, request, query })
+        let mut query = decoded(request.query_string())?;
+        let mut rendering = Rendering::default();
+        if is_fhir(&request) {
+            rendering = Rendering::of(&request, &mut query)?;
+            rendering.check()?;
+        }
+        Ok(Self { state, request, query, rendering })
+    }
+
+    /// Base URL of the FHIR face, without a slash at its end.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.state.fhir_base
     }
 
     /// The store.

@@ -9,12 +9,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
-use actix_web::http::header::{ACCEPT, HeaderMap};
+use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::accept::takes_gzip;
 use super::body::{Body, is_binary, is_search};
-use super::call::{Asked, decoded};
+use super::call::{Asked, decoded, is_fhir};
 use super::encoding::compressed;
 use super::rendering::Rendering;
 use super::reply::Reply;
@@ -79,7 +79,7 @@ where
 }
 
 /// The answer as it goes out: in the form that was asked for, and compressed for who takes that.
-async fn written(reply: Reply, rendering: Rendering, request: &HttpRequest) -> Reply {
+pub(super) async fn written(reply: Reply, rendering: Rendering, request: &HttpRequest) -> Reply {
     let header = request.headers().get("accept-encoding").and_then(|value| value.to_str().ok());
     let takes_gzip = takes_gzip(header);
     let is_work = takes_gzip || rendering.is_work();
@@ -109,7 +109,7 @@ impl Visit {
             address: request.peer_addr().map(|peer| peer.ip().to_string()),
             purpose: label("x-purpose-of-use"),
             query: format!("{} {}", request.method(), bounded(target)),
-            is_fhir: request.path().starts_with("/fhir"),
+            is_fhir: is_fhir(request),
         }
     }
 
@@ -203,8 +203,7 @@ async fn prepare(
         query.extend(decoded(form)?);
     }
     if visit.is_fhir {
-        let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
-        *rendering = Rendering::take(accept, &mut query)?;
+        *rendering = Rendering::of(request, &mut query)?;
         if !is_binary(request) {
             rendering.check()?;
         }

@@ -1,6 +1,9 @@
 //! How an answer of the FHIR face is written: `_format`, `_pretty`, `_summary` and `_elements`, which
 //! every interaction takes (FHIR R4 §3.1.0.1.6 and §3.1.1.5.8).
 
+use actix_web::HttpRequest;
+use actix_web::http::header::ACCEPT;
+
 use super::accept::Accept;
 use super::call::parameter;
 use super::reply::{FHIR_JSON, JSON};
@@ -40,6 +43,15 @@ pub struct Rendering {
 }
 
 impl Rendering {
+    /// What a request says, whose query that is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rendering::take`].
+    pub fn of(request: &HttpRequest, query: &mut Vec<(String, String)>) -> Result<Self, Failure> {
+        Self::take(request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()), query)
+    }
+
     /// Takes the parameters about the form of the answer out of a query, beside the header `Accept`.
     ///
     /// # Errors

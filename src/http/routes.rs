@@ -11,6 +11,8 @@ use utoipa::openapi::Paths;
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{RefOr, schema::Schema};
 
+use super::call::is_fhir;
+use super::rendering::Rendering;
 use super::state::State;
 use super::{Call, Failure, Fault, OpenCall, Reply, gate};
 
@@ -80,13 +82,15 @@ impl<'a> Routes<'a> {
         self.add::<P>(move |method| {
             let state = Arc::clone(&state);
             web::method(method).to(move |request: HttpRequest| {
-                let call = OpenCall::new(Arc::clone(&state), request);
+                let call = OpenCall::new(Arc::clone(&state), request.clone());
                 async move {
-                    let result = match call {
-                        Ok(call) => handler(call).await,
-                        Err(failure) => Err(failure),
+                    let (rendering, result) = match call {
+                        Ok(call) => (call.rendering.clone(), handler(call).await),
+                        Err(failure) => (Rendering::default(), Err(failure)),
                     };
-                    plain(result.unwrap_or_else(|failure| failure.render(false, "none")))
+                    let is_fhir = is_fhir(&request);
+                    let reply = result.unwrap_or_else(|failure| failure.render(is_fhir, "none"));
+                    plain(gate::written(reply, rendering, &request).await)
                 }
             })
         });
@@ -151,7 +155,7 @@ fn actix_method(method: &HttpMethod) -> Method {
 
 /// An address that does not exist, or not with this method.
 pub async fn no_route(request: HttpRequest) -> HttpResponse {
-    let is_fhir = request.path().starts_with("/fhir");
+    let is_fhir = is_fhir(&request);
     let detail = format!("there is no {} {}", request.method(), request.path());
     let failure = Failure::of(Fault::NoRoute, detail);
     plain(failure.render(is_fhir, "none"))
@@ -159,7 +163,7 @@ pub async fn no_route(request: HttpRequest) -> HttpResponse {
 
 /// An address that exists, but not with this method; `allow` names those that it has.
 pub async fn no_method(request: HttpRequest, allow: Arc<str>) -> HttpResponse {
-    let is_fhir = request.path().starts_with("/fhir");
+    let is_fhir = is_fhir(&request);
     if is_fhir && *request.method() == Method::OPTIONS {
         // What can be asked for here is in the CapabilityStatement; this says no more.
         return plain(Reply::empty(StatusCode::NO_CONTENT).header("allow", &*allow));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use fjall::{Iter, Readable};
 
+use super::changes::Order;
 use super::postings::{Postings, chunk_of};
 use super::{View, ViewError, keys};
 use crate::fhir::ResourceType;
@@ -374,6 +375,47 @@ fn is_within(key: &[u8], last: &[u8]) -> bool {
 }
 
 impl View {
+    /// The value of a parameter that is so many places away from another in the order of a tag; `None`
+    /// if there are not so many. Each block in which a value occurs is a place.
+    ///
+    /// # Errors
+    ///
+    /// The view store's; [`ViewError::Costly`].
+    pub fn value_away(
+        &self,
+        kind: ResourceType,
+        parameter: u16,
+        from: &[u8],
+        order: Order,
+        places: usize,
+        allowance: &Allowance,
+    ) -> Result<Option<Vec<u8>>, ViewError> {
+        let Some((tag, _)) = from.split_first() else { return Ok(None) };
+        let start = keys::term(kind, parameter, from);
+        let of_tag = |tag: u8| keys::term(kind, parameter, &[tag]);
+        let space = &self.spaces().blocks;
+        let mut walked = match order {
+            Order::Ascending => self.snapshot.range(space, start..of_tag(tag + 1)),
+            Order::Descending if from.len() == 1 => {
+                self.snapshot.range(space, start..of_tag(tag + 1))
+            }
+            Order::Descending => self.snapshot.range(space, of_tag(*tag)..start),
+        };
+        let mut last = None;
+        for _ in 0..places {
+            allowance.take(1)?;
+            let next = match order {
+                Order::Ascending => walked.next(),
+                Order::Descending => walked.next_back(),
+            };
+            let Some(entry) = next else { return Ok(None) };
+            last = Some(entry.key()?);
+        }
+        let Some(key) = last else { return Ok(None) };
+        let term = keys::read_term(&key).ok_or(ViewError::Record("blocks"))?;
+        Ok(Some(term.get(keys::PARAMETER_BYTES..).unwrap_or_default().to_vec()))
+    }
+
     /// The values of a parameter that begin so.
     ///
     /// # Errors

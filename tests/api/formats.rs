@@ -296,6 +296,26 @@ fn head_is_get_without_its_body_and_leaves_the_same_trace() {
 }
 
 #[test]
+fn the_capability_statement_comes_in_the_form_that_is_asked_for() {
+    let nobody = shared().anonymous();
+    let whole = nobody.get("/fhir/metadata").expect(200);
+    let compressed = nobody.request("GET", "/fhir/metadata").header("accept-encoding", "gzip");
+    let compressed = compressed.send().expect(200);
+    assert_eq!(compressed.header("content-encoding"), Some("gzip"));
+    let mut unpacked = Vec::new();
+    GzDecoder::new(compressed.body.as_slice()).read_to_end(&mut unpacked).unwrap();
+    assert_eq!(unpacked, whole.body);
+    let pretty = nobody.get("/fhir/metadata?_pretty=true&_format=json").expect(200);
+    assert!(pretty.text().starts_with("{\n"), "{}", pretty.text());
+    assert_eq!(pretty.json(), whole.json());
+    let some = nobody.get("/fhir/metadata?_elements=fhirVersion").expect(200).json();
+    assert_eq!((&some["fhirVersion"], &some["rest"]), (&json!("4.0.1"), &json!(null)));
+    nobody.get("/fhir/metadata?_format=xml").refused(406, &["application/fhir+json"]);
+    let xml = nobody.request("GET", "/fhir/metadata").header("accept", "application/fhir+xml");
+    xml.send().refused(406, &["application/fhir+json"]);
+}
+
+#[test]
 fn options_says_which_methods_there_are() {
     let nobody = shared().anonymous();
     for (target, methods) in [

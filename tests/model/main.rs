@@ -3,9 +3,9 @@
 //! `clinic` opens stores and speaks to them; `history` generates what happens to a few resources in
 //! a few charts; `fold` says, independently of the program, what must come of it. `histories`
 //! compares the two, also after a restart and after a rebuild of the views. `crash` cuts and damages
-//! the log's files, `kill` ends the real process at random moments, `concurrency` makes many
-//! writers meet, `rebuild` makes new generations of the views, `searches` holds past moments against copies of the log,
-//! `verify` alters every place of a data
+//! the log's files, `kill` ends the real process at random moments, `concurrency` makes many writers
+//! meet, `rebuild` makes new generations of the views, `searches` holds past moments against copies
+//! of the log, `sorting` long lists against a plain sort, `verify` alters every place of a data
 //! directory that verification has to find. `server` starts the real program.
 
 // Tests stop at the first surprise, read their seeds and sizes from the environment, and wait
@@ -28,4 +28,5 @@ mod kill;
 mod rebuild;
 mod searches;
 mod server;
+mod sorting;
 mod verify;

@@ -11,7 +11,7 @@ use super::term::{tag, value};
 use super::terms::items_of;
 use super::test::Test;
 use super::token::TokenTest;
-use super::{SearchParameter, SearchType, Term, string};
+use super::{SearchParameter, SearchType, Term, Window, sort, string};
 use crate::fhir::ResourceKey;
 use crate::json::Node;
 
@@ -34,6 +34,8 @@ enum Asked {
     None(Vec<Test>),
     /// There is a value, or there is none.
     Present(bool),
+    /// The key by which it is sorted lies in the window; without one, there is no key.
+    Sorted { descending: bool, window: Option<Window> },
 }
 
 /// What of an index holds all resources that meet a condition: the intersection of the probes.
@@ -134,6 +136,16 @@ impl Condition {
         Self { parameter: Arc::clone(parameter), asked }
     }
 
+    /// That the key by which a resource is sorted lies in a window; without one, that it has none. The
+    /// parameter is one whose values an index has in order.
+    pub(super) fn sorted(
+        parameter: &Arc<SearchParameter>,
+        descending: bool,
+        window: Option<Window>,
+    ) -> Self {
+        Self { parameter: Arc::clone(parameter), asked: Asked::Sorted { descending, window } }
+    }
+
     /// That a reference leads to a resource of this server.
     #[must_use]
     pub fn refers_to(parameter: &Arc<SearchParameter>, key: &ResourceKey) -> Self {
@@ -152,7 +164,7 @@ impl Condition {
                 };
                 tests.iter().flat_map(target).collect()
             }
-            Asked::None(_) | Asked::Present(_) => Vec::new(),
+            Asked::None(_) | Asked::Present(_) | Asked::Sorted { .. } => Vec::new(),
         }
     }
 
@@ -171,8 +183,16 @@ impl Condition {
                 (vec![self.probe(vec![present])], false)
             }
             Asked::Any(tests) | Asked::None(tests) => self.probes(tests),
+            Asked::Sorted { descending, window } => {
+                let (search_type, every) = (self.parameter.search_type, Window::default());
+                let window = window.as_ref().unwrap_or(&every);
+                (vec![self.probe(sort::lookups(search_type, *descending, window))], true)
+            }
         };
-        let complement = matches!(self.asked, Asked::None(_) | Asked::Present(false));
+        let complement = matches!(
+            self.asked,
+            Asked::None(_) | Asked::Present(false) | Asked::Sorted { window: None, .. }
+        );
         Plan { all_of, complement, needs_check }
     }
 
@@ -208,6 +228,13 @@ impl Condition {
             Asked::Present(present) => items.is_empty() != *present,
             Asked::Any(tests) => meets(tests),
             Asked::None(tests) => !meets(tests),
+            Asked::Sorted { descending, window } => {
+                let key = sort::key_of(&self.parameter, *descending, resource, base_url);
+                match (key, window) {
+                    (Some(key), Some(window)) => window.contains(&key),
+                    (key, window) => key.is_none() && window.is_none(),
+                }
+            }
         }
     }
 

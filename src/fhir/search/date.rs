@@ -154,11 +154,21 @@ pub(super) fn ordered(micros: i64) -> [u8; 8] {
     (micros.cast_unsigned() ^ (1 << 63)).to_be_bytes()
 }
 
+/// By as much earlier as the longest period lasts that has one term.
+pub(super) fn earlier(key: &[u8]) -> Vec<u8> {
+    let instant = key.first_chunk().map_or(i64::MIN, |key| instant(*key));
+    ordered(instant.saturating_sub(SHORT)).to_vec()
+}
+
+fn instant(ordered: [u8; 8]) -> i64 {
+    (u64::from_be_bytes(ordered) ^ (1 << 63)).cast_signed()
+}
+
 fn read(found: &[u8]) -> Option<Span> {
     let (tag, rest) = found.split_first()?;
     let (first, rest) = rest.split_first_chunk::<8>()?;
-    let first = (u64::from_be_bytes(*first) ^ (1 << 63)).cast_signed();
-    let second = || Some((u64::from_be_bytes(rest.try_into().ok()?) ^ (1 << 63)).cast_signed());
+    let first = instant(*first);
+    let second = || Some(instant(rest.try_into().ok()?));
     Some(match *tag {
         tag::DATE => {
             let length = rest.iter().fold(0, |length, byte| length << 8 | i64::from(*byte));

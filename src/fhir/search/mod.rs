@@ -48,6 +48,7 @@ pub use parameter::{Component, Parameters, SearchParameter, SearchType};
 pub use problem::{ProblemKind, SearchProblem};
 pub use query::{Chain, Criterion, Has, Include, Query, Sort, SortBy};
 pub use reference::value_of as reference_value;
+pub use sort::Window;
 pub use split::escaped;
 pub use term::{Layout, Term, VALUE_LENGTH_MAX};
 pub use terms::{references_of, terms_of};

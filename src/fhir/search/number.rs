@@ -123,6 +123,11 @@ impl Numbers {
         Self { low, high }
     }
 
+    /// The bytes of the number that a value begins with, behind its tag.
+    pub(super) fn first_of(value: &[u8]) -> Option<Vec<u8>> {
+        Ordered::split_first(value).map(|(first, _)| first.as_bytes().to_vec())
+    }
+
     /// The values under which they are found.
     pub(super) fn add_values(&self, tags: Tags, unit: &[u8], out: &mut Vec<Vec<u8>>) {
         let (low, high) = (self.low.as_bytes(), self.high.as_bytes());

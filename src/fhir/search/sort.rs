@@ -1,16 +1,36 @@
 //! By what resources are sorted: FHIR R4 §3.1.1.5.1.
 
-use super::number::Numbers;
+use super::condition::Condition;
+use super::instant::Span;
+use super::number::{NUMBER_TAGS, Numbers};
+use super::term::{KEPT_BYTES, tag, value};
 use super::terms::items_of;
 use super::token::tokens;
 use super::{
-    SearchParameter, SearchType, Sort, SortBy, date, number, quantity, reference, string, uri,
+    Lookup, SearchParameter, SearchType, Sort, SortBy, date, number, quantity, reference, string,
+    uri,
 };
 use crate::fhir::path::Item;
 use crate::json::Node;
 
 /// Longest key in bytes; what is behind does not count.
 const KEY_BYTES_MAX: usize = 64;
+
+/// Some keys of a rule, in the order of their bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// The first; `None`: from the lowest on.
+    pub from: Option<Vec<u8>>,
+    /// Behind the last; `None`: up to the highest.
+    pub to: Option<Vec<u8>>,
+}
+
+impl Window {
+    pub(super) fn contains(&self, key: &[u8]) -> bool {
+        self.from.as_deref().is_none_or(|from| from <= key)
+            && self.to.as_deref().is_none_or(|to| key < to)
+    }
+}
 
 impl Sort {
     /// The bytes by whose order resources are sorted; `None` for a resource without a value, which
@@ -20,62 +40,134 @@ impl Sort {
     /// [`SortBy::LastUpdated`] always `None`: the instant does not stand in a stored resource.
     #[must_use]
     pub fn key(&self, resource: Node<'_>, base_url: Option<&str>) -> Option<Vec<u8>> {
-        let keys = match &self.by {
-            SortBy::LastUpdated => return None,
-            SortBy::Id => {
-                resource.get_str("id").map(|id| id.as_bytes().to_vec()).into_iter().collect()
-            }
-            SortBy::Parameter(parameter) => {
-                let items = items_of(&parameter.expression, resource);
-                let keys = items.into_iter().flat_map(|item| self.keys(parameter, item, base_url));
-                keys.collect::<Vec<_>>()
-            }
-        };
-        let keys = keys.into_iter().filter(|key| !key.is_empty());
-        if self.descending { keys.max() } else { keys.min() }
+        match &self.by {
+            SortBy::LastUpdated => None,
+            SortBy::Id => resource.get_str("id").map(|id| id.as_bytes().to_vec()),
+            SortBy::Parameter(parameter) => key_of(parameter, self.descending, resource, base_url),
+        }
     }
 
-    fn keys(
-        &self,
-        parameter: &SearchParameter,
-        item: Item<'_>,
-        base_url: Option<&str>,
-    ) -> Vec<Vec<u8>> {
-        let texts: Vec<String> = match parameter.search_type {
-            SearchType::Date => {
-                let end = |span| if self.descending { span_end(span) } else { span_start(span) };
-                return date::span(item).map(end).into_iter().collect();
-            }
-            SearchType::String => {
-                string::parts(item).iter().map(|part| string::fold(part)).collect()
-            }
-            SearchType::Token => {
-                tokens(item, None).into_iter().map(|token| token.code.into_owned()).collect()
-            }
-            SearchType::Reference => reference::names_of(item, base_url),
-            SearchType::Uri => uri::text(item).map(|text| text.into_owned()).into_iter().collect(),
-            SearchType::Number => return self.ends(number::numbers(item)),
-            SearchType::Quantity => return self.ends(quantity::sorted_by(item)),
-            SearchType::Composite | SearchType::Special => Vec::new(),
-        };
-        let cut = |text: String| {
-            let mut key = text.into_bytes();
-            key.truncate(KEY_BYTES_MAX);
-            key
-        };
-        texts.into_iter().map(cut).collect()
+    /// The parameter, if an index has its values in this order.
+    #[must_use]
+    pub fn indexed(&self) -> Option<&SearchParameter> {
+        match &self.by {
+            SortBy::Parameter(parameter) if !self.tags(parameter).is_empty() => Some(parameter),
+            _ => None,
+        }
     }
 
-    fn ends(&self, numbers: Option<Numbers>) -> Vec<Vec<u8>> {
-        let end = |numbers: Numbers| if self.descending { numbers.high } else { numbers.low };
+    /// That the key of a resource lies in a window; without one, that it has no key. `None` if no index
+    /// has the values in this order.
+    #[must_use]
+    pub fn within(&self, window: Option<Window>) -> Option<Condition> {
+        match &self.by {
+            SortBy::Parameter(parameter) if self.indexed().is_some() => {
+                Some(Condition::sorted(parameter, self.descending, window))
+            }
+            _ => None,
+        }
+    }
+
+    /// The place of a key in each order in which an index has the values; where they begin without one.
+    #[must_use]
+    pub fn places(&self, key: Option<&[u8]>) -> Vec<Vec<u8>> {
+        let tags = self.indexed().map_or(&[][..], |parameter| self.tags(parameter));
+        tags.iter().map(|tag| place(*tag, key)).collect()
+    }
+
+    /// The key of a resource that is sorted by this value of an index. (Of dates, the newest first, the
+    /// key may be later: it is where a period ends, the index has where it begins.)
+    #[must_use]
+    pub fn key_at(&self, value: &[u8]) -> Option<Vec<u8>> {
+        let (tag, rest) = value.split_first()?;
+        match *tag {
+            tag::DATE | tag::DATE_FROM | tag::DATE_TO => Some(rest.get(..8)?.to_vec()),
+            tag::STRING => Some(rest.to_vec()),
+            _ => Numbers::first_of(rest),
+        }
+    }
+
+    fn tags(&self, parameter: &SearchParameter) -> &'static [u8] {
+        tags(parameter.search_type, self.descending)
+    }
+}
+
+/// The tags of the values that an index has in the order of sorting.
+fn tags(search_type: SearchType, descending: bool) -> &'static [u8] {
+    match (search_type, descending) {
+        (SearchType::Date, false) => &[tag::DATE, tag::DATE_FROM],
+        (SearchType::Date, true) => &[tag::DATE, tag::DATE_TO],
+        (SearchType::String, _) => &[tag::STRING],
+        (SearchType::Number, false) => &[NUMBER_TAGS.point, NUMBER_TAGS.from],
+        (SearchType::Number, true) => &[NUMBER_TAGS.point, NUMBER_TAGS.to],
+        // Codes and references are hashed; quantities stand apart by their units.
+        _ => &[],
+    }
+}
+
+/// Where a key stands among the values of a tag, or where these begin.
+fn place(tag: u8, key: Option<&[u8]>) -> Vec<u8> {
+    let key = key.unwrap_or_default();
+    // Of a text the index keeps the beginning.
+    let kept = if tag == tag::STRING { key.get(..KEPT_BYTES).unwrap_or(key) } else { key };
+    value(tag, &[kept])
+}
+
+/// Where an index has all resources whose keys lie in a window, and perhaps others.
+pub(super) fn lookups(search_type: SearchType, descending: bool, window: &Window) -> Vec<Lookup> {
+    let lookup = |tag: &u8| {
+        let from = match &window.from {
+            // The last instant is at most so much later than the first, by which the index goes.
+            Some(key) if *tag == tag::DATE && descending => Some(date::earlier(key)),
+            from => from.clone(),
+        };
+        Lookup::Range { from: place(*tag, from.as_deref()), to: place(*tag, window.to.as_deref()) }
+    };
+    tags(search_type, descending).iter().map(lookup).collect()
+}
+
+/// [`Sort::key`] of a parameter.
+pub(super) fn key_of(
+    parameter: &SearchParameter,
+    descending: bool,
+    resource: Node<'_>,
+    base_url: Option<&str>,
+) -> Option<Vec<u8>> {
+    let items = items_of(&parameter.expression, resource);
+    let keys = items.into_iter().flat_map(|item| keys(parameter, descending, item, base_url));
+    let keys = keys.filter(|key| !key.is_empty());
+    if descending { keys.max() } else { keys.min() }
+}
+
+fn keys(
+    parameter: &SearchParameter,
+    descending: bool,
+    item: Item<'_>,
+    base_url: Option<&str>,
+) -> Vec<Vec<u8>> {
+    let end = |numbers: Numbers| if descending { numbers.high } else { numbers.low };
+    let ends = |numbers: Option<Numbers>| {
         numbers.map(|numbers| end(numbers).as_bytes().to_vec()).into_iter().collect()
-    }
-}
-
-fn span_start(span: super::instant::Span) -> Vec<u8> {
-    date::ordered(span.from).to_vec()
-}
-
-fn span_end(span: super::instant::Span) -> Vec<u8> {
-    date::ordered(span.to).to_vec()
+    };
+    let texts: Vec<String> = match parameter.search_type {
+        SearchType::Date => {
+            let end = |Span { from, to }| date::ordered(if descending { to } else { from });
+            return date::span(item).map(|span| end(span).to_vec()).into_iter().collect();
+        }
+        SearchType::String => string::parts(item).iter().map(|part| string::fold(part)).collect(),
+        SearchType::Token => {
+            tokens(item, None).into_iter().map(|token| token.code.into_owned()).collect()
+        }
+        SearchType::Reference => reference::names_of(item, base_url),
+        SearchType::Uri => uri::text(item).map(|text| text.into_owned()).into_iter().collect(),
+        SearchType::Number => return ends(number::numbers(item)),
+        SearchType::Quantity => return ends(quantity::sorted_by(item)),
+        SearchType::Composite | SearchType::Special => Vec::new(),
+    };
+    let cut = |text: String| {
+        let mut key = text.into_bytes();
+        key.truncate(KEY_BYTES_MAX);
+        key
+    };
+    texts.into_iter().map(cut).collect()
 }

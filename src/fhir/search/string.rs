@@ -10,13 +10,11 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::problem::{Refusal, invalid};
 use super::split::unescaped;
-use super::term::{TEXT_END, cut, short_hash, tag, value};
+use super::term::{KEPT_BYTES, TEXT_END, cut, short_hash, tag, value};
 use super::test::Test;
 use super::{Lookup, Verdict};
 use crate::fhir::path::Item;
 
-/// Bytes of a folded text that a term keeps.
-const KEPT_BYTES: usize = 24;
 /// Longest folded text whose every three neighbouring characters have a term.
 const TRIGRAMS_TEXT_BYTES_MAX: usize = 128;
 /// Stands for all trigrams of a longer text.

@@ -17,6 +17,9 @@ pub struct Term {
 /// Longest value in bytes. What would be longer is cut or hashed where the value is made.
 pub const VALUE_LENGTH_MAX: usize = 64;
 
+/// Bytes of a folded text that a term keeps.
+pub(super) const KEPT_BYTES: usize = 24;
+
 /// How an index keeps a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {

@@ -1,22 +1,28 @@
 //! capabilities: FHIR R4 §3.1.0.9.
 
-use std::sync::Arc;
-
-use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::reply::FHIR_JSON;
-use super::super::state::State;
+use super::super::OpenCall;
+use super::{Failure, Reply};
 use crate::fhir::definitions::compartment;
 use crate::fhir::search::SearchType;
 use crate::fhir::{Parameters, ResourceType};
 
 /// What this server can do, as a CapabilityStatement. Needs no token.
 #[utoipa::path(get, path = "/fhir/metadata", operation_id = "capabilities", tag = "fhir", security(()),
-    responses((status = 200, description = "A CapabilityStatement", content_type = "application/fhir+json")))]
-pub async fn capabilities(state: Arc<State>) -> HttpResponse {
-    let statement = statement(&state.fhir_base, &state.store.parameters());
-    HttpResponse::Ok().content_type(FHIR_JSON).body(statement.to_string())
+    params(
+        ("_format" = Option<String>, Query, description = "json"),
+        ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
+        ("_summary" = Option<String>, Query, description = "true, text, data or false"),
+        ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas")),
+    responses(
+        (status = 200, description = "A CapabilityStatement", content_type = "application/fhir+json"),
+        (status = 400, description = "Not a valid request"),
+        (status = 406, description = "Only JSON is spoken here")))]
+pub async fn capabilities(call: OpenCall) -> Result<Reply, Failure> {
+    let statement = statement(call.base_url(), &call.store().parameters());
+    Ok(Reply::resource(StatusCode::OK, statement.to_string().into_bytes()))
 }
 
 fn statement(base: &str, parameters: &Parameters) -> Value {

@@ -32,7 +32,7 @@ use crate::store::{Change, Done, Effect, IdempotencyKey, Write};
 
 /// Mounts the interactions. Fixed paths come before patterns that would match them too.
 pub fn mount(routes: &mut Routes<'_>) {
-    routes.open::<capability::__path_capabilities, _, _>(capability::capabilities);
+    routes.public::<capability::__path_capabilities, _, _>(capability::capabilities);
     routes.gated::<validate::__path_validate, _, _>(validate::validate);
     routes.gated::<validate::__path_validate_instance, _, _>(validate::validate_instance);
     routes.gated::<everything::__path_everything, _, _>(everything::everything);
