@@ -202,7 +202,13 @@ impl Condition {
     /// left out.
     #[must_use]
     pub fn accepts(&self, term: &Term) -> Verdict {
-        let (Asked::Any(tests) | Asked::None(tests)) = &self.asked else { return Verdict::Yes };
+        let tests = match &self.asked {
+            Asked::Any(tests) | Asked::None(tests) => tests,
+            Asked::Sorted { descending, window: Some(window) } => {
+                return sort::accepts(*descending, window, &term.value);
+            }
+            Asked::Present(_) | Asked::Sorted { window: None, .. } => return Verdict::Yes,
+        };
         let mut verdict = Verdict::No;
         for test in tests {
             match test.accepts(&self.parameter, term) {

@@ -164,7 +164,8 @@ fn instant(ordered: [u8; 8]) -> i64 {
     (u64::from_be_bytes(ordered) ^ (1 << 63)).cast_signed()
 }
 
-fn read(found: &[u8]) -> Option<Span> {
+/// What a value stands for.
+pub(super) fn read(found: &[u8]) -> Option<Span> {
     let (tag, rest) = found.split_first()?;
     let (first, rest) = rest.split_first_chunk::<8>()?;
     let first = instant(*first);

@@ -7,8 +7,8 @@ use super::term::{KEPT_BYTES, tag, value};
 use super::terms::items_of;
 use super::token::tokens;
 use super::{
-    Lookup, SearchParameter, SearchType, Sort, SortBy, date, number, quantity, reference, string,
-    uri,
+    Lookup, SearchParameter, SearchType, Sort, SortBy, Verdict, date, number, quantity, reference,
+    string, uri,
 };
 use crate::fhir::path::Item;
 use crate::json::Node;
@@ -126,6 +126,27 @@ pub(super) fn lookups(search_type: SearchType, descending: bool, window: &Window
     tags(search_type, descending).iter().map(lookup).collect()
 }
 
+/// What a value of an index says: of several values of a resource only the resource knows which counts.
+pub(super) fn accepts(descending: bool, window: &Window, found: &[u8]) -> Verdict {
+    let key = match found.split_first() {
+        Some((&tag::STRING, text)) if text.len() >= KEPT_BYTES => return Verdict::Unsure,
+        Some((&tag::STRING, text)) => Some(text.to_vec()),
+        Some((&(tag::DATE | tag::DATE_FROM | tag::DATE_TO), _)) => {
+            date::read(found).map(|span| end_of(span, descending))
+        }
+        Some((_, number)) => Numbers::first_of(number),
+        None => None,
+    };
+    match key.is_some_and(|key| window.contains(&key)) {
+        true => Verdict::Unsure,
+        false => Verdict::No,
+    }
+}
+
+fn end_of(Span { from, to }: Span, descending: bool) -> Vec<u8> {
+    date::ordered(if descending { to } else { from }).to_vec()
+}
+
 /// [`Sort::key`] of a parameter.
 pub(super) fn key_of(
     parameter: &SearchParameter,
@@ -151,8 +172,7 @@ fn keys(
     };
     let texts: Vec<String> = match parameter.search_type {
         SearchType::Date => {
-            let end = |Span { from, to }| date::ordered(if descending { to } else { from });
-            return date::span(item).map(|span| end(span).to_vec()).into_iter().collect();
+            return date::span(item).map(|span| end_of(span, descending)).into_iter().collect();
         }
         SearchType::String => string::parts(item).iter().map(|part| string::fold(part)).collect(),
         SearchType::Token => {
