@@ -12,8 +12,9 @@ use crate::json::Node;
 /// The patients in whose compartment a resource lies, each once.
 ///
 /// A Patient lies in its own compartment first. Then come the patients of this server to whom the
-/// resource refers through the parameters of the CompartmentDefinition, in their order. None means
-/// that the resource belongs to the directory.
+/// resource refers through the parameters of the CompartmentDefinition, in their order. A Binary, which
+/// no compartment names, lies in that of the patient who is its `securityContext` (FHIR R4 §2.40). None
+/// means that the resource belongs to the directory.
 #[must_use]
 pub fn patients_of(
     kind: ResourceType,
@@ -25,8 +26,17 @@ pub fn patients_of(
     if kind == ResourceType::PATIENT {
         patients.push(own_id.clone());
     }
+    if kind == ResourceType::BINARY
+        && let Some(context) = resource.get("securityContext")
+    {
+        add_patient(context, base_url, &mut patients);
+    }
     for parameter in parameters(kind) {
-        add_patients(parameter, resource, base_url, &mut patients);
+        for item in parameter.expression.evaluate(resource) {
+            if let Item::Node(reference) = item {
+                add_patient(reference, base_url, &mut patients);
+            }
+        }
     }
     patients
 }
@@ -48,23 +58,14 @@ fn parameters(kind: ResourceType) -> &'static [Arc<SearchParameter>] {
     OF_TYPE.get(usize::from(kind.code())).map_or(&[], |parameters| parameters.as_slice())
 }
 
-fn add_patients(
-    parameter: &SearchParameter,
-    resource: Node<'_>,
-    base_url: Option<&str>,
-    patients: &mut Vec<ResourceId>,
-) {
-    for item in parameter.expression.evaluate(resource) {
-        let Item::Node(node) = item else { continue };
-        let Some(text) = node.get_str("reference") else {
-            continue;
-        };
-        if let Reference::Local { key, .. } = Reference::parse(&text, base_url)
-            && key.kind == ResourceType::PATIENT
-            && !patients.contains(&key.id)
-        {
-            patients.push(key.id);
-        }
+/// Adds the patient of this server to whom a Reference leads, if it leads to one.
+fn add_patient(reference: Node<'_>, base_url: Option<&str>, patients: &mut Vec<ResourceId>) {
+    let Some(text) = reference.get_str("reference") else { return };
+    if let Reference::Local { key, .. } = Reference::parse(&text, base_url)
+        && key.kind == ResourceType::PATIENT
+        && !patients.contains(&key.id)
+    {
+        patients.push(key.id);
     }
 }
 
@@ -83,7 +84,7 @@ mod tests {
 
     #[test]
     fn finds_the_chart_of_each_resource() {
-        let cases: [(&str, &str, &[&str]); 15] = [
+        let cases: [(&str, &str, &[&str]); 17] = [
             ("Patient", r#""active":true"#, &["own"]),
             ("Patient", r#""link":[{"other":{"reference":"Patient/2"}}]"#, &["own", "2"]),
             ("Patient", r#""link":[{"other":{"reference":"Patient/own"}}]"#, &["own"]),
@@ -104,6 +105,8 @@ mod tests {
             ("Appointment", r#""participant":[{"actor":{"reference":"Patient/1"}}]"#, &["1"]),
             ("Task", r#""for":{"reference":"Patient/1"}"#, &[]),
             ("Practitioner", r#""active":true"#, &[]),
+            ("Binary", r#""securityContext":{"reference":"Patient/1"}"#, &["1"]),
+            ("Binary", r#""securityContext":{"reference":"DocumentReference/1"}"#, &[]),
         ];
         for (kind, rest, expected) in cases {
             assert_eq!(patients(kind, rest), expected, "{kind} {rest}");

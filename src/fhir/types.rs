@@ -23,6 +23,8 @@ impl ResourceType {
     pub const SEARCH_PARAMETER: Self = Self(123);
     /// `ValueSet`, whose codes a search can ask for.
     pub const VALUE_SET: Self = Self(144);
+    /// `Binary`, whose content has a form of its own.
+    pub const BINARY: Self = Self(9);
     /// `Patient`, whose id names a chart.
     pub const PATIENT: Self = Self(103);
 

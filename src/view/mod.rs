@@ -59,7 +59,7 @@ pub use changes::{Change, Order};
 pub use compare::Comparison;
 pub use generation::Generation;
 pub use postings::{CHUNK_BITS, Postings, chunk_of};
-pub use read::View;
+pub use read::{Neighbours, View};
 pub use records::{
     ChartRecord, Head, IdempotentCommit, IndexedPlace, PastVersion, StreamEntry, StreamPlace,
 };

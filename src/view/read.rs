@@ -19,6 +19,10 @@ use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
 use crate::vault::Wrap;
 
+/// The record of the index that was read last: neighbouring resources are often in one.
+#[derive(Debug, Default)]
+pub struct Neighbours(Option<(u64, Stretch)>);
+
 /// One state of all views, unaffected by what is applied later.
 #[derive(Clone)]
 pub struct View {
@@ -124,7 +128,7 @@ impl View {
     /// The view store's.
     pub fn head(&self, key: &ResourceKey) -> Result<Option<Head>, ViewError> {
         match self.record(&self.spaces().names, "names", keys::resource(key))? {
-            Some(first) => self.head_since(first),
+            Some(first) => self.head_since(first, None),
             None => Ok(None),
         }
     }
@@ -135,18 +139,43 @@ impl View {
     ///
     /// The view store's.
     pub fn head_of(&self, number: u64) -> Result<Option<Head>, ViewError> {
-        match self.pointer(number)? {
-            Some(first) => self.head_since(first),
+        self.head_near(number, &mut Neighbours::default())
+    }
+
+    /// The same, where resources with neighbouring numbers are asked for one after the other.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn head_near(&self, number: u64, near: &mut Neighbours) -> Result<Option<Head>, ViewError> {
+        let holds = |(first, stretch): &(u64, Stretch)| {
+            number.checked_sub(*first).is_some_and(|back| back < stretch.len())
+        };
+        if !near.0.as_ref().is_some_and(holds) {
+            near.0 = self.stretch_with(number)?;
+        }
+        match &near.0 {
+            Some((first, stretch)) => {
+                self.head_since(Pointer::new(number, number - first), Some(stretch))
+            }
             None => Ok(None),
         }
     }
 
-    /// The head of the resource with that first event; none if its home is erased.
-    fn head_since(&self, first: Pointer) -> Result<Option<Head>, ViewError> {
+    /// The head of the resource with that first event, which is in that stretch if one is known; none if
+    /// its home is erased.
+    fn head_since(
+        &self,
+        first: Pointer,
+        known: Option<&Stretch>,
+    ) -> Result<Option<Head>, ViewError> {
         let number = first.position();
         let changed = self.record(&self.spaces().heads, "heads", number.to_be_bytes())?;
         let current = changed.map_or(first, |StoredHead { event, .. }| event);
-        let event = self.event(current)?;
+        let event = match known.filter(|_| current.first() == first.first()) {
+            Some(stretch) => stretch.event(current).ok_or(ViewError::Record("events"))?,
+            None => self.event(current)?,
+        };
         if event.note.has(Flag::Unreadable) {
             return Ok(None);
         }
@@ -288,6 +317,16 @@ impl View {
             places.extend(place(&self.event(home.pointer.onward(steps))?));
         }
         Ok(places)
+    }
+
+    /// The record with the event at a position, and the position of its first event.
+    fn stretch_with(&self, position: u64) -> Result<Option<(u64, Stretch)>, ViewError> {
+        let range = 0u64.to_be_bytes()..=position.to_be_bytes();
+        let Some(entry) = self.snapshot.range(&self.spaces().events, range).next_back() else {
+            return Ok(None);
+        };
+        let (key, value) = entry.into_inner()?;
+        Ok(Some((keys::last_number(&key), Stretch::decode(&value)?)))
     }
 
     /// Where the index has the event at a position.

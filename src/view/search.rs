@@ -426,12 +426,14 @@ impl View {
         kind: ResourceType,
         parameter: u16,
         beginning: &[u8],
+        allowance: &Allowance,
     ) -> Result<Vec<Vec<u8>>, ViewError> {
         let wanted = keys::term(kind, parameter, beginning);
         let end = keys::behind_term(keys::term(kind, parameter, &[]));
         let mut values = Vec::new();
         let mut from = wanted.clone();
         loop {
+            allowance.take(1)?;
             let range = from.as_slice()..end.as_slice();
             let Some(entry) = self.snapshot.range(&self.spaces().terms, range).next() else {
                 break;

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::harness::{Actor, Response, shared, unique};
+use crate::harness::{Actor, Response, Server, patient, shared, unique};
 
 const FHIR: &str = "application/fhir+json";
 
@@ -97,6 +97,27 @@ fn content_can_be_replaced_and_says_whose_it_is() {
         assert_eq!(got(&clinician, &id, None).expect(200).text(), content_type);
     }
     put(FHIR, "{").refused(400, &[]);
+}
+
+#[test]
+fn content_about_a_patient_lies_in_the_chart_and_goes_with_it() {
+    let server = Server::start();
+    let (owner, other, id) = (unique("p"), unique("p"), unique("b"));
+    for owner in [&owner, &other] {
+        server.clinician().put(&patient(owner)).expect(201);
+    }
+    let put = server.clinician().request("PUT", &format!("/fhir/Binary/{id}"));
+    let put = put.header("content-type", "text/plain");
+    put.header("x-security-context", format!("Patient/{owner}")).bytes("secret").send().expect(201);
+    assert_eq!(got(&server.patient_app(&owner), &id, None).expect(200).text(), "secret");
+    got(&server.patient_app(&other), &id, None).expect(404);
+    let everything = format!("/fhir/Patient/{owner}/$everything");
+    let everything = server.clinician().get(&everything).expect(200);
+    let everything = everything.text();
+    assert!(everything.contains(&format!("Binary/{id}")), "{everything}");
+    let reasons = json!({ "reason": "asked for by the patient", "basis": "GDPR Art. 17(1)(b)" });
+    server.entitled().post(&format!("/v1/patients/{owner}/erasure"), &reasons).expect(200);
+    got(&server.clinician(), &id, None).expect(410);
 }
 
 #[test]

@@ -15,8 +15,6 @@ use crate::fhir::{ResourceId, ResourceType};
 use crate::json::{Document, quote};
 use crate::store::Resource;
 
-/// The type whose content has a form of its own.
-pub const BINARY: &str = "Binary";
 /// The media type of content of which nothing is known.
 const UNKNOWN: &str = "application/octet-stream";
 /// Forbids whoever shows the content to run anything in it.
@@ -40,7 +38,7 @@ pub async fn content(
     kind: ResourceType,
     id: Option<&ResourceId>,
 ) -> Result<Arc<Document>, Failure> {
-    if kind.name() == BINARY
+    if kind == ResourceType::BINARY
         && let Some(content_type) = call.header("content-type").map(str::to_owned)
         && !is_fhir(&content_type, call.body())
     {

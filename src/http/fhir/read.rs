@@ -7,8 +7,9 @@ use actix_web::http::header::HttpDate;
 
 use super::super::reply;
 use super::super::v1::instant;
-use super::binary::{self, BINARY};
+use super::binary;
 use super::{Call, Failure, Reply};
+use crate::fhir::ResourceType;
 use crate::store::Resource;
 
 /// The current version of a resource.
@@ -67,7 +68,7 @@ pub async fn read_version(call: Call) -> Result<Reply, Failure> {
 fn unless_known(call: &Call, resource: &Resource) -> Result<Reply, Failure> {
     let reply = if is_known(call, resource) {
         Reply::empty(StatusCode::NOT_MODIFIED)
-    } else if resource.key.kind.name() == BINARY {
+    } else if resource.key.kind == ResourceType::BINARY {
         binary::reply(call, resource)?
     } else {
         Reply::resource(StatusCode::OK, resource.bytes())

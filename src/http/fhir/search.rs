@@ -224,7 +224,10 @@ async fn answer(
         let page = Page { total: Some(total), ..Page::default() };
         return bundle(call, &place, &shape, &pairs, &request_line, &page);
     }
-    let page = call.aside(move |store, grant| store.search(grant, &request)).await?;
+    let page = match call.store().search_briefly(&call.grant, &request)? {
+        Some(page) => page,
+        None => call.aside(move |store, grant| store.search(grant, &request)).await?,
+    };
     bundle(call, &place, &shape, &pairs, &request_line, &page)
 }
 

@@ -38,9 +38,9 @@ use crate::fhir::search::{Criteria, Parameters, Query};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType, definitions};
 use crate::json::Document;
 use crate::log::StreamAlias;
-use crate::view::{Head, View};
+use crate::view::{Head, View, ViewError};
 use order::Rank;
-use scope::{Opened, Scope};
+use scope::{Held, Limits, Opened, Scope};
 use walk::{Found, Walk};
 
 /// A search.
@@ -108,11 +108,41 @@ impl Store {
     /// [`StoreError::Denied`]; [`StoreError::Invalid`] when the request cannot be answered as it is;
     /// [`StoreError::View`] when answering would take too much.
     pub fn search(&self, grant: &Grant, request: &SearchRequest) -> Result<Page, StoreError> {
+        self.search_within(grant, request, Limits::WHOLE)
+    }
+
+    /// The same if it takes no longer than a few reads: for threads that serve small requests. `None`:
+    /// it takes longer, or the moment has to be waited for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::search`].
+    pub fn search_briefly(
+        &self,
+        grant: &Grant,
+        request: &SearchRequest,
+    ) -> Result<Option<Page>, StoreError> {
+        if request.as_of.is_some() {
+            return Ok(None);
+        }
+        match self.search_within(grant, request, Limits::BRIEF) {
+            Err(StoreError::View(ViewError::Costly)) => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    fn search_within(
+        &self,
+        grant: &Grant,
+        request: &SearchRequest,
+        limits: Limits,
+    ) -> Result<Page, StoreError> {
         self.settle(request)?;
         let view = self.views.view();
         let parameters = view.parameters();
         let end = self.end_of(&view, request)?;
-        let scope = Scope::new(&self.keys, &view, Some(grant), parameters, self.base_url(), end);
+        let scope =
+            Scope::new(&self.keys, &view, Some(grant), parameters, self.base_url(), end, limits);
         let resolved = resolve::request(&scope, request)?;
         let request = resolved.as_ref().unwrap_or(request);
         let search = Search::new(&scope, grant, request)?;
@@ -142,8 +172,15 @@ impl Store {
         self.settle(request)?;
         let view = self.views.view();
         let end = self.end_of(&view, request)?;
-        let scope =
-            Scope::new(&self.keys, &view, Some(grant), view.parameters(), self.base_url(), end);
+        let scope = Scope::new(
+            &self.keys,
+            &view,
+            Some(grant),
+            view.parameters(),
+            self.base_url(),
+            end,
+            Limits::WHOLE,
+        );
         let resolved = resolve::request(&scope, request)?;
         Search::new(&scope, grant, resolved.as_ref().unwrap_or(request))?.count()
     }
@@ -201,7 +238,7 @@ pub(super) fn find(
     criteria: &Criteria,
 ) -> Result<Vec<Head>, StoreError> {
     let end = view.applied_events()?;
-    let scope = Scope::new(keys, view, grant, view.parameters(), None, end);
+    let scope = Scope::new(keys, view, grant, view.parameters(), None, end, Limits::WHOLE);
     let walk = Walk::new(&scope, criteria.kind, &criteria.all, None, None)?;
     let mut heads = Vec::new();
     for found in walk.take(2) {
@@ -222,7 +259,7 @@ pub(super) fn every(
         return Ok(Vec::new());
     };
     let end = view.applied_events()?;
-    let scope = Scope::new(keys, view, None, view.parameters(), None, end);
+    let scope = Scope::new(keys, view, None, view.parameters(), None, end, Limits::WHOLE);
     let mut documents = Vec::new();
     for found in Walk::new(&scope, kind, &query.criteria, None, None)? {
         documents.extend(found?.open(&scope)?.map(|opened| opened.document));
@@ -325,9 +362,9 @@ impl<'a> Search<'a> {
                 return Ok(page);
             }
             let number = found.held().number;
-            if let Some(opened) = found.open(self.scope)? {
+            if let Some(resource) = self.shown(found)? {
                 last = Some(After::Number { query, number });
-                page.matches.push(self.show(&opened));
+                page.matches.push(resource);
             }
         }
         page.total = self.request.start.is_none().then_some(page.matches.len() as u64);
@@ -338,12 +375,27 @@ impl<'a> Search<'a> {
         PageStart { end: self.scope.end, after, total: None }
     }
 
-    /// A resource on its way out.
-    fn show(&self, opened: &Opened) -> Resource {
-        for chart in &opened.held.charts {
-            self.grant.saw_chart(*chart);
+    /// A match on its way out; `None` if it was erased meanwhile.
+    fn shown(&self, found: Found) -> Result<Option<Resource>, StoreError> {
+        match found {
+            Found::Opened(opened) => Ok(Some(self.show(&opened))),
+            Found::Held(held) => {
+                let resource = self.scope.resource(&held)?;
+                if resource.is_some() {
+                    self.saw(&held);
+                }
+                Ok(resource)
+            }
         }
+    }
+
+    fn show(&self, opened: &Opened) -> Resource {
+        self.saw(&opened.held);
         opened.resource()
+    }
+
+    fn saw(&self, held: &Held) {
+        held.charts.iter().for_each(|chart| self.grant.saw_chart(*chart));
     }
 
     fn count(&self) -> Result<u64, StoreError> {

@@ -67,10 +67,8 @@ impl Search<'_> {
         let ranks = best.into_sorted();
         let mut page = Page { total, ..Page::default() };
         for rank in ranks.iter().take(self.request.limit) {
-            if let Some(held) = self.scope.held(rank.number)?
-                && let Some(opened) = self.scope.open(held)?
-            {
-                page.matches.push(self.show(&opened));
+            if let Some(held) = self.scope.held(rank.number)? {
+                page.matches.extend(self.shown(Found::Held(held))?);
             }
         }
         if ranks.len() > self.request.limit {

@@ -1,6 +1,6 @@
 //! The state that a search looks at, and how much of it one request may look at.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 
 use crate::auth::{Grant, Permission};
@@ -12,16 +12,28 @@ use crate::log::{Location, StreamAlias};
 use crate::store::keys::Keys;
 use crate::store::resource::Resource;
 use crate::store::{StoreError, chart::unreadable};
-use crate::view::{Allowance, Head, Order, View, ViewError};
+use crate::view::{Allowance, Head, Neighbours, Order, View, ViewError};
 
-/// Records of the index that one request may read.
-const RECORDS_MAX: u64 = 2_000_000;
-/// Resources that one request may open.
-const OPENED_MAX: u64 = 50_000;
-/// Bytes of the resources that it may open.
+/// Bytes of the resources that one request may open.
 const OPENED_BYTES_MAX: usize = 256 << 20;
-/// Events behind the moment of a search that one request may look through for what has changed.
-const CHANGES_MAX: u64 = 4_000_000;
+
+/// How much one request may look at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Records of the index.
+    pub records: u64,
+    /// Resources that are opened.
+    pub opened: u64,
+    /// Events behind the moment of the search that are looked through for what has changed.
+    pub changes: u64,
+}
+
+impl Limits {
+    /// Of any search.
+    pub const WHOLE: Self = Self { records: 2_000_000, opened: 50_000, changes: 4_000_000 };
+    /// Of one that takes no longer than a few reads.
+    pub const BRIEF: Self = Self { records: 300, opened: 64, changes: 2_000 };
+}
 
 /// What a search looks at: one state of the views, or an earlier one behind it.
 pub(super) struct Scope<'a> {
@@ -34,6 +46,9 @@ pub(super) struct Scope<'a> {
     /// Position behind the last event that counts.
     pub end: u64,
     pub records: Allowance,
+    limits: Limits,
+    /// Matches are looked up in the order of their numbers.
+    near: RefCell<Neighbours>,
     opened: Cell<u64>,
     opened_bytes: Cell<usize>,
     /// By type, the resources that were changed at or behind `end`.
@@ -83,6 +98,7 @@ impl<'a> Scope<'a> {
         parameters: &'a Parameters,
         base_url: Option<&'a str>,
         end: u64,
+        limits: Limits,
     ) -> Self {
         Self {
             keys,
@@ -91,7 +107,9 @@ impl<'a> Scope<'a> {
             parameters,
             base_url,
             end,
-            records: Allowance::of(RECORDS_MAX),
+            records: Allowance::of(limits.records),
+            limits,
+            near: RefCell::default(),
             opened: Cell::new(0),
             opened_bytes: Cell::new(0),
             changed: OnceCell::new(),
@@ -120,7 +138,8 @@ impl<'a> Scope<'a> {
         if number >= self.end {
             return Ok(None);
         }
-        match self.view.head_of(number)? {
+        self.records.take(1)?;
+        match self.view.head_near(number, &mut self.near.borrow_mut())? {
             Some(head) => self.held_by(&head),
             None => Ok(None),
         }
@@ -177,12 +196,29 @@ impl<'a> Scope<'a> {
     ///
     /// [`ViewError::Costly`] when the request has opened very much; the log's.
     pub fn open(&self, held: Held) -> Result<Option<Opened>, StoreError> {
+        let Some((key, body)) = self.read(&held)? else { return Ok(None) };
+        let document = Document::parse(body).map_err(|_| unreadable())?;
+        Ok(Some(Opened { held, key, document }))
+    }
+
+    /// A version as it is served.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scope::open`].
+    pub fn resource(&self, held: &Held) -> Result<Option<Resource>, StoreError> {
+        let Held { version, recorded_at, .. } = *held;
+        let read = self.read(held)?;
+        Ok(read.map(|(key, body)| Resource { key, version, recorded_at, body }))
+    }
+
+    /// Name and content of a version; `None`: erased since the view was taken.
+    fn read(&self, held: &Held) -> Result<Option<(ResourceKey, Vec<u8>)>, StoreError> {
         self.opened.set(self.opened.get() + 1);
-        if self.opened.get() > OPENED_MAX {
+        if self.opened.get() > self.limits.opened {
             return Err(ViewError::Costly.into());
         }
         let (envelope, body) = match self.keys.read_event(self.view, held.location) {
-            // Erased since the view was taken.
             Err(StoreError::Erased(_)) => return Ok(None),
             read => read?,
         };
@@ -190,9 +226,7 @@ impl<'a> Scope<'a> {
         if self.opened_bytes.get() > OPENED_BYTES_MAX {
             return Err(ViewError::Costly.into());
         }
-        let key = envelope.key().ok_or_else(unreadable)?;
-        let document = Document::parse(body).map_err(|_| unreadable())?;
-        Ok(Some(Opened { held, key, document }))
+        Ok(Some((envelope.key().ok_or_else(unreadable)?, body)))
     }
 
     /// The resources of a type that existed, and were changed at or behind the end.
@@ -201,7 +235,10 @@ impl<'a> Scope<'a> {
             return Ok(changed.get(&kind));
         }
         let applied = self.view.applied_events()?;
-        if applied - self.end.min(applied) > CHANGES_MAX {
+        if applied <= self.end {
+            return Ok(None);
+        }
+        if applied - self.end > self.limits.changes {
             return Err(ViewError::Costly.into());
         }
         let mut changed: HashMap<ResourceType, BTreeSet<u64>> = HashMap::new();

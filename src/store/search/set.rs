@@ -70,7 +70,12 @@ impl<'a> Set<'a> {
             match lookup {
                 Lookup::Exact(value) => values.push(value),
                 Lookup::Prefix(beginning) => {
-                    values.extend(scope.view.values_beginning(kind, parameter, &beginning)?);
+                    values.extend(scope.view.values_beginning(
+                        kind,
+                        parameter,
+                        &beginning,
+                        &scope.records,
+                    )?);
                 }
                 Lookup::Range { from, to } => ranges.push((from, to)),
             }

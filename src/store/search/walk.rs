@@ -201,6 +201,7 @@ impl<'a> Walk<'a> {
             let of_clauses = self.clauses.iter_mut().flat_map(|clause| &mut clause.sets);
             let sets = self.base.iter_mut().chain(of_clauses);
             for set in sets.filter(|set| !has_narrow || !set.is_wide()) {
+                self.scope.records.take(1)?;
                 match set.seek(chunk)? {
                     None => return Ok(None),
                     Some(next) => chunk = next,
