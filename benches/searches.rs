@@ -41,7 +41,7 @@ const KINDS: [(&str, &str); 18] = [
     ("read by id", "/fhir/Observation/o{p}-7"),
     ("patient and code (20 found)", "/fhir/Observation?patient=p{p}&code=urn:c|c3&_count=20"),
     (
-        "patient and period (8)",
+        "patient and period (4)",
         "/fhir/Observation?patient=p{p}&date=ge2024-02-03&date=le2024-02-04",
     ),
     ("patient, newest first (20)", "/fhir/Observation?patient=p{p}&code=c3&_sort=-date&_count=20"),
@@ -151,8 +151,8 @@ fn chart(patient: usize) -> Arc<Write> {
         write!(
             text,
             r#"{{"resourceType":"Observation","id":"o{patient}-{number}","status":"final","category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs"}}]}}],"code":{{"coding":[{{"system":"urn:c","code":"c{}","display":"Code {}"}}]}},"subject":{{"reference":"Patient/p{patient}"}},"effectiveDateTime":"2024-{:02}-{:02}T08:{:02}:{:02}Z","valueQuantity":{{"value":{},"unit":"mg","system":"http://unitsofmeasure.org","code":"mg"}}}}"#,
-            number % CODES,
-            number % CODES,
+            (number + patient) % CODES,
+            (number + patient) % CODES,
             1 + number % 12,
             1 + number / 12 % 28,
             number % 60,

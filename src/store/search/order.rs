@@ -21,9 +21,10 @@ const FEW: usize = 1_000;
 /// Most matches that are put in order without a look into them; what has to be opened is bounded by
 /// the scope.
 const UNOPENED_MAX: u64 = 200_000;
-/// Places of the index, or changes, in the first window; each further one has twice as many.
-const PLACES_FIRST: usize = 64;
-/// Most of them in a window.
+/// Places of the index, or changes, in the windows, one after the other. Up to 256 the index knows at
+/// once where they are; if these do not fill a page, matches are rare.
+const PLACES: [usize; 8] = [64, 256, 256, 256, 4_096, 8_192, 16_384, 32_768];
+/// The same in all further windows.
 const PLACES_MAX: usize = 1 << 16;
 
 /// The place of a match among all of them.
@@ -135,19 +136,20 @@ impl Search<'_> {
             Some(Some(Some(key))) if rule.descending => Some(behind(key)),
             Some(Some(Some(key))) => Some(key.clone()),
         };
-        let mut places = PLACES_FIRST;
-        while !best.is_full() {
+        for places in windows() {
             let far = self.far_edge(rule, edge.as_deref(), places)?;
             let window = match rule.descending {
                 true => Window { from: far.clone(), to: edge },
                 false => Window { from: edge, to: far.clone() },
             };
             self.within(rule, Some(window), best)?;
+            if best.is_full() {
+                break;
+            }
             if far.is_none() {
-                return if best.is_full() { Ok(()) } else { self.within(rule, None, best) };
+                return self.within(rule, None, best);
             }
             edge = far;
-            places = PLACES_MAX.min(places * 2);
         }
         Ok(())
     }
@@ -215,7 +217,8 @@ impl Search<'_> {
             }
             (false, None) => Order::Ascending,
         };
-        let mut places = PLACES_FIRST;
+        let mut windows = windows();
+        let mut places = windows.next().unwrap_or(PLACES_MAX);
         let mut open: Option<Times> = None;
         for record in view.changes(left, order) {
             self.scope.records.take(1)?;
@@ -229,7 +232,7 @@ impl Search<'_> {
                 if best.is_full() {
                     return Ok(());
                 }
-                places = PLACES_MAX.min(places * 2);
+                places = windows.next().unwrap_or(PLACES_MAX);
             }
             let times = open.get_or_insert_with(|| Times::from(time));
             times.last = time;
@@ -275,6 +278,11 @@ impl Search<'_> {
         });
         Ok(Some(Rank { keys: keys.collect(), query, number }))
     }
+}
+
+/// How many places there are in each window.
+fn windows() -> impl Iterator<Item = usize> {
+    PLACES.into_iter().chain(std::iter::repeat(PLACES_MAX))
 }
 
 /// Resources that were changed in a stretch of time.

@@ -33,20 +33,20 @@ impl Planner<'_> {
     /// Finds out what each change is aimed at. Criteria are asked for what they find now, and the
     /// commit rests on their finding it still.
     pub(super) fn aims(&mut self, write: &Write) -> Result<Vec<Aim>, StoreError> {
-        let removes = |at: usize| matches!(write.changes[at].action, Action::Remove);
-        let mut aims: Vec<Option<Aim>> = write.changes.iter().map(|_| None).collect();
-        let mut order: Vec<usize> = (0..write.changes.len()).collect();
+        let mut order: Vec<(usize, &Change)> = write.changes.iter().enumerate().collect();
+        let removes = |change: &Change| matches!(change.action, Action::Remove);
         // Deletions first, wherever they stand: R4 §3.1.0.11.2.
-        order.sort_by_key(|at| !removes(*at));
-        for at in order {
-            let change = &write.changes[at];
+        order.sort_by_key(|(_, change)| !removes(change));
+        let mut aims = Vec::with_capacity(order.len());
+        for (at, change) in order {
             let aim = self.aim(at, change).map_err(|error| error.at(&change.place))?;
-            if removes(at) {
+            if removes(change) {
                 self.removed.extend(aim.key().cloned());
             }
-            aims[at] = Some(aim);
+            aims.push((at, aim));
         }
-        Ok(aims.into_iter().flatten().collect())
+        aims.sort_by_key(|(at, _)| *at);
+        Ok(aims.into_iter().map(|(_, aim)| aim).collect())
     }
 
     fn aim(&mut self, at: usize, change: &Change) -> Result<Aim, StoreError> {
