@@ -193,7 +193,7 @@ impl EventBook {
             }
             Expectation::Match { criteria, found } => {
                 !self.is_recent(criteria)
-                    && match find(&self.keys.clone(), self.view(), None, criteria)?.as_slice() {
+                    && match find(&self.keys.clone(), self.view(), None, criteria, 2)?.as_slice() {
                         [] => found.is_none(),
                         [head] => *found == Some(head.number),
                         _ => false,

@@ -230,6 +230,44 @@ fn conditional_references_must_find_exactly_one() {
 }
 
 #[test]
+fn conditional_references_find_what_the_same_transaction_brings() {
+    let clinician = shared().clinician();
+    let (owner, value) = (unique("owner"), unique("value"));
+    clinician.put(&patient(&owner)).expect(201);
+    let refers = |value: &str| {
+        let id = unique("o");
+        let mut resource = observation(&id, &owner);
+        resource["performer"] =
+            json!([{ "reference": format!("Practitioner?identifier=urn:test|{value}") }]);
+        (id.clone(), entry("PUT", &format!("Observation/{id}"), resource))
+    };
+    let put = |id: &str, value: &str| {
+        entry("PUT", &format!("Practitioner/{id}"), identified(practitioner(id), value))
+    };
+    let delete = |id: &str| entry("DELETE", &format!("Practitioner/{id}"), Value::Null);
+    let performer = |id: &str| {
+        let stored = clinician.get(&format!("/fhir/Observation/{id}")).expect(200).json();
+        stored["performer"][0]["reference"].as_str().unwrap().to_owned()
+    };
+    // Created beside it, wherever it stands.
+    let (first, second) = (unique("doctor"), unique("doctor"));
+    let (id, refers_first) = refers(&value);
+    send(&clinician, &bundle("transaction", &[refers_first, put(&first, &value)])).expect(200);
+    assert_eq!(performer(&id), format!("Practitioner/{first}"));
+    // Replaced by another one; and what takes another identifier is found by that.
+    let (id, refers_second) = refers(&value);
+    let swap = [refers_second, put(&second, &value), delete(&first)];
+    send(&clinician, &bundle("transaction", &swap)).expect(200);
+    assert_eq!(performer(&id), format!("Practitioner/{second}"));
+    let (_, gone) = refers(&value);
+    let renamed = [gone, put(&second, &unique("value"))];
+    send(&clinician, &bundle("transaction", &renamed)).refused(400, &["finds nothing"]);
+    let (_, several) = refers(&value);
+    let third = [several, put(&unique("doctor"), &value)];
+    send(&clinician, &bundle("transaction", &third)).refused(400, &["several"]);
+}
+
+#[test]
 fn if_none_exist_stores_uses_or_refuses() {
     let clinician = shared().clinician();
     let value = unique("once");

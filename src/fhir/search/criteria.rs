@@ -2,7 +2,9 @@
 //! none (FHIR R4 §3.1.0.8.1).
 
 use super::{Criterion, Lookup, Parameters, Plan, ProblemKind, Query, SearchProblem, Term};
-use crate::fhir::{ResourceId, ResourceType};
+use crate::clock::Instant;
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::json::Node;
 
 /// What must be found once, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,6 +72,28 @@ impl Criteria {
             }
         }
         Some(watched)
+    }
+}
+
+impl Criterion {
+    /// Whether it holds of a content that is stored now under a key; `None` if that depends on other
+    /// resources too.
+    #[must_use]
+    pub fn holds_of(
+        &self,
+        key: &ResourceKey,
+        content: Node<'_>,
+        base_url: Option<&str>,
+    ) -> Option<bool> {
+        match self {
+            Self::Ids(ids) => Some(ids.contains(&key.id)),
+            Self::LastUpdated(tests) => {
+                let now = Instant::now().micros();
+                Some(tests.iter().any(|test| test.contains(now)))
+            }
+            Self::Condition(condition) => Some(condition.matches(content, base_url)),
+            _ => None,
+        }
     }
 }
 

@@ -229,19 +229,20 @@ impl Store {
     }
 }
 
-/// The resources that the criteria of a write find, two at most: enough to tell none, one and
-/// several apart. With the rights of `grant`, or of the store itself.
+/// The resources that the criteria of a write find, so many at most: two are enough to tell none,
+/// one and several apart. With the rights of `grant`, or of the store itself.
 pub(super) fn find(
     keys: &Keys,
     view: &View,
     grant: Option<&Grant>,
     criteria: &Criteria,
+    most: usize,
 ) -> Result<Vec<Head>, StoreError> {
     let end = view.applied_events()?;
     let scope = Scope::new(keys, view, grant, view.parameters(), None, end, Limits::WHOLE);
     let walk = Walk::new(&scope, criteria.kind, &criteria.all, None, None)?;
     let mut heads = Vec::new();
-    for found in walk.take(2) {
+    for found in walk.take(most) {
         heads.extend(view.head_of(found?.held().number)?);
     }
     Ok(heads)

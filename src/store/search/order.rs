@@ -58,7 +58,6 @@ impl Search<'_> {
         let mut best = Best { rules, after, kept_max, kept: Vec::new() };
         let total = self.best_of_few(&mut best)?;
         if total.is_none() {
-            best.kept.clear();
             match rules {
                 [rule, ..] if rule.by == SortBy::LastUpdated => self.by_changes(rule, &mut best)?,
                 [rule, ..] => self.by_windows(rule, &mut best)?,

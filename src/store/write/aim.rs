@@ -97,7 +97,7 @@ impl Planner<'_> {
         change: &Change,
         criteria: &Criteria,
     ) -> Result<Option<ResourceKey>, StoreError> {
-        let found = find(&self.store.keys, self.view, Some(self.grant), criteria)?;
+        let found = find(&self.store.keys, self.view, Some(self.grant), criteria, 2)?;
         let number = match found.as_slice() {
             [] => None,
             [head] => Some(head.number),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::super::search::find;
 use super::aim::Aim;
-use super::{Change, Store, StoreError};
+use super::{Action, Change, Store, StoreError};
 use crate::auth::{Grant, Permission};
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::reference::Reference;
@@ -12,20 +12,66 @@ use crate::fhir::{Criteria, ResourceKey, ResourceType, parse_query};
 use crate::json::{Kind, Node};
 use crate::view::View;
 
+/// Most comparisons of a request's own contents with the criteria of its references.
+const COMPARISONS_MAX: usize = 1_000_000;
+
 /// What the references of a request stand for.
 #[derive(Debug, Default)]
-pub struct Links(HashMap<String, String>);
+pub struct Links<'a> {
+    known: HashMap<String, String>,
+    /// What the request itself changes, by type; without content: deleted, or known only later.
+    own: HashMap<ResourceType, Vec<(&'a ResourceKey, Option<Node<'a>>)>>,
+    comparisons: usize,
+}
 
-impl Links {
+impl<'a> Links<'a> {
+    fn of(changes: &'a [Change], aims: &'a [Aim]) -> Self {
+        let mut links = Self::default();
+        for (change, aim) in changes.iter().zip(aims) {
+            let Some(key) = aim.key() else { continue };
+            if let Some(full_url) = &change.full_url {
+                links.known.insert(full_url.clone(), key.to_string());
+            }
+            if !matches!((aim, &change.action), (Aim::Existing(_), _) | (_, Action::Patch(_))) {
+                links.own.entry(key.kind).or_default().push((key, change.action.content()));
+            }
+        }
+        links
+    }
+
     /// The literal reference behind a text, if it is not one already. A relative reference means
     /// the entry of the request that stands beside the one in which it is said, if there is one: R4
     /// §2.36.4.1.
     pub fn resolve(&self, full_url: Option<&str>, text: &str) -> Option<String> {
-        if self.0.is_empty() {
+        if self.known.is_empty() {
             return None;
         }
-        let direct = self.0.get(text).cloned();
-        direct.or_else(|| self.0.get(&format!("{}/{text}", beside(full_url?)?)).cloned())
+        let direct = self.known.get(text).cloned();
+        direct.or_else(|| self.known.get(&format!("{}/{text}", beside(full_url?)?)).cloned())
+    }
+
+    /// Of what the view has and of what the request changes, the resources that meet criteria then.
+    fn meeting(
+        &mut self,
+        criteria: &Criteria,
+        in_view: Vec<ResourceKey>,
+        base_url: Option<&str>,
+    ) -> Option<Vec<ResourceKey>> {
+        let own = self.own.get(&criteria.kind).map_or(&[][..], Vec::as_slice);
+        self.comparisons += own.len();
+        if self.comparisons > COMPARISONS_MAX {
+            return None;
+        }
+        let meets = |(key, content): &&(&ResourceKey, Option<Node<'_>>)| {
+            content.is_some_and(|content| {
+                criteria.all.iter().all(|one| one.holds_of(key, content, base_url) == Some(true))
+            })
+        };
+        let mut found: Vec<ResourceKey> =
+            own.iter().filter(meets).map(|(key, _)| (*key).clone()).collect();
+        let is_own = |key: &ResourceKey| own.iter().any(|(known, _)| *known == key);
+        found.extend(in_view.into_iter().filter(|key| !is_own(key)));
+        Some(found)
     }
 }
 
@@ -37,21 +83,16 @@ fn beside(full_url: &str) -> Option<&str> {
 
 impl Store {
     /// Resolves what the changes refer to: `urn:uuid:…` and other full URLs of the request's own
-    /// entries (FHIR R4 §3.1.0.11.2), absolute URLs of this server, and conditional references (§3.1.0.11.4), each of which must
-    /// find exactly one resource.
-    pub(super) fn links(
+    /// entries (FHIR R4 §3.1.0.11.2), absolute URLs of this server, and conditional references (§3.1.0.11.4),
+    /// each of which must find exactly one resource, when all changes are made.
+    pub(super) fn links<'a>(
         &self,
         view: &View,
         grant: &Grant,
-        changes: &[Change],
-        aims: &[Aim],
-    ) -> Result<Links, StoreError> {
-        let mut links = Links::default();
-        for (change, aim) in changes.iter().zip(aims) {
-            if let (Some(full_url), Some(key)) = (&change.full_url, aim.key()) {
-                links.0.insert(full_url.clone(), key.to_string());
-            }
-        }
+        changes: &'a [Change],
+        aims: &'a [Aim],
+    ) -> Result<Links<'a>, StoreError> {
+        let mut links = Links::of(changes, aims);
         let mut problems = Vec::new();
         for change in changes {
             let Some(content) = change.action.content() else { continue };
@@ -70,13 +111,13 @@ impl Store {
         grant: &Grant,
         content: Node<'_>,
         place: &str,
-        links: &mut Links,
+        links: &mut Links<'_>,
     ) -> Result<(), StoreError> {
         let mut problems = Vec::new();
         for node in content.descend().filter(|node| node.kind() == Kind::Object) {
             let Some(text) = node.get_str("reference") else { continue };
             // Other texts stay as they are; this question is cheap and rules most out.
-            if !text.contains(['?', ':']) || links.0.contains_key(text.as_ref()) {
+            if !text.contains(['?', ':']) || links.known.contains_key(text.as_ref()) {
                 continue;
             }
             let (kind, query) = match Reference::parse(&text, self.base_url()) {
@@ -86,14 +127,14 @@ impl Store {
                     let relative = self.base_url().and_then(|base| text.strip_prefix(base));
                     let relative =
                         relative.map(|relative| relative.trim_start_matches('/').to_owned());
-                    links.0.extend(relative.map(|relative| (text.into_owned(), relative)));
+                    links.known.extend(relative.map(|relative| (text.into_owned(), relative)));
                     continue;
                 }
                 _ => continue,
             };
-            match self.by_criteria(view, grant, kind, query)? {
+            match self.by_criteria(view, grant, kind, query, links)? {
                 Ok(key) => {
-                    links.0.insert(text.to_string(), key.to_string());
+                    links.known.insert(text.to_string(), key.to_string());
                 }
                 Err(diagnostics) => problems.push(Problem {
                     code: IssueCode::NotFound,
@@ -111,6 +152,7 @@ impl Store {
         grant: &Grant,
         kind: ResourceType,
         query: &str,
+        links: &mut Links<'_>,
     ) -> Result<Result<ResourceKey, String>, StoreError> {
         if grant.reach(kind, Permission::Search)?.is_some() {
             return Err(grant.denied(Permission::Search, "resources outside the own chart").into());
@@ -126,9 +168,15 @@ impl Store {
                 return Ok(Err(format!("cannot be read: {}", texts.join("; "))));
             }
         };
-        let found = find(&self.keys, view, Some(grant), &criteria)?;
+        // Those that the request changes itself may be left out again.
+        let most = 2 + links.own.get(&kind).map_or(0, Vec::len);
+        let heads = find(&self.keys, view, Some(grant), &criteria, most)?;
+        let in_view: Result<Vec<_>, _> = heads.iter().map(|head| self.key_of(view, head)).collect();
+        let Some(found) = links.meeting(&criteria, in_view?, self.base_url()) else {
+            return Ok(Err("is one of too many to compare with the entries".to_owned()));
+        };
         Ok(match found.as_slice() {
-            [head] => Ok(self.key_of(view, head)?),
+            [key] => Ok(key.clone()),
             [] => Err("finds nothing; it must find exactly one resource".to_owned()),
             _ => Err("finds several resources; it must find exactly one".to_owned()),
         })

@@ -146,7 +146,7 @@ impl Planner<'_> {
         change: &Change,
         key: &ResourceKey,
         must_be_new: bool,
-        links: &mut Links,
+        links: &mut Links<'_>,
     ) -> Result<Done, StoreError> {
         let before = self.before(key)?;
         let content = match &change.action {

@@ -79,7 +79,7 @@ impl Recalling<'_> {
         else {
             return Ok(None);
         };
-        let found = find(&self.store.keys, self.view, None, criteria)?;
+        let found = find(&self.store.keys, self.view, None, criteria, 2)?;
         let found = found.first().map(|head| self.store.key_of(self.view, head)).transpose()?;
         let is_change = matches!(change.target, Target::Found(..));
         if !is_change || found.as_ref().is_some_and(|key| self.then.contains_key(key)) {

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::aim::Aim;
 use super::plan::Planner;
 use super::{Change, Expectation, StoreError, Target};
-use crate::clock::Instant;
 use crate::fhir::ResourceKey;
 use crate::fhir::search::{Criteria, Criterion, Lookup, Term};
 use crate::json::Document;
@@ -46,19 +45,11 @@ impl Planner<'_> {
     }
 
     fn is_found(&self, stored: &Stored, criteria: &Criteria) -> bool {
-        let meets = |one: &Criterion| match one {
-            Criterion::Ids(ids) => ids.contains(&stored.key.id),
-            Criterion::LastUpdated(tests) => {
-                let now = Instant::now().micros();
-                tests.iter().any(|test| test.contains(now))
-            }
-            Criterion::Condition(condition) => {
-                condition.matches(stored.document.root(), self.store.base_url())
-            }
-            // What depends on other resources too may be so: better refused than stored twice.
-            _ => true,
-        };
-        stored.key.kind == criteria.kind && criteria.all.iter().all(meets)
+        let (key, content) = (&stored.key, stored.document.root());
+        // What depends on other resources too may be so: better refused than stored twice.
+        let meets =
+            |one: &Criterion| one.holds_of(key, content, self.store.base_url()).unwrap_or(true);
+        key.kind == criteria.kind && criteria.all.iter().all(meets)
     }
 }
 

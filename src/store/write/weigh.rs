@@ -61,7 +61,7 @@ impl Planner<'_> {
         change: &Change,
         key: &ResourceKey,
         node: Node<'_>,
-        links: &Links,
+        links: &Links<'_>,
     ) -> Result<Content, StoreError> {
         let stored =
             StoredForm::of(node, &key.id, &|text| links.resolve(change.full_url.as_deref(), text));
