@@ -12,15 +12,17 @@ use crate::fhir::{Criteria, ResourceKey, ResourceType, parse_query};
 use crate::json::{Kind, Node};
 use crate::view::View;
 
-/// Most comparisons of a request's own contents with the criteria of its references.
+/// Bounds the work for references by criteria: comparisons of the request's own contents with them.
 const COMPARISONS_MAX: usize = 1_000_000;
+/// How many comparisons a resource counts for that was found in the view.
+const COMPARISONS_PER_FOUND: usize = 50;
 
 /// What the references of a request stand for.
 #[derive(Debug, Default)]
 pub struct Links<'a> {
     known: HashMap<String, String>,
     /// What the request itself changes, by type; without content: deleted, or known only later.
-    own: HashMap<ResourceType, Vec<(&'a ResourceKey, Option<Node<'a>>)>>,
+    own: HashMap<ResourceType, HashMap<&'a ResourceKey, Option<Node<'a>>>>,
     comparisons: usize,
 }
 
@@ -33,7 +35,7 @@ impl<'a> Links<'a> {
                 links.known.insert(full_url.clone(), key.to_string());
             }
             if !matches!((aim, &change.action), (Aim::Existing(_), _) | (_, Action::Patch(_))) {
-                links.own.entry(key.kind).or_default().push((key, change.action.content()));
+                links.own.entry(key.kind).or_default().insert(key, change.action.content());
             }
         }
         links
@@ -57,20 +59,18 @@ impl<'a> Links<'a> {
         in_view: Vec<ResourceKey>,
         base_url: Option<&str>,
     ) -> Option<Vec<ResourceKey>> {
-        let own = self.own.get(&criteria.kind).map_or(&[][..], Vec::as_slice);
-        self.comparisons += own.len();
+        let own = self.own.entry(criteria.kind).or_default();
+        self.comparisons += own.len() + COMPARISONS_PER_FOUND * in_view.len();
         if self.comparisons > COMPARISONS_MAX {
             return None;
         }
-        let meets = |(key, content): &&(&ResourceKey, Option<Node<'_>>)| {
-            content.is_some_and(|content| {
-                criteria.all.iter().all(|one| one.holds_of(key, content, base_url) == Some(true))
-            })
+        let meets = |key: &ResourceKey, content: Node<'_>| {
+            criteria.all.iter().all(|one| one.holds_of(key, content, base_url) == Some(true))
         };
-        let mut found: Vec<ResourceKey> =
-            own.iter().filter(meets).map(|(key, _)| (*key).clone()).collect();
-        let is_own = |key: &ResourceKey| own.iter().any(|(known, _)| *known == key);
-        found.extend(in_view.into_iter().filter(|key| !is_own(key)));
+        let stored = own.iter().filter_map(|(key, content)| Some((*key, (*content)?)));
+        let stored = stored.filter(|(key, content)| meets(key, *content));
+        let mut found: Vec<ResourceKey> = stored.map(|(key, _)| key.clone()).collect();
+        found.extend(in_view.into_iter().filter(|key| !own.contains_key(key)));
         Some(found)
     }
 }
@@ -169,7 +169,7 @@ impl Store {
             }
         };
         // Those that the request changes itself may be left out again.
-        let most = 2 + links.own.get(&kind).map_or(0, Vec::len);
+        let most = 2 + links.own.get(&kind).map_or(0, HashMap::len);
         let heads = find(&self.keys, view, Some(grant), &criteria, most)?;
         let in_view: Result<Vec<_>, _> = heads.iter().map(|head| self.key_of(view, head)).collect();
         let Some(found) = links.meeting(&criteria, in_view?, self.base_url()) else {
