@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use chartlog::disk::RealDisk;
 use chartlog::log::{self, LogKind};
-use chartlog::store::Store;
+use chartlog::records::Records;
 use harness::{clinic, median, per_second, shown, store};
 
 #[global_allocator]
@@ -130,10 +130,14 @@ fn compare(
 }
 
 /// Puts the patients, so that no append has to open a chart.
-fn open_charts(runtime: &tokio::runtime::Runtime, store: &Arc<Store>, patients: &[clinic::Sample]) {
+fn open_charts(
+    runtime: &tokio::runtime::Runtime,
+    store: &Arc<Records>,
+    patients: &[clinic::Sample],
+) {
     use chartlog::fhir::ResourceKey;
     use chartlog::json::Document;
-    use chartlog::store::{Action, Change, Target, Write};
+    use chartlog::records::{Action, Change, Target, Write};
     let caller = store::caller();
     for patient in patients {
         let document = Arc::new(Document::parse(patient.json.as_slice()).expect("JSON"));
@@ -147,7 +151,7 @@ fn open_charts(runtime: &tokio::runtime::Runtime, store: &Arc<Store>, patients: 
 
 /// Appends for one turn; how many, and how long it took.
 async fn append(
-    store: &Arc<Store>,
+    store: &Arc<Records>,
     clients: usize,
     samples: &Arc<Vec<clinic::Sample>>,
 ) -> (u64, Duration) {

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use chartlog::fhir::ResourceId;
 use chartlog::json::Document;
-use chartlog::store::{Action, At, Change, EventFilter, Store, Target, Write};
+use chartlog::records::{Action, At, Change, EventFilter, Records, Target, Write};
 use harness::{median, store};
 
 #[global_allocator]
@@ -77,7 +77,7 @@ fn time(turn: Duration, mut run: impl FnMut()) -> f64 {
 }
 
 /// Single writes, many at a time, as a clinic sends them.
-fn fill(store: &Arc<Store>, events: usize, resources: usize) {
+fn fill(store: &Arc<Records>, events: usize, resources: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let caller = store::caller();
     let numbers: Vec<usize> = (0..events).collect();

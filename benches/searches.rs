@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chartlog::json::Document;
-use chartlog::store::{Action, Change, Target, Write};
+use chartlog::records::{Action, Change, Target, Write};
 use harness::{load, median, server, store};
 
 #[global_allocator]

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use chartlog::store::Store;
+use chartlog::records::Records;
 use harness::{load, median, server, store};
 
 #[global_allocator]
@@ -113,7 +113,7 @@ fn part(times: &[f64], part: f64) -> f64 {
 }
 
 /// How long the one commit takes that `work` makes: from its bytes in the log to its being visible.
-fn commit_time(store: &Store, root: &Path, work: impl FnOnce() + Send) -> f64 {
+fn commit_time(store: &Records, root: &Path, work: impl FnOnce() + Send) -> f64 {
     let log = root.join("log/events");
     let length = || -> u64 {
         let files = log.read_dir().expect("the log").map(|file| file.unwrap().metadata());

@@ -18,6 +18,7 @@
 //! `cli`, `http`, `backup`, `store`, `view`, `auth`, `chart`, `fhir`, `proof`, `log`, `json`, `clock`. `demo`
 //! and `config` stand beside it. `ARCHITECTURE.md` has the whole picture.
 
+pub mod audit;
 pub mod auth;
 pub mod backup;
 pub mod chart;
@@ -26,13 +27,15 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod disk;
+pub mod engine;
 pub mod fhir;
 pub mod http;
+pub mod inspect;
 pub mod json;
 pub mod log;
 pub mod proof;
+pub mod records;
 pub mod seal;
-pub mod store;
 pub mod telemetry;
 pub mod vault;
 pub mod view;

@@ -15,7 +15,7 @@ use chartlog::auth::{Issuer, LocalIssuer, TokenRequest, Verifier, VerifierOption
 use chartlog::clock::Instant;
 use chartlog::config::{Config, LimitsConfig};
 use chartlog::http::{self, Options};
-use chartlog::store::Store;
+use chartlog::records::Records;
 
 use super::store;
 
@@ -42,7 +42,7 @@ pub fn chartlog(root: &Path) -> (Serving, String) {
 }
 
 /// The same over an open store.
-pub fn over(store: Arc<Store>) -> (Serving, String) {
+pub fn over(store: Arc<Records>) -> (Serving, String) {
     http::install_metrics();
     let issuer = LocalIssuer::new([7; 32]);
     let config = Config::default();

@@ -7,24 +7,22 @@ use chartlog::auth::{Caller, Grant, Scopes};
 use chartlog::chart::Actor;
 use chartlog::config::Config;
 use chartlog::disk::RealDisk;
+use chartlog::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions, PurgeWindow};
 use chartlog::fhir::ResourceType;
 use chartlog::json::Document;
-use chartlog::store::{
-    Action, Change, DataDirectory, DirectoryError, Options, ProofOptions, PurgeWindow, Store,
-    Target, Write,
-};
+use chartlog::records::{Action, Change, Records, Target, Write};
 use chartlog::vault::MasterKeySource;
 use chartlog::view;
 
 /// Opens the store in a directory, or creates it there.
-pub fn open(root: &Path) -> Arc<Store> {
+pub fn open(root: &Path) -> Arc<Records> {
     open_as(root, true)
 }
 
 /// The same, sealed and proven or neither.
-pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Store> {
+pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Records> {
     let config = Config::default().store;
-    let options = Options {
+    let options = EngineOptions {
         disk: RealDisk::handle(),
         master_key: MasterKeySource::File(root.join("master.key")),
         variable: |_| None,
@@ -49,7 +47,7 @@ pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Store> {
             opened => break opened.expect("a data directory"),
         }
     };
-    Store::open(directory, &options).expect("a store")
+    Records::open(directory, &options).expect("a store")
 }
 
 /// Somebody who may do everything.

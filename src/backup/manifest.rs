@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{BackupError, disk_error};
 use crate::clock::Instant;
 use crate::disk::{self, Disk};
+use crate::engine::{self, DirectoryError};
 use crate::log::LogKind;
-use crate::store::{self, DirectoryError};
 
 /// The file, in the root of a backup.
 const NAME: &str = "BACKUP";
@@ -56,7 +56,7 @@ impl Manifest {
     #[must_use]
     pub fn new(origin: Option<String>, events: LogManifest, access: LogManifest) -> Self {
         let taken_at = Some(Instant::now().to_string());
-        Self { format: FORMAT, data: store::FORMAT.to_owned(), taken_at, origin, events, access }
+        Self { format: FORMAT, data: engine::FORMAT.to_owned(), taken_at, origin, events, access }
     }
 
     /// A backup that holds nothing yet.
@@ -98,7 +98,7 @@ impl Manifest {
             )));
         }
         let manifest: Self = serde_json::from_slice(text).map_err(wrong)?;
-        if manifest.data != store::FORMAT {
+        if manifest.data != engine::FORMAT {
             let (path, found) = (from.into(), manifest.data);
             return Err(DirectoryError::Newer { path, found }.into());
         }

@@ -17,12 +17,14 @@
 //! is checked on its way in both directions. Never: keys, what a payload says.
 
 mod copy;
+mod log_copy;
 mod manifest;
 mod restore;
 mod source;
 mod take;
 mod writer;
 
+pub use log_copy::{LogCopy, copied, copies};
 pub use manifest::{LogManifest, Manifest};
 pub use restore::{Restored, Until, restore};
 pub use source::{DirectorySource, Source};
@@ -30,9 +32,9 @@ pub use take::{Taken, take};
 
 use std::path::{Path, PathBuf};
 
+use crate::engine::DirectoryError;
 use crate::log::{LogError, LogKind};
 use crate::proof::ProofError;
-use crate::store::DirectoryError;
 
 /// Bytes that are asked of a source at a time.
 pub const STRETCH_BYTES_MAX: u64 = 8 << 20;

@@ -9,9 +9,9 @@ use super::{BackupError, disk_error, log_folder, proof_folder};
 use crate::clock::Instant;
 use crate::disk::RealDisk;
 use crate::disk::{self, Disk};
+use crate::engine::DataDirectory;
 use crate::log::{self, Follower, Frame, GroupFlaw, LogError, LogKind, WholeGroup};
 use crate::proof::{Checkpoint, ProofError, Tree, Verifier, leaf};
-use crate::store::DataDirectory;
 
 /// Where the logs are written until they are whole.
 const UNFINISHED: &str = "restoring";

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::manifest::{LogManifest, Manifest};
 use super::{BackupError, disk_error, log_folder, proof_folder};
 use crate::disk::{self, Disk};
+use crate::engine::read_origin;
 use crate::log::{self, LogError, LogKind, Reader};
 use crate::proof::{Checkpoint, Note};
-use crate::store::read_origin;
 
 /// Something that has both logs and can be read while they grow.
 pub trait Source {

@@ -8,8 +8,8 @@ use super::source::Source;
 use super::writer::SegmentWriter;
 use super::{BackupError, disk_error, log_folder, proof_folder};
 use crate::disk::{self, Disk};
+use crate::engine;
 use crate::log::{self, Follower, LogError, LogKind};
-use crate::store;
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,7 +252,7 @@ fn write_signed(disk: &dyn Disk, root: &Path, manifest: &Manifest) -> Result<(),
     if let Some(origin) = &manifest.origin {
         write(&root.join("ORIGIN"), &format!("{origin}\n"))?;
     }
-    write(&root.join("FORMAT"), &format!("{}\n", store::FORMAT))
+    write(&root.join("FORMAT"), &format!("{}\n", engine::FORMAT))
 }
 
 fn number(at: usize) -> Result<u32, BackupError> {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::arguments::EraseArguments;
-use super::serve::store_options;
+use super::serve::engine_options;
 use crate::auth::{Caller, Grant, Scopes};
 use crate::chart::Actor;
 use crate::config::Config;
-use crate::store::{self, DataDirectory, DirectoryError, ErasureRequest, PurgeWindow, Store};
+use crate::engine::{DataDirectory, DirectoryError, EngineOptions, PurgeWindow};
+use crate::records::{ErasureRequest, Records, RecordsOptions};
 
 /// Who the event says it was.
 const OPERATOR: &str = "operator";
@@ -27,8 +28,9 @@ pub fn run(config: &Config, arguments: &EraseArguments) -> Result<(), Failure> {
     let patient = arguments.patient.parse().map_err(Failure::usage)?;
     let directory = DataDirectory::open(data).map_err(Failure::failed)?;
     // Purging is this command's own affair, or the next server's.
-    let options = store::Options { purge: PurgeWindow::Never, ..store_options(config, None)? };
-    let store = Store::open(directory, &options).map_err(Failure::failed)?;
+    let options = EngineOptions { purge: PurgeWindow::Never, ..engine_options(config)? };
+    let store =
+        Records::open(directory, &options, RecordsOptions::default()).map_err(Failure::failed)?;
     let request = ErasureRequest {
         patient,
         reason: arguments.reason.clone(),
@@ -49,8 +51,8 @@ pub fn run(config: &Config, arguments: &EraseArguments) -> Result<(), Failure> {
     };
     print!("{}", done.certificate);
     if arguments.purge_now {
-        store.purge().map_err(Failure::failed)?;
-        let (_, purge) = store.certificates(erased.chart).map_err(Failure::failed)?;
+        store.engine().purge().map_err(Failure::failed)?;
+        let (_, purge) = store.engine().certificates(erased.chart).map_err(Failure::failed)?;
         print!("\n{}", purge.unwrap_or_default());
     }
     Ok(())

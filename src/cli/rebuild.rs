@@ -6,9 +6,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Failure;
 use super::import::grouped;
-use super::serve::store_options;
+use super::serve::engine_options;
 use crate::config::Config;
-use crate::store::{DataDirectory, DirectoryError, Rebuilt, Store};
+use crate::engine::{DataDirectory, DirectoryError, Rebuilt};
+use crate::records::{Records, RecordsOptions};
 
 /// Rebuilds, and prints one line about it.
 ///
@@ -21,10 +22,11 @@ pub fn run(config: &Config) -> Result<(), Failure> {
         return Err(Failure::failed(DirectoryError::Missing(data.clone())));
     }
     let directory = DataDirectory::open(data).map_err(Failure::failed)?;
-    let options = store_options(config, None)?;
-    let store = Store::open(directory, &options).map_err(Failure::failed)?;
+    let options = engine_options(config)?;
+    let store =
+        Records::open(directory, &options, RecordsOptions::default()).map_err(Failure::failed)?;
     let bar = bar();
-    let rebuilt = store.rebuild(|done, all| {
+    let rebuilt = store.engine().rebuild(|done, all| {
         bar.set_length(all);
         bar.set_position(done);
     });

@@ -13,8 +13,9 @@ use crate::clock::Instant;
 use crate::config::{self, Config, ReferentialIntegrity};
 use crate::demo;
 use crate::disk::RealDisk;
+use crate::engine::{DataDirectory, EngineOptions, ProofOptions};
 use crate::http::{self, Running};
-use crate::store::{self, DataDirectory, ProofOptions, Store};
+use crate::records::{Records, RecordsOptions};
 use crate::view;
 
 /// Scopes of the token that `--demo` prints.
@@ -32,7 +33,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let served = Served::open(&config)?;
     let base = served.base_url.clone();
     let issuer = served.issuer.clone();
-    let was_empty = served.store.applied_position() == 0;
+    let was_empty = served.store.engine().applied_position() == 0;
     let store = Arc::clone(&served.store);
     let result = actix_web::rt::System::new().block_on(async move {
         let Running { address, handle, server } = served.start(&config)?;
@@ -49,7 +50,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
         println!("listening on {base}");
         server.await.map_err(Failure::failed)?.map_err(Failure::failed)
     });
-    store.close();
+    store.engine().close();
     result
 }
 
@@ -57,7 +58,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
 pub struct Served {
     listener: TcpListener,
     /// The store itself, to close it in the end.
-    pub store: Arc<Store>,
+    pub store: Arc<Records>,
     verifier: Verifier,
     /// Address under which clients reach the server.
     pub base_url: String,
@@ -76,8 +77,12 @@ impl Served {
         let secret = directory.local_issuer_secret().map_err(Failure::failed)?;
         let issuer = Arc::new(LocalIssuer::new(secret));
         let verifier = verifier(config, &issuer)?;
-        let options = store_options(config, Some(format!("{base_url}/fhir")))?;
-        let store = Store::open(directory, &options).map_err(Failure::failed)?;
+        let options = engine_options(config)?;
+        let records = RecordsOptions {
+            base_url: Some(format!("{base_url}/fhir")),
+            refuses_unresolved: config.store.referential_integrity == ReferentialIntegrity::Refuse,
+        };
+        let store = Records::open(directory, &options, records).map_err(Failure::failed)?;
         Ok(Self { listener, store, verifier, base_url, issuer })
     }
 
@@ -92,14 +97,14 @@ impl Served {
     }
 }
 
-/// How a store is opened. `base_url` is that of the FHIR face.
+/// How the engine is opened.
 ///
 /// # Errors
 ///
 /// [`Failure`]: `vault.master_key` or `proof.sinks` is not one.
-pub fn store_options(config: &Config, base_url: Option<String>) -> Result<store::Options, Failure> {
+pub fn engine_options(config: &Config) -> Result<EngineOptions, Failure> {
     let master_key = config.vault.master_key(&config.store.data);
-    Ok(store::Options {
+    Ok(EngineOptions {
         disk: RealDisk::handle(),
         master_key: master_key.parse().map_err(Failure::usage)?,
         variable: super::variable,
@@ -114,8 +119,6 @@ pub fn store_options(config: &Config, base_url: Option<String>) -> Result<store:
             cache_bytes: config.store.cache_bytes,
             snapshot_events_min: config.store.snapshot_events_min,
         },
-        base_url,
-        refuses_unresolved: config.store.referential_integrity == ReferentialIntegrity::Refuse,
     })
 }
 

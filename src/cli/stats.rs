@@ -7,7 +7,7 @@ use super::progress::{self, megabytes};
 use super::{Failure, StatsArguments};
 use crate::config::Config;
 use crate::disk::RealDisk;
-use crate::store::{LastCheckpoint, LogPayloads, Stats, stats};
+use crate::inspect::{LastCheckpoint, LogPayloads, Stats, stats};
 use crate::vault::{MasterKey, MasterKeySource};
 
 /// Prints what the store holds.

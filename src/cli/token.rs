@@ -5,7 +5,7 @@ use super::{Failure, TokenArguments};
 use crate::auth::{LocalIssuer, TokenRequest};
 use crate::clock::Instant;
 use crate::config::Config;
-use crate::store::read_local_issuer_secret;
+use crate::engine::read_local_issuer_secret;
 
 /// Prints a token; it is the last line of stdout.
 ///

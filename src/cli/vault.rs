@@ -11,7 +11,7 @@ use super::{ExportArguments, Failure, VaultImportArguments};
 use crate::clock::Instant;
 use crate::config::Config;
 use crate::disk::RealDisk;
-use crate::store::{DataDirectory, read_origin};
+use crate::engine::{DataDirectory, read_origin};
 use crate::vault::{
     self, Escrowed, MasterKey, MasterKeySource, Recipient, RecipientKey, Vault, VaultError,
 };

@@ -4,11 +4,13 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::serve::store_options;
+use super::serve::engine_options;
 use super::{Failure, VerifyArguments};
 use crate::config::Config;
+use crate::engine::DataDirectory;
+use crate::inspect::{self, Finding, Verdict, VerifyOptions};
 use crate::proof::{Verifier, verify_bundle};
-use crate::store::{self, DataDirectory, Finding, Store, Verdict, VerifyOptions};
+use crate::records::{Records, RecordsOptions};
 
 /// Bars that count bytes of the logs, and events.
 const BYTES: &str = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
@@ -30,7 +32,7 @@ pub fn run(config: &Config, arguments: &VerifyArguments) -> Result<(), Failure> 
     } else {
         None
     };
-    let bar = bar(BYTES, store::log_bytes(root).map_err(Failure::failed)?);
+    let bar = bar(BYTES, crate::inspect::log_bytes(root).map_err(Failure::failed)?);
     let options = VerifyOptions {
         keys,
         checkpoints,
@@ -39,7 +41,7 @@ pub fn run(config: &Config, arguments: &VerifyArguments) -> Result<(), Failure> 
         progress: &|bytes| bar.inc(bytes),
     };
     let mut altered = 0;
-    let verified = store::verify(root, &options, &mut |finding| {
+    let verified = crate::inspect::verify(root, &options, &mut |finding| {
         altered += usize::from(finding.verdict == Verdict::Altered);
         bar.suspend(|| show(&finding));
     });
@@ -65,10 +67,11 @@ fn verify_views(config: &Config) -> Result<Finding, Failure> {
         Failure::failed(format!("the views could not be verified: {error}"))
     };
     let directory = DataDirectory::open(&config.store.data).map_err(|error| failed(&error))?;
-    let options = store_options(config, None)?;
-    let store = Store::open(directory, &options).map_err(|error| failed(&error))?;
+    let options = engine_options(config)?;
+    let store = Records::open(directory, &options, RecordsOptions::default())
+        .map_err(|error| failed(&error))?;
     let bar = bar(EVENTS, 0);
-    let finding = store.verify_views(|done, all| {
+    let finding = inspect::verify_views(store.engine(), |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     });

@@ -10,17 +10,19 @@ use super::rendering::Rendering;
 use super::state::State;
 use super::{Failure, Fault};
 use crate::auth::Grant;
+use crate::clock::Instant;
+use crate::engine::{Engine, Settled};
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::{ResourceId, ResourceKey, ResourceType, parse_query};
+use crate::fhir::{Parameters, ResourceId, ResourceKey, ResourceType, parse_query};
 use crate::json::Document;
-use crate::store::{INLINE_BYTES_MAX, Store, StoreError};
+use crate::records::{INLINE_BYTES_MAX, Records, RecordsError};
 
 /// One request that has passed the gate.
 #[derive(Debug)]
 pub struct Call {
     pub(super) state: Arc<State>,
     /// The store, now or at the moment that all of this request's reads are to see.
-    pub(super) store: Arc<Store>,
+    pub(super) store: Arc<Records>,
     /// What it may see, and the duty to record what it saw.
     pub grant: Arc<Grant>,
     pub(super) asked: Asked,
@@ -77,10 +79,16 @@ impl OpenCall {
         &self.state.fhir_base
     }
 
-    /// The store.
+    /// The search parameters that all types can be searched by.
     #[must_use]
-    pub fn store(&self) -> &Arc<Store> {
-        &self.state.store
+    pub fn parameters(&self) -> Parameters {
+        self.state.store.parameters()
+    }
+
+    /// The engine: what is open to everybody needs no grant.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        self.state.store.engine()
     }
 
     /// The path as it was sent.
@@ -117,8 +125,17 @@ impl OpenCall {
 impl Call {
     /// The store.
     #[must_use]
-    pub fn store(&self) -> &Arc<Store> {
+    pub fn store(&self) -> &Arc<Records> {
         &self.store
+    }
+
+    /// Waits until no event can be recorded any more at a moment, or before it.
+    ///
+    /// # Errors
+    ///
+    /// 503.
+    pub async fn settled(&self, moment: Instant) -> Result<Settled, Failure> {
+        Ok(self.store.settled(moment).await?)
     }
 
     /// Server-wide limits and names.
@@ -244,7 +261,7 @@ impl Call {
     /// The store's.
     pub async fn aside<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Store, &Grant) -> Result<T, StoreError> + Send + 'static,
+        read: impl FnOnce(&Records, &Grant) -> Result<T, RecordsError> + Send + 'static,
     ) -> Result<T, Failure> {
         let (store, grant) = (Arc::clone(self.store()), Arc::clone(&self.grant));
         let result = actix_web::web::block(move || read(&store, &grant)).await;

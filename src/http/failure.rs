@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use super::Reply;
 use super::reply::FHIR_JSON;
+use crate::engine::EngineError;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::search::{ProblemKind, SearchProblem};
 use crate::proof::ProofError;
-use crate::store::StoreError;
+use crate::records::RecordsError;
 use crate::view::ViewError;
 
 /// Content type of RFC 9457 problem details.
@@ -243,50 +244,50 @@ impl Failure {
     }
 }
 
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        RecordsError::from(error).into()
+    }
+}
+
+impl From<RecordsError> for Failure {
+    fn from(error: RecordsError) -> Self {
         let cause = match &error {
-            StoreError::At { error, .. } => error,
+            RecordsError::At { error, .. } => error,
             cause => cause,
         };
         let fault = match cause {
-            StoreError::NotFound(_) => Fault::NotFound,
-            StoreError::Gone { .. } | StoreError::Erased(_) => Fault::Gone,
-            StoreError::Denied(_) => Fault::Forbidden,
-            StoreError::Precondition { .. } => Fault::Precondition,
-            StoreError::Conflict { .. } => Fault::Conflict,
-            StoreError::KeyReused => Fault::KeyReused,
-            StoreError::Busy => Fault::Busy,
-            StoreError::ReadOnly => Fault::ReadOnly,
-            StoreError::Unknown => Fault::Unknown,
-            StoreError::Proof(ProofError::BeyondSize { .. }) => Fault::Invalid,
-            StoreError::Invalid(problems) => return Self::invalid(problems.clone()),
-            StoreError::View(ViewError::Costly) => {
+            RecordsError::NotFound(_) => Fault::NotFound,
+            RecordsError::Gone { .. } | RecordsError::Engine(EngineError::Erased(_)) => Fault::Gone,
+            RecordsError::Denied(_) => Fault::Forbidden,
+            RecordsError::Precondition { .. } => Fault::Precondition,
+            RecordsError::Conflict { .. } => Fault::Conflict,
+            RecordsError::KeyReused => Fault::KeyReused,
+            RecordsError::Engine(EngineError::NotFound(_)) => Fault::NotFound,
+            RecordsError::Engine(EngineError::Busy) => Fault::Busy,
+            RecordsError::Engine(EngineError::ReadOnly) => Fault::ReadOnly,
+            RecordsError::Engine(EngineError::Unknown) => Fault::Unknown,
+            RecordsError::Engine(EngineError::Proof(ProofError::BeyondSize { .. })) => {
+                Fault::Invalid
+            }
+            RecordsError::Invalid(problems) => return Self::invalid(problems.clone()),
+            RecordsError::Engine(EngineError::View(ViewError::Costly)) => {
                 let diagnostics = "the search would look at more than one request may: name the patient, \
                                    a code or a date, or leave out what leads to many others";
                 return Self::at(IssueCode::TooCostly, "", diagnostics);
             }
-            StoreError::Unprocessable(problems) => {
+            RecordsError::Unprocessable(problems) => {
                 let fault = Fault::Unprocessable;
                 return Self { fault, ..Self::invalid(problems.clone()) };
             }
-            StoreError::At { .. }
-            | StoreError::Log(_)
-            | StoreError::Vault(_)
-            | StoreError::Seal(_)
-            | StoreError::View(_)
-            | StoreError::System(_)
-            | StoreError::Proof(_)
-            | StoreError::Checkpoint { .. }
-            | StoreError::Directory(_)
-            | StoreError::Unreadable(_) => {
+            RecordsError::At { .. } | RecordsError::Engine(_) => {
                 // What went wrong inside is for the log, not for the client.
                 tracing::error!(%error, "a request failed");
                 return Self::internal();
             }
         };
         let place = match &error {
-            StoreError::Precondition { place, .. } | StoreError::Conflict { place, .. } => {
+            RecordsError::Precondition { place, .. } | RecordsError::Conflict { place, .. } => {
                 place.clone()
             }
             _ => String::new(),

@@ -22,8 +22,9 @@ use super::state::State;
 use super::{Call, Failure, Fault};
 use crate::auth::{Caller, Grant, Seen};
 use crate::chart::Actor;
+use crate::chart::{AccessEntry, Outcome};
 use crate::clock::Instant;
-use crate::store::{Entry, INLINE_BYTES_MAX, Outcome};
+use crate::records::INLINE_BYTES_MAX;
 
 /// Longest text of a request that an access entry repeats, in bytes.
 const QUERY_BYTES_MAX: usize = 2_048;
@@ -52,7 +53,8 @@ where
     };
     let is_its_own_trace = seen.committed && !seen.owes_entry && result.is_ok();
     let entry = visit.entry(&operation, caller.as_deref(), &seen, status);
-    let recorded = if is_its_own_trace { Ok(()) } else { state.store.record_access(&entry).await };
+    let recorded =
+        if is_its_own_trace { Ok(()) } else { state.store.engine().record_access(&entry).await };
     let reply = match (recorded, result) {
         (Ok(()), Ok(reply)) => reply,
         (Ok(()), Err(failure)) => failure.render(visit.is_fhir, &visit.request),
@@ -124,8 +126,14 @@ impl Visit {
         }
     }
 
-    fn entry(&self, operation: &str, caller: Option<&Caller>, seen: &Seen, status: u16) -> Entry {
-        Entry {
+    fn entry(
+        &self,
+        operation: &str,
+        caller: Option<&Caller>,
+        seen: &Seen,
+        status: u16,
+    ) -> AccessEntry {
+        AccessEntry {
             subject: caller.map(|caller| caller.subject.clone()),
             client: caller.and_then(|caller| caller.client.clone()),
             issuer: caller.map(|caller| caller.issuer.clone()),

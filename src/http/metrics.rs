@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use crate::store::Store;
+use crate::engine::Engine;
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 
@@ -35,10 +35,10 @@ pub fn count(operation: &Arc<str>, status: StatusCode, took: Duration) {
 }
 
 /// The figures in the Prometheus text format.
-pub fn render(store: &Store) -> String {
+pub fn render(engine: &Engine) -> String {
     #[allow(clippy::cast_precision_loss)]
-    metrics::gauge!("chartlog_applied_position").set(store.applied_position() as f64);
-    metrics::gauge!("chartlog_writable").set(if store.is_writable() { 1.0 } else { 0.0 });
+    metrics::gauge!("chartlog_applied_position").set(engine.applied_position() as f64);
+    metrics::gauge!("chartlog_writable").set(if engine.is_writable() { 1.0 } else { 0.0 });
     let Some(handle) = METRICS.get() else { return String::new() };
     handle.run_upkeep();
     handle.render()

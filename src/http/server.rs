@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::state::{Options, State};
 use super::{docs, routes, table};
 use crate::auth::Verifier;
-use crate::store::Store;
+use crate::records::Records;
 
 /// A server that listens. It runs while its future is awaited.
 pub struct Running {
@@ -36,7 +36,7 @@ impl std::fmt::Debug for Running {
 /// The operating system's.
 pub fn start(
     listener: TcpListener,
-    store: Arc<Store>,
+    store: Arc<Records>,
     verifier: Verifier,
     options: Options,
 ) -> std::io::Result<Running> {

@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use crate::auth::Verifier;
 use crate::config::LimitsConfig;
-use crate::store::Store;
+use crate::records::Records;
 
 /// Name and sizes of a server.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct Options {
 /// What all requests share.
 #[derive(Debug)]
 pub struct State {
-    pub(super) store: Arc<Store>,
+    pub(super) store: Arc<Records>,
     pub(super) verifier: Verifier,
     pub(super) options: Options,
     pub(super) fhir_base: String,
@@ -34,7 +34,7 @@ pub struct State {
 pub(super) const BODY_UNIT: usize = 1_024;
 
 impl State {
-    pub(super) fn new(store: Arc<Store>, verifier: Verifier, options: Options) -> Self {
+    pub(super) fn new(store: Arc<Records>, verifier: Verifier, options: Options) -> Self {
         let fhir_base = format!("{}/fhir", options.public_url);
         // One body of the largest size always fits.
         let bytes = options.limits.bodies_bytes_max.max(options.limits.body_bytes_max);

@@ -11,7 +11,6 @@
 //!
 //! Never: what a payload means, who may read it, ordering across the two logs.
 
-pub mod committer;
 mod follower;
 mod format;
 mod inspect;

@@ -3,22 +3,21 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 
+use chartlog::audit::AccessFilter;
+use chartlog::chart::{AccessEntry, Outcome};
 use chartlog::fhir::ResourceId;
-use chartlog::store::{
-    AccessFilter, At, ChartEvent, Entry, EventFilter, HistoryOf, HistoryRequest, Outcome, Store,
-    Version,
-};
+use chartlog::records::{At, ChartEvent, EventFilter, HistoryOf, HistoryRequest, Records, Version};
 
 use crate::clinic::{grant, key};
 use crate::fold::Fold;
 
-fn events(store: &Store, patient: &str) -> Vec<ChartEvent> {
+fn events(store: &Records, patient: &str) -> Vec<ChartEvent> {
     let id: ResourceId = patient.parse().unwrap();
     store.events(&grant(), &id, &EventFilter::default(), 0, usize::MAX).unwrap().0
 }
 
 /// Versions of a resource, oldest first.
-fn versions(store: &Store, name: &str) -> Vec<Version> {
+fn versions(store: &Records, name: &str) -> Vec<Version> {
     let history = HistoryRequest::newest(HistoryOf::Resource(key(name)), usize::MAX);
     let mut versions = store.history(&grant(), &history).unwrap().versions;
     versions.reverse();
@@ -30,7 +29,7 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 /// Everything that was acknowledged is there, byte for byte. If `exactly`, nothing else is.
-pub fn compare(store: &Store, fold: &Fold, exactly: bool) {
+pub fn compare(store: &Records, fold: &Fold, exactly: bool) {
     let mut positions = BTreeSet::new();
     for (patient, expected) in &fold.charts {
         let found = events(store, patient);
@@ -73,7 +72,7 @@ pub fn compare(store: &Store, fold: &Fold, exactly: bool) {
 }
 
 /// Everything that the store says of these charts and resources, as text.
-pub fn portrait(store: &Store, fold: &Fold) -> String {
+pub fn portrait(store: &Records, fold: &Fold) -> String {
     let mut out = String::new();
     for patient in fold.charts.keys() {
         writeln!(out, "{:?}", events(store, patient)).unwrap();
@@ -87,8 +86,8 @@ pub fn portrait(store: &Store, fold: &Fold) -> String {
 }
 
 /// An access entry that its request tells apart.
-pub fn entry(request: &str) -> Entry {
-    Entry {
+pub fn entry(request: &str) -> AccessEntry {
+    AccessEntry {
         subject: Some("tester".to_owned()),
         client: None,
         issuer: Some("model".to_owned()),
@@ -105,7 +104,7 @@ pub fn entry(request: &str) -> Entry {
 }
 
 /// The acknowledged entries are there, each once, and the log of entries has no holes.
-pub fn compare_accesses(store: &Store, acknowledged: &HashSet<String>) {
+pub fn compare_accesses(store: &Records, acknowledged: &HashSet<String>) {
     let (found, _) =
         store.accesses(&grant(), None, &AccessFilter::default(), u64::MAX, usize::MAX).unwrap();
     let positions: Vec<u64> = found.iter().rev().map(|access| access.position).collect();

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use chartlog::store::{ErasureRequest, Store, StoreError};
+use chartlog::records::{ErasureRequest, Records, RecordsError};
 
 use crate::clinic::{block_on, grant, grant_of, key, send, write_of};
 use crate::history::{Condition, Op};
@@ -13,7 +13,7 @@ use crate::stores::open;
 
 const ERASED: &str = "p0";
 
-fn put(store: &Arc<Store>, slot: usize) {
+fn put(store: &Arc<Records>, slot: usize) {
     let op = Op::Put {
         slot,
         patients: vec![slot],
@@ -24,7 +24,7 @@ fn put(store: &Arc<Store>, slot: usize) {
     send(store, vec![write_of(&vec![op], |_| None)]).pop().unwrap().unwrap();
 }
 
-fn erase(store: &Arc<Store>) -> Result<(), StoreError> {
+fn erase(store: &Arc<Records>) -> Result<(), RecordsError> {
     let request = ErasureRequest {
         patient: ERASED.parse().unwrap(),
         reason: "r".to_owned(),
@@ -35,10 +35,10 @@ fn erase(store: &Arc<Store>) -> Result<(), StoreError> {
 }
 
 /// The chart is readable, or it is gone.
-fn is_there(store: &Store) -> bool {
+fn is_there(store: &Records) -> bool {
     match store.read(&grant(), &key("Patient/p0")) {
         Ok(_) => true,
-        Err(StoreError::Erased(_)) => false,
+        Err(RecordsError::Erased(_)) => false,
         Err(error) => panic!("{error}"),
     }
 }
@@ -79,7 +79,7 @@ fn run(plan: Option<Plan>, seed: u64) -> u64 {
         store.read(&grant(), &key(name)).unwrap();
     }
     let again = erase(&store);
-    assert!(matches!(again, Ok(()) | Err(StoreError::Erased(_))), "{again:?}");
+    assert!(matches!(again, Ok(()) | Err(RecordsError::Erased(_))), "{again:?}");
     assert!(!is_there(&store));
     store.purge().unwrap();
     drop(store);

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use chartlog::store::{Store, StoreError};
+use chartlog::records::{Records, RecordsError};
 
 use crate::charts::{compare, entry};
 use crate::clinic::{block_on, send, write_of};
@@ -37,11 +37,11 @@ fn run(rounds: &[Round], plan: Option<Plan>, seed: u64) -> (u64, u64) {
             }
         }
         Err(
-            StoreError::Log(_)
-            | StoreError::Vault(_)
-            | StoreError::Proof(_)
-            | StoreError::Directory(_)
-            | StoreError::System(_),
+            RecordsError::Log(_)
+            | RecordsError::Vault(_)
+            | RecordsError::Proof(_)
+            | RecordsError::Directory(_)
+            | RecordsError::System(_),
         ) => {}
         Err(error) => panic!("{error}"),
     }
@@ -64,7 +64,7 @@ fn run(rounds: &[Round], plan: Option<Plan>, seed: u64) -> (u64, u64) {
     operations
 }
 
-fn write_more(store: &Arc<Store>) -> Result<(), StoreError> {
+fn write_more(store: &Arc<Records>) -> Result<(), RecordsError> {
     let put = Op::Put {
         slot: 10,
         patients: Vec::new(),
@@ -76,7 +76,7 @@ fn write_more(store: &Arc<Store>) -> Result<(), StoreError> {
 }
 
 /// What a store must be like whose disk has failed once.
-fn check_failed(store: &Arc<Store>, truth: &Truth, plan: Plan) {
+fn check_failed(store: &Arc<Records>, truth: &Truth, plan: Plan) {
     if plan.looks {
         // A failed read is an answer to its reader, and no reason to stop.
         return;
@@ -93,10 +93,10 @@ fn check_failed(store: &Arc<Store>, truth: &Truth, plan: Plan) {
     let reasons = ["no space left on device", "input/output error"];
     assert!(reasons.contains(&reason.unwrap_or(failure)), "{failure}");
     let refused = write_more(store);
-    assert!(matches!(refused, Err(StoreError::ReadOnly)), "{refused:?}");
+    assert!(matches!(refused, Err(RecordsError::ReadOnly)), "{refused:?}");
     if failure.starts_with(log[1]) {
         let refused = block_on(store.record_access(&entry("later")));
-        assert!(matches!(refused, Err(StoreError::ReadOnly)), "{refused:?}");
+        assert!(matches!(refused, Err(RecordsError::ReadOnly)), "{refused:?}");
     }
     // A failed log shows nothing but what it showed before.
     compare(store, &truth.fold, true);

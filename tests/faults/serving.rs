@@ -9,8 +9,9 @@ use actix_web::dev::ServerHandle;
 use chartlog::auth::{Issuer, LocalIssuer, TokenRequest, Verifier, VerifierOptions};
 use chartlog::clock::Instant;
 use chartlog::config::{Config, LimitsConfig};
+use chartlog::engine::DataDirectory;
 use chartlog::http;
-use chartlog::store::{DataDirectory, Store};
+use chartlog::records::Records;
 
 use crate::server::Client;
 
@@ -24,7 +25,7 @@ pub struct Serving {
 }
 
 impl Serving {
-    pub fn start(store: Arc<Store>) -> Self {
+    pub fn start(store: Arc<Records>) -> Self {
         let data = store.directory().root().to_owned();
         let issuer = LocalIssuer::new([7; 32]);
         let config = Config::default();

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{SyncSender, channel, sync_channel};
 use std::time::Duration;
 
+use chartlog::engine::EngineOptions;
 use chartlog::log::committer::{Apply, Book, Committer, Limits, OpenGroup, Refused};
 use chartlog::log::{self, Content, Frame, FrameKind, LogError, LogKind, StreamAlias, Written};
-use chartlog::store::Options;
 
 use crate::logs::place;
 use crate::random::{Random, seed};
@@ -24,7 +24,7 @@ fn while_the_disk_is_slow_a_bounded_number_waits_and_the_others_are_told_to_come
     const CLIENTS: usize = 48;
     let root = tempfile::tempdir().unwrap();
     let disk = SimulatedDisk::new(root.path(), 1);
-    let options = Options { queue_commands_max: WAITING_MAX, ..sizes(&disk) };
+    let options = EngineOptions { queue_commands_max: WAITING_MAX, ..sizes(&disk) };
     let store = crate::clinic::open(root.path(), &options).unwrap();
     let serving = Serving::start(store);
     disk.hold_syncs();

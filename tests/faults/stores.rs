@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chartlog::store::{Options, Store, StoreError, Written};
+use chartlog::engine::EngineOptions;
+use chartlog::records::{Records, RecordsError, Written};
 use tempfile::TempDir;
 
 use crate::charts::{compare, compare_accesses, entry, portrait};
@@ -22,11 +23,11 @@ const ENTRIES_PER_ROUND: u64 = 3;
 /// Lives of one store.
 const LIVES: u64 = 3;
 
-pub fn sizes(disk: &SimulatedDisk) -> Options {
-    Options { disk: disk.handle(), ..options(3, SEGMENT_BYTES_MAX) }
+pub fn sizes(disk: &SimulatedDisk) -> EngineOptions {
+    EngineOptions { disk: disk.handle(), ..options(3, SEGMENT_BYTES_MAX) }
 }
 
-pub fn open(root: &Path, disk: &SimulatedDisk) -> Result<Arc<Store>, StoreError> {
+pub fn open(root: &Path, disk: &SimulatedDisk) -> Result<Arc<Records>, RecordsError> {
     crate::clinic::open(root, &sizes(disk))
 }
 
@@ -43,7 +44,7 @@ pub struct Truth {
 impl Truth {
     /// Sends the writes and access entries of a round at the same time. False: something was
     /// refused because of the disk.
-    pub fn play(&mut self, store: &Arc<Store>, round: &Round, name: &str) -> bool {
+    pub fn play(&mut self, store: &Arc<Records>, round: &Round, name: &str) -> bool {
         let version_of = |key: &str| self.fold.live_version(key);
         let writes = round.iter().map(|transaction| Arc::new(write_of(transaction, version_of)));
         let writes = writes.map(|write| {
@@ -67,10 +68,10 @@ impl Truth {
                 Ok(written) => {
                     committed.extend(written.events.map(|(first, _)| (first, at, written.clone())));
                 }
-                Err(StoreError::Precondition { .. }) => {}
+                Err(RecordsError::Precondition { .. }) => {}
                 Err(error) => {
                     assert!(is_of_the_disk(&error), "{error}");
-                    self.unknown += usize::from(matches!(error, StoreError::Unknown));
+                    self.unknown += usize::from(matches!(error, RecordsError::Unknown));
                     went_well = false;
                 }
             }
@@ -95,7 +96,7 @@ impl Truth {
 
     /// Holds a store that was opened after a crash against what is known. True: it holds exactly
     /// what was acknowledged.
-    pub fn check(&self, store: &Store) -> bool {
+    pub fn check(&self, store: &Records) -> bool {
         let position = store.applied_position();
         assert!(position >= self.fold.position, "events are lost");
         let exactly = position == self.fold.position;
@@ -106,8 +107,8 @@ impl Truth {
     }
 }
 
-fn is_of_the_disk(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unknown | StoreError::ReadOnly | StoreError::Log(_))
+fn is_of_the_disk(error: &RecordsError) -> bool {
+    matches!(error, RecordsError::Unknown | RecordsError::ReadOnly | RecordsError::Log(_))
 }
 
 /// What becomes of the views at a power cut.

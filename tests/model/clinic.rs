@@ -6,12 +6,12 @@ use std::sync::Arc;
 use chartlog::auth::{Caller, Grant, Scopes};
 use chartlog::chart::Actor;
 use chartlog::disk::RealDisk;
+use chartlog::engine::{DataDirectory, EngineOptions, ProofOptions, PurgeWindow};
 use chartlog::fhir::search::{Criteria, Parameters, Query, parse_query};
 use chartlog::fhir::{ResourceKey, ResourceType};
 use chartlog::json::Document;
-use chartlog::store::{
-    Action, Change, DataDirectory, Options, ProofOptions, PurgeWindow, SearchRequest, Store,
-    StoreError, Target, Write, Written,
+use chartlog::records::{
+    Action, Change, Records, RecordsError, SearchRequest, Target, Write, Written,
 };
 use chartlog::vault::MasterKeySource;
 use chartlog::view;
@@ -19,8 +19,8 @@ use chartlog::view;
 use crate::history::{Condition, Op, Transaction};
 
 /// Sizes small enough that segments roll and snapshots are taken within one short history.
-pub fn options(snapshot_events_min: u64, segment_bytes_max: u64) -> Options {
-    Options {
+pub fn options(snapshot_events_min: u64, segment_bytes_max: u64) -> EngineOptions {
+    EngineOptions {
         disk: RealDisk::handle(),
         master_key: MasterKeySource::Environment("MASTER".to_owned()),
         // The key of all zeros.
@@ -38,8 +38,8 @@ pub fn options(snapshot_events_min: u64, segment_bytes_max: u64) -> Options {
     }
 }
 
-pub fn open(root: &Path, options: &Options) -> Result<Arc<Store>, StoreError> {
-    Store::open(DataDirectory::open(root).unwrap(), options)
+pub fn open(root: &Path, options: &EngineOptions) -> Result<Arc<Records>, RecordsError> {
+    Records::open(DataDirectory::open(root).unwrap(), options)
 }
 
 /// A grant with those scopes; `patient` is the chart that `patient/` scopes open.
@@ -130,7 +130,7 @@ pub fn write_of(transaction: &Transaction, version_of: impl Fn(&str) -> Option<u
 }
 
 /// Sends all transactions before it waits for the first answer.
-pub fn send(store: &Arc<Store>, writes: Vec<Write>) -> Vec<Result<Written, StoreError>> {
+pub fn send(store: &Arc<Records>, writes: Vec<Write>) -> Vec<Result<Written, RecordsError>> {
     block_on(futures_util::future::join_all(writes.into_iter().map(|write| {
         let store = Arc::clone(store);
         async move { store.write(&grant(), Arc::new(write)).await }

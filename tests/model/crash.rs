@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use chartlog::disk::RealDisk;
+use chartlog::engine::EngineOptions;
 use chartlog::fhir::ResourceId;
 use chartlog::log::{self, LogError, LogKind};
-use chartlog::store::{Options, Written};
+use chartlog::records::Written;
 use tempfile::TempDir;
 
 use crate::clinic::{open, options, send, write_of};
@@ -16,7 +17,7 @@ use crate::history::{Transaction, one, seed};
 
 const SEGMENT_BYTES_MAX: u64 = 6_000;
 
-fn sizes() -> Options {
+fn sizes() -> EngineOptions {
     options(3, SEGMENT_BYTES_MAX)
 }
 
@@ -386,7 +387,7 @@ fn damage_under_kept_views_shows_as_an_error_and_never_as_other_data() {
                         let text = String::from_utf8(one.bytes()).unwrap();
                         assert_eq!(Some(text), expected.served);
                     }
-                    Err(chartlog::store::StoreError::Gone { .. }) => {
+                    Err(chartlog::records::RecordsError::Gone { .. }) => {
                         assert_eq!(expected.served, None);
                     }
                     Err(error) => {
@@ -398,7 +399,7 @@ fn damage_under_kept_views_shows_as_an_error_and_never_as_other_data() {
         }
         for patient in fold.charts.keys() {
             let id: ResourceId = patient.parse().unwrap();
-            let at = chartlog::store::At::Now;
+            let at = chartlog::records::At::Now;
             let Ok(chart) = store.chart(&crate::clinic::grant(), &id, at, None) else { continue };
             let served = chart.resources.iter().map(|one| String::from_utf8(one.bytes()).unwrap());
             let expected = fold.chart_at(patient, fold.charts[patient].len());

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use chartlog::auth::Grant;
 use chartlog::disk::RealDisk;
+use chartlog::engine::EngineOptions;
 use chartlog::fhir::ResourceId;
 use chartlog::log::{self, LogKind, StreamAlias};
-use chartlog::store::{
-    At, Erased, ErasureRequest, EventFilter, HistoryOf, HistoryRequest, Options, Store, StoreError,
+use chartlog::records::{
+    At, Erased, ErasureRequest, EventFilter, HistoryOf, HistoryRequest, Records, RecordsError,
 };
 use chartlog::vault::{MasterKey, MasterKeySource, Vault, Wrap};
 
@@ -19,7 +20,7 @@ use crate::fold::Fold;
 use crate::histories::{play, records};
 use crate::history::{PATIENTS, SLOTS, Transaction, history, one, runner, seed};
 
-fn sizes() -> Options {
+fn sizes() -> EngineOptions {
     options(3, 20_000)
 }
 
@@ -36,7 +37,7 @@ fn request(patient: &str) -> ErasureRequest {
     }
 }
 
-fn erase(store: &Arc<Store>, patient: &str) -> Result<Erased, StoreError> {
+fn erase(store: &Arc<Records>, patient: &str) -> Result<Erased, RecordsError> {
     block_on(store.erase(&officer(), request(patient)))
 }
 
@@ -49,7 +50,7 @@ struct Portrait {
 }
 
 impl Portrait {
-    fn of(store: &Store, but: &str) -> Self {
+    fn of(store: &Records, but: &str) -> Self {
         let mut portrait =
             Self { charts: BTreeMap::new(), events: BTreeMap::new(), now: BTreeMap::new() };
         for patient in PATIENTS.into_iter().filter(|patient| *patient != but) {
@@ -113,9 +114,9 @@ fn compare(before: &Portrait, after: &Portrait, erased: &str) {
     }
 }
 
-fn refuses(store: &Arc<Store>, patient: &str) {
+fn refuses(store: &Arc<Records>, patient: &str) {
     let id: ResourceId = patient.parse().unwrap();
-    let gone = |error: &StoreError| matches!(error, StoreError::Erased(_));
+    let gone = |error: &RecordsError| matches!(error, RecordsError::Erased(_));
     for at in [At::Now, At::Version(1), At::Moment(chartlog::clock::Instant::now())] {
         assert!(store.chart(&grant(), &id, at, None).is_err_and(|error| gone(&error)));
     }
@@ -125,8 +126,9 @@ fn refuses(store: &Arc<Store>, patient: &str) {
     assert!(store.history(&grant(), &history).is_err_and(|error| gone(&error)));
     assert!(store.read_version(&grant(), &key(&name), 1).is_err_and(|error| gone(&error)));
     let text = format!(r#"{{"resourceType":"Patient","id":"{patient}"}}"#);
-    let target = chartlog::store::Target::Key(key(&name));
-    let write = chartlog::store::Write { changes: vec![put(&text, target)], ..Default::default() };
+    let target = chartlog::records::Target::Key(key(&name));
+    let write =
+        chartlog::records::Write { changes: vec![put(&text, target)], ..Default::default() };
     let answer = send(store, vec![write]).pop().unwrap();
     assert!(answer.as_ref().is_err_and(gone), "{answer:?}");
     assert!(erase(store, patient).is_err_and(|error| gone(&error)));
@@ -179,7 +181,7 @@ const MARKS: [&str; 6] = [
     "quagga-observation-1",
 ];
 
-fn marked(store: &Arc<Store>) {
+fn marked(store: &Arc<Records>) {
     let changes = [
         (
             "Patient/quetzal-1",
@@ -195,8 +197,8 @@ fn marked(store: &Arc<Store>) {
         ),
     ];
     for (name, text) in changes {
-        let change = put(text, chartlog::store::Target::Key(key(name)));
-        let write = chartlog::store::Write { changes: vec![change], ..Default::default() };
+        let change = put(text, chartlog::records::Target::Key(key(name)));
+        let write = chartlog::records::Write { changes: vec![change], ..Default::default() };
         send(store, vec![write]).pop().unwrap().unwrap();
     }
 }
@@ -300,7 +302,7 @@ fn a_held_chart_is_not_erased() {
     assert!(first.held && first.position.is_some());
     assert_eq!(hold(true).position, None, "it is held already");
     let refused = erase(&store, "quetzal-1");
-    assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(RecordsError::Conflict { .. })), "{refused:?}");
     hold(false);
     assert!(block_on(store.erase(&grant(), request("quetzal-1"))).is_err(), "a scope by name");
     let plan = ErasureRequest { dry_run: true, ..request("quetzal-1") };
@@ -369,7 +371,7 @@ fn others_write_while_a_chart_is_erased() {
             for transaction in &rounds {
                 let write = write_of(transaction, |_| None);
                 match send(&store, vec![write]).pop().unwrap() {
-                    Ok(_) | Err(StoreError::Erased(_) | StoreError::Precondition { .. }) => {}
+                    Ok(_) | Err(RecordsError::Erased(_) | RecordsError::Precondition { .. }) => {}
                     Err(error) => panic!("{error}"),
                 }
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chartlog::clock::Instant;
-use chartlog::store::{Effect, Written};
+use chartlog::records::{Effect, Written};
 
 use crate::history::{Condition, Op, Transaction};
 

@@ -7,15 +7,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chartlog::clock::Instant;
+use chartlog::engine::EngineOptions;
 use chartlog::fhir::ResourceId;
-use chartlog::store::{At, EventFilter, HistoryOf, HistoryRequest, Options, Store, StoreError};
+use chartlog::records::{At, EventFilter, HistoryOf, HistoryRequest, Records, RecordsError};
 
 use crate::clinic::{grant, grant_of, key, open, options, search, send, write_of};
 use crate::fold::Fold;
 use crate::history::{Condition, Op, PATIENTS, Round, history, runner, seed};
 
 /// Plays rounds on a store, and in the fold in the order in which the store committed them.
-pub fn play(store: &Arc<Store>, fold: &mut Fold, rounds: &[Round]) {
+pub fn play(store: &Arc<Records>, fold: &mut Fold, rounds: &[Round]) {
     for round in rounds {
         let version_of = |key: &str| fold.live_version(key);
         let writes = round.iter().map(|transaction| write_of(transaction, version_of)).collect();
@@ -23,7 +24,7 @@ pub fn play(store: &Arc<Store>, fold: &mut Fold, rounds: &[Round]) {
         if let ([transaction], [answer]) = (round.as_slice(), answers.as_slice()) {
             let refused = match answer {
                 Ok(_) => false,
-                Err(StoreError::Precondition { .. }) => true,
+                Err(RecordsError::Precondition { .. }) => true,
                 Err(error) => panic!("{error}: {transaction:?}"),
             };
             assert_eq!(refused, fold.refuses(transaction), "{transaction:?}");
@@ -39,7 +40,7 @@ pub fn play(store: &Arc<Store>, fold: &mut Fold, rounds: &[Round]) {
                     committed.extend(written.events.map(|at| (at, transaction, written)))
                 }
                 // Another of this round may have come first.
-                Err(StoreError::Precondition { .. }) => {}
+                Err(RecordsError::Precondition { .. }) => {}
                 Err(error) => panic!("{error}: {transaction:?}"),
             }
         }
@@ -51,7 +52,7 @@ pub fn play(store: &Arc<Store>, fold: &mut Fold, rounds: &[Round]) {
 }
 
 /// Compares everything that the store says with the fold.
-pub fn compare(store: &Store, fold: &Fold) {
+pub fn compare(store: &Records, fold: &Fold) {
     assert_eq!(store.applied_position(), fold.position, "number of events");
     let mut positions = BTreeSet::new();
     for patient in PATIENTS {
@@ -62,7 +63,7 @@ pub fn compare(store: &Store, fold: &Fold) {
             compare_differences(store, fold, patient);
         } else {
             let answer = store.chart(&grant(), &id, At::Now, None);
-            assert!(matches!(answer, Err(StoreError::NotFound(_))), "{answer:?}");
+            assert!(matches!(answer, Err(RecordsError::NotFound(_))), "{answer:?}");
         }
         compare_searches(store, fold, patient);
     }
@@ -71,7 +72,7 @@ pub fn compare(store: &Store, fold: &Fold) {
     }
 }
 
-fn compare_events(store: &Store, fold: &Fold, patient: &str, positions: &mut BTreeSet<u64>) {
+fn compare_events(store: &Records, fold: &Fold, patient: &str, positions: &mut BTreeSet<u64>) {
     let id: ResourceId = patient.parse().unwrap();
     let expected = &fold.charts[patient];
     let mut found = Vec::new();
@@ -118,7 +119,7 @@ fn compare_events(store: &Store, fold: &Fold, patient: &str, positions: &mut BTr
     assert_eq!(some.len(), count, "events of {patient} about {about:?}");
 }
 
-fn compare_charts(store: &Store, fold: &Fold, patient: &str) {
+fn compare_charts(store: &Records, fold: &Fold, patient: &str) {
     let events = &fold.charts[patient];
     for version in 0..=events.len() {
         let expected = fold.chart_at(patient, version);
@@ -130,7 +131,7 @@ fn compare_charts(store: &Store, fold: &Fold, patient: &str) {
     );
     let beyond = At::Version(events.len() as u64 + 1);
     let answer = store.chart(&grant(), &patient.parse().unwrap(), beyond, None);
-    assert!(matches!(answer, Err(StoreError::NotFound(_))), "{answer:?}");
+    assert!(matches!(answer, Err(RecordsError::NotFound(_))), "{answer:?}");
     for event in events {
         for shift in [-1, 0, 1] {
             let moment = Instant::from_micros(event.recorded_at.micros() + shift);
@@ -142,14 +143,14 @@ fn compare_charts(store: &Store, fold: &Fold, patient: &str) {
 }
 
 /// Version and content of a chart.
-fn held(store: &Store, patient: &str, at: At) -> (u64, Vec<(String, String)>) {
+fn held(store: &Records, patient: &str, at: At) -> (u64, Vec<(String, String)>) {
     let chart = store.chart(&grant(), &patient.parse().unwrap(), at, None).unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let resources = chart.resources.iter().map(|one| (one.key.to_string(), text(one.bytes())));
     (chart.version, resources.collect())
 }
 
-fn compare_differences(store: &Store, fold: &Fold, patient: &str) {
+fn compare_differences(store: &Records, fold: &Fold, patient: &str) {
     let id = patient.parse().unwrap();
     let last = fold.charts[patient].len();
     let pairs =
@@ -157,7 +158,7 @@ fn compare_differences(store: &Store, fold: &Fold, patient: &str) {
     for (from, to) in pairs {
         let (first, second) = (At::Version(from as u64), At::Version(to as u64));
         let (_, _, found) = store.difference(&grant(), &id, first, second).unwrap();
-        let bytes = |one: &Option<chartlog::store::Resource>| {
+        let bytes = |one: &Option<chartlog::records::Resource>| {
             one.as_ref().map(|one| String::from_utf8(one.bytes()).unwrap())
         };
         let found: BTreeMap<String, _> = found
@@ -177,7 +178,7 @@ fn compare_differences(store: &Store, fold: &Fold, patient: &str) {
     }
 }
 
-fn compare_versions(store: &Store, fold: &Fold, name: &str) {
+fn compare_versions(store: &Records, fold: &Fold, name: &str) {
     let expected = &fold.resources[name];
     let history = store.history(&grant(), &all_of(name)).unwrap().versions;
     assert_eq!(history.len(), expected.len(), "versions of {name}");
@@ -190,7 +191,7 @@ fn compare_versions(store: &Store, fold: &Fold, name: &str) {
         );
         match store.read_version(&grant(), &key(name), number) {
             Ok(one) => assert_eq!(Some(String::from_utf8(one.bytes()).unwrap()), expected.served),
-            Err(StoreError::Gone { version, .. }) => {
+            Err(RecordsError::Gone { version, .. }) => {
                 assert_eq!((version, &expected.served), (number, &None));
             }
             Err(error) => panic!("{name} version {number}: {error}"),
@@ -199,16 +200,16 @@ fn compare_versions(store: &Store, fold: &Fold, name: &str) {
     let now = expected.last().unwrap();
     match store.read(&grant(), &key(name)) {
         Ok(one) => assert_eq!(Some(String::from_utf8(one.bytes()).unwrap()), now.served),
-        Err(StoreError::Gone { version, .. }) => {
+        Err(RecordsError::Gone { version, .. }) => {
             assert_eq!((version as usize, &now.served), (expected.len(), &None));
         }
         Err(error) => panic!("{name}: {error}"),
     }
     let beyond = store.read_version(&grant(), &key(name), expected.len() as u64 + 1);
-    assert!(matches!(beyond, Err(StoreError::NotFound(_))));
+    assert!(matches!(beyond, Err(RecordsError::NotFound(_))));
 }
 
-fn compare_searches(store: &Store, fold: &Fold, patient: &str) {
+fn compare_searches(store: &Records, fold: &Fold, patient: &str) {
     let everything = grant();
     let subject = format!(r#""subject":{{"reference":"Patient/{patient}"}}"#);
     let actor = format!(r#""actor":{{"reference":"Patient/{patient}"}}"#);
@@ -240,7 +241,7 @@ fn compare_searches(store: &Store, fold: &Fold, patient: &str) {
 }
 
 /// All pages of a search, as keys.
-fn find(store: &Store, grant: &chartlog::auth::Grant, kind: &str, query: &str) -> Vec<String> {
+fn find(store: &Records, grant: &chartlog::auth::Grant, kind: &str, query: &str) -> Vec<String> {
     let mut request = search(kind, query, 2);
     let mut found = Vec::new();
     loop {
@@ -254,7 +255,7 @@ fn find(store: &Store, grant: &chartlog::auth::Grant, kind: &str, query: &str) -
 }
 
 /// Everything that the store says, as text.
-fn portrait(store: &Store, fold: &Fold) -> String {
+fn portrait(store: &Records, fold: &Fold) -> String {
     let mut out = String::new();
     for patient in fold.charts.keys() {
         let id: ResourceId = patient.parse().unwrap();
@@ -316,7 +317,7 @@ pub fn records(root: &Path) -> Vec<Record> {
     records
 }
 
-fn check(rounds: &[Round], options: &Options) {
+fn check(rounds: &[Round], options: &EngineOptions) {
     let root = tempfile::tempdir().unwrap();
     let mut fold = Fold::default();
     let store = open(root.path(), options).unwrap();
@@ -388,7 +389,7 @@ fn what_a_transaction_deletes_is_gone_for_its_conditions_wherever_it_stands() {
 
 #[test]
 fn an_append_to_one_chart_removes_nothing_from_another() {
-    use chartlog::store::{Action, Change, Target, Write};
+    use chartlog::records::{Action, Change, Target, Write};
     let root = tempfile::tempdir().unwrap();
     let store = open(root.path(), &options(8, 4_000)).unwrap();
     let observation = r#"{"resourceType":"Observation","id":"o","status":"final","subject":{"reference":"Patient/a"}}"#;
@@ -400,7 +401,7 @@ fn an_append_to_one_chart_removes_nothing_from_another() {
         send(&store, vec![Write { changes: vec![change], ..Write::default() }]).pop().unwrap()
     };
     let refused = removal("b").unwrap_err();
-    assert!(matches!(refused, StoreError::Invalid(_)), "{refused}");
+    assert!(matches!(refused, RecordsError::Invalid(_)), "{refused}");
     assert!(store.read(&grant(), &key("Observation/o")).is_ok());
     removal("a").unwrap();
 }

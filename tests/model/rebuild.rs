@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use chartlog::store::{At, Entry, Options, Outcome, Store, Target, Write};
+use chartlog::chart::{AccessEntry, Outcome};
+use chartlog::engine::EngineOptions;
+use chartlog::records::{At, Records, Target, Write};
 
 use crate::clinic::{block_on, grant, key, open, options, put, search};
 use crate::fold::Fold;
@@ -19,7 +21,7 @@ const WRITERS: u64 = 3;
 const REBUILDS: usize = 5;
 
 /// Stores a value in both resources of a writer, in one commit.
-fn write_pair(store: &Arc<Store>, writer: u64, value: u64) {
+fn write_pair(store: &Arc<Records>, writer: u64, value: u64) {
     let change = |half: &str| {
         let id = format!("{half}{writer}");
         put(&observation(&id, "p", value), Target::Key(key(&format!("Observation/{id}"))))
@@ -33,7 +35,7 @@ fn value_of(bytes: &[u8]) -> u64 {
 }
 
 /// Values of one half of the writers' resources, as the chart has them.
-fn values(store: &Store) -> Vec<u64> {
+fn values(store: &Records) -> Vec<u64> {
     let chart = store.chart(&grant(), &"p".parse().unwrap(), At::Now, None).unwrap();
     let mut values: Vec<(String, u64)> = chart
         .resources
@@ -48,8 +50,8 @@ fn values(store: &Store) -> Vec<u64> {
     only(first)
 }
 
-fn entry(store: &Store) -> Entry {
-    Entry {
+fn entry(store: &Records) -> AccessEntry {
+    AccessEntry {
         subject: None,
         client: None,
         issuer: None,
@@ -127,7 +129,7 @@ fn readers_and_writers_go_on_while_new_generations_take_over() {
 }
 
 /// A store with a history in it, what it must say, and the records of its views.
-fn recorded(root: &Path, sizes: &Options) -> (Fold, Vec<Record>) {
+fn recorded(root: &Path, sizes: &EngineOptions) -> (Fold, Vec<Record>) {
     let mut fold = Fold::default();
     let store = open(root, sizes).unwrap();
     play(&store, &mut fold, &one(seed(), 30));

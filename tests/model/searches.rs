@@ -9,7 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chartlog::clock::Instant;
-use chartlog::store::{Action, Change, Options, PageStart, Store, Target, Write};
+use chartlog::engine::EngineOptions;
+use chartlog::records::{Action, Change, PageStart, Records, Target, Write};
 use proptest::prelude::*;
 use proptest::test_runner::TestError;
 
@@ -142,7 +143,7 @@ const EVERYWHERE: [(&str, &str); 12] = [
 
 /// Everything that a search finds from a page on, and goes with it: names, versions and contents.
 fn walk(
-    store: &Store,
+    store: &Records,
     patient: Option<&str>,
     (kind, query): (&str, &str),
     as_of: Option<Instant>,
@@ -177,7 +178,7 @@ struct Moment {
     begun: Vec<((&'static str, &'static str), Option<PageStart>)>,
 }
 
-fn remember(root: &Path, store: Arc<Store>, sizes: &Options) -> (Arc<Store>, Moment) {
+fn remember(root: &Path, store: Arc<Records>, sizes: &EngineOptions) -> (Arc<Records>, Moment) {
     let begin = |asked| (asked, walk(&store, None, asked, None, None).1);
     let begun = EVERYWHERE.map(begin).to_vec();
     let time = Instant::now();
@@ -188,7 +189,7 @@ fn remember(root: &Path, store: Arc<Store>, sizes: &Options) -> (Arc<Store>, Mom
     (open(root, sizes).unwrap(), Moment { copy, time, begun })
 }
 
-fn compare(store: &Store, moment: &Moment, sizes: &Options) {
+fn compare(store: &Records, moment: &Moment, sizes: &EngineOptions) {
     let then = open(moment.copy.path(), sizes).unwrap();
     for (kind, query) in IN_CHART {
         for patient in ["p0", "p1", "p2"] {

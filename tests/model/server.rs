@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chartlog::auth::{LocalIssuer, TokenRequest};
 use chartlog::clock::Instant;
-use chartlog::store::read_local_issuer_secret;
+use chartlog::engine::read_local_issuer_secret;
 use serde_json::Value;
 
 /// A running server; killed when dropped.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use chartlog::store::{Action, Change, Store, Target, Write};
+use chartlog::records::{Action, Change, Records, Target, Write};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
@@ -144,7 +144,7 @@ impl Step {
 }
 
 /// Writes contents, some in each commit.
-fn play(store: &Arc<Store>, model: &mut Model, steps: Vec<(usize, Step)>) {
+fn play(store: &Arc<Records>, model: &mut Model, steps: Vec<(usize, Step)>) {
     for part in steps.chunks(TOGETHER) {
         let changes = part.iter().map(|(number, step)| step.change(*number)).collect();
         let write = Write { changes, ..Write::default() };
@@ -188,7 +188,12 @@ fn expected(model: &Model, rule: &str) -> Vec<String> {
 }
 
 /// Walks all pages; between the first ones, `meanwhile` is called.
-fn walked(store: &Store, kind: &str, query: &str, mut meanwhile: impl FnMut(usize)) -> Vec<String> {
+fn walked(
+    store: &Records,
+    kind: &str,
+    query: &str,
+    mut meanwhile: impl FnMut(usize),
+) -> Vec<String> {
     let mut request = search(kind, query, 160);
     let mut found = Vec::new();
     for page in 0.. {

@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chartlog::store::{Finding, Verdict, VerifyOptions, Written};
+use chartlog::inspect::{Finding, Verdict, VerifyOptions};
+use chartlog::records::Written;
 use tempfile::TempDir;
 
 use crate::clinic::{block_on, key, open, options, put, send};
-use chartlog::store::{Entry, Outcome, Target, Write};
+use chartlog::chart::{AccessEntry, Outcome};
+use chartlog::records::{Target, Write};
 
 const SEGMENT_BYTES_MAX: u64 = 20_000;
 const SEGMENT_HEADER: usize = 32;
@@ -41,8 +43,8 @@ fn fill(root: &Path, numbers: std::ops::Range<usize>) {
     }
 }
 
-fn access(number: usize) -> Entry {
-    Entry {
+fn access(number: usize) -> AccessEntry {
+    AccessEntry {
         subject: Some("tester".to_owned()),
         client: None,
         issuer: None,
@@ -69,7 +71,7 @@ fn verify(root: &Path, checkpoints: &[PathBuf]) -> Vec<Finding> {
         progress: &|_| {},
     };
     let mut findings = Vec::new();
-    chartlog::store::verify(root, &options, &mut |finding| findings.push(finding)).unwrap();
+    chartlog::inspect::verify(root, &options, &mut |finding| findings.push(finding)).unwrap();
     findings
 }
 

@@ -51,6 +51,6 @@ pub fn with_store<T: Send + 'static>(
         };
         done.map_err(Failure::failed)?
     });
-    store.close();
+    store.engine().close();
     result
 }

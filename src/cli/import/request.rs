@@ -7,9 +7,9 @@ use super::super::Failure;
 use super::pass::Lane;
 use super::piece::Piece;
 use super::tally::Place;
+use crate::chart::fingerprint;
 use crate::http::fhir::KEY_EXTENSION;
 use crate::json::{Compactor, Node, quote};
-use crate::store::fingerprint;
 
 /// Most resources in one batch of ours.
 const BATCH_ENTRIES_MAX: usize = 200;

@@ -1,9 +1,9 @@
 //! The criteria of a conditional interaction: a search on one type that is to find one resource, or
 //! none (FHIR R4 §3.1.0.8.1).
 
-use super::{Criterion, Lookup, Parameters, Plan, ProblemKind, Query, SearchProblem, Term};
+use super::{Criterion, Parameters, ProblemKind, Query, SearchProblem};
 use crate::clock::Instant;
-use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Node;
 
 /// What must be found once, or not at all.
@@ -13,13 +13,6 @@ pub struct Criteria {
     pub kind: ResourceType,
     /// What must hold of it.
     pub all: Vec<Criterion>,
-}
-
-/// What criteria look for in the terms of resources.
-#[derive(Debug)]
-pub struct Watched<'a> {
-    ids: Vec<&'a [ResourceId]>,
-    plans: Vec<Plan>,
 }
 
 impl Criteria {
@@ -58,21 +51,6 @@ impl Criteria {
             _ => false,
         })
     }
-
-    /// What to watch for changes of what they find; `None` if that may depend on other resources
-    /// than those of the type.
-    #[must_use]
-    pub fn watched(&self) -> Option<Watched<'_>> {
-        let mut watched = Watched { ids: Vec::new(), plans: Vec::new() };
-        for criterion in &self.all {
-            match criterion {
-                Criterion::Ids(ids) => watched.ids.push(ids),
-                Criterion::Condition(condition) => watched.plans.push(condition.plan()),
-                _ => return None,
-            }
-        }
-        Some(watched)
-    }
 }
 
 impl Criterion {
@@ -95,39 +73,4 @@ impl Criterion {
             _ => None,
         }
     }
-}
-
-impl Watched<'_> {
-    /// The ids that are asked for.
-    pub fn ids(&self) -> impl Iterator<Item = &ResourceId> {
-        self.ids.iter().copied().flatten()
-    }
-
-    /// Whether a resource of the type that gains or loses terms may be found from then on, or no
-    /// more. The terms are sorted.
-    #[must_use]
-    pub fn could_change(&self, terms: &[Term]) -> bool {
-        self.plans.iter().any(|plan| {
-            // What only the resource itself can tell may change without its terms.
-            plan.needs_check
-                || plan.all_of.iter().any(|probe| {
-                    let mut lookups = probe.any_of.iter();
-                    lookups.any(|lookup| has_any(terms, probe.parameter, lookup))
-                })
-        })
-    }
-}
-
-fn has_any(terms: &[Term], parameter: u16, lookup: &Lookup) -> bool {
-    let from = match lookup {
-        Lookup::Exact(value) | Lookup::Prefix(value) | Lookup::Range { from: value, .. } => value,
-    };
-    let before = |term: &Term| (term.parameter, term.value.as_slice()) < (parameter, from);
-    let first = terms.get(terms.partition_point(before));
-    let value = first.filter(|term| term.parameter == parameter).map(|term| &term.value);
-    value.is_some_and(|value| match lookup {
-        Lookup::Exact(wanted) => value == wanted,
-        Lookup::Prefix(beginning) => value.starts_with(beginning),
-        Lookup::Range { to, .. } => value <= to || value.starts_with(to),
-    })
 }

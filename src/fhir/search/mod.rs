@@ -39,7 +39,7 @@ mod uri;
 mod value_set;
 
 pub use condition::{Condition, Lookup, Plan, Probe, Verdict};
-pub use criteria::{Criteria, Watched};
+pub use criteria::Criteria;
 pub use date::DateTest;
 pub use definition::{CUSTOM_CODE_MIN, Definition};
 pub use form::{PAIRS_MAX, QueryError, parse_query};

@@ -13,7 +13,7 @@ use super::super::reply::{FHIR_JSON, JSON};
 use super::{Call, Failure, Reply};
 use crate::fhir::{ResourceId, ResourceType};
 use crate::json::{Document, quote};
-use crate::store::Resource;
+use crate::records::Resource;
 
 /// The media type of content of which nothing is known.
 const UNKNOWN: &str = "application/octet-stream";

@@ -1,7 +1,7 @@
 //! Writing Bundles around stored bytes.
 
 use crate::json::quote;
-use crate::store::Resource;
+use crate::records::Resource;
 
 /// A Bundle that is being written (FHIR R4 §2.36).
 #[derive(Debug)]

@@ -21,7 +21,7 @@ use crate::fhir::{Parameters, ResourceType};
         (status = 400, description = "Not a valid request"),
         (status = 406, description = "Only JSON is spoken here")))]
 pub async fn capabilities(call: OpenCall) -> Result<Reply, Failure> {
-    let statement = statement(call.base_url(), &call.store().parameters());
+    let statement = statement(call.base_url(), &call.parameters());
     Ok(Reply::resource(StatusCode::OK, statement.to_string().into_bytes()))
 }
 

@@ -12,7 +12,7 @@ use super::{
     Call, Failure, Reply, Return, commit, deleted, idempotency, if_match, if_none_match, written,
 };
 use crate::fhir::{Criteria, Patch, ResourceType, check};
-use crate::store::{Action, Change, Target};
+use crate::records::{Action, Change, Target};
 
 /// Replaces the resource that the criteria find, or stores a new one if they find none.
 #[utoipa::path(put, path = "/fhir/{type}", operation_id = "conditionalUpdate", tag = "fhir",

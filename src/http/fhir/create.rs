@@ -3,7 +3,7 @@
 use super::{Call, Failure, Reply, Return, binary, commit, idempotency, written};
 use crate::fhir::check::IssueCode;
 use crate::fhir::{Criteria, Parameters, ResourceType, check, parse_query};
-use crate::store::{Action, Change, Target};
+use crate::records::{Action, Change, Target};
 
 /// Stores a new resource under an id that the server chooses.
 #[utoipa::path(post, path = "/fhir/{type}", operation_id = "createResource", tag = "fhir",

@@ -12,7 +12,7 @@ use super::{Call, Failure, Reply};
 use crate::fhir::check::IssueCode;
 use crate::fhir::search::Span;
 use crate::fhir::{Care, ResourceType};
-use crate::store::{At, EverythingRequest};
+use crate::records::{At, EverythingRequest};
 
 /// The patient's compartment: the Patient and every resource in the chart.
 #[utoipa::path(get, path = "/fhir/Patient/{id}/$everything", operation_id = "patientEverything", tag = "fhir",
@@ -54,7 +54,10 @@ pub async fn everything(call: Call) -> Result<Reply, Failure> {
     let from = cursor.map(|text| open_cursor::<(u64, u64)>(&call, "_cursor", &address, &text));
     let (at, after) = match from.transpose()? {
         Some((version, after)) => (At::Version(version), after),
-        None => (moment.map_or(At::Now, At::Moment), 0),
+        None => match moment {
+            Some(moment) => (At::Moment(call.settled(moment).await?), 0),
+            None => (At::Now, 0),
+        },
     };
     let (is_count, is_first) = (call.rendering.is_count, after == 0);
     let request = EverythingRequest {

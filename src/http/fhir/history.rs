@@ -11,7 +11,7 @@ use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
 use crate::fhir::search::Span;
 use crate::json::quote;
-use crate::store::{HistoryOf, HistoryPlace, HistoryRequest, Resource, Version};
+use crate::records::{HistoryOf, HistoryPlace, HistoryRequest, Resource, Version};
 
 /// Parameters of all histories.
 const PARAMETERS: [&str; 5] = ["_since", "_at", "_count", "_sort", "_cursor"];
@@ -112,10 +112,18 @@ async fn page(call: &Call, path: &str, of: HistoryOf) -> Result<Reply, Failure> 
     }
     let cursor = call.parameter::<String>("_cursor", "a cursor")?;
     let from = cursor.map(|text| open_cursor::<(u64, u64)>(call, "_cursor", &address, &text));
+    let at = match at.as_deref().map(period).transpose()? {
+        Some(span) => {
+            // Versions of a past time must not become more between two requests.
+            let end = Instant::from_micros(span.to.saturating_add(1) - 1).min(Instant::now());
+            Some((span, call.settled(end).await?))
+        }
+        None => None,
+    };
     let request = HistoryRequest {
         of,
         since: since.as_deref().map(|since| instant("_since", since)).transpose()?,
-        at: at.as_deref().map(period).transpose()?,
+        at,
         from: from.transpose()?.map(|(end, before)| HistoryPlace { end, before }),
         limit,
     };

@@ -28,7 +28,7 @@ use super::reply::FHIR_JSON;
 use super::routes::Routes;
 use super::{Call, Failure, Reply};
 use crate::fhir::check::IssueCode;
-use crate::store::{Change, Done, Effect, IdempotencyKey, Write};
+use crate::records::{Change, Done, Effect, IdempotencyKey, Write};
 
 /// Mounts the interactions. Fixed paths come before patterns that would match them too.
 pub fn mount(routes: &mut Routes<'_>) {

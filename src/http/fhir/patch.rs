@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Call, Failure, Reply, Return, commit, idempotency, if_match, written};
 use crate::fhir::Patch;
-use crate::store::{Action, Change, Target};
+use crate::records::{Action, Change, Target};
 
 /// Changes parts of a resource; the rest stays as it is, to the digit.
 #[utoipa::path(patch, path = "/fhir/{type}/{id}", operation_id = "patchResource", tag = "fhir",

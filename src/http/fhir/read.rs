@@ -10,7 +10,7 @@ use super::super::v1::instant;
 use super::binary;
 use super::{Call, Failure, Reply};
 use crate::fhir::ResourceType;
-use crate::store::Resource;
+use crate::records::Resource;
 
 /// The current version of a resource.
 #[utoipa::path(get, path = "/fhir/{type}/{id}", operation_id = "readResource", tag = "fhir",
@@ -35,7 +35,10 @@ pub async fn read(call: Call) -> Result<Reply, Failure> {
     call.allow_parameters(&["_asOf"])?;
     let resource = match call.parameter::<String>("_asOf", "an instant")? {
         None => call.store().read(&call.grant, &key)?,
-        Some(moment) => call.store().read_as_of(&call.grant, &key, instant(&moment, "_asOf")?)?,
+        Some(moment) => {
+            let moment = call.settled(instant(&moment, "_asOf")?).await?;
+            call.store().read_as_of(&call.grant, &key, moment)?
+        }
     };
     unless_known(&call, &resource)
 }

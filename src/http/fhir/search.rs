@@ -12,7 +12,7 @@ use crate::fhir::check::IssueCode;
 use crate::fhir::definitions::compartment;
 use crate::fhir::search::{Condition, Criterion, ProblemKind, Query};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType, SearchProblem};
-use crate::store::{Page, SearchRequest};
+use crate::records::{Page, SearchRequest};
 
 /// The resources that match, in the order of their first recording unless another is asked for.
 #[utoipa::path(get, path = "/fhir/{type}", operation_id = "searchResources", tag = "fhir",
@@ -218,7 +218,11 @@ async fn answer(
     };
     let with_total = shape.with_total || shape.only_total;
     let limit = shape.limit;
-    let request = SearchRequest { queries, within, as_of: shape.as_of, start, limit, with_total };
+    let as_of = match shape.as_of {
+        Some(moment) => Some(call.settled(moment).await?),
+        None => None,
+    };
+    let request = SearchRequest { queries, within, as_of, start, limit, with_total };
     if shape.only_total {
         let total = call.aside(move |store, grant| store.count(grant, &request)).await?;
         let page = Page { total: Some(total), ..Page::default() };

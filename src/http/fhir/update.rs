@@ -7,7 +7,7 @@ use super::{
 use crate::fhir::check::IssueCode;
 use crate::fhir::{ResourceKey, check};
 use crate::json::Node;
-use crate::store::{Action, Change, Target};
+use crate::records::{Action, Change, Target};
 
 /// Replaces a resource, or stores it for the first time under this id.
 #[utoipa::path(put, path = "/fhir/{type}/{id}", operation_id = "updateResource", tag = "fhir",

@@ -8,11 +8,13 @@ use super::super::paging::{cursor, page_size, read_cursor};
 use super::super::reply::Reply;
 use super::super::{Call, Failure};
 use super::instant;
+use crate::audit::{self, AccessFilter};
 use crate::auth::Grant;
+use crate::chart::Outcome;
 use crate::clock::Instant;
 use crate::fhir::ResourceId;
 use crate::fhir::check::IssueCode;
-use crate::store::{self, AccessFilter, Outcome, Store};
+use crate::records::Records;
 
 /// A page of access entries.
 #[derive(Debug, Serialize, ToSchema)]
@@ -129,16 +131,16 @@ async fn page(call: &Call, patient: Option<ResourceId>) -> Result<Reply, Failure
     };
     let limit = page_size(call, "count")?.max(1);
     let before = read_cursor(call, "cursor")?.unwrap_or(u64::MAX);
-    let read = move |store: &Store, grant: &Grant| {
-        store.accesses(grant, patient.as_ref(), &filter, before, limit)
+    let read = move |store: &Records, grant: &Grant| {
+        audit::accesses(store, grant, patient.as_ref(), &filter, before, limit)
     };
     let (found, next) = call.aside(read).await?;
     let accesses = found.into_iter().map(access).collect();
     Ok(Reply::json(StatusCode::OK, &AccessPage { accesses, next: next.map(cursor) }))
 }
 
-fn access(access: store::Access) -> Access {
-    let store::Access { position, recorded_at, entry, patients, resource } = access;
+fn access(access: audit::Access) -> Access {
+    let audit::Access { position, recorded_at, entry, patients, resource } = access;
     Access {
         position,
         recorded_at,

@@ -11,7 +11,7 @@ use super::{instant, raw};
 use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
-use crate::store::{At, Store};
+use crate::records::{At, Records};
 
 /// A chart at one version.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,7 +49,7 @@ pub async fn chart(call: Call) -> Result<Reply, Failure> {
     let at = match (version, moment) {
         (None, None) => At::Now,
         (Some(version), None) => At::Version(version),
-        (None, Some(moment)) => At::Moment(instant(&moment, "asOf")?),
+        (None, Some(moment)) => At::Moment(call.settled(instant(&moment, "asOf")?).await?),
         (Some(_), Some(_)) => {
             return Err(Failure::at(
                 IssueCode::Invariant,
@@ -61,7 +61,7 @@ pub async fn chart(call: Call) -> Result<Reply, Failure> {
     let known = call.header("if-none-match");
     if known.is_some() {
         let id = patient.clone();
-        let read = move |store: &Store, grant: &Grant| store.chart_version(grant, &id, at);
+        let read = move |store: &Records, grant: &Grant| store.chart_version(grant, &id, at);
         let current = call.aside(read).await?;
         if is_known(known, current) {
             return Ok(

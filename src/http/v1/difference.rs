@@ -10,7 +10,7 @@ use super::super::{Call, Failure};
 use super::{raw, state};
 use crate::auth::Grant;
 use crate::fhir::check::IssueCode;
-use crate::store::{At, Store};
+use crate::records::{At, Records};
 
 /// What changed between two versions of a chart.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,10 +56,13 @@ pub async fn difference(call: Call) -> Result<Reply, Failure> {
     let from = call.parameter::<String>("from", "a version or an instant")?;
     let from = from
         .ok_or_else(|| Failure::at(IssueCode::Required, "from", "give a version or an instant"))?;
-    let from = state(&from, "from")?;
+    let from = state(&call, &from, "from").await?;
     let to = call.parameter::<String>("to", "a version or an instant")?;
-    let to = to.map(|text| state(&text, "to")).transpose()?.unwrap_or(At::Now);
-    let read = move |store: &Store, grant: &Grant| store.difference(grant, &patient, from, to);
+    let to = match to {
+        Some(to) => state(&call, &to, "to").await?,
+        None => At::Now,
+    };
+    let read = move |store: &Records, grant: &Grant| store.difference(grant, &patient, from, to);
     let (from, to, differences) = call.aside(read).await?;
     let mut changes = Vec::with_capacity(differences.len());
     for difference in &differences {

@@ -11,7 +11,7 @@ use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::json::{Document, Kind};
 use crate::log::StreamAlias;
-use crate::store::{self, ERASURE, ErasureRequest, HOLD};
+use crate::records::{ERASURE, ErasureRequest, HOLD};
 
 /// Why a chart is to be erased.
 #[derive(Debug, ToSchema)]
@@ -97,7 +97,7 @@ struct Hold {
         (status = 410, description = "Erased before"), (status = 413, description = "Too large"),
         (status = 415, description = "Not JSON"), (status = 503, description = "The views are being rebuilt: try later")))]
 pub async fn erase(mut call: Call) -> Result<Reply, Failure> {
-    call.grant.may(ERASURE, Permission::Create).map_err(store::StoreError::from)?;
+    call.grant.may(ERASURE, Permission::Create).map_err(crate::records::RecordsError::from)?;
     call.allow_parameters(&[])?;
     let patient = call.id()?;
     let document = call.json().await?;
@@ -133,13 +133,13 @@ pub async fn erase(mut call: Call) -> Result<Reply, Failure> {
         (status = 403, description = "The token does not grant ChartErasure.r by name"),
         (status = 404, description = "No such erasure")))]
 pub async fn certificates(call: Call) -> Result<Reply, Failure> {
-    call.grant.may(ERASURE, Permission::Read).map_err(store::StoreError::from)?;
+    call.grant.may(ERASURE, Permission::Read).map_err(crate::records::RecordsError::from)?;
     call.allow_parameters(&[])?;
     let text = call.segment("chart");
     let unknown = || Failure::of(Fault::NotFound, "no such chart was erased");
     let chart: StreamAlias = text.parse().map_err(|_| unknown())?;
     call.grant.saw_chart(chart);
-    let (erasure, purge) = call.store().certificates(chart)?;
+    let (erasure, purge) = call.store().engine().certificates(chart)?;
     Ok(Reply::json(StatusCode::OK, &Certificates { erasure, purge }))
 }
 
@@ -171,13 +171,13 @@ pub async fn release(call: Call) -> Result<Reply, Failure> {
 
 async fn set_hold(mut call: Call, held: bool) -> Result<Reply, Failure> {
     let permission = if held { Permission::Create } else { Permission::Delete };
-    call.grant.may(HOLD, permission).map_err(store::StoreError::from)?;
+    call.grant.may(HOLD, permission).map_err(crate::records::RecordsError::from)?;
     call.allow_parameters(&[])?;
     let patient = call.id()?;
     let document = call.json().await?;
     let words = Words::read(&document, &["reason"])?;
     let hold = call.store().hold(&call.grant, &patient, held, &words.text("reason")).await?;
-    let store::Hold { held, version, recorded_at, position } = hold;
+    let crate::records::Hold { held, version, recorded_at, position } = hold;
     Ok(Reply::json(StatusCode::OK, &Hold { held, version, recorded_at, position }))
 }
 

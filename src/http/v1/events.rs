@@ -17,8 +17,8 @@ use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
 use crate::fhir::{ResourceId, ResourceKey, check};
 use crate::json::{Document, Kind, Node};
-use crate::store::{
-    Action, Change, ChartEvent, Effect, EventFilter, Store, Target, Write, Written,
+use crate::records::{
+    Action, Change, ChartEvent, Effect, EventFilter, Records, Target, Write, Written,
 };
 
 /// Events to be appended, all or none.
@@ -333,7 +333,7 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
     let limit = page_size(&call, "count")?.max(1);
     let after = read_cursor(&call, "cursor")?.unwrap_or(0);
     let read =
-        move |store: &Store, grant: &Grant| store.events(grant, &patient, &filter, after, limit);
+        move |store: &Records, grant: &Grant| store.events(grant, &patient, &filter, after, limit);
     let (events, next) = call.aside(read).await?;
     let events: Result<_, _> = events.iter().map(event).collect();
     Ok(Reply::json(StatusCode::OK, &EventPage { events: events?, next: next.map(cursor) }))

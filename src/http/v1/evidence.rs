@@ -5,8 +5,9 @@ use actix_web::http::StatusCode;
 use super::super::paging::page_size;
 use super::super::reply::Reply;
 use super::super::{Call, Failure};
+use crate::audit;
 use crate::auth::Grant;
-use crate::store::{Evidence, Store};
+use crate::records::{Evidence, Records};
 
 /// The events of a chart as evidence that an outsider checks with the log's public key alone.
 #[utoipa::path(get, path = "/v1/patients/{id}/events/evidence", operation_id = "exportChartEvidence", tag = "proofs",
@@ -24,7 +25,7 @@ pub async fn of_chart(call: Call) -> Result<Reply, Failure> {
     let asked = Asked::of(&call)?;
     let path = format!("/v1/patients/{patient}/events/evidence");
     let (after, limit, disclose) = (asked.after.unwrap_or(0), asked.limit, asked.disclose);
-    let read = move |store: &Store, grant: &Grant| {
+    let read = move |store: &Records, grant: &Grant| {
         store.event_evidence(grant, &patient, after, limit, disclose)
     };
     let evidence = call.aside(read).await?;
@@ -45,7 +46,7 @@ pub async fn of_accesses(call: Call) -> Result<Reply, Failure> {
     let asked = Asked::of(&call)?;
     let (after, limit, disclose) = (asked.after, asked.limit, asked.disclose);
     let read =
-        move |store: &Store, grant: &Grant| store.access_evidence(grant, after, limit, disclose);
+        move |store: &Records, grant: &Grant| audit::evidence(store, grant, after, limit, disclose);
     let evidence = call.aside(read).await?;
     Ok(asked.answer("/v1/accesses/evidence", &evidence))
 }

@@ -50,7 +50,7 @@ struct ConsistencyProof {
         (status = 400, description = "Not a valid request"), (status = 404, description = "No such log")))]
 pub async fn checkpoint(call: OpenCall) -> Result<Reply, Failure> {
     call.allow_parameters(&[])?;
-    let note = call.store().checkpoint(log(&call)?)?;
+    let note = call.engine().checkpoint(log(&call)?)?;
     Ok(Reply::new(StatusCode::OK, TEXT, note.into_bytes()).header("cache-control", NEVER))
 }
 
@@ -62,7 +62,7 @@ pub async fn checkpoint(call: OpenCall) -> Result<Reply, Failure> {
         (status = 400, description = "Not a valid request"), (status = 404, description = "No such log")))]
 pub async fn key(call: OpenCall) -> Result<Reply, Failure> {
     call.allow_parameters(&[])?;
-    let key = format!("{}\n", call.store().verifier_key(log(&call)?)?);
+    let key = format!("{}\n", call.engine().verifier_key(log(&call)?)?);
     Ok(Reply::new(StatusCode::OK, TEXT, key.into_bytes()).header("cache-control", NEVER))
 }
 
@@ -83,7 +83,7 @@ pub async fn tile(call: OpenCall) -> Result<Reply, Failure> {
     let tile: Tile = path
         .parse()
         .map_err(|error: proof::ProofError| Failure::of(Fault::Invalid, error.to_string()))?;
-    let bytes = call.store().tile(log, tile)?;
+    let bytes = call.engine().tile(log, tile)?;
     let lasts = if tile.is_full() { FOREVER } else { NEVER };
     Ok(Reply::new(StatusCode::OK, BYTES, bytes).header("cache-control", lasts))
 }
@@ -101,7 +101,7 @@ pub async fn inclusion(call: OpenCall) -> Result<Reply, Failure> {
     call.allow_parameters(&["position", "size"])?;
     let log = log(&call)?;
     let position = required(&call, "position")?;
-    let found = call.store().inclusion_proof(log, position, number(&call, "size")?)?;
+    let found = call.engine().inclusion_proof(log, position, number(&call, "size")?)?;
     let proof::InclusionProof { position, size, hashes } = found;
     let hashes = hashes.iter().map(ToString::to_string).collect();
     let found = InclusionProof { position, size, hashes };
@@ -121,7 +121,7 @@ pub async fn consistency(call: OpenCall) -> Result<Reply, Failure> {
     call.allow_parameters(&["from", "to"])?;
     let log = log(&call)?;
     let from = required(&call, "from")?;
-    let found = call.store().consistency_proof(log, from, number(&call, "to")?)?;
+    let found = call.engine().consistency_proof(log, from, number(&call, "to")?)?;
     let proof::ConsistencyProof { old_size, new_size, hashes } = found;
     let hashes = hashes.iter().map(ToString::to_string).collect();
     let found = ConsistencyProof { old_size, new_size, hashes };

@@ -16,9 +16,10 @@ use serde_json::value::RawValue;
 
 use super::routes::Routes;
 use super::{Call, Failure};
+use crate::chart::fingerprint;
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
-use crate::store::{At, IdempotencyKey, Resource, fingerprint};
+use crate::records::{At, IdempotencyKey, Resource};
 
 /// Longest `Idempotency-Key`, in characters.
 const KEY_LENGTH_MAX: usize = 255;
@@ -70,11 +71,11 @@ fn raw(resource: &Resource) -> Result<Box<RawValue>, Failure> {
 }
 
 /// A state of a chart as a query names it: a version number or an instant.
-fn state(text: &str, name: &str) -> Result<At, Failure> {
+async fn state(call: &Call, text: &str, name: &str) -> Result<At, Failure> {
     if let Ok(version) = text.parse() {
         return Ok(At::Version(version));
     }
-    instant(text, name).map(At::Moment)
+    Ok(At::Moment(call.settled(instant(text, name)?).await?))
 }
 
 /// An instant that is not in the future: the chart of a later moment is not known yet.

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use chartlog::auth::{LocalIssuer, TokenRequest};
-use chartlog::store::read_local_issuer_secret;
+use chartlog::engine::read_local_issuer_secret;
 use tempfile::TempDir;
 
 use super::Actor;

@@ -5,7 +5,7 @@ use super::super::{Call, Failure, Reply, Return, informed, location};
 use super::look::Look;
 use crate::http::reply::positions;
 use crate::json::quote;
-use crate::store::{Done, Effect, Resource};
+use crate::records::{Done, Effect, Resource};
 
 /// URL of the extension of `Bundle.entry.response` that says where in the log an entry of a batch
 /// stands (`valueString`, as the header `Chartlog-Position` of all other writes).

@@ -13,7 +13,7 @@ use super::look::Look;
 use crate::fhir::check::IssueCode;
 use crate::fhir::{Parameters, Patch, ResourceKey, ResourceType, check, parse_query};
 use crate::json::{Document, Node};
-use crate::store::{Action, Change, Target};
+use crate::records::{Action, Change, Target};
 
 /// Media type of a JSON Patch.
 const JSON_PATCH: &str = "application/json-patch+json";

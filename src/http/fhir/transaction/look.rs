@@ -11,7 +11,7 @@ use crate::http::call::Asked;
 use crate::http::rendering::Rendering;
 use crate::http::reply::FHIR_JSON;
 use crate::json::Node;
-use crate::store::Store;
+use crate::records::Records;
 
 /// What is to be read.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Look {
     }
 
     /// Carries it out on a state of the store, with the rights of the whole request.
-    pub(super) async fn answer(&self, call: &Call, store: &Arc<Store>) -> Result<Reply, Failure> {
+    pub(super) async fn answer(&self, call: &Call, store: &Arc<Records>) -> Result<Reply, Failure> {
         let mut query = self.query.clone();
         let rendering = Rendering::take(Some(FHIR_JSON), &mut query)?;
         let mut headers = self.headers.clone();

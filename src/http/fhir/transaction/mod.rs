@@ -16,12 +16,11 @@ use actix_web::http::StatusCode;
 use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
 use super::{Call, Failure, Reply, Return};
+use crate::chart::fingerprint;
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
 use crate::http::Fault;
 use crate::json::{Document, Kind, Node};
-use crate::store::{
-    Action, Change, Done, INLINE_BYTES_MAX, IdempotencyKey, Target, Write, fingerprint,
-};
+use crate::records::{Action, Change, Done, INLINE_BYTES_MAX, IdempotencyKey, Target, Write};
 use entry::{Reader, Work};
 use look::Look;
 
@@ -156,7 +155,7 @@ impl Sent {
         let done = places.into_iter().zip(written.done);
         results.extend(done.map(|(at, done)| (at, Outcome::Written(Box::new(done), None))));
         // All reads see one state, which holds what was just written.
-        let store = self.call.store().at_this_moment();
+        let store = self.call.store().at_this_moment().await?;
         for (at, look) in looks {
             let result = look.answer(&self.call, &store).await;
             results.push((at, Outcome::Looked(look, result)));
@@ -171,7 +170,7 @@ impl Sent {
             return Ok(());
         }
         self.call.grant.owes_entry();
-        let store = self.call.store().at_this_moment();
+        let store = self.call.store().at_this_moment().await?;
         for (_, look) in looks {
             match look.answer(&self.call, &store).await {
                 Ok(_) => {}

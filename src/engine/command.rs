@@ -1,0 +1,139 @@
+//! A command: the events of one commit, and what must still hold when they are ordered.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::EngineError;
+use super::committer::Refused;
+use super::recent::RecentChange;
+use crate::chart::{Envelope, Erasure};
+use crate::clock::Instant;
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::log::{Content, StreamAlias};
+use crate::vault::Wrap;
+use crate::view::TermChange;
+
+/// One request for a commit: events that were decided on a state of the views, and what that
+/// decision rested on.
+#[derive(Debug)]
+pub struct Command {
+    /// The events, in order; never empty.
+    pub events: Vec<Prepared>,
+    /// What must still be so.
+    pub expectations: Vec<Expectation>,
+    /// The generation of the views whose terms the events have.
+    pub generation: u64,
+}
+
+/// An event, ready but for its numbers.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The stream it goes to; [`StreamAlias::NONE`]: the directory.
+    pub alias: StreamAlias,
+    /// The patient whose chart that is.
+    pub patient: Option<ResourceId>,
+    /// Who, what and why.
+    pub envelope: Envelope,
+    /// The sealed payload: envelope and body. Taken when the event goes into a group.
+    pub content: Content,
+    /// The wrapped key of the chart, in the event that opens it.
+    pub wrap: Option<Wrap>,
+    /// Whether the resource has a body after it.
+    pub holds_body: bool,
+    /// Whether that body says `entered-in-error`.
+    pub retracted: bool,
+    /// Change of index terms, at home.
+    pub terms: Arc<TermChange>,
+    /// The chart that this event erases, and its traces.
+    pub erasure: Option<Erasure>,
+}
+
+/// Something a decision rested on.
+#[derive(Debug)]
+pub enum Expectation {
+    /// The resource's current event is at that position, or it never existed.
+    Head(ResourceKey, Option<u64>),
+    /// The resource exists.
+    Live(ResourceKey),
+    /// The patient's chart has that alias, or does not exist.
+    Chart(ResourceId, Option<StreamAlias>),
+    /// The patient's chart is at that version (0: does not exist).
+    ChartVersion(ResourceId, u64),
+    /// No change at that position or later is one that is watched for.
+    Unchanged {
+        /// The position behind the last event that the decision saw.
+        since: u64,
+        /// Which changes count.
+        watch: Box<dyn Watch>,
+    },
+    /// No commit has this idempotency key.
+    Unused(String),
+    /// New data keys are still wrapped by the key of that epoch.
+    Epoch(u32),
+}
+
+/// Tells changes that could have led to another decision from those that could not. This is how
+/// what a search found is checked where order is made, without searching again: the decision was
+/// made under the grant of its caller, and stands as long as nothing relevant has changed.
+///
+/// May err only in one direction: a change that matters is always told.
+pub trait Watch: Debug + Send {
+    /// The types of resources whose changes may matter.
+    fn kinds(&self) -> &[ResourceType];
+
+    /// Whether the change could have led to another decision. Looks at the terms of the change
+    /// alone: no I/O.
+    fn could_matter(&self, change: &RecentChange) -> bool;
+}
+
+/// A command's place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// Position of its first event.
+    pub first_position: u64,
+    /// Its time.
+    pub recorded_at: Instant,
+}
+
+/// Why a command was not committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitError {
+    /// An expectation does not hold any more: decide again. By now the change is visible.
+    Stale,
+    /// The queue is full.
+    Full,
+    /// The log or the views failed.
+    Failed,
+    /// The log failed after it may have taken the command.
+    Unknown,
+}
+
+/// Where the answer to a command goes.
+pub(super) type Reply = oneshot::Sender<Result<Committed, CommitError>>;
+
+impl From<CommitError> for EngineError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Stale | CommitError::Full => Self::Busy,
+            CommitError::Failed => Self::ReadOnly,
+            CommitError::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Refused> for CommitError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full => Self::Full,
+            Refused::Stopped => Self::Failed,
+        }
+    }
+}
+
+impl From<Refused> for EngineError {
+    fn from(refused: Refused) -> Self {
+        CommitError::from(refused).into()
+    }
+}

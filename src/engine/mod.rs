@@ -1,0 +1,368 @@
+//! The engine: the two logs and the views over them, below every grant.
+//!
+//! In: commands, each with the events of one commit and what must still hold ([`Command`]); access
+//! entries. Out: their places in the log once they are durable and visible; states of the views; keys
+//! that open what the log contains; the health of all this. The engine orders (checks expectations,
+//! numbers, appends), projects the groups of the log to the views, replays and rebuilds views, and
+//! signs checkpoints.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `event_log` | the seam: [`EventLog`], and the one that orders in this process |
+//! | `committer` | two threads and a bounded queue for each log |
+//! | `command`, `recent`, `sequencer` | what a command expects; which recent changes could matter; the check |
+//! | `projector`, `access` | groups to views, for events and for access entries |
+//! | `decode`, `replay`, `rebuild`, `renewal` | bytes of the log to facts; to views; to a new generation; when one is due |
+//! | `keys`, `epoch`, `certificates` | keys of charts; a new epoch after an erasure; signed statements about it |
+//! | `proofs` | tiles, checkpoints |
+//! | `health`, `directory` | readiness and its reasons; the data directory |
+//!
+//! **Invariant:** a group that was just committed and a group that is replayed lead to the same views.
+//! Never: grants, search, what a resource says, HTTP.
+
+mod access;
+mod certificates;
+mod command;
+pub mod committer;
+mod decode;
+mod directory;
+mod epoch;
+mod error;
+mod event_log;
+mod health;
+mod keys;
+mod projector;
+pub mod proofs;
+mod rebuild;
+mod recent;
+mod renewal;
+mod replay;
+mod sequencer;
+
+pub use command::{Command, CommitError, Committed, Expectation, Prepared, Watch};
+pub use directory::{
+    DataDirectory, DirectoryError, FORMAT, check_format_of, read_local_issuer_secret, read_origin,
+};
+pub use epoch::Alone;
+pub use error::EngineError;
+pub use event_log::{EventLog, Groups, LocalLog, Pending, Settled, Settling};
+pub use health::Health;
+pub use keys::{Keys, envelope_of};
+pub use proofs::ProofOptions;
+pub use rebuild::{Rebuilt, ViewsCompared};
+pub use recent::RecentChange;
+pub use renewal::PurgeWindow;
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::oneshot;
+
+use crate::chart::AccessEntry;
+use crate::clock::Instant;
+use crate::disk::Disk;
+use crate::fhir::search::Definition;
+use crate::log::{self, FrameKind, LogKind, Reader, StreamAlias};
+use crate::seal::{CursorKey, Dictionary};
+use crate::vault::{MasterKey, MasterKeySource, Vault};
+use crate::view::{self, View, Views};
+use access::AccessCommand;
+use certificates::Certificates;
+use committer::{Committer, CommitterLimits};
+use proofs::{Checkpoints, Proofs};
+use renewal::Renewer;
+
+/// Sizes and names of an engine.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Where the logs are written; the views lie on the machine's own file system.
+    pub disk: Arc<dyn Disk>,
+    /// Where the master key comes from.
+    pub master_key: MasterKeySource,
+    /// Looks up a variable of the environment, where a master key may be.
+    pub variable: fn(&str) -> Option<String>,
+    /// False: leaves all payloads readable on disk, only to measure what sealing costs.
+    pub seals: bool,
+    /// False: keeps neither tiles nor checkpoints, only to measure what they cost.
+    pub proves: bool,
+    /// How the proofs are kept.
+    pub proof: ProofOptions,
+    /// When the traces of erased charts are purged from the views.
+    pub purge: PurgeWindow,
+    /// Bytes after which a new segment begins.
+    pub segment_bytes_max: u64,
+    /// Commands that may wait for a log.
+    pub queue_commands_max: usize,
+    /// Payload bytes after which a group takes no further command.
+    pub group_bytes_max: usize,
+    /// Sizes of the views.
+    pub views: view::Options,
+}
+
+/// Finds the search parameters that clients have defined: the layer above knows how.
+pub type DefinedParameters = fn(&Keys, &View) -> Result<Vec<Definition>, EngineError>;
+
+/// An open data directory. Dropping the last handle writes what waits and closes it.
+#[derive(Debug)]
+pub struct Engine {
+    // Dropped in this order: the committers write what waits before the lock goes.
+    events: Box<dyn EventLog>,
+    access: Committer<AccessCommand>,
+    // The last checkpoints are signed when the logs have taken everything.
+    checkpoints: Option<Checkpoints>,
+    proofs: Option<Proofs>,
+    views: Views,
+    keys: Keys,
+    cursors: CursorKey,
+    access_reader: Reader,
+    health: Arc<Health>,
+    certificates: Certificates,
+    renewer: Renewer,
+    defined: DefinedParameters,
+    /// Held by the one rebuild of the views, or the one erasure, that runs.
+    alone: Mutex<()>,
+    directory: DataDirectory,
+}
+
+impl Engine {
+    /// Opens a locked data directory: recovers both logs and brings the views up to date,
+    /// rebuilding them if they do not open.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`]: damage in a log, or the disk's.
+    pub fn open(
+        directory: DataDirectory,
+        options: &EngineOptions,
+        defined: DefinedParameters,
+    ) -> Result<Arc<Self>, EngineError> {
+        let vault = Arc::new(open_vault(&directory, options)?);
+        let places = proofs::places(&directory, &vault, options)?;
+        let origin = directory.origin(&*options.disk, options.proof.origin.as_deref())?;
+        let disk = Arc::clone(&options.disk);
+        let certificates = Certificates::open(disk, &directory.certificates(), &origin, &vault)?;
+        let views = Views::open(&directory.views(), options.views)?;
+        // What the views have applied was acknowledged, and so was what was signed: the logs must
+        // hold at least that.
+        let applied = views.view();
+        let (signed_events, signed_access) = proofs::signed(places.as_ref())?;
+        let open = |name: &str, kind, acknowledged| {
+            let (disk, path) = (Arc::clone(&options.disk), directory.log(name));
+            let log = log::open(disk, &path, kind, options.segment_bytes_max, acknowledged)?;
+            if log.dropped_bytes > 0 {
+                let bytes = log.dropped_bytes;
+                tracing::warn!(log = name, bytes, "an unfinished last group was dropped");
+            }
+            Ok::<_, EngineError>(log)
+        };
+        let events = open("events", LogKind::Events, applied.applied_events()?.max(signed_events))?;
+        let access = open("access", LogKind::Access, applied.applied_access()?.max(signed_access))?;
+        drop(applied);
+        let keys = Keys::new(vault, views.clone(), events.reader.clone())?;
+        let serving = views.serving();
+        replay::replay_events(&serving, &keys, events.writer.next_position(), &|_| {})?;
+        replay::replay_access(&serving, &keys, &access.reader, access.writer.next_position())?;
+        drop(serving);
+        let sinks = &options.proof.sinks;
+        let proofs =
+            places.map(|places| Proofs::open(places, &events, &access, sinks)).transpose()?;
+        let health = Arc::new(Health::default());
+        health.applied_events.store(events.writer.next_position(), Ordering::Release);
+        let limits = CommitterLimits {
+            queue_commands_max: options.queue_commands_max,
+            group_bytes_max: options.group_bytes_max,
+        };
+        let sequencer =
+            sequencer::EventSequencer::new(views.clone(), keys.clone(), Arc::clone(&health));
+        let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.events));
+        let opened = keys.clone();
+        let replay: projector::Replay = Box::new(move |generation, end| {
+            replay::replay_events(generation, &opened, end, &|_| {})
+        });
+        let projector =
+            projector::EventProjector::new(views.clone(), replay, Arc::clone(&health), proof);
+        let events =
+            LocalLog::start(limits, events.writer, events.reader, sequencer, projector, &health)?;
+        let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.access));
+        let projector = access::AccessProjector::new(views.clone(), Arc::clone(&health), proof);
+        let (now, access_reader) = (|| Instant::now().micros(), access.reader);
+        let access = Committer::start(
+            "access",
+            limits,
+            now,
+            access.writer,
+            access::AccessSequencer,
+            projector,
+            &health,
+        )?;
+        let interval = options.proof.checkpoint_interval;
+        let start = |proofs: &Proofs| Checkpoints::start(proofs, interval, Arc::clone(&health));
+        let checkpoints = proofs.as_ref().map(start).transpose()?;
+        let (renewer, woken) = Renewer::new();
+        let engine = Arc::new(Self {
+            events: Box::new(events),
+            access,
+            checkpoints,
+            proofs,
+            views,
+            cursors: keys.directory().cursor_key()?,
+            keys,
+            access_reader,
+            health,
+            certificates,
+            renewer,
+            defined,
+            alone: Mutex::default(),
+            directory,
+        });
+        engine.resume_erasure()?;
+        engine.complete_certificates()?;
+        renewal::start(&engine, options.purge, woken)?;
+        Ok(engine)
+    }
+
+    /// The log of events.
+    #[must_use]
+    pub fn events(&self) -> &dyn EventLog {
+        &*self.events
+    }
+
+    /// Commits the events of a command and returns when they are durable and visible.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`].
+    pub async fn commit(&self, command: Command) -> Result<Committed, CommitError> {
+        self.events.submit(command)?.await.unwrap_or(Err(CommitError::Unknown))
+    }
+
+    /// The same for threads that may block.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`].
+    pub fn commit_blocking(&self, command: Command) -> Result<Committed, CommitError> {
+        self.events.submit(command)?.blocking_recv().unwrap_or(Err(CommitError::Unknown))
+    }
+
+    /// Waits until no event can be recorded any more at a moment, or before it.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Busy`] when that takes very long; [`EngineError::ReadOnly`].
+    pub async fn settled(&self, moment: Instant) -> Result<Settled, EngineError> {
+        self.events.settled(moment).await?;
+        Ok(Settled::at(moment))
+    }
+
+    /// Writes an access entry and returns when it is durable and can be found.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Busy`] or [`EngineError::ReadOnly`]: the request must then not be answered.
+    pub async fn record_access(&self, entry: &AccessEntry) -> Result<(), EngineError> {
+        let (reply, answer) = oneshot::channel();
+        // Strings and numbers only: this serialisation cannot fail.
+        let payload = serde_json::to_vec(entry).unwrap_or_default();
+        let content = self.keys.access().seal(
+            FrameKind::Access,
+            StreamAlias::NONE,
+            Dictionary::of("access"),
+            &payload,
+        )?;
+        self.access.submit(AccessCommand { content, charts: entry.aliases(), reply })?;
+        match answer.await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(EngineError::ReadOnly),
+        }
+    }
+
+    /// Signs the last checkpoints. What is written later is signed at the next start; call this
+    /// when no more requests are served.
+    pub fn close(&self) {
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.finish();
+        }
+    }
+
+    /// False after a failure: reads go on, writes and everything that needs an access entry do
+    /// not, until restart.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        !self.health.has_failed()
+    }
+
+    /// Why it is not writable, in words that name no file and no resource.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.health.failure()
+    }
+
+    /// Number of events in the log that are visible.
+    #[must_use]
+    pub fn applied_position(&self) -> u64 {
+        self.health.applied_events.load(Ordering::Acquire)
+    }
+
+    /// The views.
+    #[must_use]
+    pub fn views(&self) -> &Views {
+        &self.views
+    }
+
+    /// The keys, and the log of events that they open.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The segments of the access log.
+    #[must_use]
+    pub fn access_reader(&self) -> &Reader {
+        &self.access_reader
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn directory(&self) -> &DataDirectory {
+        &self.directory
+    }
+
+    /// The key of the cursors that are given out between two pages.
+    #[must_use]
+    pub fn cursors(&self) -> &CursorKey {
+        &self.cursors
+    }
+
+    /// Other search parameters may be defined than the views have: the views are renewed soon.
+    pub fn redefine(&self) {
+        self.renewer.redefine();
+    }
+}
+
+/// Opens the vault; a data directory without a log gets a new one.
+fn open_vault(directory: &DataDirectory, options: &EngineOptions) -> Result<Vault, EngineError> {
+    let disk = &options.disk;
+    let has_log = |name| log::exists(&**disk, &directory.log(name));
+    let is_new = !has_log("events") && !has_log("access");
+    let (master, is_made) =
+        MasterKey::load(&**disk, &options.master_key, options.variable, is_new)?;
+    if is_made && let MasterKeySource::File(path) = &options.master_key {
+        tracing::warn!(
+            path = %path.display(),
+            "a master key was made: without it nothing in this data directory can ever be read. \
+             Keep a copy away from this machine and its backups; to move it, put it where \
+             vault.master_key then says (file:PATH, env:NAME or command:COMMAND)"
+        );
+    }
+    let (disk, path) = (Arc::clone(disk), directory.vault());
+    Ok(Vault::open(disk, &path, master, is_new, options.seals)?)
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Err(error) = self.views.persist() {
+            tracing::warn!(%error, "the views were not written to disk; the next start replays more");
+        }
+    }
+}

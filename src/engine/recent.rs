@@ -1,0 +1,87 @@
+//! The most recent changes of resources, kept in memory by the ordering thread: what a decision may
+//! not have seen yet.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::command::Watch;
+use crate::fhir::{ResourceKey, ResourceType};
+use crate::view::TermChange;
+
+/// Most changes that are kept, and most index terms in them: some 10 MB.
+const CHANGES_MAX: usize = 8_192;
+const TERMS_MAX: usize = 131_072;
+
+/// A change of a resource, as far as a [`Watch`] may look at it.
+#[derive(Debug)]
+pub struct RecentChange {
+    /// Which resource.
+    pub key: ResourceKey,
+    /// How its index terms changed.
+    pub terms: Arc<TermChange>,
+    /// The resource did not exist before: it has exactly the terms that were added.
+    pub is_new: bool,
+    /// It came into a chart or left one.
+    pub has_moved: bool,
+    /// The generation of the views whose parameter codes the terms have.
+    pub generation: u64,
+}
+
+/// The changes at the end of the log, by type, each with the position behind its commit.
+#[derive(Debug, Default)]
+pub struct RecentChanges {
+    by_type: HashMap<ResourceType, VecDeque<(u64, RecentChange)>>,
+    /// The types in the order of the changes, to drop the oldest first.
+    order: VecDeque<ResourceType>,
+    terms: usize,
+    /// All changes of commits that end behind this position are kept.
+    complete_from: u64,
+}
+
+/// What a check against recent changes may cost, in comparisons.
+#[derive(Debug)]
+pub struct Comparisons(pub usize);
+
+impl RecentChanges {
+    /// Keeps a change of a commit that ends at `end`, and drops the oldest ones beyond the limits.
+    pub fn keep(&mut self, end: u64, change: RecentChange) {
+        self.terms += size(&change);
+        self.order.push_back(change.key.kind);
+        self.by_type.entry(change.key.kind).or_default().push_back((end, change));
+        while self.order.len() > CHANGES_MAX || self.terms > TERMS_MAX {
+            let Some(kind) = self.order.pop_front() else { break };
+            let oldest = self.by_type.get_mut(&kind).and_then(VecDeque::pop_front);
+            if let Some((end, change)) = oldest {
+                self.terms -= size(&change);
+                self.complete_from = self.complete_from.max(end);
+            }
+        }
+    }
+
+    /// Drops all: nothing is known of changes before `end`.
+    pub fn forget_before(&mut self, end: u64) {
+        *self = Self { complete_from: end, ..Self::default() };
+    }
+
+    /// Whether it is known that no change since a position matters to a watch. False also when
+    /// that is not known any more, or would take more comparisons than are left.
+    pub fn none_matters(&self, since: u64, watch: &dyn Watch, left: &mut Comparisons) -> bool {
+        if since < self.complete_from {
+            return false;
+        }
+        for kind in watch.kinds() {
+            let Some(changes) = self.by_type.get(kind) else { continue };
+            for (_, change) in changes.iter().rev().take_while(|(end, _)| *end > since) {
+                if left.0 == 0 || watch.could_matter(change) {
+                    return false;
+                }
+                left.0 -= 1;
+            }
+        }
+        true
+    }
+}
+
+fn size(change: &RecentChange) -> usize {
+    1 + change.terms.added.len() + change.terms.removed.len()
+}

@@ -1,0 +1,162 @@
+//! From the logs to the views: at every start from where they are, and from nothing when a new
+//! generation is built.
+//!
+//! ```text
+//!  scan ─► decode (several threads: open, parse, terms) ─► in order ─► terms before ─► apply
+//! ```
+//!
+//! Only events that replace something need the terms that their resource had; they are taken from
+//! the body before, which the log still has. Many groups are applied in one batch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::EngineError;
+use super::decode::{self, Opener, decoded_groups, unreadable};
+use super::keys::Keys;
+use crate::chart::AccessEntry;
+use crate::fhir::{ResourceKey, Term};
+use crate::log::{Group, Location, Reader};
+use crate::view::{AccessGroup, Event, Fact, FactGroup, Generation, TermChange, View};
+
+/// Events after which a batch takes no further group.
+const BATCH_EVENTS_MIN: usize = 4_096;
+
+/// Applies to a generation the events of the log that it does not have, below `end`; tells
+/// `progress` after each batch how far it is.
+pub fn replay_events(
+    generation: &Arc<Generation>,
+    keys: &Keys,
+    end: u64,
+    progress: &dyn Fn(u64),
+) -> Result<(), EngineError> {
+    let from = generation.view().applied_events()?;
+    if from >= end {
+        return Ok(());
+    }
+    let opener = Opener::new(keys, generation)?;
+    let mut batch = Batch { opener: &opener, view: generation.view(), bodies: HashMap::new() };
+    let mut groups = Vec::new();
+    let mut events = 0;
+    let flush = |groups: &mut Vec<FactGroup>, batch: &mut Batch<'_>| {
+        generation.apply(groups)?;
+        groups.clear();
+        batch.view = generation.view();
+        batch.bodies.clear();
+        progress(batch.view.applied_events()?);
+        Ok::<_, EngineError>(())
+    };
+    decoded_groups(&opener, from, end, |mut group| {
+        // What was said of an erased chart is applied before it is hidden.
+        if group.events.iter().any(is_erasure) {
+            flush(&mut groups, &mut batch)?;
+        }
+        for at in 0..group.events.len() {
+            let is_orphan = is_orphan(&group.events, at);
+            if let Some(Event::Fact(fact)) = group.events.get_mut(at) {
+                batch.complete(fact, is_orphan)?;
+            }
+        }
+        events += group.events.len();
+        groups.push(group);
+        if events >= BATCH_EVENTS_MIN {
+            events = 0;
+            flush(&mut groups, &mut batch)?;
+        }
+        Ok(())
+    })?;
+    flush(&mut groups, &mut batch)?;
+    opener.warn_of_missing_keys()
+}
+
+fn is_erasure(event: &Event) -> bool {
+    matches!(event, Event::Fact(fact) if fact.erasure.is_some())
+}
+
+/// Whether the home event of an event's resource is of an erased chart.
+fn is_orphan(events: &[Event], at: usize) -> bool {
+    let Some(Event::Fact(fact)) = events.get(at) else { return false };
+    let home = fact.envelope.home.and_then(|steps| at.checked_sub(steps as usize));
+    home.is_some_and(|home| matches!(events.get(home), Some(Event::Unreadable(_))))
+}
+
+/// Groups that are not applied yet.
+struct Batch<'a> {
+    opener: &'a Opener<'a>,
+    /// The state before them.
+    view: View,
+    /// Where the resources that they change have their bodies now, if they have one.
+    bodies: HashMap<ResourceKey, Option<Location>>,
+}
+
+impl Batch<'_> {
+    /// Turns the terms that a resource has after an event into the change of its terms. An event
+    /// is an orphan when the home event of its resource is of an erased chart.
+    fn complete(&mut self, fact: &mut Fact, is_orphan: bool) -> Result<(), EngineError> {
+        let is_home = |_: &ResourceKey| is_orphan || fact.envelope.home.is_none();
+        let Some(key) = fact.envelope.key().filter(is_home) else { return Ok(()) };
+        if is_orphan {
+            fact.terms = Arc::new(TermChange::between(&self.terms_before(&key)?, &[]));
+            self.bodies.insert(key, None);
+            return Ok(());
+        }
+        if !decode::is_first(fact) {
+            let before = self.terms_before(&key)?;
+            fact.terms = Arc::new(TermChange::between(&before, &fact.terms.added));
+        }
+        self.bodies.insert(key, fact.holds_body.then_some(fact.location));
+        Ok(())
+    }
+
+    /// The index terms of a resource's version before.
+    fn terms_before(&self, key: &ResourceKey) -> Result<Vec<Term>, EngineError> {
+        let body = match self.bodies.get(key) {
+            Some(body) => *body,
+            None => self.view.head(key)?.filter(|head| head.live).map(|head| head.location),
+        };
+        let Some(at) = body else { return Ok(Vec::new()) };
+        let frame = self.opener.keys.reader().frame(at)?;
+        // The terms of an erased chart went with its names.
+        let Some(before) = self.opener.fact(frame, at)? else { return Ok(Vec::new()) };
+        if before.envelope.key().as_ref() == Some(key) {
+            Ok(before.terms.added.clone())
+        } else {
+            Err(unreadable(at))
+        }
+    }
+}
+
+/// The same for the access log.
+pub fn replay_access(
+    generation: &Arc<Generation>,
+    keys: &Keys,
+    reader: &Reader,
+    end: u64,
+) -> Result<(), EngineError> {
+    let from = generation.view().applied_access()?;
+    let mut groups = Vec::new();
+    let mut entries = 0;
+    for group in reader.scan(from, end) {
+        let group = access_group(keys, group?)?;
+        entries += group.charts.len();
+        groups.push(group);
+        if entries >= BATCH_EVENTS_MIN {
+            entries = 0;
+            generation.apply_access(&groups)?;
+            groups.clear();
+        }
+    }
+    Ok(generation.apply_access(&groups)?)
+}
+
+fn access_group(keys: &Keys, group: Group) -> Result<AccessGroup, EngineError> {
+    let charts = group.frames.into_iter().map(|(frame, _)| {
+        let payload = keys.access().open(frame.kind, frame.alias, frame.content)?;
+        Ok(AccessEntry::decode(&payload).map(|entry| entry.aliases()).unwrap_or_default())
+    });
+    Ok(AccessGroup {
+        first_position: group.first_position,
+        location: group.location,
+        charts: charts.collect::<Result<_, EngineError>>()?,
+    })
+}

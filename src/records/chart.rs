@@ -1,0 +1,379 @@
+//! Reading charts: now, at any past version or moment, their events, and what changed between.
+
+use std::collections::BTreeMap;
+
+use super::evidence::{self, Exhibit};
+use super::{Records, RecordsError, Resource};
+use crate::auth::{Grant, Permission};
+use crate::chart::{Actor, Envelope, EventType, Stated};
+use crate::clock::Instant;
+use crate::engine::{EngineError, Settled};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::log::StreamAlias;
+use crate::view::{ChartRecord, StreamEntry, View};
+
+/// Which state of a chart is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// The current one.
+    Now,
+    /// After the event with that number.
+    Version(u64),
+    /// The one that a reader had at that moment.
+    Moment(Settled),
+}
+
+/// A chart at one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chart {
+    /// Whose.
+    pub patient: ResourceId,
+    /// The version; 0 before the first event.
+    pub version: u64,
+    /// When that version's event was recorded; `None` before the first.
+    pub recorded_at: Option<Instant>,
+    /// What the chart held, in the order in which the bodies were recorded.
+    pub resources: Vec<Resource>,
+}
+
+/// One event of a chart, with who and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChartEvent {
+    /// Its number in the chart.
+    pub version: u64,
+    /// Its number in the whole log.
+    pub position: u64,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// Who caused it.
+    pub actor: Actor,
+    /// What it says.
+    pub envelope: Envelope,
+    /// The resource's version that it brings; 0 for events about the chart alone.
+    pub resource_version: u64,
+    /// The content that the chart holds from this event on, if it brings one.
+    pub resource: Option<Resource>,
+}
+
+/// Which events of a chart are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only this type of event.
+    pub event_type: Option<EventType>,
+    /// Only events about this resource.
+    pub resource: Option<ResourceKey>,
+    /// Only events caused by this subject.
+    pub actor: Option<String>,
+    /// Not before this moment.
+    pub since: Option<Instant>,
+    /// Before this moment.
+    pub until: Option<Instant>,
+}
+
+/// What happened to one resource between two versions of its chart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Which resource.
+    pub key: ResourceKey,
+    /// What the first version held.
+    pub before: Option<Resource>,
+    /// What the second version held.
+    pub after: Option<Resource>,
+}
+
+/// Most events that one page looks through for those that match its filter.
+const EVENTS_SCANNED_MAX: usize = 10_000;
+
+impl Records {
+    /// A chart at a version or moment, with the resources that the caller may read. `only`
+    /// restricts it to some types.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordsError::Denied`] when the caller may read nothing in it; [`RecordsError::NotFound`].
+    pub fn chart(
+        &self,
+        grant: &Grant,
+        patient: &ResourceId,
+        at: At,
+        only: Option<&[ResourceType]>,
+    ) -> Result<Chart, RecordsError> {
+        let (view, record) = self.open_chart(grant, patient)?;
+        let version = resolve(&view, &record, patient, at)?;
+        let readable = |kind: ResourceType| {
+            only.is_none_or(|only| only.contains(&kind)) && may_show(grant, kind, patient)
+        };
+        let resources = self.held(&view, &record, version, readable)?;
+        let recorded_at =
+            view.stream_entry(record.alias(), version)?.map(|entry| entry.recorded_at);
+        Ok(Chart { patient: patient.clone(), version, recorded_at, resources })
+    }
+
+    /// The version of a chart, without its content: enough for a conditional read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Records::chart`].
+    pub fn chart_version(
+        &self,
+        grant: &Grant,
+        patient: &ResourceId,
+        at: At,
+    ) -> Result<u64, RecordsError> {
+        let (view, record) = self.open_chart(grant, patient)?;
+        resolve(&view, &record, patient, at)
+    }
+
+    /// The events of a chart that match, from above version `after`; and where the next page
+    /// starts, if there may be one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Records::chart`].
+    pub fn events(
+        &self,
+        grant: &Grant,
+        patient: &ResourceId,
+        filter: &EventFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<(Vec<ChartEvent>, Option<u64>), RecordsError> {
+        let (view, record) = self.open_chart(grant, patient)?;
+        let mut events = Vec::new();
+        let entries = view.stream(record.alias(), after.saturating_add(1), u64::MAX);
+        for (scanned, entry) in entries.enumerate() {
+            let (version, entry) = entry?;
+            let is_past = filter.until.is_some_and(|until| entry.recorded_at >= until);
+            if is_past {
+                break;
+            }
+            if events.len() == limit || scanned == EVENTS_SCANNED_MAX {
+                return Ok((events, Some(version - 1)));
+            }
+            if filter.since.is_some_and(|since| entry.recorded_at < since) {
+                continue;
+            }
+            let event = self.event(&view, record.alias(), version, &entry)?;
+            let visible = event.envelope.key().is_none_or(|key| may_show(grant, key.kind, patient));
+            if visible && filter.admits(&event) {
+                events.push(event);
+            }
+        }
+        Ok((events, None))
+    }
+
+    /// The frames of the events of a chart that the caller may read, from above version `after`.
+    pub(super) fn chart_exhibits(
+        &self,
+        grant: &Grant,
+        patient: &ResourceId,
+        after: u64,
+        limit: usize,
+        disclose: bool,
+    ) -> Result<(Vec<Exhibit>, Option<u64>), RecordsError> {
+        let (view, record) = self.open_chart(grant, patient)?;
+        let mut exhibits = Vec::new();
+        let entries = view.stream(record.alias(), after.saturating_add(1), u64::MAX);
+        for (scanned, entry) in entries.enumerate() {
+            let (version, entry) = entry?;
+            if exhibits.len() == limit || scanned == EVENTS_SCANNED_MAX {
+                return Ok((exhibits, Some(version - 1)));
+            }
+            let (envelope, _) = self.keys.read_event(&view, entry.location)?;
+            if envelope.key().is_some_and(|key| !may_show(grant, key.kind, patient)) {
+                continue;
+            }
+            let frame = self.keys.reader().frame(entry.location)?;
+            let disclosed = if disclose {
+                evidence::disclosed(&*self.keys.of(&view, frame.alias)?, &frame)?
+            } else {
+                None
+            };
+            let (position, recorded_at) = (entry.position, entry.recorded_at.micros());
+            exhibits.push(Exhibit { position, recorded_at, frame, disclosed });
+        }
+        Ok((exhibits, None))
+    }
+
+    /// What changed in a chart between two states, one entry per resource, by type and id.
+    ///
+    /// # Errors
+    ///
+    /// As [`Records::chart`].
+    pub fn difference(
+        &self,
+        grant: &Grant,
+        patient: &ResourceId,
+        from: At,
+        to: At,
+    ) -> Result<(u64, u64, Vec<Difference>), RecordsError> {
+        let (view, record) = self.open_chart(grant, patient)?;
+        let from = resolve(&view, &record, patient, from)?;
+        let to = resolve(&view, &record, patient, to)?;
+        let held = |version| -> Result<Vec<u64>, RecordsError> {
+            Ok(view.manifest(record.alias(), version)?.versions().collect())
+        };
+        let (first, second) = (held(from)?, held(to)?);
+        let mut changes: BTreeMap<ResourceKey, Difference> = BTreeMap::new();
+        let changed = |these: &[u64], those: &[u64]| -> Vec<u64> {
+            these.iter().filter(|one| those.binary_search(one).is_err()).copied().collect()
+        };
+        for (versions, is_before) in
+            [(changed(&first, &second), true), (changed(&second, &first), false)]
+        {
+            for version in versions {
+                let Some(resource) = self.held_by(&view, &record, version)? else { continue };
+                if !may_show(grant, resource.key.kind, patient) {
+                    continue;
+                }
+                let key = resource.key.clone();
+                let entry = changes.entry(key.clone());
+                let change = entry.or_insert(Difference { key, before: None, after: None });
+                *(if is_before { &mut change.before } else { &mut change.after }) = Some(resource);
+            }
+        }
+        Ok((from, to, changes.into_values().collect()))
+    }
+
+    /// The chart of a patient whom the caller may know of; notes that it was looked at.
+    pub(super) fn open_chart(
+        &self,
+        grant: &Grant,
+        patient: &ResourceId,
+    ) -> Result<(View, ChartRecord), RecordsError> {
+        grant.reach_chart(patient, Permission::Read)?;
+        grant.reach_chart(patient, Permission::Search)?;
+        let view = self.views.view();
+        let record = view.chart(patient)?;
+        let record = record.ok_or_else(|| self.absent_chart(&view, None, patient))?;
+        grant.saw_chart(record.alias());
+        Ok((view, record))
+    }
+
+    fn held(
+        &self,
+        view: &View,
+        record: &ChartRecord,
+        version: u64,
+        readable: impl Fn(ResourceType) -> bool,
+    ) -> Result<Vec<Resource>, RecordsError> {
+        let manifest = view.manifest(record.alias(), version)?;
+        let mut resources = Vec::with_capacity(manifest.len());
+        // Neighbours in the stream are neighbours on disk: walk it unless most of it is history.
+        if manifest.len() as u64 >= version / 8 {
+            for entry in view.stream_of(record.alias(), manifest.versions()) {
+                let (_, entry) = entry?;
+                resources.extend(self.resource_of(view, &entry)?);
+            }
+        } else {
+            for at in manifest.versions() {
+                resources.extend(self.held_by(view, record, at)?);
+            }
+        }
+        resources.retain(|resource| readable(resource.key.kind));
+        Ok(resources)
+    }
+
+    fn held_by(
+        &self,
+        view: &View,
+        record: &ChartRecord,
+        version: u64,
+    ) -> Result<Option<Resource>, RecordsError> {
+        match view.stream_entry(record.alias(), version)? {
+            Some(entry) => self.resource_of(view, &entry),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn resource_of(
+        &self,
+        view: &View,
+        entry: &StreamEntry,
+    ) -> Result<Option<Resource>, RecordsError> {
+        let Some(at) = entry.body() else { return Ok(None) };
+        let (envelope, body) = match self.keys.read_event(view, at) {
+            // It went with the chart that it was at home in.
+            Err(EngineError::Erased(_)) => return Ok(None),
+            read => read?,
+        };
+        let key = envelope.key().ok_or_else(unreadable)?;
+        let (version, recorded_at) = (entry.resource_version, entry.recorded_at);
+        Ok(Some(Resource { key, version, recorded_at, body }))
+    }
+
+    fn event(
+        &self,
+        view: &View,
+        alias: StreamAlias,
+        version: u64,
+        entry: &StreamEntry,
+    ) -> Result<ChartEvent, RecordsError> {
+        let (envelope, _) = self.keys.read_event(view, entry.location)?;
+        Ok(ChartEvent {
+            version,
+            position: entry.position,
+            recorded_at: entry.recorded_at,
+            actor: self.actor(view, alias, version, &envelope)?,
+            envelope,
+            resource_version: entry.resource_version,
+            resource: self.resource_of(view, entry)?,
+        })
+    }
+
+    /// Who caused an event: said in the first event of its commit in this chart.
+    fn actor(
+        &self,
+        view: &View,
+        alias: StreamAlias,
+        version: u64,
+        envelope: &Envelope,
+    ) -> Result<Actor, RecordsError> {
+        let steps = match &envelope.actor {
+            Stated::Here(actor) => return Ok(actor.clone()),
+            Stated::Before(steps) => *steps,
+        };
+        let entry = view.stream_entry(alias, version.saturating_sub(steps))?;
+        let at = entry.ok_or_else(unreadable)?.location;
+        let (envelope, _) = self.keys.read_event(view, at)?;
+        match envelope.actor {
+            Stated::Here(actor) => Ok(actor),
+            Stated::Before(_) => Err(unreadable()),
+        }
+    }
+}
+
+/// Shown in a chart is what the caller may both read and search.
+pub(super) fn may_show(grant: &Grant, kind: ResourceType, patient: &ResourceId) -> bool {
+    grant.reaches_in(kind, Permission::Read, patient)
+        && grant.reaches_in(kind, Permission::Search, patient)
+}
+
+pub(super) fn unreadable() -> RecordsError {
+    RecordsError::unreadable("an event does not read back".to_owned())
+}
+
+pub(super) fn resolve(
+    view: &View,
+    record: &ChartRecord,
+    patient: &ResourceId,
+    at: At,
+) -> Result<u64, RecordsError> {
+    match at {
+        At::Now => Ok(record.version),
+        At::Version(version) if version <= record.version => Ok(version),
+        At::Version(version) => Err(RecordsError::NotFound(format!(
+            "version {version} of the chart of patient {patient}"
+        ))),
+        At::Moment(moment) => Ok(view.version_at(record, moment.moment())?),
+    }
+}
+
+impl EventFilter {
+    fn admits(&self, event: &ChartEvent) -> bool {
+        let envelope = &event.envelope;
+        self.event_type.as_ref().is_none_or(|wanted| *wanted == envelope.event_type)
+            && self.resource.as_ref().is_none_or(|wanted| envelope.key().as_ref() == Some(wanted))
+            && self.actor.as_ref().is_none_or(|wanted| *wanted == event.actor.subject)
+    }
+}

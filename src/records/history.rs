@@ -1,0 +1,307 @@
+//! Histories: the versions of one resource, of a type, or of everything (FHIR R4 §3.1.0.12).
+//!
+//! Newest first. A page ends at a place in the log, and the first page says up to where the log was
+//! looked at; so what is written between two pages neither shifts nor repeats anything.
+
+use super::resource::{lies_in, note};
+use super::{Records, RecordsError, Resource};
+use crate::auth::{Denied, Grant, Permission};
+use crate::clock::Instant;
+use crate::engine::{EngineError, Settled};
+use crate::fhir::search::Span;
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::log::StreamAlias;
+use crate::view::{Change, Head, Order, PastVersion, View};
+
+/// Most records and versions that one page looks at for those that belong to it.
+const LOOKS_MAX: usize = 20_000;
+/// Most versions of one resource that are counted.
+const COUNTED_MAX: u64 = 1_000;
+
+/// One version in a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Of which resource.
+    pub key: ResourceKey,
+    /// FHIR's `versionId`.
+    pub version: u64,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// True when the resource did not exist (any more) before it.
+    pub first: bool,
+    /// The content; `None` when this version is a deletion.
+    pub resource: Option<Resource>,
+}
+
+/// Whose history is wanted.
+#[derive(Debug, Clone)]
+pub enum HistoryOf {
+    /// Of one resource.
+    Resource(ResourceKey),
+    /// Of all resources of a type.
+    Type(ResourceType),
+    /// Of all resources of the types that the caller may search.
+    System,
+}
+
+/// A page of a history.
+#[derive(Debug, Clone)]
+pub struct HistoryRequest {
+    /// Whose.
+    pub of: HistoryOf,
+    /// Only versions that were recorded at this moment or later.
+    pub since: Option<Instant>,
+    /// Only versions that were current at some moment of this time.
+    pub at: Option<(Span, Settled)>,
+    /// Where the page begins; `None`: at the newest version.
+    pub from: Option<HistoryPlace>,
+    /// Most versions on the page; 0 only counts those of one resource.
+    pub limit: usize,
+}
+
+impl HistoryRequest {
+    /// The first page of a whole history.
+    #[must_use]
+    pub fn newest(of: HistoryOf, limit: usize) -> Self {
+        Self { of, since: None, at: None, from: None, limit }
+    }
+}
+
+/// A place between two pages: of one resource its versions, otherwise positions in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryPlace {
+    /// What the first page did not see: this, and all that is later, is as if it were not.
+    pub end: u64,
+    /// The page shows what stands before this.
+    pub before: u64,
+}
+
+/// Some versions, newest first.
+#[derive(Debug, Clone)]
+pub struct HistoryPage {
+    /// The versions.
+    pub versions: Vec<Version>,
+    /// How many there are on all pages; only of one resource, and if they are not too many.
+    pub total: Option<usize>,
+    /// Where the next page begins, if there may be one.
+    pub next: Option<HistoryPlace>,
+}
+
+impl Records {
+    /// A page of a history. A version that lay in another chart is left out for who reaches only
+    /// their own. The page may be short, or empty, and the next one full: the walk over the log is
+    /// bounded.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordsError::Denied`]; [`RecordsError::NotFound`] of one resource; [`EngineError::Busy`].
+    pub fn history(
+        &self,
+        grant: &Grant,
+        request: &HistoryRequest,
+    ) -> Result<HistoryPage, RecordsError> {
+        let reach = Reach::of(grant, &request.of)?;
+        let view = self.views.view();
+        let walk = Walk { records: self, view: &view, grant, request, reach };
+        match &request.of {
+            HistoryOf::Resource(key) => walk.of_resource(key),
+            HistoryOf::Type(_) | HistoryOf::System => walk.of_many(),
+        }
+    }
+}
+
+/// The types whose versions the caller may see: everywhere, or only in their own chart.
+struct Reach<'a>(Vec<(ResourceType, Option<&'a ResourceId>)>);
+
+impl<'a> Reach<'a> {
+    fn of(grant: &'a Grant, of: &HistoryOf) -> Result<Self, Denied> {
+        let one = |kind, permission| Ok(Self(vec![(kind, grant.reach(kind, permission)?)]));
+        match of {
+            HistoryOf::Resource(key) => one(key.kind, Permission::Read),
+            HistoryOf::Type(kind) => one(*kind, Permission::Search),
+            HistoryOf::System => {
+                let reach = |kind| Some((kind, grant.reach(kind, Permission::Search).ok()?));
+                let types: Vec<_> = ResourceType::all().filter_map(reach).collect();
+                match types.is_empty() {
+                    true => Err(grant.denied(Permission::Search, "any type")),
+                    false => Ok(Self(types)),
+                }
+            }
+        }
+    }
+
+    /// How far the reach goes for a type; `None`: nowhere.
+    fn to(&self, kind: ResourceType) -> Option<Option<&'a ResourceId>> {
+        self.0.iter().find(|(known, _)| *known == kind).map(|(_, own)| *own)
+    }
+}
+
+/// One page while it is gathered.
+struct Walk<'a> {
+    records: &'a Records,
+    view: &'a View,
+    grant: &'a Grant,
+    request: &'a HistoryRequest,
+    reach: Reach<'a>,
+}
+
+impl Walk<'_> {
+    fn of_resource(&self, key: &ResourceKey) -> Result<HistoryPage, RecordsError> {
+        let own = self.reach.to(key.kind).flatten();
+        let absent = || self.records.absent(self.view, own, key, key.to_string());
+        let head = self.view.head(key)?.ok_or_else(absent)?;
+        let newest = HistoryPlace { end: head.version + 1, before: head.version + 1 };
+        let place = self.request.from.unwrap_or(newest);
+        let is_only_counted = self.request.limit == 0;
+        let is_counted = is_only_counted || place.end <= COUNTED_MAX;
+        // The version above the first of the page says until when that was current.
+        let start =
+            if is_counted { place.end } else { place.before.saturating_add(1).min(place.end) };
+        let mut page = HistoryPage { versions: Vec::new(), total: None, next: None };
+        let (mut is_visible, mut total, mut until) = (false, 0, None);
+        for entry in self.view.versions(&head, start) {
+            let (version, past) = entry?;
+            let charts: Vec<_> = past.aliases().collect();
+            note(self.grant, head.number, &charts);
+            let is_wanted = self.is_in_time(past.recorded_at, past.live, until);
+            until = Some(past.recorded_at);
+            if !lies_in(self.view, own, &charts)? {
+                continue;
+            }
+            is_visible = true;
+            if !is_wanted {
+                continue;
+            }
+            total += 1;
+            if version >= place.before {
+                continue;
+            }
+            if page.versions.len() < self.request.limit {
+                page.versions.push(self.version(key, version, &past)?);
+            } else if page.next.is_none() && !is_only_counted {
+                page.next = Some(HistoryPlace { before: version + 1, ..place });
+                if !is_counted {
+                    break;
+                }
+            }
+        }
+        if !is_visible {
+            return Err(RecordsError::NotFound(key.to_string()));
+        }
+        page.total = is_counted.then_some(total);
+        Ok(page)
+    }
+
+    fn version(
+        &self,
+        key: &ResourceKey,
+        version: u64,
+        past: &PastVersion,
+    ) -> Result<Version, RecordsError> {
+        let read = || self.records.past(self.view, key, version, past);
+        let resource = past.live.then(read).transpose()?;
+        let PastVersion { recorded_at, first, .. } = *past;
+        Ok(Version { key: key.clone(), version, recorded_at, first, resource })
+    }
+
+    fn of_many(&self) -> Result<HistoryPage, RecordsError> {
+        let events = self.view.applied_events()?;
+        let place = self.request.from.unwrap_or(HistoryPlace { end: events, before: events });
+        let position_at = |micros| self.view.position_at(Instant::from_micros(micros));
+        let until =
+            self.request.at.map(|(at, _)| position_at(at.to.saturating_add(1))).transpose()?;
+        let since = self.request.since.map(|since| position_at(since.micros())).transpose()?;
+        let last = place.end.min(place.before).min(until.unwrap_or(u64::MAX));
+        let first = since.unwrap_or_default().min(last);
+        let mut page = HistoryPage { versions: Vec::new(), total: None, next: None };
+        let mut looks = 0;
+        for record in self.view.changes(first..last, Order::Descending) {
+            let (passed, changes) = record?;
+            looks += 1;
+            for change in &changes {
+                let Some(own) = self.reach.to(change.kind) else { continue };
+                looks += 1;
+                if !self.is_wanted(change, place.end)? {
+                    continue;
+                }
+                let Some(version) = self.seen(change, own)? else { continue };
+                if page.versions.len() == self.request.limit {
+                    page.next = Some(HistoryPlace { before: change.position + 1, ..place });
+                    return Ok(page);
+                }
+                page.versions.push(version);
+            }
+            if looks >= LOOKS_MAX && passed > first {
+                page.next = Some(HistoryPlace { before: passed, ..place });
+                return Ok(page);
+            }
+        }
+        Ok(page)
+    }
+
+    /// Whether a change belongs to the time that is asked for.
+    fn is_wanted(&self, change: &Change, events: u64) -> Result<bool, RecordsError> {
+        let is_before =
+            self.request.at.is_some_and(|(at, _)| change.recorded_at.micros() < at.from);
+        let until = if is_before && change.live {
+            self.view.superseded(change.number, change.version, events)?
+        } else {
+            None
+        };
+        Ok(self.is_in_time(change.recorded_at, change.live, until))
+    }
+
+    /// Whether a version belongs to the time that is asked for: recorded then, or current when that
+    /// time began (FHIR R4 §3.1.0.12, `_at`). A deletion from before leaves nothing current.
+    fn is_in_time(&self, recorded_at: Instant, live: bool, until: Option<Instant>) -> bool {
+        let is_since = self.request.since.is_none_or(|since| recorded_at >= since);
+        let is_at = self.request.at.is_none_or(|(at, _)| {
+            let is_within = at.contains(recorded_at.micros());
+            let is_current = recorded_at.micros() < at.from
+                && live
+                && until.is_none_or(|until| until.micros() > at.from);
+            is_within || is_current
+        });
+        is_since && is_at
+    }
+
+    /// The version that a change made, if it lies within the caller's reach.
+    fn seen(
+        &self,
+        change: &Change,
+        own: Option<&ResourceId>,
+    ) -> Result<Option<Version>, RecordsError> {
+        let alone = |chart: Option<StreamAlias>| Vec::from_iter(chart);
+        let charts = if change.is_in_several {
+            match self.past(change)? {
+                Some(past) => past.aliases().collect(),
+                None => return Ok(None),
+            }
+        } else {
+            alone(change.chart)
+        };
+        if !lies_in(self.view, own, &charts)? {
+            return Ok(None);
+        }
+        let (envelope, body) = match self.records.keys.read_event(self.view, change.location) {
+            // It was erased since the page began.
+            Err(EngineError::Erased(_)) => return Ok(None),
+            read => read?,
+        };
+        for chart in charts {
+            self.grant.saw_chart(chart);
+        }
+        let key = envelope.key().ok_or_else(super::chart::unreadable)?;
+        let Change { version, recorded_at, first, live, .. } = *change;
+        let resource = live.then(|| Resource { key: key.clone(), version, recorded_at, body });
+        Ok(Some(Version { key, version, recorded_at, first, resource }))
+    }
+
+    fn past(&self, change: &Change) -> Result<Option<PastVersion>, RecordsError> {
+        let head: Option<Head> = self.view.head_of(change.number)?;
+        Ok(match head {
+            Some(head) => self.view.version(&head, change.version)?,
+            None => None,
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! Reading single resources: now, at a version, and all versions.
+
+use super::chart::unreadable;
+use super::{Records, RecordsError};
+use crate::auth::{Grant, Permission};
+use crate::chart::Payload;
+use crate::clock::Instant;
+use crate::engine::Settled;
+use crate::fhir::{ResourceId, ResourceKey, stored};
+use crate::log::{Location, StreamAlias};
+use crate::view::{Head, PastVersion, View};
+
+/// A version of a resource, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Which resource.
+    pub key: ResourceKey,
+    /// FHIR's `versionId`.
+    pub version: u64,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// Stored form: everything but `meta.versionId` and `meta.lastUpdated`.
+    pub(super) body: Vec<u8>,
+}
+
+impl Resource {
+    /// The resource as it is served: the stored bytes, with version and time set in.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let splice = stored::splice_of(&self.body).unwrap_or_default();
+        stored::serve(&self.body, splice, self.version, &self.recorded_at.to_string())
+    }
+}
+
+impl Records {
+    /// The current version of a resource.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordsError::Denied`], [`RecordsError::NotFound`], [`RecordsError::Gone`].
+    pub fn read(&self, grant: &Grant, key: &ResourceKey) -> Result<Resource, RecordsError> {
+        let own = grant.reach(key.kind, Permission::Read)?;
+        let view = self.views.view();
+        let head = self.visible_head(&view, grant, own, key)?;
+        if !head.live {
+            return Err(RecordsError::Gone { what: key.to_string(), version: head.version });
+        }
+        self.current(&view, key, &head)
+    }
+
+    /// The version of a resource that a reader had at a moment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Records::read`], of that moment.
+    pub fn read_as_of(
+        &self,
+        grant: &Grant,
+        key: &ResourceKey,
+        moment: Settled,
+    ) -> Result<Resource, RecordsError> {
+        let own = grant.reach(key.kind, Permission::Read)?;
+        let moment = moment.moment();
+        let what = || format!("{key} as of {moment}");
+        let view = self.views.view();
+        let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key, what()))?;
+        let mut versions = view.versions(&head, u64::MAX);
+        let current = loop {
+            match versions.next().transpose()? {
+                Some((_, past)) if past.recorded_at > moment => {}
+                current => break current,
+            }
+        };
+        let (version, past) = current.ok_or_else(|| RecordsError::NotFound(what()))?;
+        let charts: Vec<_> = past.aliases().collect();
+        note(grant, head.number, &charts);
+        if !lies_in(&view, own, &charts)? {
+            return Err(RecordsError::NotFound(what()));
+        }
+        if !past.live {
+            return Err(RecordsError::Gone { what: what(), version });
+        }
+        self.past(&view, key, version, &past)
+    }
+
+    /// One version of a resource.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordsError::Denied`], [`RecordsError::NotFound`], [`RecordsError::Gone`] for a deletion.
+    pub fn read_version(
+        &self,
+        grant: &Grant,
+        key: &ResourceKey,
+        version: u64,
+    ) -> Result<Resource, RecordsError> {
+        let own = grant.reach(key.kind, Permission::Read)?;
+        let what = || format!("version {version} of {key}");
+        let missing = || RecordsError::NotFound(what());
+        let view = self.views.view();
+        let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key, what()))?;
+        let past = view.version(&head, version)?.ok_or_else(missing)?;
+        let charts: Vec<_> = past.aliases().collect();
+        note(grant, head.number, &charts);
+        if !lies_in(&view, own, &charts)? {
+            return Err(missing());
+        }
+        if !past.live {
+            return Err(RecordsError::Gone { what: key.to_string(), version });
+        }
+        self.past(&view, key, version, &past)
+    }
+
+    /// The head of a resource that the caller may know of; notes that it was looked at.
+    pub(super) fn visible_head(
+        &self,
+        view: &View,
+        grant: &Grant,
+        own: Option<&ResourceId>,
+        key: &ResourceKey,
+    ) -> Result<Head, RecordsError> {
+        let missing = || RecordsError::NotFound(key.to_string());
+        let head = view.head(key)?.ok_or_else(|| self.absent(view, own, key, key.to_string()))?;
+        let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
+        note(grant, head.number, &charts);
+        if !lies_in(view, own, &charts)? {
+            return Err(missing());
+        }
+        Ok(head)
+    }
+
+    pub(super) fn current(
+        &self,
+        view: &View,
+        key: &ResourceKey,
+        head: &Head,
+    ) -> Result<Resource, RecordsError> {
+        let body = self.body(view, head.location)?;
+        let (version, recorded_at) = (head.version, head.recorded_at);
+        Ok(Resource { key: key.clone(), version, recorded_at, body })
+    }
+
+    /// Which resource a head is of.
+    pub(crate) fn key_of(&self, view: &View, head: &Head) -> Result<ResourceKey, RecordsError> {
+        let (envelope, _) = self.keys.read_event(view, head.location)?;
+        envelope.key().ok_or_else(unreadable)
+    }
+
+    /// A version that is not a deletion.
+    pub(super) fn past(
+        &self,
+        view: &View,
+        key: &ResourceKey,
+        version: u64,
+        past: &PastVersion,
+    ) -> Result<Resource, RecordsError> {
+        let body = self.body(view, past.location)?;
+        let recorded_at = past.recorded_at;
+        Ok(Resource { key: key.clone(), version, recorded_at, body })
+    }
+
+    /// Stored form of the body in a frame.
+    pub(super) fn body(&self, view: &View, at: Location) -> Result<Vec<u8>, RecordsError> {
+        let mut payload = self.keys.read(view, at)?;
+        let start = payload.len() - Payload::decode(&payload).body.len();
+        payload.drain(..start);
+        Ok(payload)
+    }
+}
+
+/// Whether something in those charts may be known to a caller who reaches everything (`None`) or
+/// only one chart.
+pub(super) fn lies_in(
+    view: &View,
+    own: Option<&ResourceId>,
+    charts: &[StreamAlias],
+) -> Result<bool, RecordsError> {
+    let Some(own) = own else { return Ok(true) };
+    Ok(view.chart(own)?.is_some_and(|chart| charts.contains(&chart.alias())))
+}
+
+/// Also what is refused leaves its trace in the charts concerned.
+pub(super) fn note(grant: &Grant, number: u64, charts: &[StreamAlias]) {
+    grant.saw_resource(number);
+    for alias in charts {
+        grant.saw_chart(*alias);
+    }
+}

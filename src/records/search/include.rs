@@ -1,0 +1,166 @@
+//! The resources that go with the matches: FHIR R4 §3.1.1.5.4 (`_include`, `_revinclude`).
+//!
+//! Each passes the same decision as a read: what lies outside the caller's reach is left out, as if it
+//! did not exist.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::scope::{Held, Opened};
+use super::{RecordsError, Resource, Search, Walk};
+use crate::auth::Permission;
+use crate::fhir::search::{
+    Condition, Criterion, Include, SearchParameter, SearchType, references_of,
+};
+use crate::fhir::{ResourceKey, ResourceType};
+use crate::json::Document;
+use crate::records::chart::unreadable;
+use crate::view::ViewError;
+
+/// Most resources that go with one page.
+const INCLUDED_MAX: usize = 5_000;
+
+/// Which version of a resource: the one that counts, or the one that a reference names.
+type Wanted = (ResourceKey, Option<u64>);
+
+/// What is gathered for one page.
+struct Gathered {
+    known: HashSet<Wanted>,
+    resources: Vec<Resource>,
+}
+
+impl Search<'_> {
+    /// What goes with the matches of a page, each once.
+    pub(super) fn included(&self, matches: &[Resource]) -> Result<Vec<Resource>, RecordsError> {
+        let includes = || {
+            let queries = self.request.queries.iter();
+            queries.flat_map(|(_, query)| &query.includes)
+        };
+        if includes().next().is_none() {
+            return Ok(Vec::new());
+        }
+        let known = matches.iter().map(|resource| (resource.key.clone(), None)).collect();
+        let mut gathered = Gathered { known, resources: Vec::new() };
+        for resource in matches {
+            self.gather(resource, includes(), &mut gathered)?;
+        }
+        // What was included leads on, if it was asked to.
+        let mut next = 0;
+        while let Some(resource) = gathered.resources.get(next).cloned() {
+            self.gather(&resource, includes().filter(|include| include.iterate), &mut gathered)?;
+            next += 1;
+        }
+        Ok(gathered.resources)
+    }
+
+    /// Adds what goes with one resource.
+    fn gather<'i>(
+        &self,
+        resource: &Resource,
+        includes: impl Iterator<Item = &'i Include>,
+        gathered: &mut Gathered,
+    ) -> Result<(), RecordsError> {
+        let document = Document::parse(resource.body.clone()).map_err(|_| unreadable())?;
+        for include in includes {
+            if include.reverse {
+                self.gather_referring(include, &resource.key, gathered)?;
+            } else if include.source == resource.key.kind {
+                for parameter in self.parameters_of(include) {
+                    let targets = references_of(parameter, document.root(), self.scope.base_url);
+                    let fits =
+                        |kind: ResourceType| include.target.is_none_or(|target| target == kind);
+                    for wanted in targets.into_iter().filter(|(key, _)| fits(key.kind)) {
+                        self.gather_target(wanted, gathered)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The parameter that an include names, or all references of its type.
+    fn parameters_of<'i>(
+        &'i self,
+        include: &'i Include,
+    ) -> impl Iterator<Item = &'i Arc<SearchParameter>> {
+        let all = self.scope.parameters.of(include.source);
+        all.filter(move |parameter| match &include.parameter {
+            Some(named) => named.code == parameter.code,
+            None => parameter.search_type == SearchType::Reference,
+        })
+    }
+
+    fn gather_target(&self, wanted: Wanted, gathered: &mut Gathered) -> Result<(), RecordsError> {
+        if gathered.known.contains(&wanted) {
+            return Ok(());
+        }
+        let held = match wanted.1 {
+            None => self.scope.held_as(&wanted.0)?,
+            Some(version) => self.scope.held_version(&wanted.0, version)?,
+        };
+        if let Some(held) = held
+            && self.may_read(wanted.0.kind, &held)?
+            && let Some(opened) = self.scope.open(held)?
+        {
+            self.add(wanted, &opened, gathered)?;
+        }
+        Ok(())
+    }
+
+    fn gather_referring(
+        &self,
+        include: &Include,
+        key: &ResourceKey,
+        gathered: &mut Gathered,
+    ) -> Result<(), RecordsError> {
+        if self.scope.reach(include.source).is_err() {
+            return Ok(());
+        }
+        for parameter in self.parameters_of(include) {
+            if !parameter.may_target(key.kind)
+                || include.target.is_some_and(|target| target != key.kind)
+            {
+                continue;
+            }
+            let criteria = [Criterion::Condition(Condition::refers_to(parameter, key))];
+            for found in Walk::new(self.scope, include.source, &criteria, None, None)? {
+                let found = found?;
+                if !self.may_read(include.source, found.held())? {
+                    continue;
+                }
+                let Some(opened) = found.open(self.scope)? else { continue };
+                let wanted = (opened.key.clone(), None);
+                if !gathered.known.contains(&wanted) {
+                    self.add(wanted, &opened, gathered)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(
+        &self,
+        wanted: Wanted,
+        opened: &Opened,
+        gathered: &mut Gathered,
+    ) -> Result<(), RecordsError> {
+        if gathered.resources.len() == INCLUDED_MAX {
+            return Err(ViewError::Costly.into());
+        }
+        gathered.resources.push(self.show(opened));
+        gathered.known.insert(wanted);
+        Ok(())
+    }
+
+    /// Whether the caller may read a resource of that type that lies there.
+    fn may_read(&self, kind: ResourceType, held: &Held) -> Result<bool, RecordsError> {
+        Ok(match self.grant.reach(kind, Permission::Read) {
+            Err(_) => false,
+            Ok(None) => true,
+            Ok(Some(own)) => {
+                let chart = self.scope.view.chart(own)?;
+                chart.is_some_and(|chart| held.charts.contains(&chart.alias()))
+            }
+        })
+    }
+}

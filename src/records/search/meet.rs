@@ -1,0 +1,219 @@
+//! Whether a resource meets criteria, asked of the resource itself; and the sets behind those criteria
+//! that lead to other resources.
+
+use super::RecordsError;
+use super::scope::{Held, Opened, Reach, Scope};
+use super::set::Set;
+use super::walk::{Found, Walk};
+use crate::fhir::search::{Chain, Condition, Criterion, Has, reference_value, references_of};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::view::TermNumbers;
+
+/// Most matches at the other end of a chain that are looked up before the candidates themselves are
+/// followed one by one.
+const CHAINED_MAX: usize = 1_000;
+
+impl<'a> Scope<'a> {
+    /// The version, if it meets the criteria; it is opened only if one of them asks for that.
+    pub(super) fn meets_all(
+        &self,
+        held: Held,
+        criteria: &[&Criterion],
+    ) -> Result<Option<Found>, RecordsError> {
+        let (outside, inside): (Vec<&Criterion>, Vec<&Criterion>) =
+            criteria.iter().partition(|one| matches!(one, Criterion::LastUpdated(_)));
+        for criterion in outside {
+            if let Criterion::LastUpdated(tests) = criterion
+                && !tests.iter().any(|test| test.contains(held.recorded_at.micros()))
+            {
+                return Ok(None);
+            }
+        }
+        if inside.is_empty() {
+            return Ok(Some(Found::Held(held)));
+        }
+        let Some(opened) = self.open(held)? else { return Ok(None) };
+        for criterion in inside {
+            if !self.meets(&opened, criterion)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Found::Opened(Box::new(opened))))
+    }
+
+    fn meets(&self, opened: &Opened, criterion: &Criterion) -> Result<bool, RecordsError> {
+        Ok(match criterion {
+            Criterion::Condition(condition) => {
+                condition.matches(opened.document.root(), self.base_url)
+            }
+            Criterion::Ids(ids) => ids.contains(&opened.key.id),
+            Criterion::LastUpdated(tests) => {
+                tests.iter().any(|test| test.contains(opened.held.recorded_at.micros()))
+            }
+            Criterion::Chain(chain) => self.meets_chain(opened, chain)?,
+            Criterion::Has(has) => self.meets_has(opened, has)?,
+            Criterion::AnyOf(alternatives) => {
+                for one in alternatives {
+                    if self.meets(opened, one)? {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+            // They were resolved before the search began.
+            Criterion::List(_) | Criterion::InValueSet { .. } => false,
+        })
+    }
+
+    /// Whether one of the resources that this one refers to meets the criteria of a chain.
+    fn meets_chain(&self, opened: &Opened, chain: &Chain) -> Result<bool, RecordsError> {
+        let root = opened.document.root();
+        for (key, _) in references_of(&chain.parameter, root, self.base_url) {
+            for (target, criteria) in &chain.targets {
+                if *target == key.kind && self.target_meets(&key, criteria)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn target_meets(
+        &self,
+        key: &ResourceKey,
+        criteria: &[Criterion],
+    ) -> Result<bool, RecordsError> {
+        let Some(held) = self.held_as(key)? else { return Ok(false) };
+        if !self.is_within_reach(key.kind, &held)? {
+            return Ok(false);
+        }
+        let criteria: Vec<&Criterion> = criteria.iter().collect();
+        Ok(self.meets_all(held, &criteria)?.is_some())
+    }
+
+    /// Whether the caller may search for what lies there; types that are out of reach hold nothing.
+    pub(super) fn is_within_reach(
+        &self,
+        kind: ResourceType,
+        held: &Held,
+    ) -> Result<bool, RecordsError> {
+        Ok(match self.reach(kind) {
+            Ok(Reach::Everything) => true,
+            Ok(Reach::Chart(own)) => held.charts.contains(&own),
+            Ok(Reach::Nothing) | Err(RecordsError::Denied(_)) => false,
+            Err(error) => return Err(error),
+        })
+    }
+
+    /// Whether a resource that refers to this one meets the criteria.
+    fn meets_has(&self, opened: &Opened, has: &Has) -> Result<bool, RecordsError> {
+        let criteria = referring(has, &opened.key);
+        Ok(Walk::new(self, has.kind, &criteria, None, None)?.next().transpose()?.is_some())
+    }
+
+    /// The numbers of the resources with these ids.
+    pub(super) fn numbers_of(
+        &self,
+        kind: ResourceType,
+        ids: &[ResourceId],
+    ) -> Result<Vec<u64>, RecordsError> {
+        let mut numbers = Vec::with_capacity(ids.len());
+        for id in ids {
+            let key = ResourceKey::new(kind, id.clone());
+            numbers.extend(self.view.head(&key)?.map(|head| head.number));
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(numbers)
+    }
+
+    /// The resources that refer to what meets the criteria of a chain; `None` when that is too much
+    /// to ask for first.
+    pub(super) fn chain_set(
+        &'a self,
+        kind: ResourceType,
+        chain: &Chain,
+    ) -> Result<Option<Set<'a>>, RecordsError> {
+        let mut values = Vec::new();
+        let mut denied = None;
+        for (target, criteria) in &chain.targets {
+            let walk = match Walk::new(self, *target, criteria, None, None) {
+                // A reference may lead to several types, of which some are within reach.
+                Err(RecordsError::Denied(why)) => {
+                    denied = Some(why);
+                    continue;
+                }
+                walk => walk?,
+            };
+            for found in walk {
+                if values.len() == CHAINED_MAX {
+                    return Ok(None);
+                }
+                let key = self.key_of(found?)?;
+                values.extend(key.map(|key| reference_value(&key)));
+            }
+        }
+        match denied {
+            Some(why) if chain.targets.len() == 1 => Err(why.into()),
+            _ => {
+                let code = chain.parameter.code;
+                Ok(Some(Set::Terms(TermNumbers::of(self.view, kind, code, &values))))
+            }
+        }
+    }
+
+    /// The resources to which those refer that meet the criteria; `None` when that is too much to
+    /// ask for first.
+    pub(super) fn has_set(
+        &self,
+        kind: ResourceType,
+        has: &Has,
+    ) -> Result<Option<Set<'a>>, RecordsError> {
+        let mut numbers = Vec::new();
+        for (at, found) in Walk::new(self, has.kind, &has.criteria, None, None)?.enumerate() {
+            if at == CHAINED_MAX {
+                return Ok(None);
+            }
+            let Some(opened) = found?.open(self)? else { continue };
+            let targets = references_of(&has.parameter, opened.document.root(), self.base_url);
+            for (key, _) in targets.iter().filter(|(key, _)| key.kind == kind) {
+                numbers.extend(self.view.head(key)?.map(|head| head.number));
+            }
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(Some(Set::Numbers(numbers)))
+    }
+
+    /// The resources that meet any of some criteria, and whether nothing else is in the sets; none
+    /// if the index does not know.
+    pub(super) fn any_of(
+        &'a self,
+        kind: ResourceType,
+        alternatives: &'a [Criterion],
+    ) -> Result<(Vec<Set<'a>>, bool), RecordsError> {
+        let mut union = Vec::with_capacity(alternatives.len());
+        let mut is_sure = true;
+        for one in alternatives {
+            let Criterion::Condition(condition) = one else { return Ok((Vec::new(), false)) };
+            let mut sets = Set::of_condition(self, kind, condition)?;
+            if sets.len() != 1 {
+                return Ok((Vec::new(), false));
+            }
+            union.append(&mut sets);
+            is_sure &= !condition.plan().needs_check;
+        }
+        Ok((vec![Set::Union(union)], is_sure))
+    }
+
+    fn key_of(&self, found: Found) -> Result<Option<ResourceKey>, RecordsError> {
+        Ok(found.open(self)?.map(|opened| opened.key))
+    }
+}
+
+/// The criteria of a reverse chain, for one resource at its end.
+fn referring(has: &Has, key: &ResourceKey) -> Vec<Criterion> {
+    let mut criteria = has.criteria.clone();
+    criteria.push(Criterion::Condition(Condition::refers_to(&has.parameter, key)));
+    criteria
+}

@@ -1,0 +1,158 @@
+//! What a query only names: the items of a List, and the codes of value sets.
+
+use super::SearchRequest;
+use super::scope::{Opened, Scope};
+use super::walk::Walk;
+use crate::auth::Permission;
+use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::reference::Reference;
+use crate::fhir::search::{Condition, Criteria, Criterion, codes_of_value_set, escaped};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::records::RecordsError;
+
+/// The request with everything in it that only was named; `None` if there is no such thing.
+///
+/// # Errors
+///
+/// [`RecordsError::Denied`]; [`RecordsError::Invalid`] naming what cannot be resolved.
+pub(super) fn request(
+    scope: &Scope<'_>,
+    request: &SearchRequest,
+) -> Result<Option<SearchRequest>, RecordsError> {
+    if !request.queries.iter().any(|(_, query)| query.criteria.iter().any(names_something)) {
+        return Ok(None);
+    }
+    let mut request = request.clone();
+    for (kind, query) in &mut request.queries {
+        resolve(scope, *kind, &mut query.criteria)?;
+    }
+    Ok(Some(request))
+}
+
+/// The same of the criteria of a write.
+///
+/// # Errors
+///
+/// As [`request`].
+pub(super) fn criteria(scope: &Scope<'_>, criteria: &Criteria) -> Result<Criteria, RecordsError> {
+    let mut criteria = criteria.clone();
+    resolve(scope, criteria.kind, &mut criteria.all)?;
+    Ok(criteria)
+}
+
+fn names_something(criterion: &Criterion) -> bool {
+    match criterion {
+        Criterion::List(_) | Criterion::InValueSet { .. } => true,
+        Criterion::Chain(chain) => {
+            chain.targets.iter().any(|(_, criteria)| criteria.iter().any(names_something))
+        }
+        Criterion::Has(has) => has.criteria.iter().any(names_something),
+        Criterion::AnyOf(alternatives) => alternatives.iter().any(names_something),
+        Criterion::Ids(_) | Criterion::LastUpdated(_) | Criterion::Condition(_) => false,
+    }
+}
+
+fn resolve(
+    scope: &Scope<'_>,
+    kind: ResourceType,
+    criteria: &mut [Criterion],
+) -> Result<(), RecordsError> {
+    for criterion in criteria {
+        match criterion {
+            Criterion::List(list) => {
+                let items = items(scope, kind, list)?;
+                *criterion = Criterion::Ids(items);
+            }
+            Criterion::InValueSet { parameter, value_sets, negated } => {
+                let mut codes = Vec::new();
+                for value_set in value_sets.iter() {
+                    codes.extend(codes_of(scope, &parameter.name, value_set)?);
+                }
+                let condition = Condition::of_codes(parameter, &codes, *negated);
+                *criterion = Criterion::Condition(condition);
+            }
+            Criterion::Chain(chain) => {
+                for (target, criteria) in &mut chain.targets {
+                    resolve(scope, *target, criteria)?;
+                }
+            }
+            Criterion::Has(has) => resolve(scope, has.kind, &mut has.criteria)?,
+            Criterion::AnyOf(alternatives) => resolve(scope, kind, alternatives)?,
+            Criterion::Ids(_) | Criterion::LastUpdated(_) | Criterion::Condition(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The ids of the items of a List that are of a type (FHIR R4 §3.1.1.5.9).
+fn items(
+    scope: &Scope<'_>,
+    kind: ResourceType,
+    list: &ResourceId,
+) -> Result<Vec<ResourceId>, RecordsError> {
+    let key = ResourceKey::new(ResourceType::LIST, list.clone());
+    // A List that is not there has no items.
+    let Some(opened) = read(scope, &key)? else { return Ok(Vec::new()) };
+    let entries = opened.document.root().get("entry");
+    let items = entries.into_iter().flat_map(|entries| entries.items());
+    // Items that are marked as deleted are on the list no more.
+    let items = items.filter(|entry| entry.get("deleted").is_none_or(|node| node.text() != "true"));
+    let mut ids: Vec<ResourceId> = items
+        .filter_map(|entry| {
+            let text = entry.get("item")?.get_str("reference")?.into_owned();
+            match Reference::parse(&text, scope.base_url) {
+                Reference::Local { key, .. } if key.kind == kind => Some(key.id),
+                _ => None,
+            }
+        })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
+
+/// The codes of a value set on this server: named by its canonical URL, or by `ValueSet/[id]`.
+fn codes_of(
+    scope: &Scope<'_>,
+    parameter: &str,
+    name: &str,
+) -> Result<Vec<(String, String)>, RecordsError> {
+    let missing = || invalid(parameter, format!("the value set \"{name}\" is not on this server"));
+    let opened = match Reference::parse(name, scope.base_url) {
+        Reference::Local { key, .. } if key.kind == ResourceType::VALUE_SET => read(scope, &key)?,
+        _ => by_url(scope, name)?,
+    };
+    let opened = opened.ok_or_else(missing)?;
+    codes_of_value_set(opened.document.root()).map_err(|why| invalid(parameter, why))
+}
+
+fn by_url(scope: &Scope<'_>, url: &str) -> Result<Option<Opened>, RecordsError> {
+    let (url, version) = match url.split_once('|') {
+        Some((url, version)) => (url, Some(version)),
+        None => (url, None),
+    };
+    let kind = ResourceType::VALUE_SET;
+    let mut pairs = vec![("url".to_owned(), escaped(url))];
+    pairs.extend(version.map(|version| ("version".to_owned(), escaped(version))));
+    let criteria = Criteria::parse(scope.parameters, kind, &pairs, scope.base_url)
+        .map_err(|_| invalid("url", format!("\"{url}\" cannot be searched for")))?;
+    match Walk::new(scope, kind, &criteria.all, None, None)?.next().transpose()? {
+        Some(found) => found.open(scope),
+        None => Ok(None),
+    }
+}
+
+fn read(scope: &Scope<'_>, key: &ResourceKey) -> Result<Option<Opened>, RecordsError> {
+    if let Some(grant) = scope.grant {
+        grant.reach(key.kind, Permission::Read)?;
+    }
+    match scope.held_as(key)? {
+        Some(held) if scope.is_within_reach(key.kind, &held)? => scope.open(held),
+        _ => Ok(None),
+    }
+}
+
+fn invalid(expression: &str, diagnostics: String) -> RecordsError {
+    let (code, expression) = (IssueCode::NotFound, expression.to_owned());
+    RecordsError::Invalid(vec![Problem { code, expression, diagnostics }])
+}

@@ -1,0 +1,265 @@
+//! The state that a search looks at, and how much of it one request may look at.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+
+use crate::auth::{Grant, Permission};
+use crate::clock::Instant;
+use crate::engine::{EngineError, Keys};
+use crate::fhir::search::Parameters;
+use crate::fhir::{ResourceKey, ResourceType};
+use crate::json::Document;
+use crate::log::{Location, StreamAlias};
+use crate::records::resource::Resource;
+use crate::records::{RecordsError, chart::unreadable};
+use crate::view::{Allowance, Head, Neighbours, Order, View, ViewError};
+
+/// Bytes of the resources that one request may open.
+const OPENED_BYTES_MAX: usize = 256 << 20;
+
+/// How much one request may look at.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::records) struct Limits {
+    /// Records of the index.
+    pub records: u64,
+    /// Resources that are opened.
+    pub opened: u64,
+    /// Events behind the moment of the search that are looked through for what has changed.
+    pub changes: u64,
+}
+
+impl Limits {
+    /// Of any search.
+    pub const WHOLE: Self = Self { records: 2_000_000, opened: 50_000, changes: 4_000_000 };
+    /// Of one that takes no longer than a few reads.
+    pub const BRIEF: Self = Self { records: 300, opened: 64, changes: 2_000 };
+}
+
+/// What a search looks at: one state of the views, or an earlier one behind it.
+pub(super) struct Scope<'a> {
+    pub keys: &'a Keys,
+    pub view: &'a View,
+    /// Whose rights decide; `None` for the store's own questions.
+    pub grant: Option<&'a Grant>,
+    pub parameters: &'a Parameters,
+    pub base_url: Option<&'a str>,
+    /// Position behind the last event that counts.
+    pub end: u64,
+    pub records: Allowance,
+    limits: Limits,
+    /// Matches are looked up in the order of their numbers.
+    near: RefCell<Neighbours>,
+    opened: Cell<u64>,
+    opened_bytes: Cell<usize>,
+    /// By type, the resources that were changed at or behind `end`.
+    changed: OnceCell<HashMap<ResourceType, BTreeSet<u64>>>,
+}
+
+/// How far a caller reaches within a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Everywhere.
+    Everything,
+    /// Only in that chart.
+    Chart(StreamAlias),
+    /// Nowhere: the caller's own chart does not exist yet.
+    Nothing,
+}
+
+/// The version of a resource that counts.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    /// Position of the resource's first event.
+    pub number: u64,
+    /// FHIR's `versionId`.
+    pub version: u64,
+    /// Where its event lies.
+    pub location: Location,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// The charts it lies in, home first; none: the directory.
+    pub charts: Vec<StreamAlias>,
+}
+
+/// A resource with its content.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub held: Held,
+    pub key: ResourceKey,
+    pub document: Document,
+}
+
+impl<'a> Scope<'a> {
+    /// The state in which `end` events had happened; with `view` showing at least those.
+    pub fn new(
+        keys: &'a Keys,
+        view: &'a View,
+        grant: Option<&'a Grant>,
+        parameters: &'a Parameters,
+        base_url: Option<&'a str>,
+        end: u64,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            keys,
+            view,
+            grant,
+            parameters,
+            base_url,
+            end,
+            records: Allowance::of(limits.records),
+            limits,
+            near: RefCell::default(),
+            opened: Cell::new(0),
+            opened_bytes: Cell::new(0),
+            changed: OnceCell::new(),
+        }
+    }
+
+    /// How far the caller may search within a type.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordsError::Denied`].
+    pub fn reach(&self, kind: ResourceType) -> Result<Reach, RecordsError> {
+        let Some(grant) = self.grant else { return Ok(Reach::Everything) };
+        Ok(match grant.reach(kind, Permission::Search)? {
+            None => Reach::Everything,
+            Some(own) => match self.view.chart(own)? {
+                Some(chart) => Reach::Chart(chart.alias()),
+                None => Reach::Nothing,
+            },
+        })
+    }
+
+    /// The version that counts of the resource with that number; `None`: there is none, or it is
+    /// deleted.
+    pub fn held(&self, number: u64) -> Result<Option<Held>, RecordsError> {
+        if number >= self.end {
+            return Ok(None);
+        }
+        self.records.take(1)?;
+        match self.view.head_near(number, &mut self.near.borrow_mut())? {
+            Some(head) => self.held_by(&head),
+            None => Ok(None),
+        }
+    }
+
+    /// The same by its name.
+    pub fn held_as(&self, key: &ResourceKey) -> Result<Option<Held>, RecordsError> {
+        match self.view.head(key)? {
+            Some(head) => self.held_by(&head),
+            None => Ok(None),
+        }
+    }
+
+    fn held_by(&self, head: &Head) -> Result<Option<Held>, RecordsError> {
+        if head.position < self.end {
+            let Head { number, version, location, recorded_at, .. } = *head;
+            let charts = head.places.iter().map(|place| place.alias()).collect();
+            let held = Held { number, version, location, recorded_at, charts };
+            return Ok(head.live.then_some(held));
+        }
+        self.held_before(head, u64::MAX)
+    }
+
+    /// The newest version below `before` that counts.
+    fn held_before(&self, head: &Head, before: u64) -> Result<Option<Held>, RecordsError> {
+        for past in self.view.versions(head, before) {
+            self.records.take(1)?;
+            let (version, past) = past?;
+            if past.position < self.end {
+                let charts = past.aliases().collect();
+                let (number, location) = (head.number, past.location);
+                let recorded_at = past.recorded_at;
+                let held = Held { number, version, location, recorded_at, charts };
+                return Ok(past.live.then_some(held));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A past version, for a reference that names it.
+    pub fn held_version(
+        &self,
+        key: &ResourceKey,
+        version: u64,
+    ) -> Result<Option<Held>, RecordsError> {
+        let Some(head) = self.view.head(key)? else { return Ok(None) };
+        let held = self.held_before(&head, version.saturating_add(1))?;
+        Ok(held.filter(|held| held.version == version))
+    }
+
+    /// Opens a version.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError::Costly`] when the request has opened very much; the log's.
+    pub fn open(&self, held: Held) -> Result<Option<Opened>, RecordsError> {
+        let Some((key, body)) = self.read(&held)? else { return Ok(None) };
+        let document = Document::parse(body).map_err(|_| unreadable())?;
+        Ok(Some(Opened { held, key, document }))
+    }
+
+    /// A version as it is served.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scope::open`].
+    pub fn resource(&self, held: &Held) -> Result<Option<Resource>, RecordsError> {
+        let Held { version, recorded_at, .. } = *held;
+        let read = self.read(held)?;
+        Ok(read.map(|(key, body)| Resource { key, version, recorded_at, body }))
+    }
+
+    /// Name and content of a version; `None`: erased since the view was taken.
+    fn read(&self, held: &Held) -> Result<Option<(ResourceKey, Vec<u8>)>, RecordsError> {
+        self.opened.set(self.opened.get() + 1);
+        if self.opened.get() > self.limits.opened {
+            return Err(ViewError::Costly.into());
+        }
+        let (envelope, body) = match self.keys.read_event(self.view, held.location) {
+            Err(EngineError::Erased(_)) => return Ok(None),
+            read => read?,
+        };
+        self.opened_bytes.set(self.opened_bytes.get() + body.len());
+        if self.opened_bytes.get() > OPENED_BYTES_MAX {
+            return Err(ViewError::Costly.into());
+        }
+        Ok(Some((envelope.key().ok_or_else(unreadable)?, body)))
+    }
+
+    /// The resources of a type that existed, and were changed at or behind the end.
+    pub fn changed(&self, kind: ResourceType) -> Result<Option<&BTreeSet<u64>>, RecordsError> {
+        if let Some(changed) = self.changed.get() {
+            return Ok(changed.get(&kind));
+        }
+        let applied = self.view.applied_events()?;
+        if applied <= self.end {
+            return Ok(None);
+        }
+        if applied - self.end > self.limits.changes {
+            return Err(ViewError::Costly.into());
+        }
+        let mut changed: HashMap<ResourceType, BTreeSet<u64>> = HashMap::new();
+        for record in self.view.changes(self.end..applied, Order::Ascending) {
+            let (_, changes) = record?;
+            for change in changes.iter().filter(|change| change.number < self.end) {
+                changed.entry(change.kind).or_default().insert(change.number);
+            }
+        }
+        Ok(self.changed.get_or_init(|| changed).get(&kind))
+    }
+}
+
+impl Opened {
+    /// As it is served.
+    pub fn resource(&self) -> Resource {
+        Resource {
+            key: self.key.clone(),
+            version: self.held.version,
+            recorded_at: self.held.recorded_at,
+            body: self.document.root().text().as_bytes().to_vec(),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Sets of resource numbers, from the index or from what was found before.
+
+use crate::fhir::ResourceType;
+use crate::fhir::search::{Condition, Lookup, Plan, Probe, Term};
+use crate::view::{Members, Postings, TermNumbers, ValueNumbers, chunk_of};
+
+use super::RecordsError;
+use super::scope::Scope;
+
+/// A set of the numbers of one type's resources, read in ascending chunks.
+pub(super) enum Set<'a> {
+    /// Those that have one of some terms.
+    Terms(TermNumbers<'a>),
+    /// Those that have a value in a range.
+    Values(ValueNumbers<'a>),
+    /// These, sorted.
+    Numbers(Vec<u64>),
+    /// What is in any of several.
+    Union(Vec<Set<'a>>),
+    /// All of the type but those of a set.
+    Without {
+        /// All of the type.
+        every: TermNumbers<'a>,
+        /// Those that are left out.
+        set: Box<Set<'a>>,
+    },
+}
+
+/// Most candidates of a chunk that are opened rather than reading a block of values for them.
+const OPENED_RATHER_MAX: usize = 8;
+
+impl<'a> Set<'a> {
+    /// The sets whose intersection holds all resources that meet a condition.
+    pub fn of_condition(
+        scope: &'a Scope<'_>,
+        kind: ResourceType,
+        condition: &'a Condition,
+    ) -> Result<Vec<Self>, RecordsError> {
+        let Plan { all_of, complement, .. } = condition.plan();
+        let mut sets = Vec::with_capacity(all_of.len());
+        for probe in all_of {
+            sets.push(Self::of_probe(scope, kind, condition, probe)?);
+        }
+        if complement && let Some(set) = sets.pop() {
+            let (every, set) = (Self::every_term(scope, kind), Box::new(set));
+            return Ok(vec![Self::Without { every, set }]);
+        }
+        Ok(sets)
+    }
+
+    /// All current resources of a type.
+    pub fn every(scope: &'a Scope<'_>, kind: ResourceType) -> Self {
+        Self::Terms(Self::every_term(scope, kind))
+    }
+
+    fn every_term(scope: &'a Scope<'_>, kind: ResourceType) -> TermNumbers<'a> {
+        let Term { parameter, value } = Term::every();
+        TermNumbers::of(scope.view, kind, parameter, &[value])
+    }
+
+    fn of_probe(
+        scope: &'a Scope<'_>,
+        kind: ResourceType,
+        condition: &'a Condition,
+        probe: Probe,
+    ) -> Result<Self, RecordsError> {
+        let Probe { parameter, any_of } = probe;
+        let (mut values, mut ranges) = (Vec::new(), Vec::new());
+        for lookup in any_of {
+            match lookup {
+                Lookup::Exact(value) => values.push(value),
+                Lookup::Prefix(beginning) => {
+                    values.extend(scope.view.values_beginning(
+                        kind,
+                        parameter,
+                        &beginning,
+                        &scope.records,
+                    )?);
+                }
+                Lookup::Range { from, to } => ranges.push((from, to)),
+            }
+        }
+        let terms = TermNumbers::of(scope.view, kind, parameter, &values);
+        if ranges.is_empty() {
+            return Ok(Self::Terms(terms));
+        }
+        let accept = |term: &Term| condition.accepts(term);
+        let in_range =
+            ValueNumbers::of(scope.view, kind, parameter, ranges, accept, &scope.records)?;
+        let in_range = Self::Values(in_range);
+        Ok(match values.is_empty() {
+            true => in_range,
+            false => Self::Union(vec![Self::Terms(terms), in_range]),
+        })
+    }
+
+    /// Whether it is better asked about candidates than for them.
+    pub fn is_wide(&self) -> bool {
+        match self {
+            Self::Values(values) => !values.is_sparse(),
+            Self::Without { .. } => true,
+            Self::Terms(_) | Self::Numbers(_) => false,
+            Self::Union(sets) => sets.iter().any(Self::is_wide),
+        }
+    }
+
+    /// The first chunk from `from` on that may have members.
+    pub fn seek(&mut self, from: u64) -> Result<Option<u64>, RecordsError> {
+        Ok(match self {
+            Self::Terms(terms) => terms.seek(from)?,
+            Self::Values(values) => values.seek(from)?,
+            Self::Numbers(numbers) => {
+                let next = numbers.partition_point(|number| chunk_of(*number) < from);
+                numbers.get(next).map(|number| chunk_of(*number))
+            }
+            Self::Union(sets) => {
+                let mut lowest: Option<u64> = None;
+                for set in sets {
+                    if let Some(chunk) = set.seek(from)? {
+                        lowest = Some(lowest.map_or(chunk, |lowest| lowest.min(chunk)));
+                    }
+                }
+                lowest
+            }
+            Self::Without { every, .. } => every.seek(from)?,
+        })
+    }
+
+    /// The members in a chunk.
+    pub fn members(&mut self, chunk: u64) -> Result<Members, RecordsError> {
+        Ok(match self {
+            Self::Terms(terms) => Members::sure(terms.members(chunk)?),
+            Self::Values(values) => values.members(chunk)?,
+            Self::Numbers(numbers) => {
+                let first = numbers.partition_point(|number| chunk_of(*number) < chunk);
+                let mut found = Postings::default();
+                let here = numbers.iter().skip(first);
+                here.take_while(|number| chunk_of(**number) == chunk)
+                    .for_each(|number| found.insert(*number));
+                Members::sure(found)
+            }
+            Self::Union(sets) => {
+                let mut found = Members::default();
+                for set in sets {
+                    found = found.union(set.members(chunk)?);
+                }
+                found
+            }
+            Self::Without { every, set } => {
+                let all = every.members(chunk)?;
+                let out = set.members(chunk)?;
+                Members { all: all.without(out.sure), sure: all.without(out.all) }
+            }
+        })
+    }
+
+    /// What of some candidates of a chunk is in the set. Of few candidates all, none of them for
+    /// sure, when opening them is cheaper than asking the index.
+    pub fn narrow(&mut self, chunk: u64, candidates: Postings) -> Result<Members, RecordsError> {
+        if let Self::Values(values) = self
+            && !values.is_sparse()
+            && candidates.count() <= OPENED_RATHER_MAX
+            && !values.has_read(chunk)
+        {
+            return Ok(Members { all: candidates, sure: Postings::default() });
+        }
+        let found = self.members(chunk)?;
+        let all = candidates.intersection(found.all);
+        Ok(Members { all, sure: all.intersection(found.sure) })
+    }
+}

@@ -1,0 +1,189 @@
+//! References inside a request: to its own entries, and by criteria.
+
+use std::collections::HashMap;
+
+use super::super::search::{Limits, find};
+use super::aim::Aim;
+use super::{Action, Change, Records, RecordsError};
+use crate::auth::{Grant, Permission};
+use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::reference::Reference;
+use crate::fhir::{Criteria, ResourceKey, ResourceType, parse_query};
+use crate::json::{Kind, Node};
+use crate::view::View;
+
+/// Bounds the work for references by criteria: comparisons of the request's own contents with them.
+const COMPARISONS_MAX: usize = 1_000_000;
+/// How many comparisons a resource counts for that was found in the view.
+const COMPARISONS_PER_FOUND: usize = 50;
+
+/// What the references of a request stand for.
+#[derive(Debug)]
+pub struct Links<'a> {
+    known: HashMap<String, String>,
+    /// What the request itself changes, by type; without content: deleted, or known only later.
+    own: HashMap<ResourceType, HashMap<&'a ResourceKey, Option<Node<'a>>>>,
+    comparisons: usize,
+    /// What the evaluation of criteria may cost.
+    limits: Limits,
+}
+
+impl<'a> Links<'a> {
+    fn of(changes: &'a [Change], aims: &'a [Aim], limits: Limits) -> Self {
+        let (known, own, comparisons) = (HashMap::new(), HashMap::new(), 0);
+        let mut links = Self { known, own, comparisons, limits };
+        for (change, aim) in changes.iter().zip(aims) {
+            let Some(key) = aim.key() else { continue };
+            if let Some(full_url) = &change.full_url {
+                links.known.insert(full_url.clone(), key.to_string());
+            }
+            if !matches!((aim, &change.action), (Aim::Existing(_), _) | (_, Action::Patch(_))) {
+                links.own.entry(key.kind).or_default().insert(key, change.action.content());
+            }
+        }
+        links
+    }
+
+    /// The literal reference behind a text, if it is not one already. A relative reference means
+    /// the entry of the request that stands beside the one in which it is said, if there is one: R4
+    /// §2.36.4.1.
+    pub fn resolve(&self, full_url: Option<&str>, text: &str) -> Option<String> {
+        if self.known.is_empty() {
+            return None;
+        }
+        let direct = self.known.get(text).cloned();
+        direct.or_else(|| self.known.get(&format!("{}/{text}", beside(full_url?)?)).cloned())
+    }
+
+    /// Of what the view has and of what the request changes, the resources that meet criteria then.
+    fn meeting(
+        &mut self,
+        criteria: &Criteria,
+        in_view: Vec<ResourceKey>,
+        base_url: Option<&str>,
+    ) -> Option<Vec<ResourceKey>> {
+        let own = self.own.entry(criteria.kind).or_default();
+        self.comparisons += own.len() + COMPARISONS_PER_FOUND * in_view.len();
+        if self.comparisons > COMPARISONS_MAX {
+            return None;
+        }
+        let meets = |key: &ResourceKey, content: Node<'_>| {
+            criteria.all.iter().all(|one| one.holds_of(key, content, base_url) == Some(true))
+        };
+        let stored = own.iter().filter_map(|(key, content)| Some((*key, (*content)?)));
+        let stored = stored.filter(|(key, content)| meets(key, *content));
+        let mut found: Vec<ResourceKey> = stored.map(|(key, _)| key.clone()).collect();
+        found.extend(in_view.into_iter().filter(|key| !own.contains_key(key)));
+        Some(found)
+    }
+}
+
+/// The base of a full URL that ends in `/Type/id`.
+fn beside(full_url: &str) -> Option<&str> {
+    let (above, _) = full_url.rsplit_once('/')?;
+    above.rsplit_once('/').map(|(base, _)| base).filter(|base| base.contains("://"))
+}
+
+impl Records {
+    /// Resolves what the changes refer to: `urn:uuid:…` and other full URLs of the request's own
+    /// entries (FHIR R4 §3.1.0.11.2), absolute URLs of this server, and conditional references (§3.1.0.11.4),
+    /// each of which must find exactly one resource, when all changes are made.
+    pub(super) fn links<'a>(
+        &self,
+        view: &View,
+        grant: &Grant,
+        changes: &'a [Change],
+        aims: &'a [Aim],
+        limits: Limits,
+    ) -> Result<Links<'a>, RecordsError> {
+        let mut links = Links::of(changes, aims, limits);
+        let mut problems = Vec::new();
+        for change in changes {
+            let Some(content) = change.action.content() else { continue };
+            match self.resolve(view, grant, content, &change.place, &mut links) {
+                Err(RecordsError::Invalid(found)) => problems.extend(found),
+                other => other?,
+            }
+        }
+        if problems.is_empty() { Ok(links) } else { Err(RecordsError::Invalid(problems)) }
+    }
+
+    /// Resolves what one content refers to, beside what is resolved already.
+    pub(super) fn resolve(
+        &self,
+        view: &View,
+        grant: &Grant,
+        content: Node<'_>,
+        place: &str,
+        links: &mut Links<'_>,
+    ) -> Result<(), RecordsError> {
+        let mut problems = Vec::new();
+        for node in content.descend().filter(|node| node.kind() == Kind::Object) {
+            let Some(text) = node.get_str("reference") else { continue };
+            // Other texts stay as they are; this question is cheap and rules most out.
+            if !text.contains(['?', ':']) || links.known.contains_key(text.as_ref()) {
+                continue;
+            }
+            let (kind, query) = match Reference::parse(&text, self.base_url()) {
+                Reference::Conditional { kind, query } => (kind, query),
+                // A local reference is stored without the server's address, which may change.
+                Reference::Local { .. } => {
+                    let relative = self.base_url().and_then(|base| text.strip_prefix(base));
+                    let relative =
+                        relative.map(|relative| relative.trim_start_matches('/').to_owned());
+                    links.known.extend(relative.map(|relative| (text.into_owned(), relative)));
+                    continue;
+                }
+                _ => continue,
+            };
+            match self.by_criteria(view, grant, kind, query, links)? {
+                Ok(key) => {
+                    links.known.insert(text.to_string(), key.to_string());
+                }
+                Err(diagnostics) => problems.push(Problem {
+                    code: IssueCode::NotFound,
+                    expression: place.to_owned(),
+                    diagnostics: format!("the reference \"{text}\" {diagnostics}"),
+                }),
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(RecordsError::Invalid(problems)) }
+    }
+
+    fn by_criteria(
+        &self,
+        view: &View,
+        grant: &Grant,
+        kind: ResourceType,
+        query: &str,
+        links: &mut Links<'_>,
+    ) -> Result<Result<ResourceKey, String>, RecordsError> {
+        if grant.reach(kind, Permission::Search)?.is_some() {
+            return Err(grant.denied(Permission::Search, "resources outside the own chart").into());
+        }
+        let pairs = match parse_query(query) {
+            Ok(pairs) => pairs,
+            Err(error) => return Ok(Err(format!("cannot be read: {error}"))),
+        };
+        let criteria = match Criteria::parse(view.parameters(), kind, &pairs, self.base_url()) {
+            Ok(criteria) => criteria,
+            Err(problems) => {
+                let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                return Ok(Err(format!("cannot be read: {}", texts.join("; "))));
+            }
+        };
+        // Those that the request changes itself may be left out again.
+        let most = 2 + links.own.get(&kind).map_or(0, HashMap::len);
+        let found = find(self, view, grant, &criteria, most, links.limits)?;
+        let in_view: Result<Vec<_>, _> =
+            found.heads.iter().map(|head| self.key_of(view, head)).collect();
+        let Some(found) = links.meeting(&found.resolved, in_view?, self.base_url()) else {
+            return Ok(Err("is one of too many to compare with the entries".to_owned()));
+        };
+        Ok(match found.as_slice() {
+            [key] => Ok(key.clone()),
+            [] => Err("finds nothing; it must find exactly one resource".to_owned()),
+            _ => Err("finds several resources; it must find exactly one".to_owned()),
+        })
+    }
+}

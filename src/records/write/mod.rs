@@ -1,0 +1,276 @@
+//! Writing: from a request's changes to one commit, or to the reason why not.
+//!
+//! A write is decided against one view ([`plan`]), handed to the committer with everything that
+//! the decision rested on, and decided again when any of that has changed meanwhile. So all
+//! preconditions hold at the moment of the commit, and no lock is held while JSON is parsed.
+
+mod aim;
+mod draft;
+mod integrity;
+mod links;
+mod patch;
+mod plan;
+mod recall;
+mod refuse;
+mod seal;
+mod twins;
+mod watch;
+mod weigh;
+
+pub(super) use seal::Unsealed;
+
+use std::sync::Arc;
+
+use super::search::Limits;
+use super::{Records, RecordsError, Resource};
+use crate::auth::Grant;
+use crate::chart::Happening;
+use crate::clock::Instant;
+use crate::engine::{Command, CommitError, Committed, EngineError, Expectation, Prepared};
+use crate::fhir::{Criteria, Patch, ResourceId, ResourceKey, ResourceType};
+use crate::json::{Document, Node};
+use crate::view::ViewError;
+
+/// How often a write is decided again before the caller is asked to come back later.
+const ATTEMPTS_MAX: usize = 200;
+/// Documents larger than this are worked on beside the threads that serve small requests.
+pub const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// One request for a commit.
+#[derive(Debug, Clone, Default)]
+pub struct Write {
+    /// What is to change; no resource twice.
+    pub changes: Vec<Change>,
+    /// The version that a chart must have (0: none yet).
+    pub expected_version: Option<(ResourceId, u64)>,
+    /// Makes repeating the request harmless, forever.
+    pub idempotency: Option<IdempotencyKey>,
+    /// Bytes of the request: decides where it is worked on.
+    pub size: usize,
+}
+
+/// A client's `Idempotency-Key`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The key, as sent.
+    pub key: String,
+    /// SHA-256 over everything that makes the request this request, hexadecimal.
+    pub request: String,
+}
+
+/// One change to one resource.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Where the request says it: `Bundle.entry[3]`, or empty.
+    pub place: String,
+    /// Which resource.
+    pub target: Target,
+    /// What is to become of it.
+    pub action: Action,
+    /// `If-Match`: the version it must have.
+    pub if_match: Option<u64>,
+    /// `If-None-Match: *`: it must not exist.
+    pub if_none_match: bool,
+    /// The name under which other entries of the request refer to it.
+    pub full_url: Option<String>,
+    /// What the request says that this change is; refused if it is not.
+    pub declared: Option<Happening>,
+    /// The chart it must lie in, if the request is about one chart.
+    pub within: Option<ResourceId>,
+}
+
+/// Which resource a change is about.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// That one.
+    Key(ResourceKey),
+    /// A new one, under an id that the store chooses; unless the criteria find one.
+    New(ResourceType, Option<Criteria>),
+    /// The one that the criteria find. If they find none, new content makes a new one: under that
+    /// id, or under one that the store chooses.
+    Found(ResourceType, Criteria, Option<ResourceId>),
+}
+
+/// What is to become of a resource.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// It gets this content: a value of a document.
+    Put(Arc<Document>, usize),
+    /// It is changed where the patch says; it must exist.
+    Patch(Arc<Patch>),
+    /// It is deleted.
+    Remove,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Stored as a new resource, or again after a deletion.
+    Created,
+    /// Replaced.
+    Updated,
+    /// Nothing to do: the content is the current one, or the criteria found this resource.
+    Unchanged,
+    /// Deleted.
+    Removed,
+    /// Nothing to delete.
+    Absent,
+}
+
+/// The result of one change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// Which resource; `None` when criteria found nothing to delete.
+    pub key: Option<ResourceKey>,
+    /// What became of it.
+    pub effect: Effect,
+    /// Its version and time now; version 0 when it never existed.
+    pub version: u64,
+    /// When that version was recorded.
+    pub recorded_at: Option<Instant>,
+    /// Its content now, if it has one.
+    pub resource: Option<Resource>,
+    /// Whether this was done by an earlier request with the same idempotency key.
+    pub repeated: bool,
+}
+
+/// The result of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// One result per change, in their order.
+    pub done: Vec<Done>,
+    /// Position and number of the events that were committed for it, now or earlier.
+    pub events: Option<(u64, u64)>,
+}
+
+impl Effect {
+    /// What an event's happening at home means for its resource.
+    fn of(happening: Happening) -> Self {
+        match happening {
+            Happening::Recorded | Happening::Restored => Self::Created,
+            Happening::Removed => Self::Removed,
+            _ => Self::Updated,
+        }
+    }
+}
+
+impl Change {
+    /// A change without conditions.
+    #[must_use]
+    pub fn new(target: Target, action: Action) -> Self {
+        Self {
+            place: String::new(),
+            target,
+            action,
+            if_match: None,
+            if_none_match: false,
+            full_url: None,
+            declared: None,
+            within: None,
+        }
+    }
+}
+
+impl Done {
+    /// Criteria found nothing to delete.
+    fn nothing() -> Self {
+        let (key, recorded_at, resource) = (None, None, None);
+        Self { key, effect: Effect::Absent, version: 0, recorded_at, resource, repeated: false }
+    }
+}
+
+impl Action {
+    /// The content, if it is said as a whole.
+    #[must_use]
+    pub fn content(&self) -> Option<Node<'_>> {
+        match self {
+            Self::Put(document, index) => Some(document.node(*index)),
+            Self::Patch(_) | Self::Remove => None,
+        }
+    }
+}
+
+/// A decision, before it is committed.
+enum Plan {
+    /// Nothing changes: the answer is known.
+    Nothing(Written),
+    /// Events, what they rest on, and what to answer once they have a time.
+    Commit {
+        events: Vec<Prepared>,
+        expectations: Vec<Expectation>,
+        done: Vec<Done>,
+        /// The generation of the views whose terms the events have.
+        generation: u64,
+    },
+}
+
+impl Records {
+    /// Commits all changes of a request, or none.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordsError`]; nothing was stored, except with [`EngineError::Unknown`].
+    pub async fn write(
+        self: &Arc<Self>,
+        grant: &Arc<Grant>,
+        write: Arc<Write>,
+    ) -> Result<Written, RecordsError> {
+        for _ in 0..ATTEMPTS_MAX {
+            match self.decide(grant, &write).await? {
+                Plan::Nothing(written) => return Ok(written),
+                Plan::Commit { events, expectations, done, generation } => {
+                    let count = events.len() as u64;
+                    let defines =
+                        done.iter().any(|one| one.key.as_ref().is_some_and(is_definition));
+                    match self.engine.commit(Command { events, expectations, generation }).await {
+                        Ok(committed) => {
+                            grant.committed();
+                            if defines {
+                                self.engine.redefine();
+                            }
+                            return Ok(stamped(done, committed, count));
+                        }
+                        Err(CommitError::Stale) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            }
+        }
+        Err(EngineError::Busy.into())
+    }
+
+    async fn decide(
+        self: &Arc<Self>,
+        grant: &Arc<Grant>,
+        write: &Arc<Write>,
+    ) -> Result<Plan, RecordsError> {
+        if write.size <= INLINE_BYTES_MAX {
+            match self.plan(grant, write, Limits::BRIEF) {
+                // Planned again on the blocking pool, with the limits of a whole search.
+                Err(RecordsError::Engine(EngineError::View(ViewError::Costly))) => {}
+                plan => return plan,
+            }
+        }
+        let (records, grant, write) = (Arc::clone(self), Arc::clone(grant), Arc::clone(write));
+        let plan = tokio::task::spawn_blocking(move || records.plan(&grant, &write, Limits::WHOLE));
+        plan.await.map_err(|_| RecordsError::unreadable("a worker thread panicked".to_owned()))?
+    }
+}
+
+/// Whether a resource says what can be searched for.
+fn is_definition(key: &ResourceKey) -> bool {
+    key.kind == ResourceType::SEARCH_PARAMETER
+}
+
+/// Fills in the time of the commit.
+fn stamped(mut done: Vec<Done>, committed: Committed, events: u64) -> Written {
+    for one in &mut done {
+        if matches!(one.effect, Effect::Created | Effect::Updated | Effect::Removed) {
+            one.recorded_at = Some(committed.recorded_at);
+            if let Some(resource) = &mut one.resource {
+                resource.recorded_at = committed.recorded_at;
+            }
+        }
+    }
+    Written { done, events: Some((committed.first_position, events)) }
+}

@@ -1,0 +1,67 @@
+//! Patching: the new content of a resource, made from the one that the decision meets.
+
+use super::plan::Planner;
+use super::weigh::{Before, Content};
+use super::{Change, RecordsError};
+use crate::auth::Permission;
+use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::{Patch, ResourceKey, check, stored};
+use crate::json::Document;
+
+impl Planner<'_> {
+    /// The resource as the patch would have it: valid, and still the same resource.
+    ///
+    /// A patch tells what it meets by whether it can be applied. So whoever may not know of the
+    /// resource is refused before.
+    pub(super) fn patched(
+        &self,
+        change: &Change,
+        key: &ResourceKey,
+        patch: &Patch,
+        before: Option<&Before>,
+    ) -> Result<Document, RecordsError> {
+        let own = self.grant.reach(key.kind, Permission::Update)?;
+        let visible = before.filter(|before| own.is_none_or(|own| before.patients.contains(own)));
+        let missing = || match self.records.engine.was_erased(self.view, key) {
+            Ok(true) if own.is_none() => RecordsError::erased(key.to_string()),
+            Ok(_) => RecordsError::NotFound(key.to_string()),
+            Err(error) => error.into(),
+        };
+        let before = visible.ok_or_else(missing)?;
+        let version = before.head.version;
+        let gone = || RecordsError::Gone { what: key.to_string(), version };
+        let (bytes, _) = before.body.as_ref().ok_or_else(gone)?;
+        self.refuse_by_version(change, key, Some(before))?;
+        let splice = stored::splice_of(bytes).unwrap_or_default();
+        let served = stored::serve(bytes, splice, version, &before.head.recorded_at.to_string());
+        let refused = |problems| RecordsError::Unprocessable(placed(&change.place, problems));
+        let document = patch.apply(served).map_err(|problem| refused(vec![problem]))?;
+        let checked = check(Some(key.kind), document.root(), "").map_err(refused)?;
+        if checked.id.as_ref() == Some(&key.id) {
+            return Ok(document);
+        }
+        Err(refused(vec![Problem {
+            code: IssueCode::Invariant,
+            expression: format!("{}.id", key.kind),
+            diagnostics: format!("a patch cannot change the id, which is {}", key.id),
+        }]))
+    }
+
+    /// Whether who patches a resource may be shown what became of it.
+    pub(super) fn may_read(&self, key: &ResourceKey, content: Option<&Content>) -> bool {
+        match (self.grant.reach(key.kind, Permission::Read), content) {
+            (Ok(Some(own)), Some(content)) => content.patients.contains(own),
+            (reach, _) => reach.is_ok(),
+        }
+    }
+}
+
+/// The problems, named by where the request says the patch.
+fn placed(place: &str, mut problems: Vec<Problem>) -> Vec<Problem> {
+    if !place.is_empty() {
+        for problem in &mut problems {
+            problem.expression = format!("{place}: {}", problem.expression);
+        }
+    }
+    problems
+}

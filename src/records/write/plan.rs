@@ -1,0 +1,244 @@
+//! Deciding a write against one view.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::super::search::Limits;
+use super::aim::Aim;
+use super::links::Links;
+use super::recall::mark;
+use super::refuse::{refuse_ambiguous, refuse_repeated, refuse_undeclared};
+use super::seal::Unsealed;
+use super::twins::Stored;
+use super::weigh::{Before, Content};
+use super::{
+    Action, Change, Done, Effect, Expectation, Plan, Prepared, Records, RecordsError, Resource,
+    Write,
+};
+use crate::auth::Grant;
+use crate::chart::{Current, IdempotencyMark, Wish, decide};
+use crate::clock::Instant;
+use crate::fhir::{Criteria, ResourceId, ResourceKey};
+use crate::log::StreamAlias;
+use crate::seal::SealingKey;
+use crate::view::View;
+
+impl Records {
+    pub(super) fn plan(
+        &self,
+        grant: &Grant,
+        write: &Write,
+        limits: Limits,
+    ) -> Result<Plan, RecordsError> {
+        let view = self.views.view();
+        let mark = write.idempotency.as_ref().map(|key| mark(grant.actor(), key));
+        let mut planner = Planner {
+            records: self,
+            view: &view,
+            grant,
+            mark: mark.as_ref(),
+            expectations: Vec::new(),
+            charts: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            said: BTreeMap::new(),
+            removed: HashSet::new(),
+            resolved: BTreeMap::new(),
+            limits,
+            contents: Vec::new(),
+            opened: Vec::new(),
+            events: Vec::new(),
+        };
+        planner.plan(write)
+    }
+}
+
+/// A write that is being decided.
+pub(super) struct Planner<'a> {
+    pub(super) records: &'a Records,
+    pub(super) view: &'a View,
+    pub(super) grant: &'a Grant,
+    pub(super) mark: Option<&'a IdempotencyMark>,
+    pub(super) expectations: Vec<Expectation>,
+    /// Alias of each chart that this write touches.
+    pub(super) charts: BTreeMap<ResourceId, StreamAlias>,
+    /// Keys of the charts that this write opens.
+    pub(super) keys: BTreeMap<StreamAlias, Arc<SealingKey>>,
+    /// Number of events drafted for each chart.
+    pub(super) said: BTreeMap<StreamAlias, u64>,
+    /// Resources that this write deletes.
+    pub(super) removed: HashSet<ResourceKey>,
+    /// Of changes that are aimed by criteria, those criteria with lists and value sets resolved.
+    pub(super) resolved: BTreeMap<usize, Criteria>,
+    /// What the evaluation of criteria may cost.
+    pub(super) limits: Limits,
+    /// The new contents, if they have to be looked at once more.
+    pub(super) contents: Vec<Stored>,
+    /// Events that open charts; they come before all others.
+    pub(super) opened: Vec<Unsealed>,
+    pub(super) events: Vec<Unsealed>,
+}
+
+impl Planner<'_> {
+    fn plan(&mut self, write: &Write) -> Result<Plan, RecordsError> {
+        for change in &write.changes {
+            self.refuse_by_type(change).map_err(|error| error.at(&change.place))?;
+        }
+        if let Some(mark) = self.mark {
+            if let Some(commit) = self.view.idempotent(&mark.key)? {
+                if !commit.is_for(&mark.request) {
+                    return Err(RecordsError::KeyReused);
+                }
+                let written = {
+                    let Self { view, grant, limits, .. } = *self;
+                    self.records.recall(view, grant, &commit, mark, &write.changes, limits)?
+                };
+                return Ok(Plan::Nothing(written));
+            }
+            self.expectations.push(Expectation::Unused(mark.key.clone()));
+        }
+        let aims = self.aims(write)?;
+        refuse_repeated(&write.changes, &aims)?;
+        refuse_ambiguous(&write.changes, &aims)?;
+        if let Some((patient, expected)) = &write.expected_version {
+            self.expect_version(patient, *expected)?;
+        }
+        let mut links =
+            self.records.links(self.view, self.grant, &write.changes, &aims, self.limits)?;
+        let mut done = Vec::with_capacity(aims.len());
+        for (change, aim) in write.changes.iter().zip(&aims) {
+            let one = match aim {
+                Aim::Existing(key) => {
+                    self.grant.owes_entry();
+                    self.records.done_nothing(self.view, self.grant, key)
+                }
+                Aim::Resource(key) => self.change(change, key, false, &mut links),
+                Aim::New(key) => self.change(change, key, true, &mut links),
+                Aim::Nothing => Ok(Done::nothing()),
+            };
+            done.push(one.map_err(|error| error.at(&change.place))?);
+        }
+        self.refuse_twins(&write.changes, &aims)?;
+        if self.records.options.refuses_unresolved {
+            self.refuse_unresolved(&write.changes, &aims)?;
+        }
+        self.finish(done)
+    }
+
+    fn finish(&mut self, done: Vec<Done>) -> Result<Plan, RecordsError> {
+        if self.events.is_empty() {
+            if self.mark.is_none() {
+                return Ok(Plan::Nothing(super::Written { done, events: None }));
+            }
+            // Or the same request, sent again, could change something then.
+            self.keep_key();
+        }
+        let mut events = std::mem::take(&mut self.opened);
+        events.append(&mut self.events);
+        if let (Some(first), Some(mark)) = (events.first_mut(), self.mark) {
+            first.envelope.idempotency = Some(mark.clone());
+        }
+        let events: Result<Vec<Prepared>, RecordsError> =
+            events.into_iter().map(|event| self.seal(event)).collect();
+        let events = events?;
+        let expectations = std::mem::take(&mut self.expectations);
+        let generation = self.view.generation();
+        Ok(Plan::Commit { events, expectations, done, generation })
+    }
+
+    fn expect_version(&mut self, patient: &ResourceId, expected: u64) -> Result<(), RecordsError> {
+        let actual = self.view.chart(patient)?.map_or(0, |chart| chart.version);
+        if actual != expected {
+            let reason = format!(
+                "expectedVersion is {expected}, the chart of patient {patient} is at version {actual}"
+            );
+            return Err(RecordsError::Conflict { place: "expectedVersion".to_owned(), reason });
+        }
+        self.expectations.push(Expectation::ChartVersion(patient.clone(), expected));
+        Ok(())
+    }
+
+    fn change(
+        &mut self,
+        change: &Change,
+        key: &ResourceKey,
+        must_be_new: bool,
+        links: &mut Links<'_>,
+    ) -> Result<Done, RecordsError> {
+        let before = self.before(key)?;
+        let content = match &change.action {
+            Action::Put(document, index) => {
+                Some(self.content(change, key, document.node(*index), links)?)
+            }
+            Action::Patch(patch) => {
+                let document = self.patched(change, key, patch, before.as_ref())?;
+                self.records.resolve(
+                    self.view,
+                    self.grant,
+                    document.root(),
+                    &change.place,
+                    links,
+                )?;
+                Some(self.content(change, key, document.root(), links)?)
+            }
+            Action::Remove => None,
+        };
+        // Charts first: a version is nobody's business who may not see the resource.
+        self.refuse_by_chart(change, key, before.as_ref(), content.as_ref())?;
+        let is_live = before.as_ref().is_some_and(|before| before.head.live);
+        if !is_live && self.records.engine.was_erased(self.view, key)? {
+            return Err(RecordsError::erased(key.to_string()));
+        }
+        if is_live && must_be_new {
+            let reason = format!("the criteria find nothing, and {key} exists: its id is taken");
+            return Err(RecordsError::Conflict { place: change.place.clone(), reason });
+        }
+        self.refuse_by_version(change, key, before.as_ref())?;
+        let unchanged = match (&before, &content) {
+            (Some(Before { body: Some((bytes, _)), .. }), Some(content)) => {
+                *bytes == content.stored.bytes
+            }
+            _ => false,
+        };
+        let current = before.as_ref().map(|before| Current {
+            live: before.head.live,
+            retracted: before.head.retracted,
+            patients: before.patients.clone(),
+        });
+        let wish = match &content {
+            Some(content) => Wish::Put {
+                patients: content.patients.clone(),
+                retracted: content.retracted,
+                unchanged,
+            },
+            None => Wish::Remove,
+        };
+        let drafted = decide(current.as_ref(), &wish);
+        refuse_undeclared(change, key, &drafted)?;
+        self.expectations.push(Expectation::Head(
+            key.clone(),
+            before.as_ref().map(|before| before.head.position),
+        ));
+        let Some(home) = drafted.first() else {
+            return self.records.done_nothing(self.view, self.grant, key);
+        };
+        let effect = Effect::of(home.happening);
+        let version = before.as_ref().map_or(0, |before| before.head.version) + 1;
+        let terms = self.draft(key, version, before.as_ref(), content.as_ref(), &drafted)?;
+        // The time is filled in when the commit has one.
+        let recorded_at = Instant::default();
+        // Who patches has sent only a part: the whole is for who may read it.
+        let is_shown = match change.action {
+            Action::Patch(_) => self.may_read(key, content.as_ref()),
+            _ => true,
+        };
+        let resource = content.map(|Content { stored, document, .. }| {
+            if self.rests_on_criteria() || self.records.options.refuses_unresolved {
+                self.contents.push(Stored { key: key.clone(), document, terms });
+            }
+            Resource { key: key.clone(), version, recorded_at, body: stored.bytes }
+        });
+        let resource = resource.filter(|_| is_shown);
+        let key = Some(key.clone());
+        Ok(Done { key, effect, version, recorded_at: None, resource, repeated: false })
+    }
+}

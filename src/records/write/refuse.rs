@@ -1,0 +1,218 @@
+//! What a write must not do.
+
+use std::collections::HashMap;
+
+use super::aim::Aim;
+use super::plan::Planner;
+use super::weigh::{Before, Content};
+use super::{Action, Change, Records, RecordsError, Target};
+use crate::auth::{Grant, Permission};
+use crate::chart::{Drafted, Happening};
+use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::{Criteria, ResourceId, ResourceKey, ResourceType};
+
+/// What a caller with one chart is denied.
+const OUTSIDE: &str = "resources outside the own chart";
+
+impl Records {
+    /// Refuses who may write no resource of a type, whatever it says.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordsError::Denied`].
+    pub fn may_write(&self, grant: &Grant, kind: ResourceType) -> Result<(), RecordsError> {
+        if grant.reach(kind, Permission::Create).is_err() {
+            grant.reach(kind, Permission::Update)?;
+        }
+        Ok(())
+    }
+}
+
+impl Planner<'_> {
+    /// Refuses, before anything is looked up, what no scope of the token can allow.
+    pub(super) fn refuse_by_type(&self, change: &Change) -> Result<(), RecordsError> {
+        let (kind, is_searched) = match &change.target {
+            Target::Key(key) => (key.kind, false),
+            Target::New(kind, criteria) => (*kind, criteria.is_some()),
+            Target::Found(kind, ..) => (*kind, true),
+        };
+        match (&change.target, &change.action) {
+            (_, Action::Remove) => self.grant.reach(kind, Permission::Delete)?,
+            (_, Action::Patch(_)) => self.grant.reach(kind, Permission::Update)?,
+            (Target::New(..), Action::Put(..)) => self.grant.reach(kind, Permission::Create)?,
+            (_, Action::Put(..)) => {
+                self.records.may_write(self.grant, kind)?;
+                None
+            }
+        };
+        if is_searched && self.grant.reach(kind, Permission::Search)?.is_some() {
+            return Err(self.grant.denied(Permission::Search, OUTSIDE).into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn refuse_by_version(
+        &self,
+        change: &Change,
+        key: &ResourceKey,
+        before: Option<&Before>,
+    ) -> Result<(), RecordsError> {
+        let place = || change.place.clone();
+        let live = before.filter(|before| before.head.live);
+        if change.if_none_match
+            && let Some(live) = live
+        {
+            let reason = format!("If-None-Match: {key} exists, at version {}", live.head.version);
+            return Err(RecordsError::Precondition { place: place(), reason });
+        }
+        let Some(expected) = change.if_match else { return Ok(()) };
+        let reason = match live {
+            Some(live) if live.head.version == expected => return Ok(()),
+            Some(live) => {
+                format!(
+                    "If-Match says version {expected}, {key} is at version {}",
+                    live.head.version
+                )
+            }
+            None => format!("If-Match says version {expected}, {key} does not exist"),
+        };
+        Err(RecordsError::Precondition { place: place(), reason })
+    }
+
+    /// Refuses what lies, or would then lie, outside the charts that the caller reaches.
+    pub(super) fn refuse_by_chart(
+        &self,
+        change: &Change,
+        key: &ResourceKey,
+        before: Option<&Before>,
+        content: Option<&Content>,
+    ) -> Result<(), RecordsError> {
+        if let Some(content) = content {
+            self.refuse_content_elsewhere(key, content)?;
+        }
+        let live = before.filter(|before| before.head.live);
+        let permission = match (&change.action, live) {
+            (Action::Remove, _) => Permission::Delete,
+            (Action::Put(..), Some(_)) | (Action::Patch(_), _) => Permission::Update,
+            (Action::Put(..), None) => Permission::Create,
+        };
+        let own = self.grant.reach(key.kind, permission)?;
+        // A foreign resource is answered as one that does not exist.
+        let foreign = match (own, before) {
+            (Some(own), Some(before)) => !before.patients.contains(own),
+            (Some(_), None) => content.is_none(),
+            (None, _) => false,
+        };
+        if foreign {
+            return Err(RecordsError::NotFound(key.to_string()));
+        }
+        let Some(content) = content else {
+            return live.map_or(Ok(()), |live| refuse_elsewhere(change, key, &live.patients));
+        };
+        if let Some(own) = own
+            && !content.lies_only_in(own)
+        {
+            return Err(self.grant.denied(permission, OUTSIDE).into());
+        }
+        refuse_elsewhere(change, key, &content.patients)
+    }
+
+    /// Refuses content that would lie outside the only chart that the caller may write into, with
+    /// the same words whether the resource exists or not.
+    pub(super) fn refuse_content_elsewhere(
+        &self,
+        key: &ResourceKey,
+        content: &Content,
+    ) -> Result<(), RecordsError> {
+        let reaches = [Permission::Create, Permission::Update]
+            .map(|permission| self.grant.reach(key.kind, permission));
+        if reaches.iter().any(|reach| matches!(reach, Ok(None))) {
+            return Ok(());
+        }
+        match reaches.into_iter().flatten().flatten().next() {
+            Some(own) if !content.lies_only_in(own) => {
+                Err(self.grant.denied(Permission::Update, OUTSIDE).into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Refuses a request that says two things about one resource.
+pub(super) fn refuse_repeated(changes: &[Change], aims: &[Aim]) -> Result<(), RecordsError> {
+    let mut seen: HashMap<&ResourceKey, &str> = HashMap::with_capacity(aims.len());
+    let repeated = changes.iter().zip(aims).filter_map(|(change, aim)| match aim {
+        // Conditional creations may find the same resource as others; they do not change it.
+        Aim::Existing(_) | Aim::Nothing => None,
+        Aim::Resource(key) | Aim::New(key) => {
+            seen.insert(key, &change.place).map(|first| (change, key, first))
+        }
+    });
+    let problem = |(change, key, first): (&Change, &ResourceKey, &str)| Problem {
+        code: IssueCode::Invariant,
+        expression: change.place.clone(),
+        diagnostics: format!("{key} is changed twice in one request: {first} changes it too"),
+    };
+    let problems: Vec<Problem> = repeated.map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(RecordsError::Invalid(problems)) }
+}
+
+/// Refuses two creations under the same condition that found nothing: each would make the other's
+/// condition untrue.
+pub(super) fn refuse_ambiguous(changes: &[Change], aims: &[Aim]) -> Result<(), RecordsError> {
+    let mut seen: HashMap<&Criteria, &str> = HashMap::new();
+    let mut problems = Vec::new();
+    for (change, aim) in changes.iter().zip(aims) {
+        let Aim::New(_) = aim else { continue };
+        let (Target::New(_, Some(criteria)) | Target::Found(_, criteria, _)) = &change.target
+        else {
+            continue;
+        };
+        if let Some(first) = seen.insert(criteria, &change.place) {
+            problems.push(Problem {
+                code: IssueCode::Invariant,
+                expression: change.place.clone(),
+                diagnostics: format!("its criteria are those of {first}, and find nothing yet"),
+            });
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(RecordsError::Invalid(problems)) }
+}
+
+/// Refuses a change to what lies outside the one chart that the request is about.
+fn refuse_elsewhere(
+    change: &Change,
+    key: &ResourceKey,
+    patients: &[ResourceId],
+) -> Result<(), RecordsError> {
+    match &change.within {
+        Some(within) if !patients.contains(within) => Err(RecordsError::Invalid(vec![Problem {
+            code: IssueCode::Invariant,
+            expression: change.place.clone(),
+            diagnostics: format!("{key} does not belong to the chart of patient {within}"),
+        }])),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a change that is something else than the request said.
+pub(super) fn refuse_undeclared(
+    change: &Change,
+    key: &ResourceKey,
+    drafted: &[Drafted],
+) -> Result<(), RecordsError> {
+    let Some(declared) = change.declared else { return Ok(()) };
+    let actual = drafted.first().map(|draft| draft.happening);
+    // A resource that comes from another chart is amended, and in doing so moves.
+    let moves = actual == Some(Happening::MovedIn)
+        && matches!(declared, Happening::Amended | Happening::Retracted);
+    if actual.is_none() || actual == Some(declared) || moves {
+        return Ok(());
+    }
+    let reason = format!(
+        "the event says that {key} is {}, but it would be {}",
+        declared.word(),
+        actual.map_or("unchanged", Happening::word)
+    );
+    Err(RecordsError::Conflict { place: change.place.clone(), reason })
+}

@@ -1,0 +1,155 @@
+//! Which changes could alter what the criteria of a write find.
+//!
+//! The criteria were evaluated when the write was planned, under the grant of its caller. What they
+//! found stands until a change comes that could make them find something else; the ordering thread
+//! compares the index terms of recent changes with the terms that the criteria look up, and nothing
+//! more. A change that cannot be told counts.
+
+use crate::engine::{RecentChange, Watch};
+use crate::fhir::search::{Criteria, Criterion, Lookup, Plan, Probe, Term};
+use crate::fhir::{ResourceId, ResourceType};
+
+/// Watches for changes of what criteria find.
+#[derive(Debug)]
+pub(super) struct CriteriaWatch {
+    kinds: Vec<ResourceType>,
+    watched: Vec<Watched>,
+    /// The generation of the views whose parameter codes the plans have.
+    generation: u64,
+}
+
+/// Resources of one type, as far as they could be found or lead to what is found.
+#[derive(Debug, Default)]
+struct Watched {
+    /// Each resource must be in every one of these lists.
+    ids: Vec<Vec<ResourceId>>,
+    /// Each resource must match every one of these.
+    plans: Vec<Plan>,
+    /// There are criteria beside these that terms alone do not decide.
+    is_open: bool,
+}
+
+impl CriteriaWatch {
+    /// Of criteria as they were sent, and with lists and value sets resolved.
+    pub fn new(sent: &Criteria, resolved: &Criteria, generation: u64) -> Self {
+        let mut all = Vec::new();
+        collect(resolved.kind, &resolved.all, &mut all);
+        named(&sent.all, &mut all);
+        let (kinds, watched) = all.into_iter().unzip();
+        Self { kinds, watched, generation }
+    }
+}
+
+impl Watch for CriteriaWatch {
+    fn kinds(&self) -> &[ResourceType] {
+        &self.kinds
+    }
+
+    fn could_matter(&self, change: &RecentChange) -> bool {
+        let of_kind = self.kinds.iter().zip(&self.watched);
+        let mut of_kind = of_kind.filter(|(kind, _)| **kind == change.key.kind);
+        change.generation != self.generation
+            || change.has_moved
+            || of_kind.any(|(_, watched)| watched.could_matter(change))
+    }
+}
+
+impl Watched {
+    fn could_matter(&self, change: &RecentChange) -> bool {
+        if !self.ids.iter().all(|ids| ids.contains(&change.key.id)) {
+            return false;
+        }
+        let terms = &change.terms;
+        if change.is_new {
+            // All its terms are here, so that it is found only if each criterion finds one of them.
+            let finds = |probe: &Probe| has_any(&terms.added, probe);
+            return self.plans.iter().all(|plan| plan.complement || plan.all_of.iter().all(finds));
+        }
+        let differs =
+            |probe: &Probe| has_any(&terms.added, probe) || has_any(&terms.removed, probe);
+        self.is_open
+            || self.plans.is_empty()
+            || self.plans.iter().any(|plan| plan.needs_check || plan.all_of.iter().any(differs))
+    }
+}
+
+/// What criteria on a type look at, there and at the other end of chains.
+fn collect(kind: ResourceType, criteria: &[Criterion], all: &mut Vec<(ResourceType, Watched)>) {
+    let mut own = Watched::default();
+    for criterion in criteria {
+        match criterion {
+            Criterion::Ids(ids) => own.ids.push(ids.clone()),
+            Criterion::Condition(condition) => own.plans.push(condition.plan()),
+            Criterion::Chain(chain) => {
+                own.is_open = true;
+                for (target, criteria) in &chain.targets {
+                    collect(*target, criteria, all);
+                }
+            }
+            Criterion::Has(has) => {
+                own.is_open = true;
+                let from = all.len();
+                collect(has.kind, &has.criteria, all);
+                // Its reference may change while all that is asked of it stays.
+                if let Some((_, referring)) = all.get_mut(from..).and_then(<[_]>::last_mut) {
+                    referring.is_open = true;
+                }
+            }
+            Criterion::AnyOf(alternatives) => {
+                own.is_open = true;
+                for one in alternatives {
+                    if !matches!(one, Criterion::Ids(_) | Criterion::Condition(_)) {
+                        collect(kind, std::slice::from_ref(one), all);
+                    }
+                }
+            }
+            Criterion::LastUpdated(_) | Criterion::List(_) | Criterion::InValueSet { .. } => {
+                own.is_open = true;
+            }
+        }
+    }
+    all.push((kind, own));
+}
+
+/// The lists and value sets that criteria name.
+fn named(criteria: &[Criterion], all: &mut Vec<(ResourceType, Watched)>) {
+    for criterion in criteria {
+        match criterion {
+            Criterion::List(list) => {
+                let watched = Watched { ids: vec![vec![list.clone()]], ..Watched::default() };
+                all.push((ResourceType::LIST, watched));
+            }
+            Criterion::InValueSet { .. } => {
+                all.push((
+                    ResourceType::VALUE_SET,
+                    Watched { is_open: true, ..Watched::default() },
+                ));
+            }
+            Criterion::Chain(chain) => {
+                chain.targets.iter().for_each(|(_, criteria)| named(criteria, all));
+            }
+            Criterion::Has(has) => named(&has.criteria, all),
+            Criterion::AnyOf(alternatives) => named(alternatives, all),
+            Criterion::Ids(_) | Criterion::Condition(_) | Criterion::LastUpdated(_) => {}
+        }
+    }
+}
+
+/// Whether one of some sorted terms is one that a probe looks up.
+fn has_any(terms: &[Term], probe: &Probe) -> bool {
+    probe.any_of.iter().any(|lookup| has(terms, probe.parameter, lookup))
+}
+
+fn has(terms: &[Term], parameter: u16, lookup: &Lookup) -> bool {
+    let from = match lookup {
+        Lookup::Exact(value) | Lookup::Prefix(value) | Lookup::Range { from: value, .. } => value,
+    };
+    let before = |term: &Term| (term.parameter, term.value.as_slice()) < (parameter, from);
+    let first = terms.get(terms.partition_point(before));
+    let value = first.filter(|term| term.parameter == parameter).map(|term| &term.value);
+    value.is_some_and(|value| match lookup {
+        Lookup::Exact(wanted) => value == wanted,
+        Lookup::Prefix(beginning) => value.starts_with(beginning),
+        Lookup::Range { to, .. } => value <= to || value.starts_with(to),
+    })
+}
