@@ -76,7 +76,7 @@ fn main() {
         let mut rounds = Vec::new();
         for _ in 0..harness::rounds() {
             let store = store::open(&root);
-            let first = store.applied_position();
+            let first = store.engine().applied_position();
             let (appends, took) = runtime.block_on(append(&store, clients, &others));
             drop(store);
             let groups = groups_since(&root, first);

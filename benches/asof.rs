@@ -41,7 +41,11 @@ fn main() {
     let grant = store::grant(&store::caller());
     let filter = EventFilter::default();
     let (all, _) = store.events(&grant, &patient, &filter, 0, usize::MAX).expect("the events");
-    let moments: Vec<_> = all.iter().skip(resources + 1).map(|event| event.recorded_at).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime");
+    let later = all.iter().skip(resources + 1);
+    let settled = later.map(|event| runtime.block_on(store.settled(event.recorded_at)));
+    let moments: Vec<_> = settled.collect::<Result<_, _>>().expect("settled moments");
     println!("a chart of {} events that holds {resources} resources", all.len());
     println!("round    now ms  as of ms  ratio");
     let turn = harness::turn();

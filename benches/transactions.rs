@@ -119,7 +119,7 @@ fn commit_time(store: &Records, root: &Path, work: impl FnOnce() + Send) -> f64 
         let files = log.read_dir().expect("the log").map(|file| file.unwrap().metadata());
         files.map(|file| file.map_or(0, |file| file.len())).sum()
     };
-    let (before, end) = (length(), store.applied_position() + ENTRIES as u64);
+    let (before, end) = (length(), store.engine().applied_position() + ENTRIES as u64);
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             let spin = || std::thread::sleep(Duration::from_micros(200));
@@ -127,7 +127,7 @@ fn commit_time(store: &Records, root: &Path, work: impl FnOnce() + Send) -> f64 
                 spin();
             }
             let started = Instant::now();
-            while store.applied_position() < end {
+            while store.engine().applied_position() < end {
                 spin();
             }
             started.elapsed().as_secs_f64()

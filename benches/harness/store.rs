@@ -10,7 +10,7 @@ use chartlog::disk::RealDisk;
 use chartlog::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions, PurgeWindow};
 use chartlog::fhir::ResourceType;
 use chartlog::json::Document;
-use chartlog::records::{Action, Change, Records, Target, Write};
+use chartlog::records::{Action, Change, Records, RecordsOptions, Target, Write};
 use chartlog::vault::MasterKeySource;
 use chartlog::view;
 
@@ -37,8 +37,6 @@ pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Records> {
             cache_bytes: config.cache_bytes,
             snapshot_events_min: config.snapshot_events_min,
         },
-        base_url: None,
-        refuses_unresolved: false,
     };
     let directory = loop {
         match DataDirectory::open(root) {
@@ -47,7 +45,7 @@ pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Records> {
             opened => break opened.expect("a data directory"),
         }
     };
-    Records::open(directory, &options).expect("a store")
+    Records::open(directory, &options, RecordsOptions::default()).expect("a store")
 }
 
 /// Somebody who may do everything.

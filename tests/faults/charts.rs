@@ -105,8 +105,15 @@ pub fn entry(request: &str) -> AccessEntry {
 
 /// The acknowledged entries are there, each once, and the log of entries has no holes.
 pub fn compare_accesses(store: &Records, acknowledged: &HashSet<String>) {
-    let (found, _) =
-        store.accesses(&grant(), None, &AccessFilter::default(), u64::MAX, usize::MAX).unwrap();
+    let (found, _) = chartlog::audit::accesses(
+        store,
+        &grant(),
+        None,
+        &AccessFilter::default(),
+        u64::MAX,
+        usize::MAX,
+    )
+    .unwrap();
     let positions: Vec<u64> = found.iter().rev().map(|access| access.position).collect();
     assert_eq!(positions, (0..found.len() as u64).collect::<Vec<_>>(), "holes between entries");
     let requests: Vec<_> = found.iter().map(|access| access.entry.request.clone()).collect();

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use chartlog::engine::EngineError;
 use chartlog::records::{ErasureRequest, Records, RecordsError};
 
 use crate::clinic::{block_on, grant, grant_of, key, send, write_of};
@@ -38,7 +39,7 @@ fn erase(store: &Arc<Records>) -> Result<(), RecordsError> {
 fn is_there(store: &Records) -> bool {
     match store.read(&grant(), &key("Patient/p0")) {
         Ok(_) => true,
-        Err(RecordsError::Erased(_)) => false,
+        Err(RecordsError::Engine(EngineError::Erased(_))) => false,
         Err(error) => panic!("{error}"),
     }
 }
@@ -79,9 +80,12 @@ fn run(plan: Option<Plan>, seed: u64) -> u64 {
         store.read(&grant(), &key(name)).unwrap();
     }
     let again = erase(&store);
-    assert!(matches!(again, Ok(()) | Err(RecordsError::Erased(_))), "{again:?}");
+    assert!(
+        matches!(again, Ok(()) | Err(RecordsError::Engine(EngineError::Erased(_)))),
+        "{again:?}"
+    );
     assert!(!is_there(&store));
-    store.purge().unwrap();
+    store.engine().purge().unwrap();
     drop(store);
     let store = open(root.path(), &disk).unwrap();
     assert!(!is_there(&store));

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use chartlog::engine::EngineError;
 use chartlog::records::{Records, RecordsError};
 
 use crate::charts::{compare, entry};
@@ -37,11 +38,11 @@ fn run(rounds: &[Round], plan: Option<Plan>, seed: u64) -> (u64, u64) {
             }
         }
         Err(
-            RecordsError::Log(_)
-            | RecordsError::Vault(_)
-            | RecordsError::Proof(_)
-            | RecordsError::Directory(_)
-            | RecordsError::System(_),
+            RecordsError::Engine(EngineError::Log(_))
+            | RecordsError::Engine(EngineError::Vault(_))
+            | RecordsError::Engine(EngineError::Proof(_))
+            | RecordsError::Engine(EngineError::Directory(_))
+            | RecordsError::Engine(EngineError::System(_)),
         ) => {}
         Err(error) => panic!("{error}"),
     }
@@ -51,7 +52,7 @@ fn run(rounds: &[Round], plan: Option<Plan>, seed: u64) -> (u64, u64) {
     let disk = if seed.is_multiple_of(2) { disk } else { disk.crash(seed) };
     let store = open(root.path(), &disk).unwrap();
     let exactly = truth.check(&store);
-    assert!(store.is_writable() && store.failure().is_none());
+    assert!(store.engine().is_writable() && store.engine().failure().is_none());
     truth.unknown = 0;
     if exactly {
         for (at, round) in rounds.iter().enumerate() {
@@ -81,8 +82,8 @@ fn check_failed(store: &Arc<Records>, truth: &Truth, plan: Plan) {
         // A failed read is an answer to its reader, and no reason to stop.
         return;
     }
-    assert!(!store.is_writable(), "it goes on as if nothing had happened");
-    let failure = store.failure().unwrap();
+    assert!(!store.engine().is_writable(), "it goes on as if nothing had happened");
+    let failure = store.engine().failure().unwrap();
     let log = [
         "the event log could not be written: ",
         "the access log could not be written: ",
@@ -93,10 +94,10 @@ fn check_failed(store: &Arc<Records>, truth: &Truth, plan: Plan) {
     let reasons = ["no space left on device", "input/output error"];
     assert!(reasons.contains(&reason.unwrap_or(failure)), "{failure}");
     let refused = write_more(store);
-    assert!(matches!(refused, Err(RecordsError::ReadOnly)), "{refused:?}");
+    assert!(matches!(refused, Err(RecordsError::Engine(EngineError::ReadOnly))), "{refused:?}");
     if failure.starts_with(log[1]) {
-        let refused = block_on(store.record_access(&entry("later")));
-        assert!(matches!(refused, Err(RecordsError::ReadOnly)), "{refused:?}");
+        let refused = block_on(store.engine().record_access(&entry("later")));
+        assert!(matches!(refused, Err(EngineError::ReadOnly)), "{refused:?}");
     }
     // A failed log shows nothing but what it showed before.
     compare(store, &truth.fold, true);

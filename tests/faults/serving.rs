@@ -26,7 +26,7 @@ pub struct Serving {
 
 impl Serving {
     pub fn start(store: Arc<Records>) -> Self {
-        let data = store.directory().root().to_owned();
+        let data = store.engine().directory().root().to_owned();
         let issuer = LocalIssuer::new([7; 32]);
         let config = Config::default();
         let audience = config.auth.audience.clone();

@@ -1,11 +1,14 @@
 //! A disk that takes its time, and a clock that runs backwards.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use chartlog::engine::EngineOptions;
-use chartlog::log::committer::{Apply, Book, Committer, Limits, OpenGroup, Refused};
+use chartlog::engine::committer::{
+    Committer, CommitterLimits, OpenGroup, Projector, Refused, Sequencer,
+};
 use chartlog::log::{self, Content, Frame, FrameKind, LogError, LogKind, StreamAlias, Written};
 
 use crate::logs::place;
@@ -74,11 +77,11 @@ fn while_the_disk_is_slow_a_bounded_number_waits_and_the_others_are_told_to_come
 /// Takes every command as one frame, and answers with the time of its group.
 struct Frames;
 
-impl Book for Frames {
+impl Sequencer for Frames {
     type Command = SyncSender<i64>;
-    type Admitted = (SyncSender<i64>, i64);
+    type Sequenced = (SyncSender<i64>, i64);
 
-    fn admit(&mut self, reply: SyncSender<i64>, group: &mut OpenGroup) -> Self::Admitted {
+    fn sequence(&mut self, reply: SyncSender<i64>, group: &mut OpenGroup) -> Self::Sequenced {
         group.add(Frame {
             kind: FrameKind::Access,
             last_of_commit: true,
@@ -93,12 +96,16 @@ impl Book for Frames {
 /// Answers what is written.
 struct Answers;
 
-impl Apply for Answers {
-    type Admitted = (SyncSender<i64>, i64);
+impl Projector for Answers {
+    type Sequenced = (SyncSender<i64>, i64);
 
-    fn apply(&mut self, written: Result<Option<Written>, LogError>, admitted: Vec<Self::Admitted>) {
+    fn project(
+        &mut self,
+        written: Result<Option<Written>, LogError>,
+        sequenced: Vec<Self::Sequenced>,
+    ) {
         let written = written.unwrap().unwrap();
-        for (reply, recorded_at) in admitted {
+        for (reply, recorded_at) in sequenced {
             assert_eq!(recorded_at, written.recorded_at);
             reply.send(recorded_at).unwrap();
         }
@@ -110,9 +117,9 @@ static CLOCK: AtomicI64 = AtomicI64::new(0);
 fn start(disk: &SimulatedDisk, queue: usize) -> Committer<SyncSender<i64>> {
     let (_, directory) = place();
     let log = log::open(disk.handle(), &directory, LogKind::Access, 2_000, 0).unwrap();
-    let limits = Limits { queue_commands_max: queue, group_bytes_max: 1 << 20 };
+    let limits = CommitterLimits { queue_commands_max: queue, group_bytes_max: 1 << 20 };
     let now = || CLOCK.load(Ordering::SeqCst);
-    Committer::start("times", limits, now, log.writer, Frames, Answers).unwrap()
+    Committer::start("times", limits, now, log.writer, Frames, Answers, &Arc::default()).unwrap()
 }
 
 #[test]

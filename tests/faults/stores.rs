@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chartlog::engine::EngineOptions;
+use chartlog::engine::{EngineError, EngineOptions};
 use chartlog::records::{Records, RecordsError, Written};
 use tempfile::TempDir;
 
@@ -54,7 +54,7 @@ impl Truth {
         let requests: Vec<String> =
             (0..ENTRIES_PER_ROUND).map(|at| format!("{name}-{at}")).collect();
         let entries: Vec<_> = requests.iter().map(|request| entry(request)).collect();
-        let records = entries.iter().map(|entry| store.record_access(entry));
+        let records = entries.iter().map(|entry| store.engine().record_access(entry));
         let both = async {
             let (writes, records) =
                 (futures_util::future::join_all(writes), futures_util::future::join_all(records));
@@ -71,7 +71,8 @@ impl Truth {
                 Err(RecordsError::Precondition { .. }) => {}
                 Err(error) => {
                     assert!(is_of_the_disk(&error), "{error}");
-                    self.unknown += usize::from(matches!(error, RecordsError::Unknown));
+                    self.unknown +=
+                        usize::from(matches!(error, RecordsError::Engine(EngineError::Unknown)));
                     went_well = false;
                 }
             }
@@ -86,6 +87,7 @@ impl Truth {
                     self.accesses.insert(request);
                 }
                 Err(error) => {
+                    let error = RecordsError::from(error);
                     assert!(is_of_the_disk(&error), "{error}");
                     went_well = false;
                 }
@@ -97,7 +99,7 @@ impl Truth {
     /// Holds a store that was opened after a crash against what is known. True: it holds exactly
     /// what was acknowledged.
     pub fn check(&self, store: &Records) -> bool {
-        let position = store.applied_position();
+        let position = store.engine().applied_position();
         assert!(position >= self.fold.position, "events are lost");
         let exactly = position == self.fold.position;
         assert!(exactly || self.unknown > 0, "events that nobody wrote");
@@ -108,7 +110,12 @@ impl Truth {
 }
 
 fn is_of_the_disk(error: &RecordsError) -> bool {
-    matches!(error, RecordsError::Unknown | RecordsError::ReadOnly | RecordsError::Log(_))
+    matches!(
+        error,
+        RecordsError::Engine(EngineError::Unknown)
+            | RecordsError::Engine(EngineError::ReadOnly)
+            | RecordsError::Engine(EngineError::Log(_))
+    )
 }
 
 /// What becomes of the views at a power cut.

@@ -11,7 +11,7 @@ use chartlog::fhir::search::{Criteria, Parameters, Query, parse_query};
 use chartlog::fhir::{ResourceKey, ResourceType};
 use chartlog::json::Document;
 use chartlog::records::{
-    Action, Change, Records, RecordsError, SearchRequest, Target, Write, Written,
+    Action, Change, Records, RecordsError, RecordsOptions, SearchRequest, Target, Write, Written,
 };
 use chartlog::vault::MasterKeySource;
 use chartlog::view;
@@ -33,13 +33,12 @@ pub fn options(snapshot_events_min: u64, segment_bytes_max: u64) -> EngineOption
         queue_commands_max: 4_096,
         group_bytes_max: 1 << 20,
         views: view::Options { cache_bytes: 1 << 20, snapshot_events_min },
-        base_url: None,
-        refuses_unresolved: false,
     }
 }
 
 pub fn open(root: &Path, options: &EngineOptions) -> Result<Arc<Records>, RecordsError> {
-    Records::open(DataDirectory::open(root).unwrap(), options)
+    let directory = DataDirectory::open(root).unwrap();
+    Ok(Records::open(directory, options, RecordsOptions::default())?)
 }
 
 /// A grant with those scopes; `patient` is the chart that `patient/` scopes open.

@@ -233,10 +233,10 @@ fn older_views_are_brought_up_to_date() {
     std::fs::remove_dir_all(&views).unwrap();
     copy(&recorded.older_views, &views);
     let store = open(recorded.root.path(), &sizes()).unwrap();
-    compare(&store, &recorded.fold_below(store.applied_position()));
+    compare(&store, &recorded.fold_below(store.engine().applied_position()));
     let (_, last) = recorded.commits.last().unwrap();
     let (first, count) = last.events.unwrap();
-    assert_eq!(store.applied_position(), first + count);
+    assert_eq!(store.engine().applied_position(), first + count);
 }
 
 #[test]

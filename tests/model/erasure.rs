@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chartlog::auth::Grant;
 use chartlog::disk::RealDisk;
-use chartlog::engine::EngineOptions;
+use chartlog::engine::{EngineError, EngineOptions};
 use chartlog::fhir::ResourceId;
 use chartlog::log::{self, LogKind, StreamAlias};
 use chartlog::records::{
@@ -116,8 +116,12 @@ fn compare(before: &Portrait, after: &Portrait, erased: &str) {
 
 fn refuses(store: &Arc<Records>, patient: &str) {
     let id: ResourceId = patient.parse().unwrap();
-    let gone = |error: &RecordsError| matches!(error, RecordsError::Erased(_));
-    for at in [At::Now, At::Version(1), At::Moment(chartlog::clock::Instant::now())] {
+    let gone = |error: &RecordsError| matches!(error, RecordsError::Engine(EngineError::Erased(_)));
+    for at in [
+        At::Now,
+        At::Version(1),
+        At::Moment(block_on(store.settled(chartlog::clock::Instant::now())).unwrap()),
+    ] {
         assert!(store.chart(&grant(), &id, at, None).is_err_and(|error| gone(&error)));
     }
     let name = format!("Patient/{patient}");
@@ -154,8 +158,8 @@ fn what_is_left_is_the_rest_before_and_after_the_purge_and_after_a_rebuild() {
         refuses(&store, erased);
         let hidden = Portrait::of(&store, erased);
         compare(&before, &hidden, erased);
-        assert_eq!(store.purge().unwrap(), 1);
-        assert_eq!(store.purge().unwrap(), 0, "there is nothing left to purge");
+        assert_eq!(store.engine().purge().unwrap(), 1);
+        assert_eq!(store.engine().purge().unwrap(), 0, "there is nothing left to purge");
         refuses(&store, erased);
         assert_eq!(Portrait::of(&store, erased), hidden, "the purge took more, or brought back");
         drop(store);
@@ -278,7 +282,7 @@ fn neither_the_data_directory_nor_an_older_backup_holds_anything_of_an_erased_ch
 
     let store = open(root.path(), &sizes()).unwrap();
     erase(&store, "quetzal-1").unwrap();
-    store.purge().unwrap();
+    store.engine().purge().unwrap();
     drop(store);
     for log in [backup.path().join("log/events"), root.path().join("log/events")] {
         let (payloads, closed) = opened(&log, root.path());
@@ -348,10 +352,10 @@ fn an_interrupted_erasure_is_finished_at_the_next_start() {
     assert!(!vault.join("epoch-00000002.key").exists(), "the older key is still there");
     refuses(&store, "quetzal-1");
     store.read(&grant(), &key("Patient/other-2")).unwrap();
-    assert!(store.certificates(chart).unwrap().0.contains(&format!("chart: {chart}")));
-    assert!(store.certificates(chart).unwrap().1.is_none(), "the purge is still to come");
-    assert_eq!(store.purge().unwrap(), 1);
-    assert!(store.certificates(chart).unwrap().1.is_some());
+    assert!(store.engine().certificates(chart).unwrap().0.contains(&format!("chart: {chart}")));
+    assert!(store.engine().certificates(chart).unwrap().1.is_none(), "the purge is still to come");
+    assert_eq!(store.engine().purge().unwrap(), 1);
+    assert!(store.engine().certificates(chart).unwrap().1.is_some());
 }
 
 #[test]
@@ -371,7 +375,11 @@ fn others_write_while_a_chart_is_erased() {
             for transaction in &rounds {
                 let write = write_of(transaction, |_| None);
                 match send(&store, vec![write]).pop().unwrap() {
-                    Ok(_) | Err(RecordsError::Erased(_) | RecordsError::Precondition { .. }) => {}
+                    Ok(_)
+                    | Err(
+                        RecordsError::Engine(EngineError::Erased(_))
+                        | RecordsError::Precondition { .. },
+                    ) => {}
                     Err(error) => panic!("{error}"),
                 }
             }
@@ -381,7 +389,7 @@ fn others_write_while_a_chart_is_erased() {
     });
     refuses(&store, victim);
     let hidden = Portrait::of(&store, victim);
-    store.purge().unwrap();
+    store.engine().purge().unwrap();
     refuses(&store, victim);
     assert_eq!(Portrait::of(&store, victim), hidden);
 }

@@ -11,7 +11,7 @@ use chartlog::engine::EngineOptions;
 use chartlog::fhir::ResourceId;
 use chartlog::records::{At, EventFilter, HistoryOf, HistoryRequest, Records, RecordsError};
 
-use crate::clinic::{grant, grant_of, key, open, options, search, send, write_of};
+use crate::clinic::{block_on, grant, grant_of, key, open, options, search, send, write_of};
 use crate::fold::Fold;
 use crate::history::{Condition, Op, PATIENTS, Round, history, runner, seed};
 
@@ -53,7 +53,7 @@ pub fn play(store: &Arc<Records>, fold: &mut Fold, rounds: &[Round]) {
 
 /// Compares everything that the store says with the fold.
 pub fn compare(store: &Records, fold: &Fold) {
-    assert_eq!(store.applied_position(), fold.position, "number of events");
+    assert_eq!(store.engine().applied_position(), fold.position, "number of events");
     let mut positions = BTreeSet::new();
     for patient in PATIENTS {
         let id: ResourceId = patient.parse().unwrap();
@@ -137,7 +137,10 @@ fn compare_charts(store: &Records, fold: &Fold, patient: &str) {
             let moment = Instant::from_micros(event.recorded_at.micros() + shift);
             let version = events.iter().filter(|event| event.recorded_at <= moment).count();
             let expected = fold.chart_at(patient, version);
-            assert_eq!(held(store, patient, At::Moment(moment)), (version as u64, expected));
+            assert_eq!(
+                held(store, patient, At::Moment(block_on(store.settled(moment)).unwrap())),
+                (version as u64, expected)
+            );
         }
     }
 }
@@ -337,7 +340,7 @@ fn check(rounds: &[Round], options: &EngineOptions) {
     drop(store);
     same_records(&kept, &records(root.path()));
     let store = open(root.path(), options).unwrap();
-    assert_eq!(store.rebuild(|_, _| {}).unwrap().events, fold.position);
+    assert_eq!(store.engine().rebuild(|_, _| {}).unwrap().events, fold.position);
     assert!(portrait(&store, &fold) == before, "the next generation says something else");
     compare(&store, &fold);
     drop(store);

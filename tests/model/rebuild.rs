@@ -62,7 +62,7 @@ fn entry(store: &Records) -> AccessEntry {
         outcome: Outcome::Granted,
         status: 200,
         charts: Vec::new(),
-        resource: Some(store.applied_position()),
+        resource: Some(store.engine().applied_position()),
         query: "GET /".to_owned(),
     }
 }
@@ -106,13 +106,13 @@ fn readers_and_writers_go_on_while_new_generations_take_over() {
         });
         scope.spawn(|| {
             while going() {
-                block_on(store.record_access(&entry(&store))).unwrap();
+                block_on(store.engine().record_access(&entry(&store))).unwrap();
                 looks.fetch_add(1, Ordering::Relaxed);
             }
         });
         for _ in 0..REBUILDS {
             let before: Vec<u64> = written.iter().map(|one| one.load(Ordering::Acquire)).collect();
-            store.rebuild(|done, all| assert!(done <= all)).unwrap();
+            store.engine().rebuild(|done, all| assert!(done <= all)).unwrap();
             let now = values(&store);
             assert!(before.iter().zip(&now).all(|(before, now)| before <= now), "lost");
         }

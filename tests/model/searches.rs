@@ -155,6 +155,7 @@ fn walk(
         None => grant(),
     };
     let mut request = search(kind, query, 2);
+    let as_of = as_of.map(|moment| block_on(store.settled(moment)).unwrap());
     (request.as_of, request.start) = (as_of, from);
     let (mut found, mut first) = (Vec::new(), None);
     loop {

@@ -39,7 +39,7 @@ fn fill(root: &Path, numbers: std::ops::Range<usize>) {
         let written: Written =
             send(&store, vec![Write { changes, ..Write::default() }]).pop().unwrap().unwrap();
         assert!(written.events.is_some());
-        block_on(store.record_access(&access(number))).unwrap();
+        block_on(store.engine().record_access(&access(number))).unwrap();
     }
 }
 
@@ -375,7 +375,7 @@ fn altered_views_are_found() {
     fill(root.path(), 0..30);
     let verified = || {
         let store = open(root.path(), &options(50, SEGMENT_BYTES_MAX)).unwrap();
-        store.verify_views(|_, _| {}).unwrap()
+        chartlog::inspect::verify_views(store.engine(), |_, _| {}).unwrap()
     };
     assert_eq!(verified().verdict, Verdict::Holds, "{:?}", verified());
     let (key, value) = alter_terms(root.path(), |space, key, mut value| {
