@@ -1,18 +1,16 @@
 //! Rebuilding the views: a new generation is made from the logs beside the one that is served, and
 //! takes its place.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
 use super::replay::{replay_access, replay_events};
 use super::{Engine, EngineError};
-use crate::view::Comparison;
+use crate::view::{Comparison, Generation};
 
-/// Events that may be applied while nothing else is: a fraction of a second.
-const EVENTS_BEHIND_MAX: u64 = 2_000;
-/// How often a rebuild follows the writes that come meanwhile before it makes them wait.
-const ROUNDS_MAX: usize = 20;
-
+/// Events and access entries that the swap may have left to apply while both logs wait: a few
+/// milliseconds.
+const BEHIND_MAX: u64 = 128;
 /// How the served views compare with views that are built anew.
 #[derive(Debug)]
 pub enum ViewsCompared {
@@ -57,28 +55,42 @@ impl Engine {
         let started = Stopwatch::now();
         let building = self.views.begin(&(self.defined)(&self.keys, &self.views.view())?)?;
         let new = building.generation();
-        for round in 0..ROUNDS_MAX {
-            let end = self.health.applied_events.load(Ordering::Acquire);
-            let behind = end - new.view().applied_events()?;
-            if round > 0 && behind <= EVENTS_BEHIND_MAX {
-                break;
-            }
-            replay_events(new, &self.keys, end, &|done| progress(done, end))?;
-            let end = self.views.view().applied_access()?;
-            replay_access(new, &self.keys, &self.access_reader, end)?;
-        }
+        self.catch_up(new, &progress)?;
         tracing::debug!(took = ?started.elapsed(), "the new generation of views is filled");
         new.rewrap(&[], self.keys.vault().epoch()?)?;
         building.settle()?;
-        tracing::debug!(took = ?started.elapsed(), "it is settled");
+        tracing::debug!(took = ?started.elapsed(), "it is compacted");
+        // What came during the compaction, while both logs go on: the swap itself has to be short.
+        self.catch_up(new, &progress)?;
         building.serve(|new, old| -> Result<(), EngineError> {
-            let end = old.applied_events()?;
-            replay_events(new, &self.keys, end, &|done| progress(done, end))?;
+            replay_events(new, &self.keys, old.applied_events()?, &|_| {})?;
             replay_access(new, &self.keys, &self.access_reader, old.applied_access()?)
         })?;
         let view = self.views.view();
         let (events, accesses) = (view.applied_events()?, view.applied_access()?);
         Ok(Rebuilt { events, accesses, took: started.elapsed() })
+    }
+
+    /// Applies to a generation what the logs have beyond it, until little is left, or no less than
+    /// a round before: whoever writes faster than this applies waits for the rest during the swap.
+    fn catch_up(
+        &self,
+        generation: &Arc<Generation>,
+        progress: &impl Fn(u64, u64),
+    ) -> Result<(), EngineError> {
+        let mut last = u64::MAX;
+        loop {
+            let served = self.views.view();
+            let (events, accesses) = (served.applied_events()?, served.applied_access()?);
+            let built = generation.view();
+            let behind = events - built.applied_events()? + accesses - built.applied_access()?;
+            if behind <= BEHIND_MAX || behind >= last {
+                return Ok(());
+            }
+            last = behind;
+            replay_events(generation, &self.keys, events, &|done| progress(done, events))?;
+            replay_access(generation, &self.keys, &self.access_reader, accesses)?;
+        }
     }
 
     /// Builds the views anew, compares every record with those that are served, and removes them

@@ -256,3 +256,68 @@ impl Sequencer for EventSequencer {
         self.view = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::chart::{Actor, Envelope, EventType, Happening};
+    use crate::disk::RealDisk;
+    use crate::engine::{
+        Command, CommitError, DataDirectory, Engine, EngineOptions, Prepared, ProofOptions,
+        PurgeWindow,
+    };
+    use crate::log::{Content, StreamAlias};
+    use crate::vault::MasterKeySource;
+
+    fn open(root: &std::path::Path) -> Arc<Engine> {
+        let options = EngineOptions {
+            disk: RealDisk::handle(),
+            master_key: MasterKeySource::File(root.join("master.key")),
+            variable: |_| None,
+            seals: true,
+            proves: true,
+            proof: ProofOptions::default(),
+            purge: PurgeWindow::Never,
+            segment_bytes_max: 1 << 20,
+            queue_commands_max: 8,
+            group_bytes_max: 1 << 20,
+            views: crate::view::Options { cache_bytes: 1 << 20, snapshot_events_min: 8 },
+        };
+        Engine::open(DataDirectory::open(root).unwrap(), &options, |_, _| Ok(Vec::new())).unwrap()
+    }
+
+    /// The event that opens a chart.
+    fn opened(alias: u64, patient: &str) -> Prepared {
+        let event_type = EventType { subject: "chart".to_owned(), happening: Happening::Opened };
+        let mut envelope = Envelope::new(event_type, Actor::default());
+        envelope.patient = Some(patient.to_owned());
+        Prepared {
+            alias: StreamAlias(alias),
+            patient: patient.parse().ok(),
+            envelope,
+            content: Content::clear(Vec::new()),
+            wrap: None,
+            holds_body: false,
+            retracted: false,
+            terms: Arc::default(),
+            erasure: None,
+        }
+    }
+
+    #[test]
+    fn a_commit_of_which_one_event_cannot_be_numbered_leaves_nothing_in_the_log() {
+        let root = tempfile::tempdir().unwrap();
+        let engine = open(root.path());
+        engine.views().serving().garble_chart(&"b".parse().unwrap());
+        let events = vec![opened(1, "a"), opened(2, "b")];
+        let generation = engine.views().view().generation();
+        let command = Command { events, expectations: Vec::new(), generation };
+        assert_eq!(engine.commit_blocking(command), Err(CommitError::Failed));
+        assert_eq!(engine.failure(), Some("an event could not be numbered"));
+        drop(engine);
+        let events = root.path().join("log/events");
+        let log = crate::log::survey(&RealDisk, &events, crate::log::LogKind::Events).unwrap();
+        assert_eq!(log.position, 0, "half a commit");
+    }
+}

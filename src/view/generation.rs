@@ -198,3 +198,11 @@ impl Drop for Files {
         }
     }
 }
+
+#[cfg(test)]
+impl Generation {
+    /// Makes the record of a chart one that does not read back.
+    pub fn garble_chart(&self, patient: &crate::fhir::ResourceId) {
+        self.spaces.charts.insert(keys::patient(patient), [0xff; 3]).unwrap();
+    }
+}

@@ -179,8 +179,8 @@ impl Building {
         self.generation.persist()
     }
 
-    /// Lets nothing be applied, while `catch_up` applies to the new generation what the served one,
-    /// whose last state it is given, holds beyond it; then serves the new one. Returns when the old
+    /// Lets nothing be applied, while `catch_up` applies to the new generation the little that the
+    /// served one, whose last state it is given, has beyond it; then serves the new one. Returns when the old
     /// one is gone from the disk, or has been left to a reader who takes very long.
     ///
     /// # Errors
@@ -191,11 +191,17 @@ impl Building {
         catch_up: impl FnOnce(&Arc<Generation>, &View) -> Result<(), E>,
     ) -> Result<(), E> {
         let shared = Arc::clone(&self.views.shared);
+        let served = self.views.serving().number;
+        self.generation.persist()?;
+        // Before the swap, to keep that short: a start from here on finds the new generation, and
+        // applies to it what it lacks.
+        write_current(&shared.directory, self.generation.number)?;
         let old = {
             let _alone = shared.applying.write().unwrap_or_else(PoisonError::into_inner);
-            catch_up(&self.generation, &self.views.view())?;
-            self.generation.persist()?;
-            write_current(&shared.directory, self.generation.number)?;
+            if let Err(error) = catch_up(&self.generation, &self.views.view()) {
+                write_current(&shared.directory, served)?;
+                return Err(error);
+            }
             self.is_served = true;
             shared.serving.swap(Arc::clone(&self.generation))
         };

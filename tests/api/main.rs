@@ -14,6 +14,7 @@ mod bundles;
 mod charts;
 mod concurrency;
 mod conditional;
+mod criteria;
 mod erasure;
 mod everything;
 mod examples;

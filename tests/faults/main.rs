@@ -27,6 +27,7 @@ mod serving;
 mod simulated;
 mod slow;
 mod stores;
+mod threads;
 
 // The histories of the model tests, and what must come of them.
 #[allow(dead_code)]

@@ -27,6 +27,8 @@ pub enum Fault {
     Full,
     /// Half of the bytes are written, then the disk is full.
     Short,
+    /// The operation panics.
+    Panic,
     /// The power is cut: nothing works any more, and what was not synced may be lost.
     PowerCut,
 }
@@ -36,7 +38,7 @@ impl Fault {
         const EIO: i32 = 5;
         const ENOSPC: i32 = 28;
         match self {
-            Self::Broken | Self::PowerCut => io::Error::from_raw_os_error(EIO),
+            Self::Broken | Self::Panic | Self::PowerCut => io::Error::from_raw_os_error(EIO),
             Self::Full | Self::Short => io::Error::from_raw_os_error(ENOSPC),
         }
     }
@@ -390,7 +392,7 @@ impl DiskFile for SimulatedFile {
             // What the power cut leaves of it is decided later.
             None | Some(Fault::PowerCut) => bytes,
             Some(Fault::Short) => &bytes[..bytes.len() / 2],
-            Some(Fault::Broken | Fault::Full) => &[],
+            Some(Fault::Broken | Fault::Full | Fault::Panic) => &[],
         };
         state.contents[self.content].write(written, offset as usize);
         fault.map_or(Ok(()), |fault| Err(fault.error()))
@@ -418,6 +420,10 @@ impl DiskFile for SimulatedFile {
                 Ok(())
             }
             Some(Fault::PowerCut) => Err(Fault::PowerCut.error()),
+            Some(Fault::Panic) => {
+                drop(state);
+                panic!("as planned");
+            }
             Some(fault) => {
                 use AfterFailedSync::{Dirty, Dropped, Forgotten};
                 let mut random = state.random.clone();

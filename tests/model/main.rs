@@ -26,6 +26,7 @@ mod histories;
 mod history;
 mod kill;
 mod rebuild;
+mod seam;
 mod searches;
 mod server;
 mod sorting;

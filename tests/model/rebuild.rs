@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use chartlog::chart::{AccessEntry, Outcome};
@@ -175,4 +176,38 @@ fn leftovers_of_other_generations_are_removed_and_a_lost_name_is_no_loss() {
         drop(open(root.path(), &sizes).unwrap());
         same_records(&kept, &records(root.path()));
     }
+}
+
+#[test]
+fn writes_and_looks_go_on_while_a_rebuild_catches_up() {
+    /// Longest wait for one of them.
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path(), &options(128, 256 << 20)).unwrap();
+    (0..WRITERS).for_each(|writer| write_pair(&store, writer, 0));
+    for number in 1..200 {
+        write_pair(&store, 0, number);
+    }
+    let rounds = AtomicU64::new(0);
+    // In the middle of each part of the rebuild that is told of, somebody writes and looks.
+    store
+        .engine()
+        .rebuild(|_, _| {
+            let round = rounds.fetch_add(1, Ordering::Relaxed);
+            if round >= 3 {
+                return;
+            }
+            let (store, (tell, done)) = (Arc::clone(&store), mpsc::channel());
+            std::thread::spawn(move || {
+                for number in 0..200 {
+                    write_pair(&store, 0, 200 + 200 * round + number);
+                }
+                block_on(store.engine().record_access(&entry(&store))).unwrap();
+                tell.send(()).unwrap();
+            });
+            done.recv_timeout(PATIENCE).expect("a write or an access entry waits for the rebuild");
+        })
+        .unwrap();
+    assert!(rounds.into_inner() > 3, "the rebuild has caught up several times");
+    assert_eq!(values(&store)[0], 799);
 }
