@@ -10,21 +10,21 @@
 //! |---|---|
 //! | `scope` | the moment, the rights, and how much one request may look at |
 //! | `set` | sets of resource numbers from the index |
-//! | `walk` | the intersection of sets, and what has changed since the moment |
-//! | `meet` | criteria asked of a resource itself, chains |
+//! | `candidates` | the intersection of sets, and what has changed since the moment |
+//! | `evaluate` | criteria asked of a resource itself, chains |
 //! | `resolve` | lists and value sets that a query names |
 //! | `order` | sorted results |
 //! | `include` | resources that go with the matches |
 //! | `past` | the chart as it was |
 
+mod candidates;
+mod evaluate;
 mod include;
-mod meet;
 mod order;
 mod past;
 mod resolve;
 mod scope;
 mod set;
-mod walk;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -39,10 +39,10 @@ use crate::fhir::{ResourceId, ResourceKey, ResourceType, definitions};
 use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::view::{Head, View, ViewError};
+use candidates::{Found, Walk};
 use order::Rank;
 pub(super) use scope::Limits;
 use scope::{Held, Opened, Scope};
-use walk::{Found, Walk};
 
 /// A search.
 #[derive(Debug, Clone)]

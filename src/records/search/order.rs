@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::candidates::Walk;
 use super::scope::Reach;
-use super::walk::Walk;
 use super::{After, Found, Page, RecordsError, Search};
 use crate::clock::Instant;
 use crate::fhir::search::{Criterion, Sort, SortBy, Window};

@@ -1,8 +1,8 @@
 //! What a query only names: the items of a List, and the codes of value sets.
 
 use super::SearchRequest;
+use super::candidates::Walk;
 use super::scope::{Opened, Scope};
-use super::walk::Walk;
 use crate::auth::Permission;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::reference::Reference;

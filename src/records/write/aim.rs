@@ -1,8 +1,8 @@
 //! Which resource each change of a request is about.
 
 use super::super::search::find;
-use super::plan::Planner;
-use super::recall::repeatable_id;
+use super::idempotency::repeatable_id;
+use super::planner::Planner;
 use super::watch::CriteriaWatch;
 use super::{Action, Change, Expectation, RecordsError, Target, Write};
 use crate::fhir::Criteria;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::plan::Planner;
+use super::planner::Planner;
 use super::seal::Unsealed;
 use super::weigh::{Before, Content};
 use super::{Expectation, RecordsError};
 use crate::chart::{Drafted, Envelope, EventType, Happening, Stated};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Prepared};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType, Term, terms_of};
 use crate::json::Document;
 use crate::log::StreamAlias;
@@ -124,6 +124,15 @@ impl Planner<'_> {
             if alias.is_of_chart() && self.view.patient(alias)?.is_none() {
                 return Ok(alias);
             }
+        }
+    }
+
+    /// Seals a drafted event; the key of a chart that this write opens is not in the views yet.
+    pub(super) fn seal(&self, event: Unsealed) -> Result<Prepared, RecordsError> {
+        let alias = event.alias;
+        match self.keys.get(&alias) {
+            Some(key) => event.seal(key),
+            None => event.seal(&*self.records.keys.of(self.view, alias)?),
         }
     }
 }

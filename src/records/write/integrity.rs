@@ -5,8 +5,7 @@ use std::collections::hash_map::Entry;
 
 use super::super::resource::lies_in;
 use super::aim::Aim;
-use super::plan::Planner;
-use super::twins::Stored;
+use super::planner::{Planner, Stored};
 use super::{Action, Change, Expectation, RecordsError};
 use crate::auth::Permission;
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};

@@ -6,14 +6,15 @@
 
 mod aim;
 mod draft;
+mod duplicates;
+mod idempotency;
 mod integrity;
-mod links;
 mod patch;
 mod plan;
-mod recall;
+mod planner;
+mod references;
 mod refuse;
 mod seal;
-mod twins;
 mod watch;
 mod weigh;
 

@@ -1,6 +1,6 @@
 //! Patching: the new content of a resource, made from the one that the decision meets.
 
-use super::plan::Planner;
+use super::planner::Planner;
 use super::weigh::{Before, Content};
 use super::{Change, RecordsError};
 use crate::auth::Permission;

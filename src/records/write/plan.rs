@@ -1,27 +1,22 @@
 //! Deciding a write against one view.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 use super::super::search::Limits;
 use super::aim::Aim;
-use super::links::Links;
-use super::recall::mark;
+use super::idempotency::mark;
+use super::planner::{Planner, Stored};
+use super::references::References;
 use super::refuse::{refuse_ambiguous, refuse_repeated, refuse_undeclared};
-use super::seal::Unsealed;
-use super::twins::Stored;
 use super::weigh::{Before, Content};
 use super::{
     Action, Change, Done, Effect, Expectation, Plan, Prepared, Records, RecordsError, Resource,
     Write,
 };
 use crate::auth::Grant;
-use crate::chart::{Current, IdempotencyMark, Wish, decide};
+use crate::chart::{Current, Wish, decide};
 use crate::clock::Instant;
-use crate::fhir::{Criteria, ResourceId, ResourceKey};
-use crate::log::StreamAlias;
-use crate::seal::SealingKey;
-use crate::view::View;
+use crate::fhir::{ResourceId, ResourceKey};
 
 impl Records {
     pub(super) fn plan(
@@ -52,32 +47,6 @@ impl Records {
     }
 }
 
-/// A write that is being decided.
-pub(super) struct Planner<'a> {
-    pub(super) records: &'a Records,
-    pub(super) view: &'a View,
-    pub(super) grant: &'a Grant,
-    pub(super) mark: Option<&'a IdempotencyMark>,
-    pub(super) expectations: Vec<Expectation>,
-    /// Alias of each chart that this write touches.
-    pub(super) charts: BTreeMap<ResourceId, StreamAlias>,
-    /// Keys of the charts that this write opens.
-    pub(super) keys: BTreeMap<StreamAlias, Arc<SealingKey>>,
-    /// Number of events drafted for each chart.
-    pub(super) said: BTreeMap<StreamAlias, u64>,
-    /// Resources that this write deletes.
-    pub(super) removed: HashSet<ResourceKey>,
-    /// Of changes that are aimed by criteria, those criteria with lists and value sets resolved.
-    pub(super) resolved: BTreeMap<usize, Criteria>,
-    /// What the evaluation of criteria may cost.
-    pub(super) limits: Limits,
-    /// The new contents, if they have to be looked at once more.
-    pub(super) contents: Vec<Stored>,
-    /// Events that open charts; they come before all others.
-    pub(super) opened: Vec<Unsealed>,
-    pub(super) events: Vec<Unsealed>,
-}
-
 impl Planner<'_> {
     fn plan(&mut self, write: &Write) -> Result<Plan, RecordsError> {
         for change in &write.changes {
@@ -90,7 +59,7 @@ impl Planner<'_> {
                 }
                 let written = {
                     let Self { view, grant, limits, .. } = *self;
-                    self.records.recall(view, grant, &commit, mark, &write.changes, limits)?
+                    self.records.answer_again(view, grant, &commit, mark, &write.changes, limits)?
                 };
                 return Ok(Plan::Nothing(written));
             }
@@ -102,8 +71,8 @@ impl Planner<'_> {
         if let Some((patient, expected)) = &write.expected_version {
             self.expect_version(patient, *expected)?;
         }
-        let mut links =
-            self.records.links(self.view, self.grant, &write.changes, &aims, self.limits)?;
+        let mut references =
+            self.records.references(self.view, self.grant, &write.changes, &aims, self.limits)?;
         let mut done = Vec::with_capacity(aims.len());
         for (change, aim) in write.changes.iter().zip(&aims) {
             let one = match aim {
@@ -111,13 +80,13 @@ impl Planner<'_> {
                     self.grant.owes_entry();
                     self.records.done_nothing(self.view, self.grant, key)
                 }
-                Aim::Resource(key) => self.change(change, key, false, &mut links),
-                Aim::New(key) => self.change(change, key, true, &mut links),
+                Aim::Resource(key) => self.change(change, key, false, &mut references),
+                Aim::New(key) => self.change(change, key, true, &mut references),
                 Aim::Nothing => Ok(Done::nothing()),
             };
             done.push(one.map_err(|error| error.at(&change.place))?);
         }
-        self.refuse_twins(&write.changes, &aims)?;
+        self.refuse_duplicates(&write.changes, &aims)?;
         if self.records.options.refuses_unresolved {
             self.refuse_unresolved(&write.changes, &aims)?;
         }
@@ -162,12 +131,12 @@ impl Planner<'_> {
         change: &Change,
         key: &ResourceKey,
         must_be_new: bool,
-        links: &mut Links<'_>,
+        references: &mut References<'_>,
     ) -> Result<Done, RecordsError> {
         let before = self.before(key)?;
         let content = match &change.action {
             Action::Put(document, index) => {
-                Some(self.content(change, key, document.node(*index), links)?)
+                Some(self.content(change, key, document.node(*index), references)?)
             }
             Action::Patch(patch) => {
                 let document = self.patched(change, key, patch, before.as_ref())?;
@@ -176,9 +145,9 @@ impl Planner<'_> {
                     self.grant,
                     document.root(),
                     &change.place,
-                    links,
+                    references,
                 )?;
-                Some(self.content(change, key, document.root(), links)?)
+                Some(self.content(change, key, document.root(), references)?)
             }
             Action::Remove => None,
         };

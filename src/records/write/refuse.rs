@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::aim::Aim;
-use super::plan::Planner;
+use super::planner::Planner;
 use super::weigh::{Before, Content};
 use super::{Action, Change, Records, RecordsError, Target};
 use crate::auth::{Grant, Permission};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::plan::Planner;
-use super::{Prepared, RecordsError};
+use super::RecordsError;
 use crate::chart::{Envelope, Payload};
+use crate::engine::Prepared;
 use crate::fhir::ResourceId;
 use crate::log::{FrameKind, StreamAlias};
 use crate::seal::{Dictionary, SealingKey};
@@ -68,16 +68,5 @@ impl Unsealed {
             terms: self.terms,
             erasure: None,
         })
-    }
-}
-
-impl Planner<'_> {
-    /// Seals a drafted event; the key of a chart that this write opens is not in the views yet.
-    pub(super) fn seal(&self, event: Unsealed) -> Result<Prepared, RecordsError> {
-        let alias = event.alias;
-        match self.keys.get(&alias) {
-            Some(key) => event.seal(key),
-            None => event.seal(&*self.records.keys.of(self.view, alias)?),
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a change meets, and what it brings.
 
-use super::links::Links;
-use super::plan::Planner;
+use super::planner::Planner;
+use super::references::References;
 use super::{Change, RecordsError};
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::stored::StoredForm;
@@ -61,10 +61,11 @@ impl Planner<'_> {
         change: &Change,
         key: &ResourceKey,
         node: Node<'_>,
-        links: &Links<'_>,
+        references: &References<'_>,
     ) -> Result<Content, RecordsError> {
-        let stored =
-            StoredForm::of(node, &key.id, &|text| links.resolve(change.full_url.as_deref(), text));
+        let stored = StoredForm::of(node, &key.id, &|text| {
+            references.resolve(change.full_url.as_deref(), text)
+        });
         let document = Document::parse(stored.bytes.as_slice())
             .map_err(|error| RecordsError::unreadable(error.to_string()))?;
         let root = document.root();

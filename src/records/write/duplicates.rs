@@ -3,18 +3,9 @@
 use std::collections::HashMap;
 
 use super::aim::Aim;
-use super::plan::Planner;
+use super::planner::{Planner, Stored};
 use super::{Change, Expectation, RecordsError};
-use crate::fhir::ResourceKey;
 use crate::fhir::search::{Criteria, Criterion, Lookup, Term};
-use crate::json::Document;
-
-/// Content that a request stores, and what it is found by.
-pub(super) struct Stored {
-    pub(super) key: ResourceKey,
-    pub(super) document: Document,
-    pub(super) terms: Vec<Term>,
-}
 
 impl Planner<'_> {
     /// Whether the write was decided on what criteria find.
@@ -24,7 +15,7 @@ impl Planner<'_> {
 
     /// Refuses to create a resource because criteria find none, when the same request stores another
     /// one that they would find.
-    pub(super) fn refuse_twins(
+    pub(super) fn refuse_duplicates(
         &self,
         changes: &[Change],
         aims: &[Aim],
@@ -32,11 +23,12 @@ impl Planner<'_> {
         let index = Index::of(&self.contents);
         for (at, (change, aim)) in changes.iter().zip(aims).enumerate() {
             let (Aim::New(own), Some(criteria)) = (aim, self.resolved.get(&at)) else { continue };
-            let is_twin = |stored: &&Stored| stored.key != *own && self.is_found(stored, criteria);
-            if let Some(twin) = index.candidates(criteria).find(is_twin) {
+            let is_duplicate =
+                |stored: &&Stored| stored.key != *own && self.is_found(stored, criteria);
+            if let Some(duplicate) = index.candidates(criteria).find(is_duplicate) {
                 let reason = format!(
                     "the criteria find nothing yet, but would find {} of this request",
-                    twin.key
+                    duplicate.key
                 );
                 return Err(RecordsError::Precondition { place: change.place.clone(), reason });
             }

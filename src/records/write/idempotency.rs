@@ -29,7 +29,7 @@ pub fn repeatable_id(mark: &IdempotencyMark, change: usize) -> Option<ResourceId
 }
 
 /// Finding out which resources a request was about when its commit was made.
-struct Recalling<'a> {
+struct CommittedBefore<'a> {
     records: &'a Records,
     view: &'a View,
     grant: &'a Grant,
@@ -41,7 +41,7 @@ struct Recalling<'a> {
     claimed: HashSet<ResourceKey>,
 }
 
-impl Recalling<'_> {
+impl CommittedBefore<'_> {
     /// The resource of each change.
     fn keys(&mut self, changes: &[Change]) -> Result<Vec<Option<ResourceKey>>, RecordsError> {
         let mut keys = Vec::with_capacity(changes.len());
@@ -101,7 +101,7 @@ impl Recalling<'_> {
 impl Records {
     /// The answer to a request that was committed before: for each resource that commit changed,
     /// what it did then; for the others, how they are now.
-    pub(super) fn recall(
+    pub(super) fn answer_again(
         &self,
         view: &View,
         grant: &Grant,
@@ -121,13 +121,20 @@ impl Records {
             }
         }
         let mut done = Vec::with_capacity(changes.len());
-        let mut recalling =
-            Recalling { records: self, view, grant, limits, mark, then, claimed: HashSet::new() };
-        let keys = recalling.keys(changes)?;
+        let mut committed_before = CommittedBefore {
+            records: self,
+            view,
+            grant,
+            limits,
+            mark,
+            then,
+            claimed: HashSet::new(),
+        };
+        let keys = committed_before.keys(changes)?;
         for key in keys {
             done.push(match key {
                 None => Done::nothing(),
-                Some(key) => match recalling.then.get(&key) {
+                Some(key) => match committed_before.then.get(&key) {
                     Some((happening, position)) => {
                         self.done_then(view, grant, &key, *happening, *position)?
                     }

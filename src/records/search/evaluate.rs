@@ -2,9 +2,9 @@
 //! that lead to other resources.
 
 use super::RecordsError;
+use super::candidates::{Found, Walk};
 use super::scope::{Held, Opened, Reach, Scope};
 use super::set::Set;
-use super::walk::{Found, Walk};
 use crate::fhir::search::{Chain, Condition, Criterion, Has, reference_value, references_of};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::view::TermNumbers;
@@ -15,7 +15,7 @@ const CHAINED_MAX: usize = 1_000;
 
 impl<'a> Scope<'a> {
     /// The version, if it meets the criteria; it is opened only if one of them asks for that.
-    pub(super) fn meets_all(
+    pub(super) fn matches_all(
         &self,
         held: Held,
         criteria: &[&Criterion],
@@ -34,14 +34,14 @@ impl<'a> Scope<'a> {
         }
         let Some(opened) = self.open(held)? else { return Ok(None) };
         for criterion in inside {
-            if !self.meets(&opened, criterion)? {
+            if !self.matches(&opened, criterion)? {
                 return Ok(None);
             }
         }
         Ok(Some(Found::Opened(Box::new(opened))))
     }
 
-    fn meets(&self, opened: &Opened, criterion: &Criterion) -> Result<bool, RecordsError> {
+    fn matches(&self, opened: &Opened, criterion: &Criterion) -> Result<bool, RecordsError> {
         Ok(match criterion {
             Criterion::Condition(condition) => {
                 condition.matches(opened.document.root(), self.base_url)
@@ -50,11 +50,11 @@ impl<'a> Scope<'a> {
             Criterion::LastUpdated(tests) => {
                 tests.iter().any(|test| test.contains(opened.held.recorded_at.micros()))
             }
-            Criterion::Chain(chain) => self.meets_chain(opened, chain)?,
-            Criterion::Has(has) => self.meets_has(opened, has)?,
+            Criterion::Chain(chain) => self.matches_chain(opened, chain)?,
+            Criterion::Has(has) => self.matches_has(opened, has)?,
             Criterion::AnyOf(alternatives) => {
                 for one in alternatives {
-                    if self.meets(opened, one)? {
+                    if self.matches(opened, one)? {
                         return Ok(true);
                     }
                 }
@@ -66,11 +66,11 @@ impl<'a> Scope<'a> {
     }
 
     /// Whether one of the resources that this one refers to meets the criteria of a chain.
-    fn meets_chain(&self, opened: &Opened, chain: &Chain) -> Result<bool, RecordsError> {
+    fn matches_chain(&self, opened: &Opened, chain: &Chain) -> Result<bool, RecordsError> {
         let root = opened.document.root();
         for (key, _) in references_of(&chain.parameter, root, self.base_url) {
             for (target, criteria) in &chain.targets {
-                if *target == key.kind && self.target_meets(&key, criteria)? {
+                if *target == key.kind && self.target_matches(&key, criteria)? {
                     return Ok(true);
                 }
             }
@@ -78,7 +78,7 @@ impl<'a> Scope<'a> {
         Ok(false)
     }
 
-    fn target_meets(
+    fn target_matches(
         &self,
         key: &ResourceKey,
         criteria: &[Criterion],
@@ -88,7 +88,7 @@ impl<'a> Scope<'a> {
             return Ok(false);
         }
         let criteria: Vec<&Criterion> = criteria.iter().collect();
-        Ok(self.meets_all(held, &criteria)?.is_some())
+        Ok(self.matches_all(held, &criteria)?.is_some())
     }
 
     /// Whether the caller may search for what lies there; types that are out of reach hold nothing.
@@ -106,7 +106,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Whether a resource that refers to this one meets the criteria.
-    fn meets_has(&self, opened: &Opened, has: &Has) -> Result<bool, RecordsError> {
+    fn matches_has(&self, opened: &Opened, has: &Has) -> Result<bool, RecordsError> {
         let criteria = referring(has, &opened.key);
         Ok(Walk::new(self, has.kind, &criteria, None, None)?.next().transpose()?.is_some())
     }

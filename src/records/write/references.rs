@@ -19,7 +19,7 @@ const COMPARISONS_PER_FOUND: usize = 50;
 
 /// What the references of a request stand for.
 #[derive(Debug)]
-pub struct Links<'a> {
+pub struct References<'a> {
     known: HashMap<String, String>,
     /// What the request itself changes, by type; without content: deleted, or known only later.
     own: HashMap<ResourceType, HashMap<&'a ResourceKey, Option<Node<'a>>>>,
@@ -28,20 +28,20 @@ pub struct Links<'a> {
     limits: Limits,
 }
 
-impl<'a> Links<'a> {
+impl<'a> References<'a> {
     fn of(changes: &'a [Change], aims: &'a [Aim], limits: Limits) -> Self {
         let (known, own, comparisons) = (HashMap::new(), HashMap::new(), 0);
-        let mut links = Self { known, own, comparisons, limits };
+        let mut references = Self { known, own, comparisons, limits };
         for (change, aim) in changes.iter().zip(aims) {
             let Some(key) = aim.key() else { continue };
             if let Some(full_url) = &change.full_url {
-                links.known.insert(full_url.clone(), key.to_string());
+                references.known.insert(full_url.clone(), key.to_string());
             }
             if !matches!((aim, &change.action), (Aim::Existing(_), _) | (_, Action::Patch(_))) {
-                links.own.entry(key.kind).or_default().insert(key, change.action.content());
+                references.own.entry(key.kind).or_default().insert(key, change.action.content());
             }
         }
-        links
+        references
     }
 
     /// The literal reference behind a text, if it is not one already. A relative reference means
@@ -88,24 +88,24 @@ impl Records {
     /// Resolves what the changes refer to: `urn:uuid:…` and other full URLs of the request's own
     /// entries (FHIR R4 §3.1.0.11.2), absolute URLs of this server, and conditional references (§3.1.0.11.4),
     /// each of which must find exactly one resource, when all changes are made.
-    pub(super) fn links<'a>(
+    pub(super) fn references<'a>(
         &self,
         view: &View,
         grant: &Grant,
         changes: &'a [Change],
         aims: &'a [Aim],
         limits: Limits,
-    ) -> Result<Links<'a>, RecordsError> {
-        let mut links = Links::of(changes, aims, limits);
+    ) -> Result<References<'a>, RecordsError> {
+        let mut references = References::of(changes, aims, limits);
         let mut problems = Vec::new();
         for change in changes {
             let Some(content) = change.action.content() else { continue };
-            match self.resolve(view, grant, content, &change.place, &mut links) {
+            match self.resolve(view, grant, content, &change.place, &mut references) {
                 Err(RecordsError::Invalid(found)) => problems.extend(found),
                 other => other?,
             }
         }
-        if problems.is_empty() { Ok(links) } else { Err(RecordsError::Invalid(problems)) }
+        if problems.is_empty() { Ok(references) } else { Err(RecordsError::Invalid(problems)) }
     }
 
     /// Resolves what one content refers to, beside what is resolved already.
@@ -115,13 +115,13 @@ impl Records {
         grant: &Grant,
         content: Node<'_>,
         place: &str,
-        links: &mut Links<'_>,
+        references: &mut References<'_>,
     ) -> Result<(), RecordsError> {
         let mut problems = Vec::new();
         for node in content.descend().filter(|node| node.kind() == Kind::Object) {
             let Some(text) = node.get_str("reference") else { continue };
             // Other texts stay as they are; this question is cheap and rules most out.
-            if !text.contains(['?', ':']) || links.known.contains_key(text.as_ref()) {
+            if !text.contains(['?', ':']) || references.known.contains_key(text.as_ref()) {
                 continue;
             }
             let (kind, query) = match Reference::parse(&text, self.base_url()) {
@@ -131,14 +131,14 @@ impl Records {
                     let relative = self.base_url().and_then(|base| text.strip_prefix(base));
                     let relative =
                         relative.map(|relative| relative.trim_start_matches('/').to_owned());
-                    links.known.extend(relative.map(|relative| (text.into_owned(), relative)));
+                    references.known.extend(relative.map(|relative| (text.into_owned(), relative)));
                     continue;
                 }
                 _ => continue,
             };
-            match self.by_criteria(view, grant, kind, query, links)? {
+            match self.by_criteria(view, grant, kind, query, references)? {
                 Ok(key) => {
-                    links.known.insert(text.to_string(), key.to_string());
+                    references.known.insert(text.to_string(), key.to_string());
                 }
                 Err(diagnostics) => problems.push(Problem {
                     code: IssueCode::NotFound,
@@ -156,7 +156,7 @@ impl Records {
         grant: &Grant,
         kind: ResourceType,
         query: &str,
-        links: &mut Links<'_>,
+        references: &mut References<'_>,
     ) -> Result<Result<ResourceKey, String>, RecordsError> {
         if grant.reach(kind, Permission::Search)?.is_some() {
             return Err(grant.denied(Permission::Search, "resources outside the own chart").into());
@@ -173,11 +173,11 @@ impl Records {
             }
         };
         // Those that the request changes itself may be left out again.
-        let most = 2 + links.own.get(&kind).map_or(0, HashMap::len);
-        let found = find(self, view, grant, &criteria, most, links.limits)?;
+        let most = 2 + references.own.get(&kind).map_or(0, HashMap::len);
+        let found = find(self, view, grant, &criteria, most, references.limits)?;
         let in_view: Result<Vec<_>, _> =
             found.heads.iter().map(|head| self.key_of(view, head)).collect();
-        let Some(found) = links.meeting(&found.resolved, in_view?, self.base_url()) else {
+        let Some(found) = references.meeting(&found.resolved, in_view?, self.base_url()) else {
             return Ok(Err("is one of too many to compare with the entries".to_owned()));
         };
         Ok(match found.as_slice() {

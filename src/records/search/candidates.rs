@@ -275,7 +275,7 @@ impl<'a> Walk<'a> {
                 clauses.map(|clause| clause.criterion).collect()
             }
         };
-        self.scope.meets_all(held, &unsure)
+        self.scope.matches_all(held, &unsure)
     }
 }
 
