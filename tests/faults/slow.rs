@@ -1,7 +1,7 @@
 //! A disk that takes its time, and a clock that runs backwards.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{SyncSender, channel, sync_channel};
 use std::time::Duration;
 
@@ -71,6 +71,138 @@ fn while_the_disk_is_slow_a_bounded_number_waits_and_the_others_are_told_to_come
         }
         let body = observation("after", "p", 1);
         assert_eq!(client.put("/fhir/Observation/after", &[], &body).unwrap().status, 201);
+    });
+}
+
+/// How long the disk stands still in the test below.
+const STALL: Duration = Duration::from_secs(2);
+
+#[test]
+fn a_disk_that_stands_still_under_mixed_load_costs_refusals_and_nothing_else() {
+    const WAITING_MAX: usize = 4;
+    const CLIENTS: u64 = 24;
+    let root = tempfile::tempdir().unwrap();
+    let disk = SimulatedDisk::new(root.path(), 1);
+    let options = EngineOptions { queue_commands_max: WAITING_MAX, ..sizes(&disk) };
+    let serving = Serving::start(crate::clinic::open(root.path(), &options).unwrap());
+    let path = |client: u64| format!("/fhir/Observation/o{client}");
+    for number in 0..CLIENTS {
+        let body = observation(&format!("o{number}"), "p", 0);
+        assert_eq!(serving.client().put(&path(number), &[], &body).unwrap().status, 201);
+    }
+    let (stalled, released) = (AtomicBool::new(true), AtomicBool::new(false));
+    let (answer, answers) = channel::<(bool, Answer)>();
+    disk.hold_syncs();
+    let acknowledged = std::thread::scope(|scope| {
+        let clients = (0..CLIENTS).map(|number| {
+            let (client, answer) = (serving.client(), answer.clone());
+            let (stalled, released) = (&stalled, &released);
+            scope.spawn(move || {
+                let mut range = (0, 0);
+                // One more of each after the disk goes on.
+                let mut value = 1;
+                loop {
+                    let is_last = released.load(Ordering::Acquire);
+                    let was_stalled = stalled.load(Ordering::Acquire);
+                    let told = match value % 3 {
+                        1 => {
+                            let body = observation(&format!("o{number}"), "p", value);
+                            let told = client.put(&path(number), &[], &body).unwrap();
+                            match told.status {
+                                200 => range = (value, value),
+                                _ => range.1 = value,
+                            }
+                            told
+                        }
+                        2 => client.get(&path(number)),
+                        _ => client.get(&format!("/fhir/Observation?_id=o{number}")),
+                    };
+                    answer.send((was_stalled && stalled.load(Ordering::Acquire), told)).unwrap();
+                    value += 1;
+                    if is_last && value % 3 == 1 {
+                        return range;
+                    }
+                }
+            })
+        });
+        let clients: Vec<_> = clients.collect();
+        let deadline = std::time::Instant::now() + STALL;
+        let mut refused = 0;
+        while let Some(left) = deadline.checked_duration_since(std::time::Instant::now()) {
+            let Ok((_, told)) = answers.recv_timeout(left) else { break };
+            // Nothing is durable meanwhile, so nothing is acknowledged and nothing is shown.
+            assert_eq!(told.status, 503, "{told:?}");
+            assert!(told.retry_after.is_some(), "{told:?}");
+            refused += 1;
+        }
+        assert!(refused > 0, "a bounded queue refuses");
+        stalled.store(false, Ordering::Release);
+        disk.release_syncs();
+        released.store(true, Ordering::Release);
+        let ranges: Vec<_> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+        drop(answer);
+        for (was_stalled, told) in answers {
+            assert!(matches!(told.status, 200 | 503), "{told:?}");
+            assert!(!was_stalled || told.status == 503, "{told:?}");
+        }
+        ranges
+    });
+    // Each resource has the last value that was acknowledged, or one that was sent after it.
+    let client = serving.client();
+    for (number, (first, last)) in (0..CLIENTS).zip(acknowledged) {
+        let found = client.get(&path(number));
+        assert_eq!(found.status, 200, "{found:?}");
+        let value = found.json()["valueInteger"].as_u64().unwrap();
+        assert!((first..=last).contains(&value), "o{number}: {value} outside {first}..={last}");
+    }
+    // As many as the queue takes are all served.
+    std::thread::scope(|scope| {
+        for number in 0..WAITING_MAX as u64 {
+            let client = serving.client();
+            scope.spawn(move || {
+                for value in 1_000..1_020 {
+                    let body = observation(&format!("o{number}"), "p", value);
+                    assert_eq!(client.put(&path(number), &[], &body).unwrap().status, 200);
+                    assert_eq!(client.get(&path(number)).json()["valueInteger"], value);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn whoever_waits_for_a_moment_to_settle_holds_up_nobody() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = SimulatedDisk::new(root.path(), 1);
+    let serving = Serving::start(crate::clinic::open(root.path(), &sizes(&disk)).unwrap());
+    let body = observation("o", "p", 1);
+    assert_eq!(serving.client().put("/fhir/Observation/o", &[], &body).unwrap().status, 201);
+    disk.hold_syncs();
+    std::thread::scope(|scope| {
+        let writer = serving.client();
+        scope.spawn(move || {
+            writer.put("/fhir/Observation/later", &[], &observation("later", "p", 1))
+        });
+        disk.await_held(1);
+        // A group is open, so that now is not settled. More readers than worker threads.
+        let (answer, answers) = channel::<Answer>();
+        let moment = chartlog::clock::Instant::now();
+        for _ in 0..4 {
+            let (client, answer) = (serving.client(), answer.clone());
+            scope.spawn(move || {
+                let path = format!("/fhir/Observation/o?_asOf={moment}");
+                answer.send(client.get(&path)).unwrap();
+            });
+        }
+        for _ in 0..20 {
+            assert_eq!(serving.client().get("/health/live").status, 200);
+        }
+        assert!(answers.try_recv().is_err(), "an answer before the moment was settled");
+        disk.release_syncs();
+        for _ in 0..4 {
+            let told = answers.recv_timeout(PATIENCE).unwrap();
+            assert_eq!(told.status, 200, "{told:?}");
+        }
     });
 }
 
