@@ -2,8 +2,9 @@
 
 use super::super::{Failure, Secret};
 use super::client::Client;
+use super::place::Place;
 use super::request::Request;
-use super::tally::{Place, Tally};
+use super::tally::Tally;
 use crate::demo;
 use crate::json::Document;
 
