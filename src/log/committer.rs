@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Frame, LogError, Writer, Written};
+use super::{AppendedGroup, Frame, LogError, Writer};
 
 /// Groups that may be on disk and not yet visible.
 const GROUPS_IN_FLIGHT: usize = 2;
@@ -43,7 +43,11 @@ pub trait Apply: Send + 'static {
     type Admitted: Send + 'static;
 
     /// Applies one group, then answers. `written` is `None` when no command had frames.
-    fn apply(&mut self, written: Result<Option<Written>, LogError>, admitted: Vec<Self::Admitted>);
+    fn apply(
+        &mut self,
+        written: Result<Option<AppendedGroup>, LogError>,
+        admitted: Vec<Self::Admitted>,
+    );
 }
 
 /// A group that is being filled.
@@ -198,7 +202,7 @@ impl<C> Drop for Committer<C> {
     }
 }
 
-type Settled<A> = (Result<Option<Written>, LogError>, Vec<A>);
+type Settled<A> = (Result<Option<AppendedGroup>, LogError>, Vec<A>);
 
 fn order<C, A>(
     commands: &Receiver<C>,
@@ -274,7 +278,11 @@ mod tests {
     impl Apply for Tell {
         type Admitted = (SyncSender<i64>, i64);
 
-        fn apply(&mut self, _: Result<Option<Written>, LogError>, admitted: Vec<Self::Admitted>) {
+        fn apply(
+            &mut self,
+            _: Result<Option<AppendedGroup>, LogError>,
+            admitted: Vec<Self::Admitted>,
+        ) {
             for (reply, recorded_at) in admitted {
                 self.0.store(recorded_at, Ordering::SeqCst);
                 reply.send(recorded_at).unwrap();

@@ -11,7 +11,7 @@ use super::proofs::LogProof;
 use super::{Health, StoreError};
 use crate::clock::Instant;
 use crate::log::committer::Apply;
-use crate::log::{LogError, Written};
+use crate::log::{AppendedGroup, LogError};
 use crate::view::{Event, Fact, FactGroup, Generation, Views};
 
 /// Applies the events of the log to a generation of the views, up to a position.
@@ -38,7 +38,7 @@ impl EventApply {
         Self { views, replay, health, proof, is_behind: false }
     }
 
-    fn apply_group(&mut self, written: &Written, admitted: Vec<Admitted>) -> Vec<Answer> {
+    fn apply_group(&mut self, written: &AppendedGroup, admitted: Vec<Admitted>) -> Vec<Answer> {
         let recorded_at = Instant::from_micros(written.recorded_at);
         let mut facts = Vec::with_capacity(written.frames.len());
         let mut answers = Vec::with_capacity(admitted.len());
@@ -105,7 +105,7 @@ fn fail_all(answers: Vec<Answer>) -> Vec<Answer> {
 impl Apply for EventApply {
     type Admitted = Admitted;
 
-    fn apply(&mut self, written: Result<Option<Written>, LogError>, admitted: Vec<Admitted>) {
+    fn apply(&mut self, written: Result<Option<AppendedGroup>, LogError>, admitted: Vec<Admitted>) {
         let answers = match written {
             Ok(Some(written)) => self.apply_group(&written, admitted),
             Ok(None) => {
@@ -135,10 +135,10 @@ mod tests {
     use crate::chart::{Actor, Envelope, EventType, Happening};
     use crate::log::{Content, StreamAlias};
     use crate::store::commit::Prepared;
-    use crate::view::Options;
+    use crate::view::ViewOptions;
 
     /// A group of one event: a chart is opened.
-    fn group(first_position: u64, patient: &str, version: u64) -> (Written, Admitted, Reply) {
+    fn group(first_position: u64, patient: &str, version: u64) -> (AppendedGroup, Admitted, Reply) {
         let event_type = EventType { subject: "chart".to_owned(), happening: Happening::Opened };
         let mut envelope = Envelope::new(event_type, Actor::default());
         envelope.patient = Some(patient.to_owned());
@@ -154,7 +154,7 @@ mod tests {
             erasure: None,
         };
         let (reply, answer) = oneshot::channel();
-        let written = Written {
+        let written = AppendedGroup {
             first_position,
             recorded_at: 0,
             group: Default::default(),
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn after_a_group_that_cannot_be_applied_none_is() {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { cache_bytes: 1 << 20, snapshot_events_min: 8 };
+        let options = ViewOptions { cache_bytes: 1 << 20, snapshot_events_min: 8 };
         let views = Views::open(directory.path(), options).unwrap();
         let health = Arc::new(Health::default());
         let mut apply =

@@ -97,7 +97,7 @@ pub struct Options {
     /// Payload bytes after which a group takes no further command.
     pub group_bytes_max: usize,
     /// Sizes of the views.
-    pub views: view::Options,
+    pub views: view::ViewOptions,
     /// Base URL of the FHIR face: absolute references under it are local.
     pub base_url: Option<String>,
     /// Refuse a write whose references to resources of this server lead nowhere.

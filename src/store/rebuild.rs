@@ -54,7 +54,7 @@ impl Store {
         }
         tracing::debug!(took = ?started.elapsed(), "the new generation of views is filled");
         new.rewrap(&[], self.keys.vault().epoch()?)?;
-        building.settle()?;
+        building.compact()?;
         tracing::debug!(took = ?started.elapsed(), "it is settled");
         building.serve(|new, old| -> Result<(), StoreError> {
             let end = old.applied_events()?;

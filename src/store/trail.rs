@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::proofs::LogProof;
 use super::{Health, Store, StoreError};
 use crate::log::committer::{Apply, Book, OpenGroup};
-use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
+use crate::log::{AppendedGroup, Content, Frame, FrameKind, LogError, StreamAlias};
 use crate::seal::Dictionary;
 use crate::view::{AccessGroup, Views};
 
@@ -153,7 +153,7 @@ impl AccessApply {
 
     fn apply_group(
         &mut self,
-        written: Result<Option<Written>, LogError>,
+        written: Result<Option<AppendedGroup>, LogError>,
         admitted: &mut [Admitted],
     ) -> bool {
         let written = match written {
@@ -191,7 +191,11 @@ impl AccessApply {
 impl Apply for AccessApply {
     type Admitted = Admitted;
 
-    fn apply(&mut self, written: Result<Option<Written>, LogError>, mut admitted: Vec<Admitted>) {
+    fn apply(
+        &mut self,
+        written: Result<Option<AppendedGroup>, LogError>,
+        mut admitted: Vec<Admitted>,
+    ) {
         let durable = self.apply_group(written, &mut admitted);
         for entry in admitted {
             // The request may have gone away; its entry stays.

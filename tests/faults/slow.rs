@@ -5,7 +5,9 @@ use std::sync::mpsc::{SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use chartlog::log::committer::{Apply, Book, Committer, Limits, OpenGroup, Refused};
-use chartlog::log::{self, Content, Frame, FrameKind, LogError, LogKind, StreamAlias, Written};
+use chartlog::log::{
+    self, AppendedGroup, Content, Frame, FrameKind, LogError, LogKind, StreamAlias,
+};
 use chartlog::store::Options;
 
 use crate::logs::place;
@@ -96,7 +98,11 @@ struct Answers;
 impl Apply for Answers {
     type Admitted = (SyncSender<i64>, i64);
 
-    fn apply(&mut self, written: Result<Option<Written>, LogError>, admitted: Vec<Self::Admitted>) {
+    fn apply(
+        &mut self,
+        written: Result<Option<AppendedGroup>, LogError>,
+        admitted: Vec<Self::Admitted>,
+    ) {
         let written = written.unwrap().unwrap();
         for (reply, recorded_at) in admitted {
             assert_eq!(recorded_at, written.recorded_at);

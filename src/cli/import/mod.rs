@@ -107,7 +107,7 @@ fn import(
         }
     }
     progress.finish();
-    tally.settle();
+    tally.finish();
     Ok(tally)
 }
 

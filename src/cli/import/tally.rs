@@ -128,7 +128,7 @@ impl Tally {
     }
 
     /// What is still waiting when nothing helps any more is refused.
-    pub fn settle(&mut self) {
+    pub fn finish(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
         self.refusals.extend(waiting.into_iter().flat_map(|(_, refusals)| refusals));
         for kind in self.refusals.iter().flat_map(|refusal| &refusal.kinds) {
@@ -150,7 +150,7 @@ impl Tally {
         self.waiting_bytes += other.waiting_bytes;
     }
 
-    /// Everything that was refused, in the order of the files, once [settled](Self::settle).
+    /// Everything that was refused, in the order of the files, once [finished](Self::finish).
     pub fn refusals(&self) -> &[Refusal] {
         &self.refusals
     }
