@@ -1,6 +1,6 @@
 //! The synthetic clinic as work: Bundles to be imported, and single resources.
 
-use chartlog::demo::{self, Options};
+use chartlog::demo::{self, DemoOptions};
 use chartlog::fhir::ResourceType;
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub struct Sample {
 
 /// The Bundles of a clinic with that many patients, in their order.
 pub fn bundles(patients: usize) -> impl Iterator<Item = Value> {
-    demo::clinic(&Options { seed: SEED, patients, today: demo::TODAY })
+    demo::clinic(&DemoOptions { seed: SEED, patients, today: demo::TODAY })
 }
 
 /// What the clinic puts, in the order in which it does.

@@ -33,7 +33,7 @@ pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Records> {
         segment_bytes_max: config.segment_bytes_max,
         queue_commands_max: config.queue_commands_max,
         group_bytes_max: config.group_bytes_max as usize,
-        views: view::Options {
+        views: view::ViewOptions {
             cache_bytes: config.cache_bytes,
             snapshot_events_min: config.snapshot_events_min,
         },

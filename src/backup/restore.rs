@@ -71,13 +71,13 @@ pub fn restore(
     let directory = DataDirectory::open(root)?;
     let aside = root.join(UNFINISHED);
     remove_all(&aside)?;
-    let work = Work { disk, from, aside: &aside, all: manifest.bytes(), progress };
+    let restoring = Restoring { disk, from, aside: &aside, all: manifest.bytes(), progress };
     let keep = match until {
         None => Keep::All,
         Some(Until::Position(position)) => Keep::Positions(position),
         Some(Until::Moment(moment)) => Keep::Through(moment.micros()),
     };
-    let events = work.log(LogKind::Events, &manifest.events, keep, 0)?;
+    let events = restoring.log(LogKind::Events, &manifest.events, keep, 0)?;
     let keep = match (keep, events.first_left_out) {
         // What was looked at before the first event that is left out was looked at all the same.
         (Keep::Positions(_), Some(time)) => Keep::Through(time.saturating_sub(1)),
@@ -85,7 +85,7 @@ pub fn restore(
         (keep, _) => keep,
     };
     let done = manifest.events.segments.iter().sum();
-    let access = work.log(LogKind::Access, &manifest.access, keep, done)?;
+    let access = restoring.log(LogKind::Access, &manifest.access, keep, done)?;
     let is_cut = events.kept < events.all || access.kept < access.all;
     let new_origin = if is_cut {
         Some(directory.write_origin(&RealDisk, None)?)
@@ -187,7 +187,7 @@ impl Keep {
     }
 }
 
-struct Work<'a> {
+struct Restoring<'a> {
     disk: &'a dyn Disk,
     from: &'a Path,
     aside: &'a Path,
@@ -196,21 +196,21 @@ struct Work<'a> {
 }
 
 /// One log, restored.
-struct Done {
+struct RestoredLog {
     kept: u64,
     all: u64,
     first_left_out: Option<i64>,
     signed: u64,
 }
 
-impl Work<'_> {
+impl Restoring<'_> {
     fn log(
         &self,
         kind: LogKind,
         manifest: &LogManifest,
         keep: Keep,
         mut done: u64,
-    ) -> Result<Done, BackupError> {
+    ) -> Result<RestoredLog, BackupError> {
         let (here, there) = (log_folder(self.from, kind), log_folder(self.aside, kind));
         self.disk.create_directory(&there).map_err(disk_error(&there))?;
         let flawed = |flaw: GroupFlaw| BackupError::from(flaw.of(&here));
@@ -264,7 +264,7 @@ impl Work<'_> {
             let problem = format!("the log ends at position {found}, and BACKUP says {stated}");
             return Err(flawed(follower.flaw(problem)));
         }
-        Ok(Done { kept, all: manifest.position, first_left_out, signed: signed.finish()? })
+        Ok(RestoredLog { kept, all: manifest.position, first_left_out, signed: signed.finish()? })
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Erasure {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct ErasureBody {
     chart: String,
     events: u64,
     reason: String,
@@ -49,7 +49,7 @@ impl Erasure {
     /// The body of the event, JSON.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let written = Written {
+        let body = ErasureBody {
             chart: self.chart.to_string(),
             events: self.events,
             reason: self.reason.clone(),
@@ -59,23 +59,23 @@ impl Erasure {
             shared: self.shared,
         };
         // Strings and numbers only: this serialisation cannot fail.
-        serde_json::to_vec(&written).unwrap_or_default()
+        serde_json::to_vec(&body).unwrap_or_default()
     }
 
     /// Reads the body of the event.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let written: Written = serde_json::from_slice(bytes).ok()?;
-        let tombstones = STANDARD.decode(written.tombstones).ok()?;
+        let body: ErasureBody = serde_json::from_slice(bytes).ok()?;
+        let tombstones = STANDARD.decode(body.tombstones).ok()?;
         let (tombstones, rest) = tombstones.as_chunks::<TOMBSTONE_BYTES>();
         let erasure = Self {
-            chart: written.chart.parse().ok()?,
-            events: written.events,
-            reason: written.reason,
-            basis: written.basis,
-            resources: written.resources,
+            chart: body.chart.parse().ok()?,
+            events: body.events,
+            reason: body.reason,
+            basis: body.basis,
+            resources: body.resources,
             tombstones: tombstones.to_vec(),
-            shared: written.shared,
+            shared: body.shared,
         };
         rest.is_empty().then_some(erasure)
     }

@@ -115,7 +115,7 @@ pub fn engine_options(config: &Config) -> Result<EngineOptions, Failure> {
         segment_bytes_max: config.store.segment_bytes_max,
         queue_commands_max: config.store.queue_commands_max,
         group_bytes_max: usize::try_from(config.store.group_bytes_max).unwrap_or(usize::MAX),
-        views: view::Options {
+        views: view::ViewOptions {
             cache_bytes: config.store.cache_bytes,
             snapshot_events_min: config.store.snapshot_events_min,
         },
@@ -190,7 +190,8 @@ async fn load_demo(
     was_empty: bool,
 ) -> Result<u64, Failure> {
     let demo = &config.demo;
-    let options = demo::Options { seed: demo.seed, patients: demo.patients, today: demo::TODAY };
+    let options =
+        demo::DemoOptions { seed: demo.seed, patients: demo.patients, today: demo::TODAY };
     let token = Secret::from(sign(issuer, config, "chartlog-demo", "system/*.cruds")?);
     let base = base.to_owned();
     let load = move || import::load_demo(&base, &token, &options, was_empty);

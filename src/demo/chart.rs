@@ -7,7 +7,7 @@
 use chrono::NaiveDate;
 use serde_json::Value;
 
-use super::Options;
+use super::DemoOptions;
 use super::care::Care;
 use super::correction::{self, Correction, Repair};
 use super::element::moment;
@@ -29,7 +29,7 @@ const OFFICE_MINUTE: i64 = 15 * 60;
 const DAYS_TO_RESTORE: i64 = 3;
 
 /// All commits of patient `number`, oldest first.
-pub fn commits(options: &Options, number: usize) -> Vec<Value> {
+pub fn commits(options: &DemoOptions, number: usize) -> Vec<Value> {
     let mut random = Random::new(options.seed, number as u64, Stream::Chart);
     let mut person = Person::draw(options, number);
     let last = last_day(options.today);

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::Options;
+use super::DemoOptions;
 use super::element::{note, reference, set, status, text, unset};
 use super::pen::Pen;
 use super::person::Person;
@@ -74,7 +74,7 @@ impl Correction {
     /// opportunity. `repaired_at` is the FHIR instant at which the mistake will be put right.
     pub fn prepare(
         self,
-        options: &Options,
+        options: &DemoOptions,
         visit: &Visit,
         repaired_at: &str,
         pen: &mut Pen,
@@ -97,7 +97,12 @@ impl Correction {
     }
 }
 
-fn misfile(options: &Options, visit: &Visit, repaired_at: &str, pen: &mut Pen) -> Option<Repair> {
+fn misfile(
+    options: &DemoOptions,
+    visit: &Visit,
+    repaired_at: &str,
+    pen: &mut Pen,
+) -> Option<Repair> {
     let owner = (1..visit.person.number)
         .rev()
         .take(NEIGHBOURS)

@@ -1,6 +1,6 @@
 //! The synthetic clinic: charts to try things with, in which people make mistakes and correct them.
 //!
-//! In: a seed, a number of patients and today's date ([`Options`]). Out: one FHIR R4 (4.0.1)
+//! In: a seed, a number of patients and today's date ([`DemoOptions`]). Out: one FHIR R4 (4.0.1)
 //! transaction `Bundle` per commit ([`clinic`]). The first holds the directory (organizations,
 //! locations, practitioners, medications); then come the patients one after the other, each with one
 //! commit per visit over up to nine years, and between the visits a commit for every correction: an
@@ -59,7 +59,7 @@ pub const TODAY: NaiveDate = match NaiveDate::from_ymd_opt(2026, 6, 30) {
 
 /// Which clinic.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct DemoOptions {
     /// Seed of its random generator: the same options give the same bytes.
     pub seed: u64,
     /// How many patients; their ids are `p0001` and so on.
@@ -70,7 +70,7 @@ pub struct Options {
 
 /// The commits of a clinic, in the order in which they are to be sent: each a `Bundle` of type
 /// `transaction`. One patient at a time is held in memory.
-pub fn clinic(options: &Options) -> impl Iterator<Item = Value> + use<> {
+pub fn clinic(options: &DemoOptions) -> impl Iterator<Item = Value> + use<> {
     let options = *options;
     let directory = std::iter::once_with(move || directory::bundle(&opening(options.today)));
     let charts = (1..=options.patients).flat_map(move |number| chart::commits(&options, number));

@@ -5,7 +5,7 @@
 
 use chrono::{Datelike, Days, NaiveDate, Weekday};
 
-use super::Options;
+use super::DemoOptions;
 use super::random::{Random, Stream};
 use super::tables::names::{self, Town};
 use super::tables::problems::{CHRONIC, Chronic, Effect};
@@ -66,7 +66,7 @@ pub struct Person {
 }
 
 impl Person {
-    pub fn draw(options: &Options, number: usize) -> Self {
+    pub fn draw(options: &DemoOptions, number: usize) -> Self {
         let last = last_day(options.today);
         let random = &mut Random::new(options.seed, number as u64, Stream::Person);
         let gender = random.pick(&[Gender::Female, Gender::Male]);

@@ -6,16 +6,16 @@ use std::sync::LazyLock;
 use chrono::NaiveDate;
 use serde_json::Value;
 
-use super::{Options, clinic};
+use super::{DemoOptions, clinic};
 
-fn options(seed: u64, patients: usize) -> Options {
-    Options { seed, patients, today: NaiveDate::from_ymd_opt(2025, 6, 30).unwrap() }
+fn options(seed: u64, patients: usize) -> DemoOptions {
+    DemoOptions { seed, patients, today: NaiveDate::from_ymd_opt(2025, 6, 30).unwrap() }
 }
 
 /// One clinic for the tests that only look.
 static CLINIC: LazyLock<Vec<Value>> = LazyLock::new(|| clinic(&options(1, 40)).collect());
 
-fn bytes(options: &Options) -> Vec<Vec<u8>> {
+fn bytes(options: &DemoOptions) -> Vec<Vec<u8>> {
     let bundles = clinic(options);
     bundles.map(|bundle| serde_json::to_vec(&bundle).unwrap()).collect()
 }
@@ -229,7 +229,7 @@ fn the_commits_of_a_patient_are_in_order_of_time() {
 }
 
 /// What kinds of correction a clinic contains, and how often.
-fn corrections(options: &Options) -> BTreeMap<&'static str, usize> {
+fn corrections(options: &DemoOptions) -> BTreeMap<&'static str, usize> {
     let mut found: BTreeMap<&'static str, usize> = BTreeMap::new();
     let mut before: HashMap<String, Value> = HashMap::new();
     let mut deleted = BTreeSet::new();

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::committer::{OpenGroup, Projector, Sequencer};
 use super::health::Health;
 use super::proofs::LogProof;
-use crate::log::{Content, Frame, FrameKind, LogError, StreamAlias, Written};
+use crate::log::{AppendedGroup, Content, Frame, FrameKind, LogError, StreamAlias};
 use crate::view::{AccessGroup, Views};
 
 /// One entry to be written.
@@ -62,7 +62,7 @@ impl AccessProjector {
 
     fn apply_group(
         &mut self,
-        written: Result<Option<Written>, LogError>,
+        written: Result<Option<AppendedGroup>, LogError>,
         sequenced: &mut [Sequenced],
     ) -> bool {
         let written = match written {
@@ -102,7 +102,7 @@ impl Projector for AccessProjector {
 
     fn project(
         &mut self,
-        written: Result<Option<Written>, LogError>,
+        written: Result<Option<AppendedGroup>, LogError>,
         mut sequenced: Vec<Sequenced>,
     ) {
         let durable = self.apply_group(written, &mut sequenced);

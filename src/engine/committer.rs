@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::health::{Health, supervised};
-use crate::log::{Frame, LogError, Writer, Written};
+use crate::log::{AppendedGroup, Frame, LogError, Writer};
 
 /// Groups that may be on disk and not yet visible.
 const GROUPS_IN_FLIGHT: usize = 2;
@@ -48,7 +48,7 @@ pub trait Projector: Send + 'static {
     /// Applies one group, then answers. `written` is `None` when no command had frames.
     fn project(
         &mut self,
-        written: Result<Option<Written>, LogError>,
+        written: Result<Option<AppendedGroup>, LogError>,
         sequenced: Vec<Self::Sequenced>,
     );
 }
@@ -196,7 +196,7 @@ impl<C> Drop for Committer<C> {
 }
 
 /// A group that was written, or why not, with its commands.
-type Group<A> = (Result<Option<Written>, LogError>, Vec<A>);
+type Group<A> = (Result<Option<AppendedGroup>, LogError>, Vec<A>);
 
 fn order<C, A>(
     commands: &Receiver<C>,
@@ -274,7 +274,7 @@ mod tests {
 
         fn project(
             &mut self,
-            _: Result<Option<Written>, LogError>,
+            _: Result<Option<AppendedGroup>, LogError>,
             sequenced: Vec<Self::Sequenced>,
         ) {
             for (reply, recorded_at) in sequenced {

@@ -65,7 +65,7 @@ use crate::fhir::search::Definition;
 use crate::log::{self, FrameKind, LogKind, Reader, StreamAlias};
 use crate::seal::{CursorKey, Dictionary};
 use crate::vault::{MasterKey, MasterKeySource, Vault};
-use crate::view::{self, View, Views};
+use crate::view::{View, ViewOptions, Views};
 use access::AccessCommand;
 use certificates::Certificates;
 use committer::{Committer, CommitterLimits};
@@ -96,7 +96,7 @@ pub struct EngineOptions {
     /// Payload bytes after which a group takes no further command.
     pub group_bytes_max: usize,
     /// Sizes of the views.
-    pub views: view::Options,
+    pub views: ViewOptions,
 }
 
 /// Finds the search parameters that clients have defined: the layer above knows how.

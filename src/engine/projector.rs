@@ -11,7 +11,7 @@ use super::health::Health;
 use super::proofs::LogProof;
 use super::sequencer::Sequenced;
 use crate::clock::Instant;
-use crate::log::{LogError, Written};
+use crate::log::{AppendedGroup, LogError};
 use crate::view::{Event, Fact, FactGroup, Generation, Views};
 
 /// Applies the events of the log to a generation of the views, up to a position.
@@ -38,7 +38,7 @@ impl EventProjector {
         Self { views, replay, health, proof, is_behind: false }
     }
 
-    fn apply_group(&mut self, written: &Written, sequenced: Vec<Sequenced>) -> Vec<Answer> {
+    fn apply_group(&mut self, written: &AppendedGroup, sequenced: Vec<Sequenced>) -> Vec<Answer> {
         let recorded_at = Instant::from_micros(written.recorded_at);
         let mut facts = Vec::with_capacity(written.frames.len());
         let mut answers = Vec::with_capacity(sequenced.len());
@@ -105,7 +105,11 @@ fn fail_all(answers: Vec<Answer>) -> Vec<Answer> {
 impl Projector for EventProjector {
     type Sequenced = Sequenced;
 
-    fn project(&mut self, written: Result<Option<Written>, LogError>, sequenced: Vec<Sequenced>) {
+    fn project(
+        &mut self,
+        written: Result<Option<AppendedGroup>, LogError>,
+        sequenced: Vec<Sequenced>,
+    ) {
         let answers = match written {
             Ok(Some(written)) => self.apply_group(&written, sequenced),
             Ok(None) => {
@@ -136,11 +140,15 @@ mod tests {
     use crate::chart::{Actor, Envelope, EventType, Happening};
     use crate::engine::command::Prepared;
     use crate::log::{Content, StreamAlias};
-    use crate::view::Options;
+    use crate::view::ViewOptions;
     use tokio::sync::oneshot;
 
     /// A group of one event: a chart is opened.
-    fn group(first_position: u64, patient: &str, version: u64) -> (Written, Sequenced, Answered) {
+    fn group(
+        first_position: u64,
+        patient: &str,
+        version: u64,
+    ) -> (AppendedGroup, Sequenced, Answered) {
         let event_type = EventType { subject: "chart".to_owned(), happening: Happening::Opened };
         let mut envelope = Envelope::new(event_type, Actor::default());
         envelope.patient = Some(patient.to_owned());
@@ -156,7 +164,7 @@ mod tests {
             erasure: None,
         };
         let (reply, answer) = oneshot::channel();
-        let written = Written {
+        let written = AppendedGroup {
             first_position,
             recorded_at: 0,
             group: Default::default(),
@@ -171,7 +179,7 @@ mod tests {
     #[test]
     fn after_a_group_that_cannot_be_applied_none_is() {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { cache_bytes: 1 << 20, snapshot_events_min: 8 };
+        let options = ViewOptions { cache_bytes: 1 << 20, snapshot_events_min: 8 };
         let views = Views::open(directory.path(), options).unwrap();
         let health = Arc::new(Health::default());
         let mut projector =

@@ -58,7 +58,7 @@ impl Engine {
         self.catch_up(new, &progress)?;
         tracing::debug!(took = ?started.elapsed(), "the new generation of views is filled");
         new.rewrap(&[], self.keys.vault().epoch()?)?;
-        building.settle()?;
+        building.compact()?;
         tracing::debug!(took = ?started.elapsed(), "it is compacted");
         // What came during the compaction, while both logs go on: the swap itself has to be short.
         self.catch_up(new, &progress)?;

@@ -282,7 +282,7 @@ mod tests {
             segment_bytes_max: 1 << 20,
             queue_commands_max: 8,
             group_bytes_max: 1 << 20,
-            views: crate::view::Options { cache_bytes: 1 << 20, snapshot_events_min: 8 },
+            views: crate::view::ViewOptions { cache_bytes: 1 << 20, snapshot_events_min: 8 },
         };
         Engine::open(DataDirectory::open(root).unwrap(), &options, |_, _| Ok(Vec::new())).unwrap()
     }

@@ -1,6 +1,6 @@
 //! The log: commits in order, appended to segment files; the truth of the store.
 //!
-//! In: groups of frames from one [`Writer`]. Out: a [`Written`] group once it is on disk, single
+//! In: groups of frames from one [`Writer`]. Out: a [`AppendedGroup`] group once it is on disk, single
 //! frames by [`Location`], and all of them again in order ([`Reader::scan`]). Two logs of this same
 //! type exist, `events` and `access`; a [`committer`] thread writes each of them.
 //!
@@ -28,7 +28,7 @@ pub use inspect::{Batch, Flaw, FrameSeen, InspectError, Inspected, Inspection};
 pub use reader::{Group, Reader};
 pub use recovery::{Recovered, exists, open};
 pub use survey::{SegmentEnd, Survey, survey, survey_end};
-pub use writer::{Writer, Written, segment_path};
+pub use writer::{AppendedGroup, Writer, segment_path};
 
 use std::path::PathBuf;
 

@@ -29,7 +29,7 @@ pub struct Writer {
 
 /// A group that is on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct AppendedGroup {
     /// Position of its first frame.
     pub first_position: u64,
     /// Its time, microseconds since 1970.
@@ -109,7 +109,11 @@ impl Writer {
     ///
     /// [`LogError::Disk`] once; afterwards [`LogError::ReadOnly`], because what a failed write or
     /// fsync left behind is unknown until the log is opened again.
-    pub fn append(&mut self, recorded_at: i64, frames: &[Frame]) -> Result<Written, LogError> {
+    pub fn append(
+        &mut self,
+        recorded_at: i64,
+        frames: &[Frame],
+    ) -> Result<AppendedGroup, LogError> {
         if self.failed {
             return Err(LogError::ReadOnly);
         }
@@ -119,7 +123,11 @@ impl Writer {
         result
     }
 
-    fn try_append(&mut self, recorded_at: i64, frames: &[Frame]) -> Result<Written, LogError> {
+    fn try_append(
+        &mut self,
+        recorded_at: i64,
+        frames: &[Frame],
+    ) -> Result<AppendedGroup, LogError> {
         let payload: usize = frames.iter().map(Frame::length).sum();
         let group_length = (GROUP_HEADER + payload) as u64;
         if self.length > SEGMENT_HEADER as u64
@@ -153,7 +161,7 @@ impl Writer {
         let first_position = self.next_position;
         self.next_position += frames.len() as u64;
         self.recorded_at = recorded_at;
-        Ok(Written { first_position, recorded_at, group, bytes, frames: locations })
+        Ok(AppendedGroup { first_position, recorded_at, group, bytes, frames: locations })
     }
 
     fn location(&self, offset: u64, length: usize) -> Result<Location, LogError> {

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::sealed::fill_random;
+use super::keyfile::fill_random;
 use super::{MasterKey, Vault, VaultError, Wrap, damaged, disk_error};
 use crate::disk::{self, Disk};
 use crate::log::{StreamAlias, WRAP_BYTES};

@@ -31,7 +31,7 @@ pub struct Escrowed {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Contents {
+struct EscrowFile {
     format: String,
     exported_at: String,
     epochs: Vec<Epoch>,
@@ -103,7 +103,7 @@ impl Vault {
                 "a chart was erased in the meantime, and keys were replaced: repeat",
             ));
         }
-        let contents = Contents {
+        let contents = EscrowFile {
             format: FORMAT.to_owned(),
             exported_at: exported_at.to_owned(),
             epochs,
@@ -134,7 +134,7 @@ pub fn import(
     key: &RecipientKey,
 ) -> Result<Escrowed, VaultError> {
     let text = key.decrypt(file)?;
-    let contents: Contents = serde_json::from_slice(&text)
+    let contents: EscrowFile = serde_json::from_slice(&text)
         .map_err(|_| escrow("it opens, but what is in it is not an escrow of this program"))?;
     if contents.format != FORMAT {
         let found = contents.format;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::VaultError;
-use super::sealed::fill_random;
+use super::keyfile::fill_random;
 use crate::seal::KEY_BYTES;
 
 const ALGORITHM: &str = "RSA-OAEP-256";

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::sealed::{SecretKey, fill_random};
+use super::keyfile::{SecretKey, fill_random};
 use super::{VaultError, disk_error};
 use crate::disk::{self, Disk};
 use crate::seal::KEY_BYTES;

@@ -21,8 +21,8 @@ mod catalogue;
 mod epoch;
 mod escrow;
 mod jwe;
+mod keyfile;
 mod master;
-mod sealed;
 mod signing;
 #[cfg(test)]
 mod tests;
@@ -188,7 +188,7 @@ impl Vault {
         owner: &str,
     ) -> Result<(Arc<SealingKey>, Wrap), VaultError> {
         let mut data_key = Zeroizing::new([0; KEY_BYTES]);
-        sealed::fill_random(&mut *data_key)?;
+        keyfile::fill_random(&mut *data_key)?;
         let wrap = self.wrap(alias, &data_key, owner)?;
         Ok((self.sealing_key(&data_key, owner)?, wrap))
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::sealed::fill_random;
+use super::keyfile::fill_random;
 use super::{MasterKey, Vault, VaultError, damaged, disk_error};
 use crate::disk::{self, Disk};
 use crate::seal::KEY_BYTES;

@@ -2,7 +2,7 @@
 
 use super::VaultError;
 use super::epoch::EpochKey;
-use super::sealed::SecretKey;
+use super::keyfile::SecretKey;
 use crate::log::{StreamAlias, WRAP_BYTES};
 use crate::seal::KEY_BYTES;
 use zeroize::Zeroizing;

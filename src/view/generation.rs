@@ -11,7 +11,7 @@ use fjall::{Database, Keyspace, PersistMode, Readable};
 use super::keyspaces::Spaces;
 use super::records::{ErasedChart, decode, encode};
 use super::terms::TermLedger;
-use super::{FORMAT, Options, View, ViewError, keys};
+use super::{FORMAT, View, ViewError, ViewOptions, keys};
 use crate::fhir::search::{Definition, Parameters};
 use crate::log::StreamAlias;
 use crate::vault::Wrap;
@@ -51,7 +51,7 @@ impl Generation {
     pub(super) fn open(
         directory: PathBuf,
         number: u64,
-        options: Options,
+        options: ViewOptions,
         definitions: Option<&[Definition]>,
     ) -> Result<Self, ViewError> {
         let (database, spaces) = Spaces::open(&directory, options.cache_bytes)?;

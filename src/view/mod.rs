@@ -64,7 +64,7 @@ pub use records::{
     ChartRecord, Head, IdempotentCommit, IndexedPlace, PastVersion, StreamEntry, StreamPlace,
 };
 pub use search::{Allowance, Members, TermNumbers, ValueNumbers};
-pub use views::{Building, Options, Views};
+pub use views::{Building, ViewOptions, Views};
 
 /// Form of the records of all keyspaces: views that have another are rebuilt.
 pub const FORMAT: u32 = 1;

@@ -21,7 +21,7 @@ const READERS_MAX: Duration = Duration::from_secs(30);
 
 /// Sizes of the view store.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct ViewOptions {
     /// Bytes of memory for blocks read from disk.
     pub cache_bytes: u64,
     /// Events between two snapshots of a small chart.
@@ -39,7 +39,7 @@ pub struct Views {
 #[derive(Debug)]
 struct Shared {
     directory: PathBuf,
-    options: Options,
+    options: ViewOptions,
     serving: ArcSwap<Generation>,
     /// Whoever applies holds it shared; whoever swaps, alone.
     applying: RwLock<()>,
@@ -52,7 +52,7 @@ impl Views {
     /// # Errors
     ///
     /// [`ViewError`]: the disk's.
-    pub fn open(directory: &Path, options: Options) -> Result<Self, ViewError> {
+    pub fn open(directory: &Path, options: ViewOptions) -> Result<Self, ViewError> {
         std::fs::create_dir_all(directory)?;
         let number = read_current(directory)?;
         if let Some(number) = number {
@@ -73,7 +73,7 @@ impl Views {
         Ok(Self::serve(directory, options, generation))
     }
 
-    fn serve(directory: &Path, options: Options, generation: Generation) -> Self {
+    fn serve(directory: &Path, options: ViewOptions, generation: Generation) -> Self {
         let serving = ArcSwap::from_pointee(generation);
         let directory = directory.to_owned();
         let shared = Shared { directory, options, serving, applying: RwLock::default() };
@@ -174,7 +174,7 @@ impl Building {
     /// # Errors
     ///
     /// [`ViewError::Store`].
-    pub fn settle(&self) -> Result<(), ViewError> {
+    pub fn compact(&self) -> Result<(), ViewError> {
         self.generation.compact()?;
         self.generation.persist()
     }

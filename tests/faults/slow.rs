@@ -9,7 +9,9 @@ use chartlog::engine::EngineOptions;
 use chartlog::engine::committer::{
     Committer, CommitterLimits, OpenGroup, Projector, Refused, Sequencer,
 };
-use chartlog::log::{self, Content, Frame, FrameKind, LogError, LogKind, StreamAlias, Written};
+use chartlog::log::{
+    self, AppendedGroup, Content, Frame, FrameKind, LogError, LogKind, StreamAlias,
+};
 
 use crate::logs::place;
 use crate::random::{Random, seed};
@@ -233,7 +235,7 @@ impl Projector for Answers {
 
     fn project(
         &mut self,
-        written: Result<Option<Written>, LogError>,
+        written: Result<Option<AppendedGroup>, LogError>,
         sequenced: Vec<Self::Sequenced>,
     ) {
         let written = written.unwrap().unwrap();

@@ -7,7 +7,7 @@ use chartlog::demo;
 use crate::support::{Place, Server, code, stderr};
 
 fn clinic(place: &Place) {
-    let options = demo::Options { seed: 7, patients: 6, today: demo::TODAY };
+    let options = demo::DemoOptions { seed: 7, patients: 6, today: demo::TODAY };
     for (at, bundle) in demo::clinic(&options).enumerate() {
         place.file(&format!("in/{at:05}.json"), bundle.to_string());
     }

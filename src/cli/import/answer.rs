@@ -6,7 +6,7 @@ use crate::json::{Document, Node};
 
 /// What became of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     /// Stored now.
     Stored,
     /// There already.
@@ -32,12 +32,12 @@ pub struct Refused {
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
     /// One per part of the request, unless the request was refused as a whole.
-    pub parts: Vec<Fate>,
+    pub parts: Vec<Outcome>,
     /// Why the request was refused as a whole.
     pub whole: Option<Refused>,
 }
 
-impl Fate {
+impl Outcome {
     /// Whether sending it again at once is pointless.
     fn is_final(&self) -> bool {
         !matches!(self, Self::Refused(refused) if refused.is_passing())
@@ -57,8 +57,8 @@ impl Answer {
         let document = Document::parse(body).ok();
         let root = document.as_ref().map(Document::root);
         let entries = root.and_then(|root| root.get("entry"));
-        let parts: Vec<Fate> =
-            entries.into_iter().flat_map(|list| list.items()).map(fate).collect();
+        let parts: Vec<Outcome> =
+            entries.into_iter().flat_map(|list| list.items()).map(outcome).collect();
         if status == 200 && parts.len() == request.parts.len() {
             return Self { parts, whole: None };
         }
@@ -75,28 +75,28 @@ impl Answer {
     /// better go on with the next.
     pub fn is_of_a_working_server(&self) -> bool {
         self.whole.as_ref().is_some_and(|refused| refused.status == 500)
-            || self.parts.iter().any(Fate::is_final)
+            || self.parts.iter().any(Outcome::is_final)
     }
 
     /// Whether it is to be sent again at once.
     pub fn is_to_be_repeated(&self) -> bool {
         let whole = self.whole.as_ref().is_some_and(Refused::is_passing);
-        whole || self.parts.iter().any(|fate| !fate.is_final())
+        whole || self.parts.iter().any(|outcome| !outcome.is_final())
     }
 }
 
-fn fate(entry: Node<'_>) -> Fate {
+fn outcome(entry: Node<'_>) -> Outcome {
     let response = entry.get("response");
     let text = |name| response.and_then(|response| response.get_str(name));
     // FHIR R4 Bundle.entry.response.status: "201", or "201 Created".
     let status = text("status").and_then(|status| status.get(..3)?.parse().ok()).unwrap_or(0);
     let outcome = response.and_then(|response| response.get("outcome"));
     match (status, outcome.and_then(effect).as_deref()) {
-        (200..=299, Some(REPEATED | "unchanged" | "absent")) => Fate::Present,
-        (204, _) | (200..=299, Some("deleted")) => Fate::Removed,
-        (201, _) | (200..=299, Some(_)) => Fate::Stored,
-        (200..=299, None) => Fate::Present,
-        _ => Fate::Refused(Refused {
+        (200..=299, Some(REPEATED | "unchanged" | "absent")) => Outcome::Present,
+        (204, _) | (200..=299, Some("deleted")) => Outcome::Removed,
+        (201, _) | (200..=299, Some(_)) => Outcome::Stored,
+        (200..=299, None) => Outcome::Present,
+        _ => Outcome::Refused(Refused {
             status,
             diagnostics: outcome.map(said).unwrap_or_default(),
             may_change: outcome.is_some_and(|outcome| may_change(status, outcome)),

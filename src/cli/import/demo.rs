@@ -2,8 +2,9 @@
 
 use super::super::{Failure, Secret};
 use super::client::Client;
+use super::place::Place;
 use super::request::Request;
-use super::tally::{Place, Tally};
+use super::tally::Tally;
 use crate::demo;
 use crate::json::Document;
 
@@ -17,7 +18,7 @@ use crate::json::Document;
 pub fn load_demo(
     base: &str,
     token: &Secret,
-    options: &demo::Options,
+    options: &demo::DemoOptions,
     store_was_empty: bool,
 ) -> Result<u64, Failure> {
     let clients = Client::several(1, base, token, true)?;
@@ -32,7 +33,7 @@ pub fn load_demo(
         }
         let answer = client.send(&request, || false)?;
         tally.note(request, answer);
-        tally.settle();
+        tally.finish();
         if let Some(refusal) = tally.refusals().first() {
             return Err(Failure::failed(format!(
                 "the synthetic clinic was refused: {}",

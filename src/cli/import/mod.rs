@@ -4,9 +4,9 @@
 //! refused, a report. An import always speaks HTTP; for `--data` it serves the store to itself.
 //!
 //! ```text
-//!  source ─► read ─► piece ─► request ─► pass ─► client ─► answer ─► tally ─► summary, report
-//!  which     bytes,  Bundle or  batches,  queue,   HTTP,     per        counts
-//!  files     lines   resource   keys      workers  retries   resource
+//!  source ─► read ─► piece ─► batcher ─► queue ─► workers ─► client ─► answer ─► tally ─► summary,
+//!  which     bytes,  Bundle or  requests, in        threads    HTTP,     outcome    counts   report
+//!  files     lines   resource   keys      order                retries   per resource
 //! ```
 //!
 //! Each request carries an idempotency key made of its content, and the server keeps keys forever:
@@ -17,17 +17,20 @@
 //! address. Never: a token in a message, or more of the files in memory than the queue holds.
 
 mod answer;
+mod batcher;
 mod client;
 mod demo;
-mod pass;
 mod piece;
+mod place;
 mod private;
 mod progress;
+mod queue;
 mod read;
 mod report;
 mod request;
 mod source;
 mod tally;
+mod workers;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,12 +42,13 @@ pub use tally::grouped;
 
 use super::{Failure, ImportArguments, ImportTarget};
 use crate::config::Config;
+use batcher::Batcher;
 use client::Client;
-use pass::{Lane, Pass};
 use progress::Progress;
-use request::Batcher;
+use queue::Queue;
 use source::Source;
 use tally::{Refusal, Tally};
+use workers::Workers;
 
 /// Where the report goes when nothing else is said.
 const DEFAULT_REPORT: &str = "chartlog-import-refused.ndjson";
@@ -58,14 +62,14 @@ pub fn run(config: Config, arguments: ImportArguments) -> Result<(), Failure> {
     let target = arguments.target()?;
     let sources = source::find(&arguments.paths)?;
     let started = Stopwatch::now();
-    let lanes = usize::from(arguments.parallel);
+    let workers = usize::from(arguments.parallel);
     let tally = match target {
         ImportTarget::Server { url, token } => {
-            let clients = Client::several(lanes, &url, &token, false)?;
+            let clients = Client::several(workers, &url, &token, false)?;
             import(&sources, clients, &Arc::default())
         }
         ImportTarget::Store => private::with_store(config, move |url, token, stop| {
-            let clients = Client::several(lanes, url, token, true)?;
+            let clients = Client::several(workers, url, token, true)?;
             import(&sources, clients, stop)
         }),
     }?;
@@ -88,37 +92,37 @@ fn import(
     stop: &Arc<AtomicBool>,
 ) -> Result<Tally, Failure> {
     let progress = Progress::new(source::bytes(sources));
-    let pass = Pass::new(clients, Arc::clone(stop), &progress);
-    let mut tally = pass.run(|lane| send_all(sources, lane, &progress))?;
+    let workers = Workers::new(clients, Arc::clone(stop), &progress);
+    let mut tally = workers.run(|queue| send_all(sources, queue, &progress))?;
     loop {
         let waiting = tally.take_waiting();
         if waiting.is_empty() {
             break;
         }
         let before = tally.accepted();
-        let again = pass.run(|lane| waiting.into_iter().try_for_each(|one| lane.send(one)))?;
+        let again = workers.run(|queue| waiting.into_iter().try_for_each(|one| queue.send(one)))?;
         tally.add(again);
         if tally.accepted() == before {
             break;
         }
     }
     progress.finish();
-    tally.settle();
+    tally.finish();
     Ok(tally)
 }
 
-fn send_all(sources: &[Source], lane: &Lane<'_>, progress: &Progress) -> Result<(), Failure> {
+fn send_all(sources: &[Source], queue: &Queue<'_>, progress: &Progress) -> Result<(), Failure> {
     let mut batcher = Batcher::default();
     for source in sources {
         let read = read::documents(source, progress, |place, document| match document {
             Ok(document) => piece::split(&document, &place, &mut |place, piece| match piece {
-                Ok(piece) => batcher.add(place, &piece, lane),
-                Err(reason) => lane.refuse(Refusal::unread(place, reason)),
+                Ok(piece) => batcher.add(place, &piece, queue),
+                Err(reason) => queue.refuse(Refusal::unread(place, reason)),
             }),
-            Err(reason) => lane.refuse(Refusal::unread(place, reason)),
+            Err(reason) => queue.refuse(Refusal::unread(place, reason)),
         });
         read?;
-        batcher.flush(lane)?;
+        batcher.flush(queue)?;
     }
     Ok(())
 }

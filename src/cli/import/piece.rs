@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::super::Failure;
-use super::tally::Place;
+use super::place::Place;
 use crate::json::{Document, Node};
 
 /// Something that a document wants done.

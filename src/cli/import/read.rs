@@ -6,9 +6,9 @@ use std::io::{BufRead, BufReader, Read};
 use flate2::read::MultiGzDecoder;
 
 use super::super::Failure;
+use super::place::Place;
 use super::progress::Progress;
 use super::source::{Form, Source};
-use super::tally::Place;
 use crate::json::Document;
 
 /// Most bytes of one document, unpacked: it is held in memory whole.

@@ -1,20 +1,11 @@
-//! From pieces to requests: Bundles, each with idempotency keys made of what they say.
+//! Requests: Bundles, each with an idempotency key made of its content.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
-use super::super::Failure;
-use super::pass::Lane;
-use super::piece::Piece;
-use super::tally::Place;
+use super::place::Place;
 use crate::chart::fingerprint;
-use crate::http::fhir::KEY_EXTENSION;
-use crate::json::{Compactor, Node, quote};
+use crate::json::{Compactor, Node};
 
-/// Most resources in one batch of ours.
-const BATCH_ENTRIES_MAX: usize = 200;
-/// Bytes after which a batch of ours takes no further resource.
-const BATCH_BYTES_MAX: usize = 1 << 20;
 /// What stands before and behind the entries of a batch of ours.
 const BATCH_HEAD: &str = r#"{"resourceType":"Bundle","type":"batch","entry":["#;
 const BATCH_TAIL: &str = "]}";
@@ -45,9 +36,17 @@ pub struct Part {
     range: Range<usize>,
 }
 
+/// A batch of ours, to which entries are added one by one.
+#[derive(Debug)]
+pub struct Batch {
+    body: Vec<u8>,
+    parts: Vec<Part>,
+}
+
 impl Request {
-    fn of_parts(body: Vec<u8>, parts: Vec<Part>) -> Self {
-        Self { key: fingerprint(&[&body]), body, parts, place: None }
+    /// `Type/id` of all entries that say it.
+    pub fn addresses(&self) -> impl Iterator<Item = &String> {
+        self.parts.iter().filter_map(|part| part.address.as_ref())
     }
 
     /// A request for some of the parts of a batch of ours: each has a key of its own. A Bundle of
@@ -56,13 +55,12 @@ impl Request {
         if self.place.is_some() {
             return self.clone();
         }
-        let (mut body, mut parts) = (BATCH_HEAD.as_bytes().to_vec(), Vec::new());
+        let mut batch = Batch::default();
         for (_, part) in self.parts.iter().enumerate().filter(|(at, _)| wanted(*at)) {
             let entry = self.body.get(part.range.clone()).unwrap_or_default();
-            parts.push(Part { range: append(&mut body, entry, parts.is_empty()), ..part.clone() });
+            batch.add(part.place.clone(), part.kind.clone(), part.address.clone(), entry);
         }
-        body.extend_from_slice(BATCH_TAIL.as_bytes());
-        Self::of_parts(body, parts)
+        batch.finish()
     }
 
     /// A transaction or batch Bundle as it is. `occurrence` tells equal ones apart.
@@ -88,105 +86,41 @@ impl Request {
     }
 }
 
-/// Gathers resources into batches.
-#[derive(Debug, Default)]
-pub struct Batcher {
-    body: Vec<u8>,
-    parts: Vec<Part>,
-    /// How often content without an identity of its own has come up.
-    occurrences: HashMap<String, u32>,
-}
-
-impl Batcher {
-    /// Takes a piece, and sends what is ready.
-    ///
-    /// # Errors
-    ///
-    /// Those of sending.
-    pub fn add(&mut self, place: Place, piece: &Piece<'_>, lane: &Lane<'_>) -> Result<(), Failure> {
-        let Piece::Bundle(bundle) = piece else {
-            let (kind, address, entry) = self.entry(piece);
-            // The entries of a batch are worked on in no order.
-            let repeats =
-                address.is_some() && self.parts.iter().any(|part| part.address == address);
-            if repeats || self.body.len() + entry.len() > BATCH_BYTES_MAX {
-                self.flush(lane)?;
-            }
-            if self.parts.is_empty() {
-                self.body.extend_from_slice(BATCH_HEAD.as_bytes());
-            }
-            let range = append(&mut self.body, entry.as_bytes(), self.parts.is_empty());
-            self.parts.push(Part { place, kind, address, range });
-            return if self.parts.len() < BATCH_ENTRIES_MAX { Ok(()) } else { self.flush(lane) };
-        };
-        self.flush(lane)?;
-        let occurrences = &mut self.occurrences;
-        lane.send(Request::whole(place, *bundle, |content| count(occurrences, content)))
-    }
-
-    /// Sends what was gathered.
-    ///
-    /// # Errors
-    ///
-    /// Those of sending.
-    pub fn flush(&mut self, lane: &Lane<'_>) -> Result<(), Failure> {
-        if self.parts.is_empty() {
-            return Ok(());
+impl Batch {
+    /// Adds an entry.
+    pub fn add(&mut self, place: Place, kind: String, address: Option<String>, entry: &[u8]) {
+        if !self.parts.is_empty() {
+            self.body.push(b',');
         }
+        let start = self.body.len();
+        self.body.extend_from_slice(entry);
+        self.parts.push(Part { place, kind, address, range: start..self.body.len() });
+    }
+
+    /// How many entries it has.
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Bytes of the Bundle so far.
+    pub fn bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether an entry has this address.
+    pub fn has(&self, address: &str) -> bool {
+        self.parts.iter().any(|part| part.address.as_deref() == Some(address))
+    }
+
+    /// The request for all entries.
+    pub fn finish(mut self) -> Request {
         self.body.extend_from_slice(BATCH_TAIL.as_bytes());
-        let (body, parts) = (std::mem::take(&mut self.body), std::mem::take(&mut self.parts));
-        lane.send(Request::of_parts(body, parts))
-    }
-
-    /// Type, address and text of the entry for a piece.
-    fn entry(&mut self, piece: &Piece<'_>) -> (String, Option<String>, String) {
-        let (resource, url) = match piece {
-            Piece::Bundle(resource) | Piece::Resource(resource) => (Some(resource), None),
-            Piece::Deletion(url) => (None, url.as_str().map(std::borrow::Cow::into_owned)),
-        };
-        let text = |name| resource.and_then(|resource| resource.get_str(name));
-        let of_url = url.as_deref().and_then(|url| url.split('/').next());
-        let kind = text("resourceType").as_deref().or(of_url).unwrap_or_default().to_owned();
-        let address = url.or_else(|| text("id").map(|id| format!("{kind}/{id}")));
-        let method = match (&address, resource) {
-            (_, None) => "DELETE",
-            (Some(_), _) => "PUT",
-            (None, _) => "POST",
-        };
-        let body = resource.map(|resource| {
-            let mut compact = Compactor::new(resource.text().len(), &|_, _| None);
-            compact.value("", *resource);
-            String::from_utf8_lossy(&compact.finish()).into_owned()
-        });
-        let body = body.unwrap_or_default();
-        let url = address.as_ref().unwrap_or(&kind);
-        let content =
-            fingerprint(&[method.as_bytes(), b" ", url.as_bytes(), b"\n", body.as_bytes()]);
-        let occurrence = match address {
-            // The same content at the same address is the same twice over.
-            Some(_) => 1,
-            None => count(&mut self.occurrences, &content),
-        };
-        let member = if body.is_empty() { String::new() } else { format!(r#""resource":{body},"#) };
-        let entry = format!(
-            r#"{{{member}"request":{{"method":"{method}","url":{},"extension":[{{"url":"{KEY_EXTENSION}","valueString":"{content}-{occurrence}"}}]}}}}"#,
-            quote(url)
-        );
-        (kind, address, entry)
+        Request { key: fingerprint(&[&self.body]), body: self.body, parts: self.parts, place: None }
     }
 }
 
-fn append(body: &mut Vec<u8>, entry: &[u8], is_first: bool) -> Range<usize> {
-    if !is_first {
-        body.push(b',');
+impl Default for Batch {
+    fn default() -> Self {
+        Self { body: BATCH_HEAD.as_bytes().to_vec(), parts: Vec::new() }
     }
-    let start = body.len();
-    body.extend_from_slice(entry);
-    start..body.len()
-}
-
-fn count(occurrences: &mut HashMap<String, u32>, content: &str) -> u32 {
-    let count = occurrences.entry(content.to_owned()).or_default();
-    *count += 1;
-    *count
 }

@@ -1,57 +1,14 @@
 //! What became of everything: counts by type, refusals, and what is worth another try.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::answer::{Answer, Fate, Refused};
+use super::answer::{Answer, Outcome, Refused};
+use super::place::Place;
 use super::request::Request;
-use super::source::Source;
 
 /// Bytes of refused requests that are kept for another try.
 const WAITING_BYTES_MAX: usize = 256 << 20;
-
-/// A place in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub file: Arc<Path>,
-    line: Option<usize>,
-    entry: Option<usize>,
-}
-
-impl Place {
-    /// The whole file.
-    pub fn of(source: &Source) -> Self {
-        Self { file: Arc::clone(&source.path), line: None, entry: None }
-    }
-
-    /// A line of it, from 1.
-    pub fn line(&self, line: usize) -> Self {
-        Self { line: Some(line), ..self.clone() }
-    }
-
-    /// An entry of the Bundle there, from 0.
-    pub fn entry(&self, entry: usize) -> Self {
-        Self { entry: Some(entry), ..self.clone() }
-    }
-
-    /// Something that no file holds.
-    pub fn named(name: &str) -> Self {
-        Self { file: Arc::from(Path::new(name)), line: None, entry: None }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = self.line.map(|line| format!("line {line}"));
-        let entry = self.entry.map(|entry| format!("Bundle.entry[{entry}]"));
-        let parts: Vec<String> = line.into_iter().chain(entry).collect();
-        formatter.write_str(&parts.join(", "))
-    }
-}
 
 /// Something that is not stored, and why.
 #[derive(Debug, Clone)]
@@ -114,13 +71,13 @@ impl Tally {
         let mut final_ones = Vec::new();
         let mut hopeful = Vec::new();
         let mut again = Vec::new();
-        for (at, (part, fate)) in request.parts.iter().zip(answer.parts).enumerate() {
+        for (at, (part, outcome)) in request.parts.iter().zip(answer.parts).enumerate() {
             let counts = self.types.entry(part.kind.clone()).or_default();
-            match fate {
-                Fate::Stored => counts.stored += 1,
-                Fate::Present => counts.present += 1,
-                Fate::Removed => counts.removed += 1,
-                Fate::Refused(Refused { status, diagnostics, may_change }) => {
+            match outcome {
+                Outcome::Stored => counts.stored += 1,
+                Outcome::Present => counts.present += 1,
+                Outcome::Removed => counts.removed += 1,
+                Outcome::Refused(Refused { status, diagnostics, may_change }) => {
                     let own = format!("Bundle.entry[{at}]");
                     let diagnostics = match request.place {
                         Some(_) => diagnostics,
@@ -171,14 +128,13 @@ impl Tally {
     }
 
     /// What is still waiting when nothing helps any more is refused.
-    pub fn settle(&mut self) {
+    pub fn finish(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
         self.refusals.extend(waiting.into_iter().flat_map(|(_, refusals)| refusals));
         for kind in self.refusals.iter().flat_map(|refusal| &refusal.kinds) {
             self.types.entry(kind.clone()).or_default().refused += 1;
         }
-        self.refusals
-            .sort_by_cached_key(|one| (one.place.file.clone(), one.place.line, one.place.entry));
+        self.refusals.sort_by_cached_key(|one| one.place.clone());
     }
 
     /// Adds what another pass brought.
@@ -194,7 +150,7 @@ impl Tally {
         self.waiting_bytes += other.waiting_bytes;
     }
 
-    /// Everything that was refused, in the order of the files, once [settled](Self::settle).
+    /// Everything that was refused, in the order of the files, once [finished](Self::finish).
     pub fn refusals(&self) -> &[Refusal] {
         &self.refusals
     }

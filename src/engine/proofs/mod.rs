@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::{DataDirectory, EngineError, EngineOptions};
 use crate::disk::{self, Disk};
-use crate::log::{Reader, Recovered, Written};
+use crate::log::{AppendedGroup, Reader, Recovered};
 use crate::proof::{
     BundleLog, Checkpoint, Hash, Issuer, ProofError, SignedCheckpoint, Signer, Sink, SinkHandle,
     TileReader, Tiles, Verifier, leaf,
@@ -186,7 +186,7 @@ impl Place {
 
 impl LogProof {
     /// Adds the frames of a group that is on disk.
-    pub fn append(&self, written: &Written) -> Result<(), ProofError> {
+    pub fn append(&self, written: &AppendedGroup) -> Result<(), ProofError> {
         let start = u64::from(written.group.offset);
         let mut leaves = Vec::with_capacity(written.frames.len());
         for (position, at) in (written.first_position..).zip(&written.frames) {

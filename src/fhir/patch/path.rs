@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::spot::{Spot, definition_behind, has_gaps, spots_to};
-use super::value::{Value, Written, element_of, rows};
+use super::value::{JsonParts, Value, element_of, rows};
 use super::{OPERATIONS_MAX, problem};
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::path::{Expression, Item};
@@ -233,7 +233,7 @@ fn insert_rows(
     draft: &mut Draft,
     holder: usize,
     member: &str,
-    written: Written,
+    written: JsonParts,
 ) -> Result<(), String> {
     for row in rows(member, false, &[written]) {
         draft.insert_row(holder, &row)?;
@@ -252,7 +252,7 @@ fn insert_item(
     holder: usize,
     member: &str,
     at: usize,
-    written: &Written,
+    written: &JsonParts,
 ) -> Result<(), String> {
     let length = length(draft, holder, member);
     let beside = format!("_{member}");
@@ -286,7 +286,7 @@ fn remove_item(
     holder: usize,
     member: &str,
     at: usize,
-) -> Result<Written, String> {
+) -> Result<JsonParts, String> {
     let mut take = |name: &str| {
         let Some(list) = draft.node(holder).get(name) else { return Ok(None) };
         let (index, count) = (list.index(), list.items().count());
@@ -298,7 +298,7 @@ fn remove_item(
         }
         Ok::<_, String>(text)
     };
-    Ok(Written { text: take(member)?, beside: take(&format!("_{member}"))? })
+    Ok(JsonParts { text: take(member)?, beside: take(&format!("_{member}"))? })
 }
 
 /// Deletes an element, and what holds it if nothing else is left there.

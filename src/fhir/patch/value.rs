@@ -25,7 +25,7 @@ pub(super) enum Value {
 
 /// A value as JSON: its own text, and that of the member with an underscore.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct JsonParts {
     pub(super) text: Option<String>,
     pub(super) beside: Option<String>,
 }
@@ -77,7 +77,7 @@ impl Value {
     /// # Errors
     ///
     /// That it has another type than the element.
-    pub(super) fn write(&self, element: &Element) -> Result<(String, Written), String> {
+    pub(super) fn write(&self, element: &Element) -> Result<(String, JsonParts), String> {
         let kind = self.type_in(element)?;
         let member = match element.is_choice {
             true => format!("{}{}", element.name, capital(kind.name)),
@@ -85,16 +85,16 @@ impl Value {
         };
         let written = match self {
             Self::Typed { text, beside, .. } => {
-                Written { text: text.clone(), beside: beside.clone() }
+                JsonParts { text: text.clone(), beside: beside.clone() }
             }
-            Self::Resource(text) => Written { text: Some(text.clone()), beside: None },
+            Self::Resource(text) => JsonParts { text: Some(text.clone()), beside: None },
             Self::Parts(parts) => {
                 let definition = match kind.form {
                     Form::Complex(index) => definition_at(index),
                     _ => None,
                 };
                 let definition = definition.ok_or_else(|| wrong_type(element))?;
-                Written { text: Some(object(parts, definition)?), beside: None }
+                JsonParts { text: Some(object(parts, definition)?), beside: None }
             }
         };
         Ok((member, written))
@@ -122,7 +122,7 @@ fn object(
     parts: &[(String, Value)],
     definition: &'static TypeDefinition,
 ) -> Result<String, String> {
-    let mut members: Vec<(String, bool, Vec<Written>)> = Vec::new();
+    let mut members: Vec<(String, bool, Vec<JsonParts>)> = Vec::new();
     for (name, value) in parts {
         let element = element_of(definition, name)?;
         let (member, written) = value.write(element)?;
@@ -140,7 +140,7 @@ fn object(
 }
 
 /// The members that hold the values of an element.
-pub(super) fn rows(member: &str, is_list: bool, values: &[Written]) -> Vec<String> {
+pub(super) fn rows(member: &str, is_list: bool, values: &[JsonParts]) -> Vec<String> {
     let row = |name: String, texts: Vec<Option<&str>>| {
         texts.iter().any(Option::is_some).then(|| {
             let texts: Vec<&str> = texts.iter().map(|text| text.unwrap_or("null")).collect();

@@ -1,16 +1,16 @@
-//! Conditions: one `name:modifier=a,b` of a query, how to find what meets it, and whether a
+//! Conditions: one `name:modifier=a,b` of a query, how to find what matches it, and whether a
 //! resource does.
 
 use std::sync::Arc;
 
 use super::modifier::Modifier;
+use super::predicate::Predicate;
 use super::problem::{Refusal, invalid, too_costly};
-use super::reference::ReferenceTest;
+use super::reference::ReferencePredicate;
 use super::split::alternatives;
 use super::term::{tag, value};
 use super::terms::items_of;
-use super::test::Test;
-use super::token::TokenTest;
+use super::token::TokenPredicate;
 use super::{SearchParameter, SearchType, Term, Window, sort, string};
 use crate::fhir::ResourceKey;
 use crate::json::Node;
@@ -23,29 +23,29 @@ pub const LOOKUPS_MAX: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Condition {
     parameter: Arc<SearchParameter>,
-    asked: Asked,
+    requirement: Requirement,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Asked {
-    /// One of the tests is met by one of the values.
-    Any(Vec<Test>),
-    /// None of the tests is met by any value.
-    None(Vec<Test>),
+enum Requirement {
+    /// One of the predicates is met by one of the values.
+    Any(Vec<Predicate>),
+    /// None of the predicates is met by any value.
+    None(Vec<Predicate>),
     /// There is a value, or there is none.
     Present(bool),
     /// The key by which it is sorted lies in the window; without one, there is no key.
     Sorted { descending: bool, window: Option<Window> },
 }
 
-/// What of an index holds all resources that meet a condition: the intersection of the probes.
+/// What of an index holds all resources that match a condition: the intersection of the probes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// All of them; never empty.
     pub all_of: Vec<Probe>,
     /// All resources of the type but those that the probes find.
     pub complement: bool,
-    /// Some resources that the probes find may not meet the condition: look at each with
+    /// Some resources that the probes find may not match the condition: look at each with
     /// [`Condition::matches`].
     pub needs_check: bool,
 }
@@ -97,19 +97,23 @@ impl Condition {
     ) -> Result<Self, Refusal> {
         let parameter = Arc::clone(parameter);
         if modifier == Modifier::Missing {
-            let asked = match text {
-                "true" => Asked::Present(false),
-                "false" => Asked::Present(true),
+            let requirement = match text {
+                "true" => Requirement::Present(false),
+                "false" => Requirement::Present(true),
                 _ => return Err(invalid("the value of :missing is true or false")),
             };
-            return Ok(Self { parameter, asked });
+            return Ok(Self { parameter, requirement });
         }
-        let tests = alternatives(text)?
+        let predicates = alternatives(text)?
             .into_iter()
-            .map(|value| Test::parse(&parameter, modifier, value, base_url))
+            .map(|value| Predicate::parse(&parameter, modifier, value, base_url))
             .collect::<Result<Vec<_>, _>>()?;
-        let asked = if modifier == Modifier::Not { Asked::None(tests) } else { Asked::Any(tests) };
-        let condition = Self { parameter, asked };
+        let requirement = if modifier == Modifier::Not {
+            Requirement::None(predicates)
+        } else {
+            Requirement::Any(predicates)
+        };
+        let condition = Self { parameter, requirement };
         let lookups: usize = condition.plan().all_of.iter().map(|probe| probe.any_of.len()).sum();
         if lookups > LOOKUPS_MAX {
             return Err(too_costly(format!(
@@ -128,12 +132,13 @@ impl Condition {
         codes: &[(String, String)],
         negated: bool,
     ) -> Self {
-        let test = |(system, code): &(String, String)| {
-            Test::Token(TokenTest::of_code(parameter, system, code))
+        let predicate = |(system, code): &(String, String)| {
+            Predicate::Token(TokenPredicate::of_code(parameter, system, code))
         };
-        let tests = codes.iter().map(test).collect();
-        let asked = if negated { Asked::None(tests) } else { Asked::Any(tests) };
-        Self { parameter: Arc::clone(parameter), asked }
+        let predicates = codes.iter().map(predicate).collect();
+        let requirement =
+            if negated { Requirement::None(predicates) } else { Requirement::Any(predicates) };
+        Self { parameter: Arc::clone(parameter), requirement }
     }
 
     /// That the key by which a resource is sorted lies in a window; without one, that it has none. The
@@ -143,28 +148,33 @@ impl Condition {
         descending: bool,
         window: Option<Window>,
     ) -> Self {
-        Self { parameter: Arc::clone(parameter), asked: Asked::Sorted { descending, window } }
+        Self {
+            parameter: Arc::clone(parameter),
+            requirement: Requirement::Sorted { descending, window },
+        }
     }
 
     /// That a reference leads to a resource of this server.
     #[must_use]
     pub fn refers_to(parameter: &Arc<SearchParameter>, key: &ResourceKey) -> Self {
-        let asked = Asked::Any(vec![Test::Reference(ReferenceTest::to(key))]);
-        Self { parameter: Arc::clone(parameter), asked }
+        let requirement = Requirement::Any(vec![Predicate::Reference(ReferencePredicate::to(key))]);
+        Self { parameter: Arc::clone(parameter), requirement }
     }
 
     /// The resources of this server of which a reference must lead to one.
     #[must_use]
     pub fn targets(&self) -> Vec<ResourceKey> {
-        match &self.asked {
-            Asked::Any(tests) => {
-                let target = |test: &Test| match test {
-                    Test::Reference(test) => test.targets(&self.parameter),
+        match &self.requirement {
+            Requirement::Any(predicates) => {
+                let target = |predicate: &Predicate| match predicate {
+                    Predicate::Reference(predicate) => predicate.targets(&self.parameter),
                     _ => Vec::new(),
                 };
-                tests.iter().flat_map(target).collect()
+                predicates.iter().flat_map(target).collect()
             }
-            Asked::None(_) | Asked::Present(_) | Asked::Sorted { .. } => Vec::new(),
+            Requirement::None(_) | Requirement::Present(_) | Requirement::Sorted { .. } => {
+                Vec::new()
+            }
         }
     }
 
@@ -174,24 +184,26 @@ impl Condition {
         &self.parameter
     }
 
-    /// Where an index has the resources that meet it.
+    /// Where an index has the resources that match it.
     #[must_use]
     pub fn plan(&self) -> Plan {
-        let (all_of, needs_check) = match &self.asked {
-            Asked::Present(_) => {
+        let (all_of, needs_check) = match &self.requirement {
+            Requirement::Present(_) => {
                 let present = Lookup::Exact(value(tag::PRESENT, &[]));
                 (vec![self.probe(vec![present])], false)
             }
-            Asked::Any(tests) | Asked::None(tests) => self.probes(tests),
-            Asked::Sorted { descending, window } => {
+            Requirement::Any(predicates) | Requirement::None(predicates) => self.probes(predicates),
+            Requirement::Sorted { descending, window } => {
                 let (search_type, every) = (self.parameter.search_type, Window::default());
                 let window = window.as_ref().unwrap_or(&every);
                 (vec![self.probe(sort::lookups(search_type, *descending, window))], true)
             }
         };
         let complement = matches!(
-            self.asked,
-            Asked::None(_) | Asked::Present(false) | Asked::Sorted { window: None, .. }
+            self.requirement,
+            Requirement::None(_)
+                | Requirement::Present(false)
+                | Requirement::Sorted { window: None, .. }
         );
         Plan { all_of, complement, needs_check }
     }
@@ -202,16 +214,18 @@ impl Condition {
     /// left out.
     #[must_use]
     pub fn accepts(&self, term: &Term) -> Verdict {
-        let tests = match &self.asked {
-            Asked::Any(tests) | Asked::None(tests) => tests,
-            Asked::Sorted { descending, window: Some(window) } => {
+        let predicates = match &self.requirement {
+            Requirement::Any(predicates) | Requirement::None(predicates) => predicates,
+            Requirement::Sorted { descending, window: Some(window) } => {
                 return sort::accepts(*descending, window, &term.value);
             }
-            Asked::Present(_) | Asked::Sorted { window: None, .. } => return Verdict::Yes,
+            Requirement::Present(_) | Requirement::Sorted { window: None, .. } => {
+                return Verdict::Yes;
+            }
         };
         let mut verdict = Verdict::No;
-        for test in tests {
-            match test.accepts(&self.parameter, term) {
+        for predicate in predicates {
+            match predicate.accepts(&self.parameter, term) {
                 Verdict::Yes => return Verdict::Yes,
                 Verdict::Unsure => verdict = Verdict::Unsure,
                 Verdict::No => {}
@@ -220,21 +234,23 @@ impl Condition {
         verdict
     }
 
-    /// Whether a resource meets it: the truth, from the resource itself.
+    /// Whether a resource matches it: the truth, from the resource itself.
     #[must_use]
     pub fn matches(&self, resource: Node<'_>, base_url: Option<&str>) -> bool {
         let items = items_of(&self.parameter.expression, resource);
-        let meets = |tests: &[Test]| {
-            let is_met = |test: &Test| {
-                items.iter().any(|item| test.meets(&self.parameter, resource, *item, base_url))
+        let any_matches = |predicates: &[Predicate]| {
+            let matches = |predicate: &Predicate| {
+                items
+                    .iter()
+                    .any(|item| predicate.matches(&self.parameter, resource, *item, base_url))
             };
-            tests.iter().any(is_met)
+            predicates.iter().any(matches)
         };
-        match &self.asked {
-            Asked::Present(present) => items.is_empty() != *present,
-            Asked::Any(tests) => meets(tests),
-            Asked::None(tests) => !meets(tests),
-            Asked::Sorted { descending, window } => {
+        match &self.requirement {
+            Requirement::Present(present) => items.is_empty() != *present,
+            Requirement::Any(predicates) => any_matches(predicates),
+            Requirement::None(predicates) => !any_matches(predicates),
+            Requirement::Sorted { descending, window } => {
                 let key = sort::key_of(&self.parameter, *descending, resource, base_url);
                 match (key, window) {
                     (Some(key), Some(window)) => window.contains(&key),
@@ -248,15 +264,15 @@ impl Condition {
         Probe { parameter: self.parameter.code, any_of }
     }
 
-    fn probes(&self, tests: &[Test]) -> (Vec<Probe>, bool) {
+    fn probes(&self, predicates: &[Predicate]) -> (Vec<Probe>, bool) {
         if self.parameter.search_type == SearchType::Composite {
-            return (Test::component_probes(&self.parameter, tests), true);
+            return (Predicate::component_probes(&self.parameter, predicates), true);
         }
-        if let Some(all_of) = string::containing(tests) {
+        if let Some(all_of) = string::containing(predicates) {
             return (all_of.into_iter().map(|any_of| self.probe(any_of)).collect(), true);
         }
-        let any_of = tests.iter().flat_map(Test::lookups).collect();
-        (vec![self.probe(any_of)], tests.iter().any(Test::is_cut))
+        let any_of = predicates.iter().flat_map(Predicate::lookups).collect();
+        (vec![self.probe(any_of)], predicates.iter().any(Predicate::is_cut))
     }
 }
 

@@ -14,16 +14,16 @@ const SHORT: i64 = 36 * 3_600_000_000;
 
 /// What a date has to be like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct DateTest {
+pub struct DatePredicate {
     prefix: Prefix,
-    asked: Span,
+    wanted: Span,
 }
 
-impl DateTest {
+impl DatePredicate {
     /// Understands a date of any precision, with a prefix.
     pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
         let (prefix, date) = Prefix::split(text);
-        let asked = span_of(date).ok_or_else(|| {
+        let wanted = span_of(date).ok_or_else(|| {
             let hint = if date.contains(' ') { "; in a URL, '+' is written %2B" } else { "" };
             let date = quotable(date);
             invalid(format!(
@@ -32,18 +32,18 @@ impl DateTest {
                  the prefixes {PREFIXES} or none{hint}"
             ))
         })?;
-        let asked = if prefix == Prefix::Approximately { widened(asked) } else { asked };
-        Ok(Self { prefix, asked })
+        let wanted = if prefix == Prefix::Approximately { widened(wanted) } else { wanted };
+        Ok(Self { prefix, wanted })
     }
 
     /// Whether it holds of an instant, in microseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn contains(&self, instant: i64) -> bool {
-        self.is_met_by(Span { from: instant, to: instant })
+        self.matches_span(Span { from: instant, to: instant })
     }
 
     pub(super) fn lookups(&self) -> Vec<Lookup> {
-        let Span { from, to } = self.asked;
+        let Span { from, to } = self.wanted;
         let (first, last) = (i64::MIN, i64::MAX);
         // Each: first and last value of what the tag orders by.
         let ranges: &[(u8, i64, i64)] = match self.prefix {
@@ -73,30 +73,30 @@ impl DateTest {
     }
 
     pub(super) fn accepts(&self, found: &[u8]) -> Verdict {
-        Verdict::from(read(found).is_some_and(|span| self.is_met_by(span)))
+        Verdict::from(read(found).is_some_and(|span| self.matches_span(span)))
     }
 
-    pub(super) fn meets(&self, item: Item<'_>) -> bool {
-        span(item).is_some_and(|span| self.is_met_by(span))
+    pub(super) fn matches(&self, item: Item<'_>) -> bool {
+        span(item).is_some_and(|span| self.matches_span(span))
     }
 
-    fn is_met_by(&self, span: Span) -> bool {
-        let asked = self.asked;
+    fn matches_span(&self, span: Span) -> bool {
+        let wanted = self.wanted;
         match self.prefix {
             Prefix::Equal => self.is_within(span),
             Prefix::NotEqual => !self.is_within(span),
-            Prefix::Greater => span.to > asked.to,
-            Prefix::Less => span.from < asked.from,
-            Prefix::GreaterOrEqual => span.to > asked.to || self.is_within(span),
-            Prefix::LessOrEqual => span.from < asked.from || self.is_within(span),
-            Prefix::StartsAfter => span.from > asked.to,
-            Prefix::EndsBefore => span.to < asked.from,
-            Prefix::Approximately => span.from <= asked.to && span.to >= asked.from,
+            Prefix::Greater => span.to > wanted.to,
+            Prefix::Less => span.from < wanted.from,
+            Prefix::GreaterOrEqual => span.to > wanted.to || self.is_within(span),
+            Prefix::LessOrEqual => span.from < wanted.from || self.is_within(span),
+            Prefix::StartsAfter => span.from > wanted.to,
+            Prefix::EndsBefore => span.to < wanted.from,
+            Prefix::Approximately => span.from <= wanted.to && span.to >= wanted.from,
         }
     }
 
     fn is_within(&self, span: Span) -> bool {
-        self.asked.from <= span.from && span.to <= self.asked.to
+        self.wanted.from <= span.from && span.to <= self.wanted.to
     }
 }
 
@@ -144,9 +144,9 @@ fn period(node: Node<'_>) -> Option<Span> {
 
 /// The date itself, and as much before and behind it as its precision: a year, a month, a day. The
 /// standard leaves the width to the server, and this one needs no clock.
-fn widened(asked: Span) -> Span {
-    let width = asked.to.saturating_sub(asked.from).saturating_add(1);
-    Span { from: asked.from.saturating_sub(width), to: asked.to.saturating_add(width) }
+fn widened(wanted: Span) -> Span {
+    let width = wanted.to.saturating_sub(wanted.from).saturating_add(1);
+    Span { from: wanted.from.saturating_sub(width), to: wanted.to.saturating_add(width) }
 }
 
 /// Eight bytes in the order of the numbers.

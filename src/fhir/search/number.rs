@@ -33,14 +33,14 @@ pub(super) const NUMBER_TAGS: Tags =
 
 /// What a number has to be like.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct NumberTest {
+pub(super) struct NumberPredicate {
     prefix: Prefix,
     low: Ordered,
     /// Not included if the prefix is `eq` or `ne`.
     high: Ordered,
 }
 
-impl NumberTest {
+impl NumberPredicate {
     pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
         Self::parse_with(text, Decimal::ordered)
     }
@@ -90,14 +90,14 @@ impl NumberTest {
     /// For a term with one of the tags, and so many bytes of a unit behind it.
     pub(super) fn accepts(&self, tags: Tags, unit_length: usize, found: &[u8]) -> Verdict {
         let numbers = read(tags, unit_length, found);
-        Verdict::from(numbers.is_some_and(|numbers| self.is_met_by(&numbers)))
+        Verdict::from(numbers.is_some_and(|numbers| self.matches_numbers(&numbers)))
     }
 
-    pub(super) fn meets(&self, item: Item<'_>) -> bool {
-        numbers(item).is_some_and(|numbers| self.is_met_by(&numbers))
+    pub(super) fn matches(&self, item: Item<'_>) -> bool {
+        numbers(item).is_some_and(|numbers| self.matches_numbers(&numbers))
     }
 
-    pub(super) fn is_met_by(&self, numbers: &Numbers) -> bool {
+    pub(super) fn matches_numbers(&self, numbers: &Numbers) -> bool {
         let Numbers { low, high } = numbers;
         let is_within = || self.low <= *low && *high < self.high;
         match self.prefix {

@@ -10,7 +10,7 @@ use octofhir_ucum::{evaluate, get_canonical_units, parse_expression};
 use quick_cache::sync::Cache;
 
 use super::decimal::{Decimal, Ordered};
-use super::number::{NUMBER_TAGS, NumberTest, Numbers, Tags, decimal_of};
+use super::number::{NUMBER_TAGS, NumberPredicate, Numbers, Tags, decimal_of};
 use super::problem::{Refusal, invalid};
 use super::split::{split_unescaped, unescaped};
 use super::term::{hash, tag};
@@ -31,13 +31,13 @@ const UNIT_TAGS: Tags =
 
 /// What a quantity has to be like.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct QuantityTest {
-    number: NumberTest,
-    unit: UnitTest,
+pub(super) struct QuantityPredicate {
+    number: NumberPredicate,
+    unit: UnitPredicate,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum UnitTest {
+enum UnitPredicate {
     /// `5.4`
     Any,
     /// `5.4||mg`: the code or what a person reads.
@@ -64,21 +64,21 @@ struct Quantity {
     texts: Vec<String>,
 }
 
-impl QuantityTest {
+impl QuantityPredicate {
     pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
         let parts = split_unescaped(text, '|')?;
         match parts.as_slice() {
             [number] | [number, "", ""] => {
-                Ok(Self { number: NumberTest::parse(number)?, unit: UnitTest::Any })
+                Ok(Self { number: NumberPredicate::parse(number)?, unit: UnitPredicate::Any })
             }
             [number, "", unit] => Ok(Self {
-                number: NumberTest::parse(number)?,
-                unit: UnitTest::Text(unescaped(unit)),
+                number: NumberPredicate::parse(number)?,
+                unit: UnitPredicate::Text(unescaped(unit)),
             }),
             [number, system, code] if !code.is_empty() => {
                 let unit = Unit::of(&unescaped(system), &unescaped(code));
-                let number = NumberTest::parse_with(number, |number| unit.convert(number))?;
-                Ok(Self { number, unit: UnitTest::Is(unit.key) })
+                let number = NumberPredicate::parse_with(number, |number| unit.convert(number))?;
+                Ok(Self { number, unit: UnitPredicate::Is(unit.key) })
             }
             _ => Err(invalid(format!(
                 "\"{}\" is not a quantity of the form number, number|system|code or number||unit",
@@ -89,37 +89,37 @@ impl QuantityTest {
 
     pub(super) fn lookups(&self) -> Vec<Lookup> {
         match &self.unit {
-            UnitTest::Any | UnitTest::Text(_) => self.number.lookups(NUMBER_TAGS, &[]),
-            UnitTest::Is(unit) => self.number.lookups(UNIT_TAGS, unit),
+            UnitPredicate::Any | UnitPredicate::Text(_) => self.number.lookups(NUMBER_TAGS, &[]),
+            UnitPredicate::Is(unit) => self.number.lookups(UNIT_TAGS, unit),
         }
     }
 
     pub(super) fn accepts(&self, found: &[u8]) -> Verdict {
         match &self.unit {
-            UnitTest::Any => self.number.accepts(NUMBER_TAGS, 0, found),
+            UnitPredicate::Any => self.number.accepts(NUMBER_TAGS, 0, found),
             // The index does not have the text of the unit.
-            UnitTest::Text(_) => match self.number.accepts(NUMBER_TAGS, 0, found) {
+            UnitPredicate::Text(_) => match self.number.accepts(NUMBER_TAGS, 0, found) {
                 Verdict::Yes => Verdict::Unsure,
                 verdict => verdict,
             },
-            UnitTest::Is(unit) if found.get(1..=UNIT_BYTES) == Some(unit) => {
+            UnitPredicate::Is(unit) if found.get(1..=UNIT_BYTES) == Some(unit) => {
                 self.number.accepts(UNIT_TAGS, UNIT_BYTES, found)
             }
-            UnitTest::Is(_) => Verdict::No,
+            UnitPredicate::Is(_) => Verdict::No,
         }
     }
 
-    pub(super) fn meets(&self, item: Item<'_>) -> bool {
+    pub(super) fn matches(&self, item: Item<'_>) -> bool {
         let Some(quantity) = Quantity::of(item) else { return false };
         match (&self.unit, quantity.in_unit) {
-            (UnitTest::Any, _) => self.number.is_met_by(&quantity.stated),
-            (UnitTest::Text(text), _) => {
-                quantity.texts.contains(text) && self.number.is_met_by(&quantity.stated)
+            (UnitPredicate::Any, _) => self.number.matches_numbers(&quantity.stated),
+            (UnitPredicate::Text(text), _) => {
+                quantity.texts.contains(text) && self.number.matches_numbers(&quantity.stated)
             }
-            (UnitTest::Is(wanted), Some((unit, numbers))) => {
-                unit == *wanted && self.number.is_met_by(&numbers)
+            (UnitPredicate::Is(wanted), Some((unit, numbers))) => {
+                unit == *wanted && self.number.matches_numbers(&numbers)
             }
-            (UnitTest::Is(_), None) => false,
+            (UnitPredicate::Is(_), None) => false,
         }
     }
 }

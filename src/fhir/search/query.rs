@@ -7,7 +7,7 @@ use super::modifier::Modifier;
 use super::problem::{Refusal, invalid, not_supported, too_costly, unknown_parameter};
 use super::split::{alternatives, unescaped};
 use super::{
-    Condition, DateTest, Parameters, ProblemKind, SearchParameter, SearchProblem, SearchType,
+    Condition, DatePredicate, Parameters, ProblemKind, SearchParameter, SearchProblem, SearchType,
 };
 use crate::fhir::types::quotable;
 use crate::fhir::{ResourceId, ResourceType};
@@ -34,7 +34,7 @@ pub enum Criterion {
     /// It has one of these ids.
     Ids(Vec<ResourceId>),
     /// One of these holds of the instant of its last update.
-    LastUpdated(Vec<DateTest>),
+    LastUpdated(Vec<DatePredicate>),
     /// It is an item of that List.
     List(ResourceId),
     /// It has the right value.
@@ -216,8 +216,8 @@ impl Reader<'_> {
             }
             "_lastUpdated" => {
                 refuse_modifier(base, modifier)?;
-                let tests = alternatives(text)?.into_iter().map(DateTest::parse);
-                Ok(Criterion::LastUpdated(tests.collect::<Result<_, _>>()?))
+                let predicates = alternatives(text)?.into_iter().map(DatePredicate::parse);
+                Ok(Criterion::LastUpdated(predicates.collect::<Result<_, _>>()?))
             }
             "_list" => {
                 refuse_modifier(base, modifier)?;

@@ -14,11 +14,11 @@ use crate::json::Node;
 
 /// The texts of which a reference must have one: `Type/id`, or a URL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct ReferenceTest {
+pub(super) struct ReferencePredicate {
     any_of: Vec<String>,
 }
 
-impl ReferenceTest {
+impl ReferencePredicate {
     pub(super) fn parse(
         parameter: &SearchParameter,
         kind: Option<ResourceType>,
@@ -54,7 +54,7 @@ impl ReferenceTest {
         self.any_of.iter().map(|text| Lookup::Exact(reference_value(text))).collect()
     }
 
-    pub(super) fn meets(&self, item: Item<'_>, base_url: Option<&str>) -> bool {
+    pub(super) fn matches(&self, item: Item<'_>, base_url: Option<&str>) -> bool {
         let Item::Node(node) = item else { return false };
         names(node, base_url).iter().any(|name| self.any_of.contains(name))
     }

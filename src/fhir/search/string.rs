@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use super::predicate::Predicate;
 use super::problem::{Refusal, invalid};
 use super::split::unescaped;
 use super::term::{KEPT_BYTES, TEXT_END, cut, short_hash, tag, value};
-use super::test::Test;
 use super::{Lookup, Verdict};
 use crate::fhir::path::Item;
 
@@ -24,7 +24,7 @@ const TRIGRAM_LOOKUPS_MAX: usize = 8;
 
 /// What a text has to be like.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct StringTest {
+pub(super) struct StringPredicate {
     comparison: Comparison,
     text: String,
     folded: String,
@@ -40,7 +40,7 @@ pub(super) enum Comparison {
     Contains,
 }
 
-impl StringTest {
+impl StringPredicate {
     pub(super) fn parse(comparison: Comparison, text: &str) -> Result<Self, Refusal> {
         let text = unescaped(text);
         let folded = fold(&text);
@@ -74,8 +74,8 @@ impl StringTest {
         }
     }
 
-    pub(super) fn meets(&self, item: Item<'_>) -> bool {
-        parts(item).iter().any(|part| self.is_met_by(part))
+    pub(super) fn matches(&self, item: Item<'_>) -> bool {
+        parts(item).iter().any(|part| self.matches_text(part))
     }
 
     /// `:text` of a token.
@@ -88,7 +88,7 @@ impl StringTest {
         self.folded.len() > KEPT_BYTES
     }
 
-    pub(super) fn is_met_by(&self, text: &str) -> bool {
+    pub(super) fn matches_text(&self, text: &str) -> bool {
         match self.comparison {
             Comparison::Start => fold(text).starts_with(&self.folded),
             Comparison::Exact => text == self.text,
@@ -97,19 +97,19 @@ impl StringTest {
     }
 }
 
-/// If the tests are of `:contains`, the look-ups of which one must find something each.
+/// If the predicates are of `:contains`, the look-ups of which one must find something each.
 ///
 /// None for texts of less than three characters: these are looked for in all values.
-pub(super) fn containing(tests: &[Test]) -> Option<Vec<Vec<Lookup>>> {
-    let of_test = |test: &Test| match test {
-        Test::String(test) if test.comparison == Comparison::Contains => {
-            let mut wanted = trigrams(&test.folded);
+pub(super) fn containing(predicates: &[Predicate]) -> Option<Vec<Vec<Lookup>>> {
+    let of_predicate = |predicate: &Predicate| match predicate {
+        Predicate::String(predicate) if predicate.comparison == Comparison::Contains => {
+            let mut wanted = trigrams(&predicate.folded);
             wanted.truncate(TRIGRAM_LOOKUPS_MAX);
             (!wanted.is_empty()).then_some(wanted)
         }
         _ => None,
     };
-    let wanted: Vec<Vec<[u8; 4]>> = tests.iter().map(of_test).collect::<Option<_>>()?;
+    let wanted: Vec<Vec<[u8; 4]>> = predicates.iter().map(of_predicate).collect::<Option<_>>()?;
     let longest = wanted.iter().map(Vec::len).max()?;
     let lookup = |trigram: &[u8; 4]| Lookup::Exact(value(tag::STRING_TRIGRAM, &[trigram]));
     let nth = |at: usize| {

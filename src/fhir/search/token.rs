@@ -25,8 +25,8 @@ pub(super) struct Token<'a> {
 
 /// `value`, `system|value`, `|value` or `system|`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct TokenTest {
-    system: SystemTest,
+pub(super) struct TokenPredicate {
+    system: SystemPredicate,
     /// Empty for any.
     code: String,
     /// That of the parameter.
@@ -35,20 +35,20 @@ pub(super) struct TokenTest {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum SystemTest {
+enum SystemPredicate {
     Any,
     None,
     Is(String),
 }
 
-impl TokenTest {
+impl TokenPredicate {
     pub(super) fn parse(parameter: &SearchParameter, text: &str) -> Result<Self, Refusal> {
         let parts = split_unescaped(text, '|')?;
         let (system, code) = match parts.as_slice() {
-            [code] => (SystemTest::Any, unescaped(code)),
+            [code] => (SystemPredicate::Any, unescaped(code)),
             ["", ""] => return Err(invalid("\"|\" names neither a system nor a code")),
-            ["", code] => (SystemTest::None, unescaped(code)),
-            [system, code] => (SystemTest::Is(unescaped(system)), unescaped(code)),
+            ["", code] => (SystemPredicate::None, unescaped(code)),
+            [system, code] => (SystemPredicate::Is(unescaped(system)), unescaped(code)),
             _ => {
                 return Err(invalid(format!(
                     "\"{}\" has more than one '|'; inside of a value it is written \\|",
@@ -71,7 +71,7 @@ impl TokenTest {
     /// One code of a value set.
     pub(super) fn of_code(parameter: &SearchParameter, system: &str, code: &str) -> Self {
         Self {
-            system: SystemTest::Is(system.to_owned()),
+            system: SystemPredicate::Is(system.to_owned()),
             code: code.to_owned(),
             implied_system: parameter.implied_system.clone(),
             is_identifier_of_reference: false,
@@ -83,16 +83,16 @@ impl TokenTest {
         let code = hash(&self.code);
         let exact = |system: &str| Lookup::Exact(value(tag, &[&code, &hash(system)]));
         match &self.system {
-            SystemTest::Any => vec![Lookup::Prefix(value(tag, &[&code]))],
-            SystemTest::None => {
+            SystemPredicate::Any => vec![Lookup::Prefix(value(tag, &[&code]))],
+            SystemPredicate::None => {
                 let implied = self.implied_system.as_deref().map(exact);
                 std::iter::once(exact("")).chain(implied).collect()
             }
-            SystemTest::Is(system) if !self.code.is_empty() => vec![exact(system)],
-            SystemTest::Is(_) if self.is_identifier_of_reference => {
+            SystemPredicate::Is(system) if !self.code.is_empty() => vec![exact(system)],
+            SystemPredicate::Is(_) if self.is_identifier_of_reference => {
                 vec![Lookup::Prefix(value(tag, &[]))]
             }
-            SystemTest::Is(system) => {
+            SystemPredicate::Is(system) => {
                 vec![Lookup::Exact(value(tag::TOKEN_SYSTEM, &[&hash(system)]))]
             }
         }
@@ -103,20 +103,20 @@ impl TokenTest {
         self.is_identifier_of_reference && self.code.is_empty()
     }
 
-    pub(super) fn meets(&self, item: Item<'_>) -> bool {
+    pub(super) fn matches(&self, item: Item<'_>) -> bool {
         let implied = self.implied_system.as_deref();
         let tokens = match (item, self.is_identifier_of_reference) {
             (Item::Node(node), true) => identifier_of(node).into_iter().collect(),
             _ => tokens(item, implied),
         };
-        tokens.iter().any(|token| self.is_met_by(token))
+        tokens.iter().any(|token| self.matches_token(token))
     }
 
-    fn is_met_by(&self, token: &Token<'_>) -> bool {
+    fn matches_token(&self, token: &Token<'_>) -> bool {
         let is_system = match &self.system {
-            SystemTest::Any => true,
-            SystemTest::None => token.system.is_empty() || token.is_implied,
-            SystemTest::Is(system) => token.system == *system,
+            SystemPredicate::Any => true,
+            SystemPredicate::None => token.system.is_empty() || token.is_implied,
+            SystemPredicate::Is(system) => token.system == *system,
         };
         let is_code = if self.code.is_empty() {
             // Only a system was asked for.

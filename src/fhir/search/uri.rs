@@ -15,7 +15,7 @@ const LEVELS_MAX: usize = 64;
 
 /// What a URI has to be like.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct UriTest {
+pub(super) struct UriPredicate {
     comparison: Comparison,
     text: String,
 }
@@ -30,7 +30,7 @@ pub(super) enum Comparison {
     Above,
 }
 
-impl UriTest {
+impl UriPredicate {
     pub(super) fn new(comparison: Comparison, text: &str) -> Self {
         Self { comparison, text: unescaped(text) }
     }
@@ -51,7 +51,7 @@ impl UriTest {
         self.comparison == Comparison::Below && self.text.len() > KEPT_BYTES
     }
 
-    pub(super) fn meets(&self, item: Item<'_>) -> bool {
+    pub(super) fn matches(&self, item: Item<'_>) -> bool {
         let Some(uri) = text(item) else { return false };
         names(&uri).any(|uri| match self.comparison {
             Comparison::Exact => uri == self.text,

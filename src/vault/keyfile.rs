@@ -1,4 +1,5 @@
-//! Small secrets, sealed under a key: AES-256-GCM with a random nonce before and the tag behind.
+//! How the files of the vault protect a key: AES-256-GCM, with a random nonce before the secret and the
+//! tag behind it.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;

@@ -1,16 +1,16 @@
 //! One value of a condition, of whatever type.
 
-use super::date::DateTest;
+use super::date::DatePredicate;
 use super::modifier::Modifier;
-use super::number::{NUMBER_TAGS, NumberTest};
+use super::number::{NUMBER_TAGS, NumberPredicate};
 use super::problem::{Refusal, invalid, not_supported};
-use super::quantity::QuantityTest;
-use super::reference::ReferenceTest;
+use super::quantity::QuantityPredicate;
+use super::reference::ReferencePredicate;
 use super::split::split_unescaped;
-use super::string::{Comparison, StringTest};
+use super::string::{Comparison, StringPredicate};
 use super::terms::items_at;
-use super::token::{TokenTest, texts};
-use super::uri::{self, UriTest};
+use super::token::{TokenPredicate, texts};
+use super::uri::{self, UriPredicate};
 use super::{Lookup, Probe, SearchParameter, SearchType, Term, Verdict};
 use crate::fhir::path::Item;
 use crate::fhir::types::quotable;
@@ -18,28 +18,28 @@ use crate::json::Node;
 
 /// What one value of a resource has to be like.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Test {
+pub(super) enum Predicate {
     /// A code or identifier.
-    Token(TokenTest),
+    Token(TokenPredicate),
     /// What a person reads in place of a code.
-    TokenText(StringTest),
+    TokenText(StringPredicate),
     /// A reference, or the identifier in one.
-    Reference(ReferenceTest),
+    Reference(ReferencePredicate),
     /// A text.
-    String(StringTest),
+    String(StringPredicate),
     /// A date or period.
-    Date(DateTest),
+    Date(DatePredicate),
     /// A number or range.
-    Number(NumberTest),
+    Number(NumberPredicate),
     /// A number with a unit.
-    Quantity(QuantityTest),
+    Quantity(QuantityPredicate),
     /// A URI.
-    Uri(UriTest),
-    /// One test for each component, in their order.
-    Composite(Vec<Test>),
+    Uri(UriPredicate),
+    /// One predicate for each component, in their order.
+    Composite(Vec<Predicate>),
 }
 
-impl Test {
+impl Predicate {
     /// Understands one value.
     pub(super) fn parse(
         parameter: &SearchParameter,
@@ -49,35 +49,37 @@ impl Test {
     ) -> Result<Self, Refusal> {
         Ok(match (parameter.search_type, modifier) {
             (SearchType::Token, Modifier::Text) => {
-                Self::TokenText(StringTest::parse(Comparison::Start, text)?)
+                Self::TokenText(StringPredicate::parse(Comparison::Start, text)?)
             }
-            (SearchType::Token, _) => Self::Token(TokenTest::parse(parameter, text)?),
+            (SearchType::Token, _) => Self::Token(TokenPredicate::parse(parameter, text)?),
             (SearchType::Reference, Modifier::Identifier) => {
-                Self::Token(TokenTest::parse_identifier(parameter, text)?)
+                Self::Token(TokenPredicate::parse_identifier(parameter, text)?)
             }
             (SearchType::Reference, Modifier::Type(kind)) => {
-                Self::Reference(ReferenceTest::parse(parameter, Some(kind), text, base_url)?)
+                Self::Reference(ReferencePredicate::parse(parameter, Some(kind), text, base_url)?)
             }
             (SearchType::Reference, _) => {
-                Self::Reference(ReferenceTest::parse(parameter, None, text, base_url)?)
+                Self::Reference(ReferencePredicate::parse(parameter, None, text, base_url)?)
             }
             (SearchType::String, Modifier::Exact) => {
-                Self::String(StringTest::parse(Comparison::Exact, text)?)
+                Self::String(StringPredicate::parse(Comparison::Exact, text)?)
             }
             (SearchType::String, Modifier::Contains) => {
-                Self::String(StringTest::parse(Comparison::Contains, text)?)
+                Self::String(StringPredicate::parse(Comparison::Contains, text)?)
             }
-            (SearchType::String, _) => Self::String(StringTest::parse(Comparison::Start, text)?),
-            (SearchType::Date, _) => Self::Date(DateTest::parse(text)?),
-            (SearchType::Number, _) => Self::Number(NumberTest::parse(text)?),
-            (SearchType::Quantity, _) => Self::Quantity(QuantityTest::parse(text)?),
+            (SearchType::String, _) => {
+                Self::String(StringPredicate::parse(Comparison::Start, text)?)
+            }
+            (SearchType::Date, _) => Self::Date(DatePredicate::parse(text)?),
+            (SearchType::Number, _) => Self::Number(NumberPredicate::parse(text)?),
+            (SearchType::Quantity, _) => Self::Quantity(QuantityPredicate::parse(text)?),
             (SearchType::Uri, modifier) => {
                 let comparison = match modifier {
                     Modifier::Above => uri::Comparison::Above,
                     Modifier::Below => uri::Comparison::Below,
                     _ => uri::Comparison::Exact,
                 };
-                Self::Uri(UriTest::new(comparison, text))
+                Self::Uri(UriPredicate::new(comparison, text))
             }
             (SearchType::Composite, _) => composite(parameter, text, base_url)?,
             (SearchType::Special, _) => {
@@ -87,27 +89,27 @@ impl Test {
         })
     }
 
-    /// Where an index has what meets it.
+    /// Where an index has what matches it.
     pub(super) fn lookups(&self) -> Vec<Lookup> {
         match self {
-            Self::Token(test) => test.lookups(),
-            Self::TokenText(test) => test.token_lookups(),
-            Self::Reference(test) => test.lookups(),
-            Self::String(test) => test.lookups(),
-            Self::Date(test) => test.lookups(),
-            Self::Number(test) => test.lookups(NUMBER_TAGS, &[]),
-            Self::Quantity(test) => test.lookups(),
-            Self::Uri(test) => test.lookups(),
+            Self::Token(predicate) => predicate.lookups(),
+            Self::TokenText(predicate) => predicate.token_lookups(),
+            Self::Reference(predicate) => predicate.lookups(),
+            Self::String(predicate) => predicate.lookups(),
+            Self::Date(predicate) => predicate.lookups(),
+            Self::Number(predicate) => predicate.lookups(NUMBER_TAGS, &[]),
+            Self::Quantity(predicate) => predicate.lookups(),
+            Self::Uri(predicate) => predicate.lookups(),
             Self::Composite(_) => Vec::new(),
         }
     }
 
-    /// Whether its look-ups find more than what meets it.
+    /// Whether its look-ups find more than what matches it.
     pub(super) fn is_cut(&self) -> bool {
         match self {
-            Self::Token(test) => test.is_cut(),
-            Self::TokenText(test) => test.is_cut(),
-            Self::Uri(test) => test.is_cut(),
+            Self::Token(predicate) => predicate.is_cut(),
+            Self::TokenText(predicate) => predicate.is_cut(),
+            Self::Uri(predicate) => predicate.is_cut(),
             Self::Composite(_) => true,
             // Ranges are told apart term by term.
             Self::String(_)
@@ -123,24 +125,24 @@ impl Test {
         match self {
             // Found by values that are equal, or begin so.
             Self::Token(_) | Self::TokenText(_) | Self::Reference(_) | Self::Uri(_) => Verdict::Yes,
-            Self::String(test) => test.accepts(&term.value),
-            Self::Date(test) => test.accepts(&term.value),
-            Self::Number(test) => test.accepts(NUMBER_TAGS, 0, &term.value),
-            Self::Quantity(test) => test.accepts(&term.value),
-            Self::Composite(tests) => {
+            Self::String(predicate) => predicate.accepts(&term.value),
+            Self::Date(predicate) => predicate.accepts(&term.value),
+            Self::Number(predicate) => predicate.accepts(NUMBER_TAGS, 0, &term.value),
+            Self::Quantity(predicate) => predicate.accepts(&term.value),
+            Self::Composite(predicates) => {
                 // That each part is somewhere does not mean that they belong together.
                 let is_possible =
-                    parameter.components.iter().zip(tests).any(|(component, test)| {
+                    parameter.components.iter().zip(predicates).any(|(component, predicate)| {
                         component.parameter.code == term.parameter
-                            && test.accepts(&component.parameter, term) != Verdict::No
+                            && predicate.accepts(&component.parameter, term) != Verdict::No
                     });
                 if is_possible { Verdict::Unsure } else { Verdict::No }
             }
         }
     }
 
-    /// Whether an element meets it; `resource` is the one in which it stands.
-    pub(super) fn meets(
+    /// Whether an element matches it; `resource` is the one in which it stands.
+    pub(super) fn matches(
         &self,
         parameter: &SearchParameter,
         resource: Node<'_>,
@@ -148,30 +150,32 @@ impl Test {
         base_url: Option<&str>,
     ) -> bool {
         match self {
-            Self::Token(test) => test.meets(item),
-            Self::TokenText(test) => texts(item).iter().any(|text| test.is_met_by(text)),
-            Self::Reference(test) => test.meets(item, base_url),
-            Self::String(test) => test.meets(item),
-            Self::Date(test) => test.meets(item),
-            Self::Number(test) => test.meets(item),
-            Self::Quantity(test) => test.meets(item),
-            Self::Uri(test) => test.meets(item),
-            Self::Composite(tests) => {
-                let mut parts = parameter.components.iter().zip(tests);
-                parts.all(|(component, test)| {
+            Self::Token(predicate) => predicate.matches(item),
+            Self::TokenText(predicate) => {
+                texts(item).iter().any(|text| predicate.matches_text(text))
+            }
+            Self::Reference(predicate) => predicate.matches(item, base_url),
+            Self::String(predicate) => predicate.matches(item),
+            Self::Date(predicate) => predicate.matches(item),
+            Self::Number(predicate) => predicate.matches(item),
+            Self::Quantity(predicate) => predicate.matches(item),
+            Self::Uri(predicate) => predicate.matches(item),
+            Self::Composite(predicates) => {
+                let mut parts = parameter.components.iter().zip(predicates);
+                parts.all(|(component, predicate)| {
                     let parts = items_at(&component.expression, resource, item);
                     let parameter = &component.parameter;
-                    parts.iter().any(|part| test.meets(parameter, resource, *part, base_url))
+                    parts.iter().any(|part| predicate.matches(parameter, resource, *part, base_url))
                 })
             }
         }
     }
 
     /// For each component of a composite, where an index has the values of that component.
-    pub(super) fn component_probes(parameter: &SearchParameter, tests: &[Self]) -> Vec<Probe> {
+    pub(super) fn component_probes(parameter: &SearchParameter, predicates: &[Self]) -> Vec<Probe> {
         let probe = |(at, component): (usize, &super::Component)| {
-            let of_component = tests.iter().filter_map(|test| match test {
-                Self::Composite(tests) => tests.get(at),
+            let of_component = predicates.iter().filter_map(|predicate| match predicate {
+                Self::Composite(predicates) => predicates.get(at),
                 _ => None,
             });
             let any_of = of_component.flat_map(Self::lookups).collect();
@@ -186,7 +190,7 @@ fn composite(
     parameter: &SearchParameter,
     text: &str,
     base_url: Option<&str>,
-) -> Result<Test, Refusal> {
+) -> Result<Predicate, Refusal> {
     let parts = split_unescaped(text, '$')?;
     let components = &parameter.components;
     if parts.len() != components.len() || parts.contains(&"") {
@@ -198,7 +202,7 @@ fn composite(
         )));
     }
     let parsed = components.iter().zip(parts).map(|(component, part)| {
-        Test::parse(&component.parameter, Modifier::Plain, part, base_url)
+        Predicate::parse(&component.parameter, Modifier::Plain, part, base_url)
     });
-    Ok(Test::Composite(parsed.collect::<Result<_, _>>()?))
+    Ok(Predicate::Composite(parsed.collect::<Result<_, _>>()?))
 }
