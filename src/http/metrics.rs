@@ -37,8 +37,13 @@ pub fn count(operation: &Arc<str>, status: StatusCode, took: Duration) {
 /// The figures in the Prometheus text format.
 pub fn render(store: &Store) -> String {
     #[allow(clippy::cast_precision_loss)]
-    metrics::gauge!("chartlog_applied_position").set(store.applied_position() as f64);
+    let number = |number: u64| number as f64;
+    metrics::gauge!("chartlog_applied_position").set(number(store.applied_position()));
     metrics::gauge!("chartlog_writable").set(if store.is_writable() { 1.0 } else { 0.0 });
+    metrics::gauge!("chartlog_views_generation").set(number(store.generation()));
+    let (done, total) = store.building();
+    metrics::gauge!("chartlog_views_building_done").set(number(done));
+    metrics::gauge!("chartlog_views_building_total").set(number(total));
     let Some(handle) = METRICS.get() else { return String::new() };
     handle.run_upkeep();
     handle.render()

@@ -3,12 +3,13 @@
 
 use super::search::every;
 use super::{Store, StoreError};
-use crate::fhir::search::{CUSTOM_CODE_MIN, Definition, escaped};
+use crate::fhir::search::{CUSTOM_CODE_MIN, Definition, SearchParameter, escaped};
 use crate::fhir::{Parameters, ResourceType};
+use crate::json::{Document, Node};
 use crate::view::View;
 
-/// Most search parameters that clients may define; further ones are left out.
-const DEFINITIONS_MAX: u16 = 512;
+/// Most SearchParameters that may be active: each is a part of all that is indexed, for ever.
+pub(super) const DEFINITIONS_MAX: usize = 512;
 /// The status of those that count (value set `publication-status`).
 const ACTIVE: &str = "active";
 
@@ -42,19 +43,32 @@ impl Store {
         view: &View,
         criteria: &[(String, String)],
     ) -> Result<Vec<Definition>, StoreError> {
-        let mut definitions = Vec::new();
-        let mut code = CUSTOM_CODE_MIN;
-        for document in every(&self.keys, view, ResourceType::SEARCH_PARAMETER, criteria)? {
-            let root = document.root();
-            if root.get_str("status").as_deref() != Some(ACTIVE) {
-                continue;
-            }
-            let definition = Definition { code, resource: root.text().to_owned() };
-            if code - CUSTOM_CODE_MIN < DEFINITIONS_MAX && !definition.parameters().is_empty() {
-                definitions.push(definition);
-                code += 1;
-            }
-        }
-        Ok(definitions)
+        let mut documents = self.active_definitions(view, criteria)?;
+        documents.retain(|document| {
+            let defined = SearchParameter::defined_by(document.root(), CUSTOM_CODE_MIN);
+            defined.is_ok_and(|defined| !defined.is_empty())
+        });
+        let documents = documents.iter().zip(CUSTOM_CODE_MIN..=u16::MAX);
+        let definition = |(document, code): (&Document, u16)| Definition {
+            code,
+            resource: document.root().text().to_owned(),
+        };
+        Ok(documents.map(definition).collect())
     }
+
+    /// The active SearchParameters that a search finds.
+    pub(super) fn active_definitions(
+        &self,
+        view: &View,
+        criteria: &[(String, String)],
+    ) -> Result<Vec<Document>, StoreError> {
+        let mut found = every(&self.keys, view, ResourceType::SEARCH_PARAMETER, criteria)?;
+        found.retain(|document| is_active(document.root()));
+        Ok(found)
+    }
+}
+
+/// Whether a SearchParameter counts.
+pub(super) fn is_active(resource: Node<'_>) -> bool {
+    resource.get_str("status").as_deref() == Some(ACTIVE)
 }

@@ -133,6 +133,8 @@ pub struct Shared {
     purger: Purger,
     /// Held by the one rebuild of the views, or the one erasure, that runs.
     rebuilding: Mutex<()>,
+    /// Held by the one write of search parameters that is decided and committed.
+    defining: tokio::sync::Mutex<()>,
     directory: DataDirectory,
 }
 
@@ -215,6 +217,7 @@ impl Store {
             certificates,
             purger,
             rebuilding: Mutex::default(),
+            defining: tokio::sync::Mutex::default(),
             directory,
         });
         let store = Arc::new(Self { views, shared });

@@ -5,6 +5,7 @@ use std::sync::TryLockError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant as Stopwatch};
 
+use super::health::Health;
 use super::replay::{replay_access, replay_events};
 use super::{Store, StoreError};
 
@@ -24,7 +25,29 @@ pub struct Rebuilt {
     pub took: Duration,
 }
 
+/// However a rebuild ends, none is going on then.
+struct Reset<'a>(&'a Health);
+
+impl Drop for Reset<'_> {
+    fn drop(&mut self) {
+        self.0.build(0, 0);
+    }
+}
+
 impl Store {
+    /// The number of the generation of views that is served: one more with each rebuild.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.views.serving().number()
+    }
+
+    /// How many events are in the generation of views that is being built, and how many are to be; 0
+    /// of 0 if none is being built.
+    #[must_use]
+    pub fn building(&self) -> (u64, u64) {
+        self.health.building()
+    }
+
     /// Builds the views anew from the logs, while reads and writes go on, and serves the new ones.
     /// `progress` is told how many events are done, and how many there are to do.
     ///
@@ -40,6 +63,11 @@ impl Store {
             Err(TryLockError::WouldBlock) => return Err(StoreError::Busy),
         };
         let started = Stopwatch::now();
+        let progress = |done, total| {
+            self.health.build(done, total);
+            progress(done, total);
+        };
+        let _reset = Reset(&self.health);
         let building = self.views.begin(&self.defined(&self.views.view())?)?;
         let new = building.generation();
         for round in 0..ROUNDS_MAX {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::aim::Aim;
+use super::define::Redefined;
 use super::links::Links;
 use super::recall::mark;
 use super::refuse::{refuse_ambiguous, refuse_repeated, refuse_undeclared};
@@ -36,6 +37,7 @@ impl Store {
             said: BTreeMap::new(),
             removed: HashSet::new(),
             contents: Vec::new(),
+            redefined: Vec::new(),
             opened: Vec::new(),
             events: Vec::new(),
         };
@@ -60,6 +62,8 @@ pub(super) struct Planner<'a> {
     pub(super) removed: HashSet<ResourceKey>,
     /// The new contents, if they have to be looked at once more.
     pub(super) contents: Vec<Stored>,
+    /// The SearchParameters that this write changes.
+    pub(super) redefined: Vec<Redefined>,
     /// Events that open charts; they come before all others.
     pub(super) opened: Vec<Unsealed>,
     pub(super) events: Vec<Unsealed>,
@@ -102,6 +106,7 @@ impl Planner<'_> {
             done.push(one.map_err(|error| error.at(&change.place))?);
         }
         self.refuse_twins(&write.changes, &aims)?;
+        self.refuse_definitions()?;
         if self.store.refuses_unresolved {
             self.refuse_unresolved(&write.changes, &aims)?;
         }
@@ -199,6 +204,7 @@ impl Planner<'_> {
         let Some(home) = drafted.first() else {
             return self.store.done_nothing(self.view, self.grant, key);
         };
+        self.redefine(change, key, before.as_ref(), content.as_ref())?;
         let effect = Effect::of(home.happening);
         let version = before.as_ref().map_or(0, |before| before.head.version) + 1;
         let terms = self.draft(key, version, before.as_ref(), content.as_ref(), &drafted)?;
