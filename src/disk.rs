@@ -3,12 +3,19 @@
 //! Everything that a crash must not harm is written through [`Disk`], so that tests can put a
 //! simulated one in its place, crash it anywhere and let any operation fail. What is derived (the
 //! views) is not written through it.
+//!
+//! Files and directories are for their owner alone, whoever writes them: see [`only_for_owner`].
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The bits of a mode that let others than the owner in.
+const OTHERS: u32 = 0o077;
+/// The mode of directories.
+const DIRECTORY: u32 = 0o700;
 
 /// A file system. What was not synced may be lost, in part and in any order, by a crash: contents
 /// until [`DiskFile::sync_data`], names until [`Disk::sync_directory`].
@@ -37,7 +44,7 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// Names of the files and directories in a directory, in no order.
     fn list(&self, directory: &Path) -> io::Result<Vec<String>>;
 
-    /// Creates a directory and those above it.
+    /// Creates a directory and those above it. Only its owner may enter it.
     fn create_directory(&self, directory: &Path) -> io::Result<()>;
 
     /// Makes the names in a directory durable.
@@ -96,6 +103,74 @@ pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     path.parent().map_or(Ok(()), |parent| disk.sync_directory(parent))
 }
 
+/// Lets the whole process create files and directories for their owner alone, also where a library
+/// creates them.
+pub fn only_for_owner() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(OTHERS));
+}
+
+/// Creates a directory and those above it on the machine's own file system. Only its owner may enter
+/// those that were not there.
+///
+/// # Errors
+///
+/// The operating system's.
+pub fn create_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(DIRECTORY).create(directory)
+}
+
+/// What others than the owner could have read or written.
+#[derive(Debug, Default)]
+pub struct OpenToOthers {
+    /// Files and directories that were, and are not any more.
+    pub closed: Vec<PathBuf>,
+    /// Those that still are, for they belong to somebody else.
+    pub left: Vec<PathBuf>,
+}
+
+/// Closes a directory, and what has these names in it with everything below, to all but the owner.
+/// Links are not followed, and other names left alone: they are not known to be this program's.
+///
+/// # Errors
+///
+/// The operating system's; files that go meanwhile, and directories that this process may not read,
+/// are none.
+pub fn close_to_others(root: &Path, names: &[&str]) -> io::Result<OpenToOthers> {
+    let mut found = OpenToOthers::default();
+    let mut paths: Vec<PathBuf> = names.iter().map(|name| root.join(name)).collect();
+    paths.push(root.to_owned());
+    while let Some(path) = paths.pop() {
+        let mode = match std::fs::symlink_metadata(&path) {
+            // But the directory itself may be named by a link.
+            Ok(metadata) if metadata.is_symlink() && path != root => continue,
+            Ok(_) => std::fs::metadata(&path)?.permissions().mode(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if mode & OTHERS != 0 {
+            match std::fs::set_permissions(&path, Permissions::from_mode(mode & !OTHERS)) {
+                Ok(()) => found.closed.push(path.clone()),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    found.left.push(path.clone());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if path != root && path.is_dir() {
+            match std::fs::read_dir(&path) {
+                Ok(entries) => {
+                    for entry in entries {
+                        paths.push(entry?.path());
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// The machine's own file system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
@@ -137,7 +212,7 @@ impl Disk for RealDisk {
     }
 
     fn create_directory(&self, directory: &Path) -> io::Result<()> {
-        std::fs::create_dir_all(directory)
+        create_directory(directory)
     }
 
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {

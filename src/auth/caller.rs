@@ -68,7 +68,7 @@ impl Caller {
 
     /// Whether a `user/` or `system/` scope grants `permission` on exactly this subject, by name.
     ///
-    /// For what is no resource type, and too grave to come along with `*`: a backup of everything.
+    /// For what is too grave to come along with `*`: a backup of everything, or what is indexed.
     #[must_use]
     pub fn is_entitled(&self, subject: &str, permission: Permission) -> bool {
         let named = |level| self.scopes.names(level, subject, permission);

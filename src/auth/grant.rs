@@ -95,8 +95,8 @@ impl Grant {
         }
     }
 
-    /// Decides whether a scope grants a permission on a subject that is no resource type, such as
-    /// `Backup`, by its name: what `*` grants is not enough.
+    /// Decides whether a scope grants a permission on a subject by its name, such as `Backup`, which
+    /// is no resource type: what `*` grants is not enough.
     ///
     /// # Errors
     ///

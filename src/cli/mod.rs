@@ -32,11 +32,14 @@ pub use arguments::{
 };
 
 use crate::config::{ConfigError, Loaded, Overrides};
+use crate::disk;
 use crate::telemetry;
 
 /// Does what the command line says.
 #[must_use]
 pub fn run() -> ExitCode {
+    // Whatever a command writes may name patients.
+    disk::only_for_owner();
     let outcome = match Arguments::try_parse() {
         Ok(arguments) => dispatch(arguments.command),
         // Also the way of --help and --version, which go to stdout and are no failure.

@@ -19,7 +19,7 @@ use crate::records::{Records, RecordsOptions};
 use crate::view;
 
 /// Scopes of the token that `--demo` prints.
-const DEMO_SCOPES: &str = "user/*.cruds";
+const DEMO_SCOPES: &str = "user/*.cruds user/SearchParameter.cud";
 /// Life of the tokens that the server signs for itself and for `--demo`.
 const TTL_SECONDS: u64 = 12 * 60 * 60;
 

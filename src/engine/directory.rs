@@ -10,6 +10,9 @@ use crate::disk::Disk;
 /// Version of the layout; a newer one is refused.
 pub const FORMAT: &str = "2";
 const KEY_BYTES: usize = 32;
+/// What stands in a data directory.
+const NAMES: [&str; 9] =
+    ["FORMAT", "LOCK", "ORIGIN", "keys", "log", "proof", "certificates", "vault", "views"];
 
 /// A data directory that this process alone writes.
 ///
@@ -63,7 +66,8 @@ pub enum DirectoryError {
 }
 
 impl DataDirectory {
-    /// Opens or creates a data directory and locks it until dropped.
+    /// Opens or creates a data directory and locks it until dropped. What others than its owner
+    /// could read in it is closed to them, with a warning.
     ///
     /// # Errors
     ///
@@ -75,6 +79,7 @@ impl DataDirectory {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(0o600)
             .open(&path)
             .map_err(disk(&path))?;
         match lock.try_lock() {
@@ -85,6 +90,7 @@ impl DataDirectory {
             Err(std::fs::TryLockError::Error(source)) => return Err(disk(&path)(source)),
         }
         check_format(root)?;
+        close_to_others(root).map_err(disk(root))?;
         Ok(Self { root: root.to_owned(), _lock: lock })
     }
 
@@ -201,9 +207,24 @@ fn create_root(root: &Path) -> std::io::Result<()> {
     if root.is_dir() {
         return Ok(());
     }
-    std::fs::create_dir_all(root)?;
+    crate::disk::create_directory(root)?;
     let above = root.parent().filter(|above| !above.as_os_str().is_empty());
     File::open(above.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn close_to_others(root: &Path) -> std::io::Result<()> {
+    let found = crate::disk::close_to_others(root, &NAMES)?;
+    if let Some(first) = found.closed.first() {
+        let (count, first) = (found.closed.len(), first.display());
+        tracing::warn!(count, %first, "files or directories were open to others than their owner; \
+             they are not any more");
+    }
+    if let Some(first) = found.left.first() {
+        let (count, first) = (found.left.len(), first.display());
+        tracing::warn!(count, %first, "files or directories are open to others than this process's \
+             user, and belong to somebody else: only their owner can close them");
+    }
+    Ok(())
 }
 
 /// Checks that there is a store that this program can read, and leaves it alone.
@@ -228,7 +249,7 @@ fn check_format(root: &Path) -> Result<(), DirectoryError> {
             Err(DirectoryError::Newer { path: root.to_owned(), found: found.trim().to_owned() })
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            write_durably(&path, format!("{FORMAT}\n").as_bytes(), 0o644)
+            write_durably(&path, format!("{FORMAT}\n").as_bytes())
         }
         Err(source) => Err(disk(&path)(source)),
     }
@@ -267,17 +288,17 @@ fn create_secret(root: &Path) -> Result<[u8; KEY_BYTES], DirectoryError> {
     let mut secret = [0; KEY_BYTES];
     aws_lc_rs::rand::fill(&mut secret)
         .map_err(|_| disk(&path)(std::io::Error::other("no randomness from the system")))?;
-    std::fs::create_dir_all(root.join("keys")).map_err(disk(&path))?;
+    crate::disk::create_directory(&root.join("keys")).map_err(disk(&path))?;
     let text = base64::engine::general_purpose::STANDARD.encode(secret);
-    write_durably(&path, format!("{text}\n").as_bytes(), 0o600)?;
+    write_durably(&path, format!("{text}\n").as_bytes())?;
     Ok(secret)
 }
 
 /// Writes a small file so that it is there whole or not at all.
-fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DirectoryError> {
+fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), DirectoryError> {
     let unfinished = path.with_extension("new");
     let mut options = OpenOptions::new();
-    options.create(true).truncate(true).write(true).mode(mode);
+    options.create(true).truncate(true).write(true).mode(0o600);
     let write = || {
         let mut file = options.open(&unfinished)?;
         file.write_all(bytes)?;

@@ -1,6 +1,6 @@
 //! How far the logs are visible, and why they take no more commands, if they do not.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
@@ -14,11 +14,25 @@ use crate::view::ViewError;
 pub struct Health {
     /// Events that the views hold.
     pub applied_events: AtomicU64,
+    /// Events that the generation which is being built contains, and how many it is to contain; 0 of
+    /// 0 while none is being built.
+    building: (AtomicU64, AtomicU64),
     /// The first failure, in plain words.
     failure: OnceLock<String>,
 }
 
 impl Health {
+    /// So many events are in the generation that is being built.
+    pub fn build(&self, done: u64, total: u64) {
+        self.building.0.store(done, Ordering::Relaxed);
+        self.building.1.store(total, Ordering::Relaxed);
+    }
+
+    /// How many events are in the generation that is being built, and how many are to be.
+    pub fn building(&self) -> (u64, u64) {
+        (self.building.0.load(Ordering::Relaxed), self.building.1.load(Ordering::Relaxed))
+    }
+
     /// Turns the store read-only. `what` could not be done; `reason` says why, in words that name
     /// no file.
     pub fn fail(&self, what: &str, reason: Option<String>, error: &dyn std::fmt::Display) {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
+use super::health::Health;
 use super::replay::{replay_access, replay_events};
 use super::{Engine, EngineError};
 use crate::view::{Comparison, Generation};
@@ -41,7 +42,23 @@ pub struct Rebuilt {
     pub took: Duration,
 }
 
+/// However a rebuild ends, none is going on then.
+struct Reset<'a>(&'a Health);
+
+impl Drop for Reset<'_> {
+    fn drop(&mut self) {
+        self.0.build(0, 0);
+    }
+}
+
 impl Engine {
+    /// How many events are in the generation of views that is being built, and how many are to be; 0
+    /// of 0 if none is being built.
+    #[must_use]
+    pub fn building(&self) -> (u64, u64) {
+        self.health.building()
+    }
+
     /// Builds the views anew from the logs, while reads and writes go on, and serves the new ones.
     /// `progress` is told how many events are done, and how many there are to do.
     ///
@@ -53,6 +70,11 @@ impl Engine {
     pub fn rebuild(&self, progress: impl Fn(u64, u64)) -> Result<Rebuilt, EngineError> {
         let _alone = self.alone()?;
         let started = Stopwatch::now();
+        let progress = |done, total| {
+            self.health.build(done, total);
+            progress(done, total);
+        };
+        let _reset = Reset(&self.health);
         let building = self.views.begin(&(self.defined)(&self.keys, &self.views.view())?)?;
         let new = building.generation();
         self.catch_up(new, &progress)?;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant as Stopwatch};
 
 use super::health::supervised;
 use super::{Engine, EngineError};
@@ -14,6 +14,10 @@ use crate::clock::Instant;
 /// How often a purge that has to wait for its window looks at the clock, and one that failed tries
 /// again.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long no search parameter must have been defined before all that came are built at once.
+const QUIET: Duration = Duration::from_secs(1);
+/// How long those may wait for that.
+const QUIET_MAX: Duration = Duration::from_secs(30);
 const MINUTES_OF_DAY: i64 = 24 * 60;
 
 /// When purges may run.
@@ -120,6 +124,9 @@ pub fn start(
                 Ok(()) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            if redefined.load(Ordering::Acquire) && !wait_for_quiet(&woken) {
+                return;
+            }
             let may_purge = window.is_open(Instant::now());
             let is_redefined = redefined.swap(false, Ordering::AcqRel);
             if may_purge || is_redefined {
@@ -132,6 +139,20 @@ pub fn start(
     };
     supervised(&health, "renewal", run)?;
     Ok(())
+}
+
+/// Waits until those who define search parameters pause: one rebuild then serves all of them. False
+/// when the store is gone.
+fn wait_for_quiet(woken: &Receiver<()>) -> bool {
+    let begun = Stopwatch::now();
+    while begun.elapsed() < QUIET_MAX {
+        match woken.recv_timeout(QUIET) {
+            Ok(()) => {}
+            Err(RecvTimeoutError::Timeout) => break,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
+    true
 }
 
 /// Whether nothing is left to do.

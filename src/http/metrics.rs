@@ -37,8 +37,13 @@ pub fn count(operation: &Arc<str>, status: StatusCode, took: Duration) {
 /// The figures in the Prometheus text format.
 pub fn render(engine: &Engine) -> String {
     #[allow(clippy::cast_precision_loss)]
-    metrics::gauge!("chartlog_applied_position").set(engine.applied_position() as f64);
+    let number = |number: u64| number as f64;
+    metrics::gauge!("chartlog_applied_position").set(number(engine.applied_position()));
     metrics::gauge!("chartlog_writable").set(if engine.is_writable() { 1.0 } else { 0.0 });
+    metrics::gauge!("chartlog_views_generation").set(number(engine.views().serving().number()));
+    let (done, total) = engine.building();
+    metrics::gauge!("chartlog_views_building_done").set(number(done));
+    metrics::gauge!("chartlog_views_building_total").set(number(total));
     let Some(handle) = METRICS.get() else { return String::new() };
     handle.run_upkeep();
     handle.render()

@@ -4,12 +4,13 @@
 use super::search::every;
 use super::{Records, RecordsError};
 use crate::engine::{EngineError, Keys};
-use crate::fhir::search::{CUSTOM_CODE_MIN, Definition, escaped};
+use crate::fhir::search::{CUSTOM_CODE_MIN, Definition, SearchParameter, escaped};
 use crate::fhir::{Parameters, ResourceType};
+use crate::json::{Document, Node};
 use crate::view::View;
 
-/// Most search parameters that clients may define; further ones are left out.
-const DEFINITIONS_MAX: u16 = 512;
+/// Most SearchParameters that may be active: each is a part of all that is indexed, for ever.
+pub(super) const DEFINITIONS_MAX: usize = 512;
 /// The status of those that count (value set `publication-status`).
 const ACTIVE: &str = "active";
 
@@ -48,18 +49,31 @@ fn defined_where(
     view: &View,
     criteria: &[(String, String)],
 ) -> Result<Vec<Definition>, RecordsError> {
-    let mut definitions = Vec::new();
-    let mut code = CUSTOM_CODE_MIN;
-    for document in every(keys, view, ResourceType::SEARCH_PARAMETER, criteria)? {
-        let root = document.root();
-        if root.get_str("status").as_deref() != Some(ACTIVE) {
-            continue;
-        }
-        let definition = Definition { code, resource: root.text().to_owned() };
-        if code - CUSTOM_CODE_MIN < DEFINITIONS_MAX && !definition.parameters().is_empty() {
-            definitions.push(definition);
-            code += 1;
-        }
-    }
-    Ok(definitions)
+    let mut documents = active_definitions(keys, view, criteria)?;
+    documents.retain(|document| {
+        let defined = SearchParameter::defined_by(document.root(), CUSTOM_CODE_MIN);
+        defined.is_ok_and(|defined| !defined.is_empty())
+    });
+    let documents = documents.iter().zip(CUSTOM_CODE_MIN..=u16::MAX);
+    let definition = |(document, code): (&Document, u16)| Definition {
+        code,
+        resource: document.root().text().to_owned(),
+    };
+    Ok(documents.map(definition).collect())
+}
+
+/// The active SearchParameters that a search finds.
+pub(super) fn active_definitions(
+    keys: &Keys,
+    view: &View,
+    criteria: &[(String, String)],
+) -> Result<Vec<Document>, RecordsError> {
+    let mut found = every(keys, view, ResourceType::SEARCH_PARAMETER, criteria)?;
+    found.retain(|document| is_active(document.root()));
+    Ok(found)
+}
+
+/// Whether a SearchParameter counts.
+pub(super) fn is_active(resource: Node<'_>) -> bool {
+    resource.get_str("status").as_deref() == Some(ACTIVE)
 }

@@ -56,6 +56,8 @@ pub struct Records {
     views: Views,
     keys: Keys,
     options: RecordsOptions,
+    /// Held by the one write of search parameters that is decided and committed.
+    defining: Arc<tokio::sync::Mutex<()>>,
     /// All events that were recorded at this time or before are visible in the one state shown.
     pinned_at: Option<Instant>,
 }
@@ -73,7 +75,8 @@ impl Records {
     ) -> Result<Arc<Self>, EngineError> {
         let engine = Engine::open(directory, engine, definitions::defined)?;
         let (views, keys) = (engine.views().clone(), engine.keys().clone());
-        Ok(Arc::new(Self { engine, views, keys, options, pinned_at: None }))
+        let defining = Arc::default();
+        Ok(Arc::new(Self { engine, views, keys, options, defining, pinned_at: None }))
     }
 
     /// The records as they are at this moment, and stay however others write: for a request
@@ -90,6 +93,7 @@ impl Records {
             views: self.views.at_this_moment(),
             keys: self.keys.clone(),
             options: self.options.clone(),
+            defining: Arc::clone(&self.defining),
             pinned_at: Some(now),
         }))
     }

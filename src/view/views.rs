@@ -53,7 +53,7 @@ impl Views {
     ///
     /// [`ViewError`]: the disk's.
     pub fn open(directory: &Path, options: ViewOptions) -> Result<Self, ViewError> {
-        std::fs::create_dir_all(directory)?;
+        disk::create_directory(directory)?;
         let number = read_current(directory)?;
         if let Some(number) = number {
             remove_others(directory, number)?;

@@ -12,5 +12,6 @@
 mod backups;
 mod escrow;
 mod figures;
+mod modes;
 mod restores;
 mod support;

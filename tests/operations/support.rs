@@ -113,12 +113,28 @@ pub struct Server {
 
 impl Server {
     pub fn start(place: &Place, data: &str) -> Self {
-        let line = format!(
+        Self::launch(place, data, place.command(&Self::line(data)))
+    }
+
+    /// The same, by a shell with that umask.
+    pub fn start_under(place: &Place, data: &str, umask: &str) -> Self {
+        let mut shell = Command::new("sh");
+        let line = format!("umask {umask}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &line, env!("CARGO_BIN_EXE_chartlog")]);
+        shell.current_dir(place.folder.path()).args(Self::line(data).split_whitespace());
+        Self::launch(place, data, shell)
+    }
+
+    fn line(data: &str) -> String {
+        format!(
             "serve --listen 127.0.0.1:0 --public-url {PUBLIC_URL} --data {data} \
              --set store.segment_bytes_max=1048576 --set store.group_bytes_max=1048576 \
              --log-filter error"
-        );
-        let mut child = place.command(&line).stdout(Stdio::piped()).spawn().unwrap();
+        )
+    }
+
+    fn launch(place: &Place, data: &str, mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let listens = |line: String| line.starts_with("listening on ").then_some(());
         lines.map_while(Result::ok).find_map(listens).expect("the server listens");

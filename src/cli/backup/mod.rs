@@ -9,8 +9,11 @@ use super::import::grouped;
 use super::progress::{self, megabytes};
 use super::{BackupArguments, BackupFrom, Failure};
 use crate::backup::{DirectorySource, Source, Taken, take};
-use crate::disk::RealDisk;
+use crate::disk::{self, RealDisk};
 use remote::ServerSource;
+
+/// What stands in a backup.
+const NAMES: [&str; 5] = ["BACKUP", "FORMAT", "ORIGIN", "log", "proof"];
 
 /// Takes a backup, and prints one line about it.
 ///
@@ -33,7 +36,10 @@ pub fn run(arguments: &BackupArguments) -> Result<(), Failure> {
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    println!("{}", summary(&taken.map_err(Failure::failed)?));
+    let taken = taken.map_err(Failure::failed)?;
+    // Only now is it known to be a backup, and not a directory of something else.
+    close_to_others(&arguments.destination)?;
+    println!("{}", summary(&taken));
     Ok(())
 }
 
@@ -56,7 +62,7 @@ fn refuse_within(destination: &Path, data: &Path) -> Result<(), Failure> {
 /// nothing there.
 fn lock(destination: &Path) -> Result<File, Failure> {
     let failed = |error| Failure::failed(format!("{}: {error}", destination.display()));
-    std::fs::create_dir_all(destination).map_err(failed)?;
+    disk::create_directory(destination).map_err(failed)?;
     let directory = File::open(destination).map_err(failed)?;
     match directory.try_lock() {
         Ok(()) => Ok(directory),
@@ -66,6 +72,22 @@ fn lock(destination: &Path) -> Result<File, Failure> {
         ))),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// What an earlier backup, or a copy of one, left open to others than its owner.
+fn close_to_others(destination: &Path) -> Result<(), Failure> {
+    let failed = |error| Failure::failed(format!("{}: {error}", destination.display()));
+    let found = disk::close_to_others(destination, &NAMES).map_err(failed)?;
+    for (paths, outcome) in [
+        (found.closed, "were open to others than their owner, and are not any more"),
+        (found.left, "are open to others and belong to somebody else, who alone can close them"),
+    ] {
+        if let Some(first) = paths.first() {
+            let (count, first) = (paths.len(), first.display());
+            eprintln!("chartlog: {count} files and directories {outcome}; the first is {first}");
+        }
+    }
+    Ok(())
 }
 
 fn summary(taken: &Taken) -> String {

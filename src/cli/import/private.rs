@@ -10,7 +10,7 @@ use crate::http::Running;
 
 /// Whom the events of such an import name.
 const SUBJECT: &str = "chartlog-import";
-const SCOPES: &str = "system/*.cruds";
+const SCOPES: &str = "system/*.cruds system/SearchParameter.cud";
 
 /// Serves the store on a free port of this machine while `work` runs, and closes it cleanly.
 ///

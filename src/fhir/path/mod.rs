@@ -11,11 +11,15 @@
 //! no further than the reference's text and the contained resources.
 
 mod evaluate;
+mod lead;
 mod parse;
 mod syntax;
 mod token;
 
+use crate::fhir::ResourceType;
 use crate::json::Node;
+
+pub use lead::Lead;
 
 /// A parsed expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +65,25 @@ impl Expression {
     #[must_use]
     pub fn evaluate_at<'a>(&self, resource: Node<'a>, focus: Item<'a>) -> Vec<Item<'a>> {
         evaluate::expression(&self.0, resource, focus)
+    }
+
+    /// What the expression can lead to in resources of a type, by the definition of the type; nothing
+    /// if it is about other types.
+    ///
+    /// # Errors
+    ///
+    /// The first element that is not there, as a sentence fragment.
+    pub fn leads(&self, kind: ResourceType) -> Result<Vec<Lead>, String> {
+        lead::leads(&self.0, kind, None)
+    }
+
+    /// The same, seen from an element of the resource.
+    ///
+    /// # Errors
+    ///
+    /// As [`Expression::leads`].
+    pub fn leads_from(&self, kind: ResourceType, focus: &[Lead]) -> Result<Vec<Lead>, String> {
+        lead::leads(&self.0, kind, Some(focus))
     }
 }
 

@@ -86,6 +86,14 @@ impl Reader<'_> {
                     false => Targets::Only(targets.clone()),
                 },
             };
+            if let Err((component, problem)) = parameter.check_leads(base) {
+                let place = match component {
+                    Some(at) => format!("component[{at}].expression"),
+                    None => "expression".to_owned(),
+                };
+                self.problem(IssueCode::NotSupported, &place, problem);
+                continue;
+            }
             parameters.push((base, parameter));
         }
         parameters

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Parameters, SearchParameter};
-use crate::fhir::ResourceType;
-use crate::json::Document;
+use crate::fhir::{Problem, ResourceType};
+use crate::json::{Document, Node};
 
 /// The first code of a custom parameter; those of the standard stay below.
 pub const CUSTOM_CODE_MIN: u16 = 0x8000;
@@ -22,13 +22,26 @@ impl Definition {
     /// What it defines, for each type that it names; nothing that the standard has under that name.
     #[must_use]
     pub fn parameters(&self) -> Vec<(ResourceType, SearchParameter)> {
-        let standard = Parameters::standard();
         let Ok(document) = Document::parse(self.resource.as_bytes()) else { return Vec::new() };
-        let defined = SearchParameter::from_resource(&standard, document.root(), self.code);
-        let is_new = |(kind, parameter): &(ResourceType, SearchParameter)| {
-            standard.named(*kind, &parameter.name).is_none()
-        };
-        defined.unwrap_or_default().into_iter().filter(is_new).collect()
+        SearchParameter::defined_by(document.root(), self.code).unwrap_or_default()
+    }
+}
+
+impl SearchParameter {
+    /// What a SearchParameter defines beside the standard: one parameter for each type in `base`; none
+    /// for types where it is the one of the standard.
+    ///
+    /// # Errors
+    ///
+    /// As [`SearchParameter::from_resource`].
+    pub fn defined_by(
+        resource: Node<'_>,
+        code: u16,
+    ) -> Result<Vec<(ResourceType, Self)>, Vec<Problem>> {
+        let standard = Parameters::standard();
+        let mut defined = Self::from_resource(&standard, resource, code)?;
+        defined.retain(|(kind, parameter)| standard.named(*kind, &parameter.name).is_none());
+        Ok(defined)
     }
 }
 

@@ -18,6 +18,7 @@ mod custom;
 mod date;
 mod decimal;
 mod definition;
+mod fit;
 mod form;
 mod instant;
 mod modifier;

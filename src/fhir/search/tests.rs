@@ -174,6 +174,55 @@ fn says_everything_that_is_wrong_with_a_custom_parameter() {
 }
 
 #[test]
+fn says_which_part_of_an_expression_leads_nowhere() {
+    let cases = [
+        ("token", "Patient.maritalStatu", "Patient has no element 'maritalStatu'"),
+        ("token", "Patient.contact.foo", "Patient.contact has no element 'foo'"),
+        ("date", "Patient.birthDate.start", "no element 'start' in a simple value"),
+        ("date", "Patient.birthDate as date", "Patient has no element 'birthDateDate'"),
+        ("token", "Patient.deceased as Quantity", "Patient has no element 'deceasedQuantity'"),
+        ("string", "Patient.name.where(usee = 'old').family", "HumanName has no element 'usee'"),
+        ("string", "Patint.name", "Patint is not a resource type"),
+        ("token", "Observation.code", "it leads nowhere in a Patient"),
+        (
+            "reference",
+            "Patient.birthDate",
+            "it leads to date in a Patient, which is not indexed as",
+        ),
+        (
+            "date",
+            "Patient.name",
+            "it leads to HumanName in a Patient, which is not indexed as date",
+        ),
+    ];
+    for (search_type, expression, problem) in cases {
+        let members = format!(
+            r#""code":"x","type":"{search_type}","base":["Patient"],"expression":"{expression}""#
+        );
+        let problems = custom(&members).unwrap_err();
+        let [found] = problems.as_slice() else { panic!("{problems:?}") };
+        assert_eq!(found.expression, "SearchParameter.expression");
+        assert!(found.diagnostics.contains(problem), "{expression}: {found:?}");
+    }
+    let composite = |expression: &str| {
+        custom(&format!(
+            r#""code":"x","type":"composite","base":["Observation"],"expression":"Observation.component",
+            "component":[{{"definition":"http://hl7.org/fhir/SearchParameter/clinical-code",
+            "expression":"code"}},
+            {{"definition":"http://hl7.org/fhir/SearchParameter/Observation-status",
+            "expression":"{expression}"}}]"#
+        ))
+    };
+    assert!(composite("value as string").is_ok());
+    let problems = composite("status").unwrap_err();
+    assert_eq!(problems[0].expression, "SearchParameter.component[1].expression");
+    // What extensions hold, and what other types of the base have, is not known wrong.
+    let extension = r#""code":"x","type":"date","base":["Patient"],
+        "expression":"Patient.extension('http://a').value | Observation.foo | Patient.contact.extension('b')""#;
+    assert!(custom(extension).is_ok());
+}
+
+#[test]
 fn codes_of_value_sets_come_from_their_lists() {
     let codes = |members: &str| {
         let document = Document::parse(format!(r#"{{"resourceType":"ValueSet",{members}}}"#));

@@ -309,8 +309,15 @@ fn queries(call: &Call, kinds: &[ResourceType], pairs: &mut Pairs) -> Result<Que
             for problem in problems.iter().filter(unknown) {
                 let name = problem.parameter.split([':', '.']).next().unwrap_or_default();
                 if call.store().is_being_built(kind, name)? {
-                    let detail =
-                        format!("the search parameter {name} is being built: try again soon");
+                    let detail = match call.store().engine().building() {
+                        (_, 0) => {
+                            format!("the search parameter {name} is being built: try again soon")
+                        }
+                        (done, total) => format!(
+                            "the search parameter {name} is being built, {done} of {total} events are \
+                             done: try again later"
+                        ),
+                    };
                     return Err(Failure::of(Fault::Busy, detail));
                 }
             }

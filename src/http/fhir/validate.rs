@@ -9,6 +9,7 @@ use super::super::reply::FHIR_JSON;
 use super::update::check_named;
 use super::{Call, Failure, Reply};
 use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::search::{CUSTOM_CODE_MIN, SearchParameter};
 use crate::fhir::{ResourceKey, ResourceType, check};
 use crate::json::Node;
 
@@ -74,6 +75,9 @@ async fn judge(
         }
         (Some(resource), _) => check(Some(kind), resource, "").err().unwrap_or_default(),
     };
+    if let Some(resource) = asked.resource.filter(|_| problems.is_empty()) {
+        problems.extend(problems_of_definition(kind, resource));
+    }
     if let Some(profile) = asked.profile
         && profile.strip_prefix(OWN_PROFILES) != Some(kind.name())
     {
@@ -84,6 +88,15 @@ async fn judge(
         });
     }
     Ok(Reply::new(StatusCode::OK, FHIR_JSON, outcome(problems)))
+}
+
+/// Why an active SearchParameter could not be carried out.
+fn problems_of_definition(kind: ResourceType, resource: Node<'_>) -> Vec<Problem> {
+    let is_active = resource.get_str("status").as_deref() == Some("active");
+    if kind != ResourceType::SEARCH_PARAMETER || !is_active {
+        return Vec::new();
+    }
+    SearchParameter::defined_by(resource, CUSTOM_CODE_MIN).err().unwrap_or_default()
 }
 
 fn outcome(problems: Vec<Problem>) -> Vec<u8> {

@@ -5,6 +5,7 @@
 //! preconditions hold at the moment of the commit, and no lock is held while JSON is parsed.
 
 mod aim;
+mod define;
 mod draft;
 mod duplicates;
 mod idempotency;
@@ -216,13 +217,15 @@ impl Records {
         grant: &Arc<Grant>,
         write: Arc<Write>,
     ) -> Result<Written, RecordsError> {
+        // One after the other, so that each is decided on those before: names are not taken twice, and
+        // the limit holds.
+        let defines = write.changes.iter().any(|change| is_definition(&change.target));
+        let _only = if defines { Some(self.defining.lock().await) } else { None };
         for _ in 0..ATTEMPTS_MAX {
             match self.decide(grant, &write).await? {
                 Plan::Nothing(written) => return Ok(written),
                 Plan::Commit { events, expectations, done, generation } => {
                     let count = events.len() as u64;
-                    let defines =
-                        done.iter().any(|one| one.key.as_ref().is_some_and(is_definition));
                     match self.engine.commit(Command { events, expectations, generation }).await {
                         Ok(committed) => {
                             grant.committed();
@@ -258,9 +261,12 @@ impl Records {
     }
 }
 
-/// Whether a resource says what can be searched for.
-fn is_definition(key: &ResourceKey) -> bool {
-    key.kind == ResourceType::SEARCH_PARAMETER
+/// Whether a change may be one of what can be searched for.
+fn is_definition(target: &Target) -> bool {
+    match target {
+        Target::Key(key) => key.kind == ResourceType::SEARCH_PARAMETER,
+        Target::New(kind, _) | Target::Found(kind, ..) => *kind == ResourceType::SEARCH_PARAMETER,
+    }
 }
 
 /// Fills in the time of the commit.

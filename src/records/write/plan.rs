@@ -40,6 +40,7 @@ impl Records {
             resolved: BTreeMap::new(),
             limits,
             contents: Vec::new(),
+            redefined: Vec::new(),
             opened: Vec::new(),
             events: Vec::new(),
         };
@@ -87,6 +88,7 @@ impl Planner<'_> {
             done.push(one.map_err(|error| error.at(&change.place))?);
         }
         self.refuse_duplicates(&write.changes, &aims)?;
+        self.refuse_definitions()?;
         if self.records.options.refuses_unresolved {
             self.refuse_unresolved(&write.changes, &aims)?;
         }
@@ -190,6 +192,7 @@ impl Planner<'_> {
         let Some(home) = drafted.first() else {
             return self.records.done_nothing(self.view, self.grant, key);
         };
+        self.redefine(change, key, before.as_ref(), content.as_ref())?;
         let effect = Effect::of(home.happening);
         let version = before.as_ref().map_or(0, |before| before.head.version) + 1;
         let terms = self.draft(key, version, before.as_ref(), content.as_ref(), &drafted)?;

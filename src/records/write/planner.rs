@@ -36,6 +36,8 @@ pub(super) struct Planner<'a> {
     pub(super) limits: Limits,
     /// The new contents, if they have to be looked at once more.
     pub(super) contents: Vec<Stored>,
+    /// The SearchParameters that this write changes.
+    pub(super) redefined: Vec<Redefined>,
     /// Events that open charts; they come before all others.
     pub(super) opened: Vec<Unsealed>,
     pub(super) events: Vec<Unsealed>,
@@ -46,4 +48,12 @@ pub(super) struct Stored {
     pub(super) key: ResourceKey,
     pub(super) document: Document,
     pub(super) terms: Vec<Term>,
+}
+
+/// A SearchParameter that a write changes.
+pub(super) struct Redefined {
+    pub(super) place: String,
+    pub(super) key: ResourceKey,
+    /// What it will be, if it will be active.
+    pub(super) resource: Option<Document>,
 }

@@ -182,7 +182,8 @@ impl Server {
 
     /// May do everything to everything, and what only scopes by name allow.
     pub fn entitled(&self) -> Actor {
-        let by_name = "user/ChartErasure.cr user/ChartHold.cd system/Backup.r";
+        let by_name =
+            "user/ChartErasure.cr user/ChartHold.cd system/Backup.r user/SearchParameter.cud";
         self.actor("dr-weiss", &format!("user/*.cruds {by_name}"))
     }
 
@@ -199,11 +200,16 @@ impl Server {
     /// How many events the log holds.
     #[track_caller]
     pub fn log_length(&self) -> u64 {
+        self.metric("chartlog_applied_position")
+    }
+
+    /// A figure of `/metrics` that has no labels.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> u64 {
         let metrics = self.anonymous().get("/metrics").expect(200);
-        let line =
-            metrics.text().lines().find(|line| line.starts_with("chartlog_applied_position"));
+        let line = metrics.text().lines().find(|line| line.split(' ').next() == Some(name));
         let number = line.and_then(|line| line.split(' ').nth(1)?.parse().ok());
-        number.unwrap_or_else(|| panic!("no position in {}", metrics.text()))
+        number.unwrap_or_else(|| panic!("no {name} in {}", metrics.text()))
     }
 
     /// Sends SIGTERM.
