@@ -47,15 +47,17 @@
 //!
 //! # What this module never does
 //!
-//! It opens no connection and no file and reads no clock: keys, secrets and the present moment
-//! (seconds since 1970-01-01T00:00:00Z) are handed in. It never prints a token, a secret or a key,
+//! It opens no connection and no file and reads no clock but the one that a [`Budget`] ends by: keys, secrets
+//! and the present moment (seconds since 1970-01-01T00:00:00Z) are handed in. It never prints a token, a secret or a key,
 //! and an error never repeats what the token said.
 
+mod budget;
 mod caller;
 mod grant;
 pub mod scopes;
 pub mod token;
 
+pub use budget::{Budget, Spent, Work};
 pub use caller::{Caller, Reach};
 pub use grant::{Denied, Grant, Seen};
 pub use scopes::{Level, Permission, Scopes};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Failure;
 use super::arguments::EraseArguments;
 use super::serve::store_options;
-use crate::auth::{Caller, Grant, Scopes};
+use crate::auth::{Budget, Caller, Grant, Scopes};
 use crate::chart::Actor;
 use crate::config::Config;
 use crate::store::{self, DataDirectory, DirectoryError, ErasureRequest, PurgeWindow, Store};
@@ -74,5 +74,5 @@ fn grant() -> Arc<Grant> {
         request: uuid::Uuid::now_v7().to_string(),
         ..Actor::default()
     };
-    Arc::new(Grant::new(Arc::new(caller), actor))
+    Arc::new(Grant::new(Arc::new(caller), actor, Budget::default()))
 }

@@ -20,7 +20,7 @@ use super::rendering::Rendering;
 use super::reply::Reply;
 use super::state::State;
 use super::{Call, Failure, Fault};
-use crate::auth::{Caller, Grant, Seen};
+use crate::auth::{Budget, Caller, Grant, Seen};
 use crate::chart::Actor;
 use crate::clock::Instant;
 use crate::store::{Entry, INLINE_BYTES_MAX, Outcome};
@@ -162,7 +162,8 @@ where
         Ok(caller) => caller,
         Err(failure) => return (Err(failure), None, Seen::default()),
     };
-    let grant = Arc::new(Grant::new(Arc::clone(&caller), visit.actor(&caller)));
+    let budget = Budget::of(state.options.work());
+    let grant = Arc::new(Grant::new(Arc::clone(&caller), visit.actor(&caller), budget));
     let result = match prepare(state, visit, &grant, request, payload, rendering).await {
         Ok(call) => handler(call).await,
         Err(failure) => Err(failure),

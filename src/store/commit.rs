@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::keys::Keys;
 use super::search::find;
 use super::{Health, StoreError};
+use crate::auth::Budget;
 use crate::chart::{Envelope, Erasure};
 use crate::clock::Instant;
 use crate::fhir::search::Criteria;
@@ -17,7 +18,7 @@ use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::committer::{Book, OpenGroup};
 use crate::log::{Content, Frame, FrameKind, StreamAlias};
 use crate::vault::Wrap;
-use crate::view::{TermChange, View, ViewError, Views};
+use crate::view::{Head, TermChange, View, ViewError, Views};
 
 /// One request for a commit: events that were decided on a view, and what they were decided on.
 #[derive(Debug)]
@@ -193,7 +194,7 @@ impl EventBook {
             }
             Expectation::Match { criteria, found } => {
                 !self.is_recent(criteria)
-                    && match find(&self.keys.clone(), self.view(), None, criteria, 2)?.as_slice() {
+                    && match self.found(criteria)?.as_slice() {
                         [] => found.is_none(),
                         [head] => *found == Some(head.number),
                         _ => false,
@@ -204,6 +205,12 @@ impl EventBook {
                 !self.idempotency.0.contains_key(key) && self.view().idempotent(key)?.is_none()
             }
         })
+    }
+
+    /// The resources that criteria find, two at most. The request has paid for as much before.
+    fn found(&mut self, criteria: &Criteria) -> Result<Vec<Head>, StoreError> {
+        let keys = self.keys.clone();
+        find(&keys, self.view(), None, &Budget::default(), criteria, 2)
     }
 
     /// Whether a commit that the view may not show yet could change what the criteria find.

@@ -1,7 +1,7 @@
 //! Why the store did not do what was asked.
 
 use super::DirectoryError;
-use crate::auth::Denied;
+use crate::auth::{Denied, Spent};
 use crate::fhir::check::Problem;
 use crate::log::LogError;
 use crate::log::committer::Refused;
@@ -118,6 +118,12 @@ impl StoreError {
             }
             other => other,
         }
+    }
+}
+
+impl From<Spent> for StoreError {
+    fn from(spent: Spent) -> Self {
+        Self::View(spent.into())
     }
 }
 

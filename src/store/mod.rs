@@ -47,7 +47,7 @@ pub use history::{HistoryOf, HistoryPage, HistoryPlace, HistoryRequest, Version}
 pub use hold::{HOLD, Hold};
 pub use proofs::{Evidence, ProofOptions};
 pub use rebuild::Rebuilt;
-pub use resource::Resource;
+pub use resource::{PAGE_BYTES_MAX, Resource};
 pub use search::{Page, PageStart, SearchRequest};
 pub use stats::{Bytes, LastCheckpoint, LogPayloads, Payloads, Sample, Stats, stats};
 pub use trail::{Entry, Outcome};

@@ -22,6 +22,9 @@ pub struct Resource {
     pub(super) body: Vec<u8>,
 }
 
+/// Bytes of resources after which a page takes no further one, so that the memory for an answer is bounded.
+pub const PAGE_BYTES_MAX: usize = 32 << 20;
+
 impl Resource {
     /// The resource as it is served: the stored bytes, with version and time set in.
     #[must_use]
@@ -44,7 +47,7 @@ impl Store {
         if !head.live {
             return Err(StoreError::Gone { what: key.to_string(), version: head.version });
         }
-        self.current(&view, key, &head)
+        self.current(&view, grant, key, &head)
     }
 
     /// The version of a resource that a reader had at a moment.
@@ -82,7 +85,7 @@ impl Store {
         if !past.live {
             return Err(StoreError::Gone { what: what(), version });
         }
-        self.past(&view, key, version, &past)
+        self.past(&view, grant, key, version, &past)
     }
 
     /// One version of a resource.
@@ -110,7 +113,7 @@ impl Store {
         if !past.live {
             return Err(StoreError::Gone { what: key.to_string(), version });
         }
-        self.past(&view, key, version, &past)
+        self.past(&view, grant, key, version, &past)
     }
 
     /// The head of a resource that the caller may know of; notes that it was looked at.
@@ -134,10 +137,12 @@ impl Store {
     pub(super) fn current(
         &self,
         view: &View,
+        grant: &Grant,
         key: &ResourceKey,
         head: &Head,
     ) -> Result<Resource, StoreError> {
         let body = self.body(view, head.location)?;
+        grant.budget().open(body.len())?;
         let (version, recorded_at) = (head.version, head.recorded_at);
         Ok(Resource { key: key.clone(), version, recorded_at, body })
     }
@@ -152,11 +157,13 @@ impl Store {
     pub(super) fn past(
         &self,
         view: &View,
+        grant: &Grant,
         key: &ResourceKey,
         version: u64,
         past: &PastVersion,
     ) -> Result<Resource, StoreError> {
         let body = self.body(view, past.location)?;
+        grant.budget().open(body.len())?;
         let recorded_at = past.recorded_at;
         Ok(Resource { key: key.clone(), version, recorded_at, body })
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chartlog::auth::{Caller, Grant, Scopes};
+use chartlog::auth::{Budget, Caller, Grant, Scopes};
 use chartlog::chart::Actor;
 use chartlog::disk::RealDisk;
 use chartlog::fhir::search::{Criteria, Parameters, Query, parse_query};
@@ -60,7 +60,7 @@ pub fn grant_of(scopes: &str, patient: Option<&str>) -> Arc<Grant> {
         request: "r".to_owned(),
         ..Actor::default()
     };
-    Arc::new(Grant::new(Arc::new(caller), actor))
+    Arc::new(Grant::new(Arc::new(caller), actor, Budget::default()))
 }
 
 pub fn grant() -> Arc<Grant> {

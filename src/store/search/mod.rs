@@ -31,8 +31,9 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
+use super::resource::PAGE_BYTES_MAX;
 use super::{Resource, Store, StoreError};
-use crate::auth::{Grant, Permission};
+use crate::auth::{Budget, Grant, Permission};
 use crate::clock::Instant;
 use crate::fhir::search::{Criteria, Parameters, Query};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType, definitions};
@@ -108,7 +109,7 @@ impl Store {
     /// [`StoreError::Denied`]; [`StoreError::Invalid`] when the request cannot be answered as it is;
     /// [`StoreError::View`] when answering would take too much.
     pub fn search(&self, grant: &Grant, request: &SearchRequest) -> Result<Page, StoreError> {
-        self.search_within(grant, request, Limits::WHOLE)
+        self.search_within(grant, request, Limits::whole(grant.budget()))
     }
 
     /// The same if it takes no longer than a few reads: for threads that serve small requests. `None`:
@@ -125,7 +126,7 @@ impl Store {
         if request.as_of.is_some() {
             return Ok(None);
         }
-        match self.search_within(grant, request, Limits::BRIEF) {
+        match self.search_within(grant, request, Limits::brief(grant.budget())) {
             Err(StoreError::View(ViewError::Costly)) => Ok(None),
             answer => answer.map(Some),
         }
@@ -135,7 +136,7 @@ impl Store {
         &self,
         grant: &Grant,
         request: &SearchRequest,
-        limits: Limits,
+        limits: Limits<'_>,
     ) -> Result<Page, StoreError> {
         self.settle(request)?;
         let view = self.views.view();
@@ -179,7 +180,7 @@ impl Store {
             view.parameters(),
             self.base_url(),
             end,
-            Limits::WHOLE,
+            Limits::whole(grant.budget()),
         );
         let resolved = resolve::request(&scope, request)?;
         Search::new(&scope, grant, resolved.as_ref().unwrap_or(request))?.count()
@@ -235,11 +236,12 @@ pub(super) fn find(
     keys: &Keys,
     view: &View,
     grant: Option<&Grant>,
+    budget: &Budget,
     criteria: &Criteria,
     most: usize,
 ) -> Result<Vec<Head>, StoreError> {
     let end = view.applied_events()?;
-    let scope = Scope::new(keys, view, grant, view.parameters(), None, end, Limits::WHOLE);
+    let scope = Scope::new(keys, view, grant, view.parameters(), None, end, Limits::whole(budget));
     let walk = Walk::new(&scope, criteria.kind, &criteria.all, None, None)?;
     let mut heads = Vec::new();
     for found in walk.take(most) {
@@ -260,7 +262,9 @@ pub(super) fn every(
         return Ok(Vec::new());
     };
     let end = view.applied_events()?;
-    let scope = Scope::new(keys, view, None, view.parameters(), None, end, Limits::WHOLE);
+    let budget = Budget::default();
+    let limits = Limits::whole(&budget);
+    let scope = Scope::new(keys, view, None, view.parameters(), None, end, limits);
     let mut documents = Vec::new();
     for found in Walk::new(&scope, kind, &query.criteria, None, None)? {
         documents.extend(found?.open(&scope)?.map(|opened| opened.document));
@@ -355,16 +359,17 @@ impl<'a> Search<'a> {
             _ => (0, None),
         };
         let mut page = Page::default();
-        let mut last = None;
+        let (mut last, mut bytes) = (None, 0);
         for found in self.matches(query, after) {
             let (query, found) = found?;
-            if page.matches.len() == self.request.limit {
+            if page.matches.len() == self.request.limit || bytes >= PAGE_BYTES_MAX {
                 page.next = last.map(|after| self.start(after));
                 return Ok(page);
             }
             let number = found.held().number;
             if let Some(resource) = self.shown(found)? {
                 last = Some(After::Number { query, number });
+                bytes += resource.body.len();
                 page.matches.push(resource);
             }
         }

@@ -97,7 +97,8 @@ impl Planner<'_> {
         change: &Change,
         criteria: &Criteria,
     ) -> Result<Option<ResourceKey>, StoreError> {
-        let found = find(&self.store.keys, self.view, Some(self.grant), criteria, 2)?;
+        let (keys, grant) = (&self.store.keys, self.grant);
+        let found = find(keys, self.view, Some(grant), grant.budget(), criteria, 2)?;
         let number = match found.as_slice() {
             [] => None,
             [head] => Some(head.number),

@@ -170,7 +170,7 @@ impl Store {
         };
         // Those that the request changes itself may be left out again.
         let most = 2 + links.own.get(&kind).map_or(0, HashMap::len);
-        let heads = find(&self.keys, view, Some(grant), &criteria, most)?;
+        let heads = find(&self.keys, view, Some(grant), grant.budget(), &criteria, most)?;
         let in_view: Result<Vec<_>, _> = heads.iter().map(|head| self.key_of(view, head)).collect();
         let Some(found) = links.meeting(&criteria, in_view?, self.base_url()) else {
             return Ok(Err("is one of too many to compare with the entries".to_owned()));

@@ -9,7 +9,7 @@ use super::super::keys::envelope_of;
 use super::super::resource::lies_in;
 use super::super::search::find;
 use super::{Action, Change, Done, Effect, IdempotencyKey, Store, StoreError, Target, Written};
-use crate::auth::{Grant, Permission};
+use crate::auth::{Budget, Grant, Permission};
 use crate::chart::{Actor, Happening, IdempotencyMark};
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
@@ -32,6 +32,7 @@ pub fn repeatable_id(mark: &IdempotencyMark, change: usize) -> Option<ResourceId
 /// Finding out which resources a request was about when its commit was made.
 struct Recalling<'a> {
     store: &'a Store,
+    budget: &'a Budget,
     view: &'a View,
     mark: &'a IdempotencyMark,
     /// What the commit did to which resource, and where that stands in the log.
@@ -79,7 +80,7 @@ impl Recalling<'_> {
         else {
             return Ok(None);
         };
-        let found = find(&self.store.keys, self.view, None, criteria, 2)?;
+        let found = find(&self.store.keys, self.view, None, self.budget, criteria, 2)?;
         let found = found.first().map(|head| self.store.key_of(self.view, head)).transpose()?;
         let is_change = matches!(change.target, Target::Found(..));
         if !is_change || found.as_ref().is_some_and(|key| self.then.contains_key(key)) {
@@ -118,7 +119,14 @@ impl Store {
             }
         }
         let mut done = Vec::with_capacity(changes.len());
-        let mut recalling = Recalling { store: self, view, mark, then, claimed: HashSet::new() };
+        let mut recalling = Recalling {
+            store: self,
+            budget: grant.budget(),
+            view,
+            mark,
+            then,
+            claimed: HashSet::new(),
+        };
         let keys = recalling.keys(changes)?;
         for key in keys {
             done.push(match key {
@@ -153,7 +161,7 @@ impl Store {
         };
         let charts: Vec<_> = past.aliases().collect();
         let resource = if past.live && may_read(view, grant, key, &charts)? {
-            Some(self.past(view, key, version, &past)?)
+            Some(self.past(view, grant, key, version, &past)?)
         } else {
             None
         };
@@ -181,7 +189,7 @@ impl Store {
         let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
         let resource = if head.live && may_read(view, grant, key, &charts)? {
             grant.owes_entry();
-            Some(self.current(view, key, &head)?)
+            Some(self.current(view, grant, key, &head)?)
         } else {
             None
         };
