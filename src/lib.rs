@@ -21,6 +21,7 @@
 pub mod audit;
 pub mod auth;
 pub mod backup;
+pub mod budget;
 pub mod chart;
 pub mod cli;
 pub mod clock;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chartlog::auth::{Caller, Grant, Scopes};
+use chartlog::budget::Budget;
 use chartlog::chart::Actor;
 use chartlog::config::Config;
 use chartlog::disk::RealDisk;
@@ -72,7 +73,7 @@ pub fn grant(caller: &Arc<Caller>) -> Arc<Grant> {
         address: Some("127.0.0.1".to_owned()),
         request: uuid::Uuid::now_v7().to_string(),
     };
-    Arc::new(Grant::new(Arc::clone(caller), actor))
+    Arc::new(Grant::new(Arc::clone(caller), actor, Budget::default()))
 }
 
 /// Reads a resource from JSON and asks for it to be created.

@@ -1,10 +1,11 @@
-//! The grant: what a request may see, and what it has seen.
+//! The grant: what a request may see, how much work it may cause, and what it has seen.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Caller, Permission, Reach};
+use crate::budget::Budget;
 use crate::chart::Actor;
 use crate::fhir::{ResourceId, ResourceType};
 use crate::log::StreamAlias;
@@ -19,6 +20,7 @@ pub struct Grant {
     caller: Arc<Caller>,
     own_chart: Option<ResourceId>,
     actor: Actor,
+    budget: Budget,
     seen: Mutex<Seen>,
 }
 
@@ -50,15 +52,21 @@ pub struct Denied {
 impl Grant {
     /// Only for the gate: whoever makes a grant owes its access entry.
     #[must_use]
-    pub fn new(caller: Arc<Caller>, actor: Actor) -> Self {
+    pub fn new(caller: Arc<Caller>, actor: Actor, budget: Budget) -> Self {
         let own_chart = caller.patient.as_deref().and_then(|id| id.parse().ok());
-        Self { caller, own_chart, actor, seen: Mutex::default() }
+        Self { caller, own_chart, actor, budget, seen: Mutex::default() }
     }
 
     /// Who is asking, as events and access entries say it.
     #[must_use]
     pub fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// The work that the request may still cause, in all its parts together.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Decides, before anything is looked up, how far the request reaches with a permission on a

@@ -6,6 +6,7 @@ use super::Failure;
 use super::arguments::EraseArguments;
 use super::serve::engine_options;
 use crate::auth::{Caller, Grant, Scopes};
+use crate::budget::Budget;
 use crate::chart::Actor;
 use crate::config::Config;
 use crate::engine::{DataDirectory, DirectoryError, EngineOptions, PurgeWindow};
@@ -76,5 +77,5 @@ fn grant() -> Arc<Grant> {
         request: uuid::Uuid::now_v7().to_string(),
         ..Actor::default()
     };
-    Arc::new(Grant::new(Arc::new(caller), actor))
+    Arc::new(Grant::new(Arc::new(caller), actor, Budget::default()))
 }

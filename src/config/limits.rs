@@ -24,6 +24,17 @@ pub struct LimitsConfig {
     pub page_size_default: usize,
     /// Most entries on a page, whatever the client says.
     pub page_size_max: usize,
+    /// Records of the index that one request may read; opening a resource counts as forty.
+    pub request_records_max: u64,
+    /// Bytes of the resources that one request may open.
+    pub request_bytes_max: u64,
+    /// Seconds that one request may be worked on.
+    pub request_seconds_max: u64,
+    /// Requests that read or write much and are worked on at the same time; 0 means two per processor
+    /// core.
+    pub heavy_requests_max: usize,
+    /// Such requests that may wait for those; more are answered 503.
+    pub heavy_waiting_max: usize,
     /// Seconds that requests under way get to finish when the server stops.
     pub shutdown_timeout_seconds: u64,
 }
@@ -42,6 +53,13 @@ impl Default for LimitsConfig {
             bundle_entries_max: 20_000,
             page_size_default: 50,
             page_size_max: 1_000,
+            request_records_max: 4_000_000,
+            request_bytes_max: 256 * 1024 * 1024,
+            request_seconds_max: 30,
+            heavy_requests_max: 0,
+            // A burst of many clients waits for some seconds; what it may hold in memory is bounded
+            // by `bodies_bytes_max`.
+            heavy_waiting_max: 1_024,
             shutdown_timeout_seconds: 30,
         }
     }

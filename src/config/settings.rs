@@ -217,6 +217,37 @@ pub static SETTINGS: &[Setting] = &[
         |config| &mut config.limits.page_size_max,
     ),
     setting(
+        "limits.request_records_max",
+        Kind::Number(1..=i64::MAX),
+        "Records of the index that one request may read, all entries of a Bundle together; opening a\n\
+         resource counts as forty. What would take more is answered 400 (too-costly)",
+        |config| &mut config.limits.request_records_max,
+    ),
+    setting(
+        "limits.request_bytes_max",
+        Kind::Number(1..=BYTES_MAX),
+        "Bytes of the resources that one request may open, all entries of a Bundle together",
+        |config| &mut config.limits.request_bytes_max,
+    ),
+    setting(
+        "limits.request_seconds_max",
+        Kind::Number(1..=TIMEOUT_SECONDS_MAX),
+        "Seconds that one request may be worked on, or wait to be worked on, when it reads much",
+        |config| &mut config.limits.request_seconds_max,
+    ),
+    setting(
+        "limits.heavy_requests_max",
+        Kind::Number(0..=1 << 20),
+        "Requests that read or write much and are worked on at the same time; 0: two per processor core",
+        |config| &mut config.limits.heavy_requests_max,
+    ),
+    setting(
+        "limits.heavy_waiting_max",
+        Kind::Number(0..=1 << 20),
+        "Such requests that may wait for their turn; more are answered 503",
+        |config| &mut config.limits.heavy_waiting_max,
+    ),
+    setting(
         "limits.shutdown_timeout_seconds",
         Kind::Number(0..=TIMEOUT_SECONDS_MAX),
         "Seconds that requests under way get to finish when the server stops",

@@ -272,8 +272,9 @@ impl From<RecordsError> for Failure {
             }
             RecordsError::Invalid(problems) => return Self::invalid(problems.clone()),
             RecordsError::Engine(EngineError::View(ViewError::Costly)) => {
-                let diagnostics = "the search would look at more than one request may: name the patient, \
-                                   a code or a date, or leave out what leads to many others";
+                let diagnostics = "this would look at more than one request may, all its parts together: \
+                                   name the patient, a code or a date, leave out what leads to many \
+                                   others, or ask for less at a time";
                 return Self::at(IssueCode::TooCostly, "", diagnostics);
             }
             RecordsError::Unprocessable(problems) => {

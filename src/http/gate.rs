@@ -21,6 +21,7 @@ use super::reply::Reply;
 use super::state::State;
 use super::{Call, Failure, Fault};
 use crate::auth::{Caller, Grant, Seen};
+use crate::budget::Budget;
 use crate::chart::Actor;
 use crate::chart::{AccessEntry, Outcome};
 use crate::clock::Instant;
@@ -170,7 +171,8 @@ where
         Ok(caller) => caller,
         Err(failure) => return (Err(failure), None, Seen::default()),
     };
-    let grant = Arc::new(Grant::new(Arc::clone(&caller), visit.actor(&caller)));
+    let budget = Budget::of(state.options.work());
+    let grant = Arc::new(Grant::new(Arc::clone(&caller), visit.actor(&caller), budget));
     let result = match prepare(state, visit, &grant, request, payload, rendering).await {
         Ok(call) => handler(call).await,
         Err(failure) => Err(failure),

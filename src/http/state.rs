@@ -1,10 +1,12 @@
 //! What all requests share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use crate::auth::Verifier;
+use crate::budget::Work;
 use crate::config::LimitsConfig;
 use crate::records::Records;
 
@@ -17,6 +19,17 @@ pub struct Options {
     pub workers: usize,
     /// What one request or one client may ask for.
     pub limits: LimitsConfig,
+}
+
+impl Options {
+    /// The work that one request may cause.
+    pub(super) fn work(&self) -> Work {
+        Work {
+            records: self.limits.request_records_max,
+            bytes: self.limits.request_bytes_max,
+            time: Duration::from_secs(self.limits.request_seconds_max),
+        }
+    }
 }
 
 /// What all requests share.

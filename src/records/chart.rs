@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::evidence::{self, Exhibit};
+use super::resource::PAGE_BYTES_MAX;
 use super::{Records, RecordsError, Resource};
 use crate::auth::{Grant, Permission};
 use crate::chart::{Actor, Envelope, EventType, Stated};
@@ -103,7 +104,7 @@ impl Records {
         let readable = |kind: ResourceType| {
             only.is_none_or(|only| only.contains(&kind)) && may_show(grant, kind, patient)
         };
-        let resources = self.held(&view, &record, version, readable)?;
+        let resources = self.held(&view, grant, &record, version, readable)?;
         let recorded_at =
             view.stream_entry(record.alias(), version)?.map(|entry| entry.recorded_at);
         Ok(Chart { patient: patient.clone(), version, recorded_at, resources })
@@ -139,7 +140,7 @@ impl Records {
         limit: usize,
     ) -> Result<(Vec<ChartEvent>, Option<u64>), RecordsError> {
         let (view, record) = self.open_chart(grant, patient)?;
-        let mut events = Vec::new();
+        let (mut events, mut bytes) = (Vec::new(), 0);
         let entries = view.stream(record.alias(), after.saturating_add(1), u64::MAX);
         for (scanned, entry) in entries.enumerate() {
             let (version, entry) = entry?;
@@ -147,15 +148,16 @@ impl Records {
             if is_past {
                 break;
             }
-            if events.len() == limit || scanned == EVENTS_SCANNED_MAX {
+            if events.len() == limit || bytes >= PAGE_BYTES_MAX || scanned == EVENTS_SCANNED_MAX {
                 return Ok((events, Some(version - 1)));
             }
             if filter.since.is_some_and(|since| entry.recorded_at < since) {
                 continue;
             }
-            let event = self.event(&view, record.alias(), version, &entry)?;
+            let event = self.event(&view, grant, record.alias(), version, &entry)?;
             let visible = event.envelope.key().is_none_or(|key| may_show(grant, key.kind, patient));
             if visible && filter.admits(&event) {
+                bytes += event.resource.as_ref().map_or(0, |resource| resource.body.len());
                 events.push(event);
             }
         }
@@ -222,7 +224,9 @@ impl Records {
             [(changed(&first, &second), true), (changed(&second, &first), false)]
         {
             for version in versions {
-                let Some(resource) = self.held_by(&view, &record, version)? else { continue };
+                let Some(resource) = self.held_by(&view, grant, &record, version)? else {
+                    continue;
+                };
                 if !may_show(grant, resource.key.kind, patient) {
                     continue;
                 }
@@ -253,6 +257,7 @@ impl Records {
     fn held(
         &self,
         view: &View,
+        grant: &Grant,
         record: &ChartRecord,
         version: u64,
         readable: impl Fn(ResourceType) -> bool,
@@ -263,11 +268,11 @@ impl Records {
         if manifest.len() as u64 >= version / 8 {
             for entry in view.stream_of(record.alias(), manifest.versions()) {
                 let (_, entry) = entry?;
-                resources.extend(self.resource_of(view, &entry)?);
+                resources.extend(self.resource_of(view, grant, &entry)?);
             }
         } else {
             for at in manifest.versions() {
-                resources.extend(self.held_by(view, record, at)?);
+                resources.extend(self.held_by(view, grant, record, at)?);
             }
         }
         resources.retain(|resource| readable(resource.key.kind));
@@ -277,11 +282,12 @@ impl Records {
     fn held_by(
         &self,
         view: &View,
+        grant: &Grant,
         record: &ChartRecord,
         version: u64,
     ) -> Result<Option<Resource>, RecordsError> {
         match view.stream_entry(record.alias(), version)? {
-            Some(entry) => self.resource_of(view, &entry),
+            Some(entry) => self.resource_of(view, grant, &entry),
             None => Ok(None),
         }
     }
@@ -289,6 +295,7 @@ impl Records {
     pub(super) fn resource_of(
         &self,
         view: &View,
+        grant: &Grant,
         entry: &StreamEntry,
     ) -> Result<Option<Resource>, RecordsError> {
         let Some(at) = entry.body() else { return Ok(None) };
@@ -297,6 +304,7 @@ impl Records {
             Err(EngineError::Erased(_)) => return Ok(None),
             read => read?,
         };
+        grant.budget().open(body.len())?;
         let key = envelope.key().ok_or_else(unreadable)?;
         let (version, recorded_at) = (entry.resource_version, entry.recorded_at);
         Ok(Some(Resource { key, version, recorded_at, body }))
@@ -305,6 +313,7 @@ impl Records {
     fn event(
         &self,
         view: &View,
+        grant: &Grant,
         alias: StreamAlias,
         version: u64,
         entry: &StreamEntry,
@@ -317,7 +326,7 @@ impl Records {
             actor: self.actor(view, alias, version, &envelope)?,
             envelope,
             resource_version: entry.resource_version,
-            resource: self.resource_of(view, entry)?,
+            resource: self.resource_of(view, grant, entry)?,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Why a request for records was not answered as asked.
 
 use crate::auth::Denied;
+use crate::budget::Spent;
 use crate::engine::{CommitError, EngineError};
 use crate::fhir::check::Problem;
 use crate::log::LogError;
@@ -91,6 +92,12 @@ impl RecordsError {
             }
             other => other,
         }
+    }
+}
+
+impl From<Spent> for RecordsError {
+    fn from(spent: Spent) -> Self {
+        ViewError::from(spent).into()
     }
 }
 

@@ -22,23 +22,28 @@ pub struct EverythingRequest {
     pub care: Option<Care>,
     /// Chart version behind which the page starts; 0: at the beginning.
     pub after: u64,
-    /// Most resources on the page.
+    /// Most resources on the page; 0 only counts them, from `after` to the end of the chart.
     pub limit: usize,
+    /// Bytes of opened resources after which the page takes no further one.
+    pub bytes_max: usize,
 }
 
 /// One page of a chart.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct EverythingPage {
     /// The resources, in the order in which their bodies were recorded.
     pub resources: Vec<Resource>,
+    /// How many they are, or would be if they were not only counted.
+    pub count: usize,
     /// Version of the chart that all pages show.
     pub version: u64,
-    /// `after` of the next page, if there is one.
+    /// `after` of the next page, if there may be one.
     pub next: Option<u64>,
 }
 
 impl Records {
-    /// A page of what a chart holds and the caller may read.
+    /// A page of what a chart contains and the caller may read. It may be short, or empty, and the next
+    /// one full: the work for a page is bounded.
     ///
     /// # Errors
     ///
@@ -54,27 +59,38 @@ impl Records {
         let manifest = view.manifest(record.alias(), version)?;
         let versions = manifest.versions().filter(|version| *version > request.after);
         let mut care = request.care.clone();
-        let mut page = EverythingPage { resources: Vec::new(), version, next: None };
-        let mut last = request.after;
+        let mut page = EverythingPage { version, ..EverythingPage::default() };
+        let is_only_counted = request.limit == 0;
+        let (mut last, mut opened_bytes) = (request.after, 0);
         for entry in view.stream_of(record.alias(), versions) {
             let (at, entry) = entry?;
-            if request.since.is_some_and(|since| entry.recorded_at < since) {
+            grant.budget().read(1)?;
+            let is_earlier = request.since.is_some_and(|since| entry.recorded_at < since);
+            let Some((kind, number)) = entry.subject.filter(|_| !is_earlier) else { continue };
+            let is_kind = request.only.as_ref().is_none_or(|only| only.contains(&kind));
+            if !is_kind || !may_show(grant, kind, patient) {
                 continue;
             }
-            let Some(resource) = self.resource_of(&view, &entry)? else { continue };
-            let kind = resource.key.kind;
-            let is_wanted = request.only.as_ref().is_none_or(|only| only.contains(&kind))
-                && may_show(grant, kind, patient)
-                && care.as_mut().is_none_or(|care| is_of(care, &resource));
-            if !is_wanted {
+            if is_only_counted && care.is_none() {
+                // What was erased with the chart that it was at home in is not there.
+                page.count += usize::from(view.head_of(number)?.is_some());
                 continue;
             }
-            if page.resources.len() == request.limit {
+            if !is_only_counted && opened_bytes >= request.bytes_max {
                 page.next = Some(last);
                 return Ok(page);
             }
+            let Some(resource) = self.resource_of(&view, grant, &entry)? else { continue };
+            opened_bytes += resource.body.len();
+            if care.as_mut().is_none_or(|care| is_of(care, &resource)) {
+                if !is_only_counted && page.count == request.limit {
+                    page.next = Some(last);
+                    return Ok(page);
+                }
+                page.count += 1;
+                page.resources.extend((!is_only_counted).then_some(resource));
+            }
             last = at;
-            page.resources.push(resource);
         }
         Ok(page)
     }

@@ -3,7 +3,7 @@
 //! Newest first. A page ends at a place in the log, and the first page says up to where the log was
 //! looked at; so what is written between two pages neither shifts nor repeats anything.
 
-use super::resource::{lies_in, note};
+use super::resource::{PAGE_BYTES_MAX, lies_in, note};
 use super::{Records, RecordsError, Resource};
 use crate::auth::{Denied, Grant, Permission};
 use crate::clock::Instant;
@@ -77,7 +77,7 @@ pub struct HistoryPlace {
 }
 
 /// Some versions, newest first.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct HistoryPage {
     /// The versions.
     pub versions: Vec<Version>,
@@ -85,6 +85,19 @@ pub struct HistoryPage {
     pub total: Option<usize>,
     /// Where the next page begins, if there may be one.
     pub next: Option<HistoryPlace>,
+    /// Bytes of the versions.
+    bytes: usize,
+}
+
+impl HistoryPage {
+    fn is_full(&self, limit: usize) -> bool {
+        self.versions.len() >= limit || self.bytes >= PAGE_BYTES_MAX
+    }
+
+    fn push(&mut self, version: Version) {
+        self.bytes += version.resource.as_ref().map_or(0, |resource| resource.body.len());
+        self.versions.push(version);
+    }
 }
 
 impl Records {
@@ -157,10 +170,11 @@ impl Walk<'_> {
         // The version above the first of the page says until when that was current.
         let start =
             if is_counted { place.end } else { place.before.saturating_add(1).min(place.end) };
-        let mut page = HistoryPage { versions: Vec::new(), total: None, next: None };
+        let mut page = HistoryPage::default();
         let (mut is_visible, mut total, mut until) = (false, 0, None);
         for entry in self.view.versions(&head, start) {
             let (version, past) = entry?;
+            self.grant.budget().read(1)?;
             let charts: Vec<_> = past.aliases().collect();
             note(self.grant, head.number, &charts);
             let is_wanted = self.is_in_time(past.recorded_at, past.live, until);
@@ -176,8 +190,8 @@ impl Walk<'_> {
             if version >= place.before {
                 continue;
             }
-            if page.versions.len() < self.request.limit {
-                page.versions.push(self.version(key, version, &past)?);
+            if !page.is_full(self.request.limit) {
+                page.push(self.version(key, version, &past)?);
             } else if page.next.is_none() && !is_only_counted {
                 page.next = Some(HistoryPlace { before: version + 1, ..place });
                 if !is_counted {
@@ -198,7 +212,7 @@ impl Walk<'_> {
         version: u64,
         past: &PastVersion,
     ) -> Result<Version, RecordsError> {
-        let read = || self.records.past(self.view, key, version, past);
+        let read = || self.records.past(self.view, self.grant, key, version, past);
         let resource = past.live.then(read).transpose()?;
         let PastVersion { recorded_at, first, .. } = *past;
         Ok(Version { key: key.clone(), version, recorded_at, first, resource })
@@ -213,10 +227,11 @@ impl Walk<'_> {
         let since = self.request.since.map(|since| position_at(since.micros())).transpose()?;
         let last = place.end.min(place.before).min(until.unwrap_or(u64::MAX));
         let first = since.unwrap_or_default().min(last);
-        let mut page = HistoryPage { versions: Vec::new(), total: None, next: None };
+        let mut page = HistoryPage::default();
         let mut looks = 0;
         for record in self.view.changes(first..last, Order::Descending) {
             let (passed, changes) = record?;
+            self.grant.budget().read(1)?;
             looks += 1;
             for change in &changes {
                 let Some(own) = self.reach.to(change.kind) else { continue };
@@ -225,11 +240,11 @@ impl Walk<'_> {
                     continue;
                 }
                 let Some(version) = self.seen(change, own)? else { continue };
-                if page.versions.len() == self.request.limit {
+                if page.is_full(self.request.limit) {
                     page.next = Some(HistoryPlace { before: change.position + 1, ..place });
                     return Ok(page);
                 }
-                page.versions.push(version);
+                page.push(version);
             }
             if looks >= LOOKS_MAX && passed > first {
                 page.next = Some(HistoryPlace { before: passed, ..place });
@@ -288,6 +303,7 @@ impl Walk<'_> {
             Err(EngineError::Erased(_)) => return Ok(None),
             read => read?,
         };
+        self.grant.budget().open(body.len())?;
         for chart in charts {
             self.grant.saw_chart(chart);
         }

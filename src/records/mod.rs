@@ -28,7 +28,7 @@ pub use everything::{EverythingPage, EverythingRequest};
 pub use evidence::{Evidence, Exhibit, bundle, disclosed};
 pub use history::{HistoryOf, HistoryPage, HistoryPlace, HistoryRequest, Version};
 pub use hold::{HOLD, Hold};
-pub use resource::Resource;
+pub use resource::{PAGE_BYTES_MAX, Resource};
 pub use search::{Page, PageStart, SearchRequest};
 pub use write::{
     Action, Change, Done, Effect, INLINE_BYTES_MAX, IdempotencyKey, Target, Write, Written,

@@ -23,6 +23,9 @@ pub struct Resource {
     pub(super) body: Vec<u8>,
 }
 
+/// Bytes of resources after which a page takes no further one, so that the memory for an answer is bounded.
+pub const PAGE_BYTES_MAX: usize = 32 << 20;
+
 impl Resource {
     /// The resource as it is served: the stored bytes, with version and time set in.
     #[must_use]
@@ -45,7 +48,7 @@ impl Records {
         if !head.live {
             return Err(RecordsError::Gone { what: key.to_string(), version: head.version });
         }
-        self.current(&view, key, &head)
+        self.current(&view, grant, key, &head)
     }
 
     /// The version of a resource that a reader had at a moment.
@@ -80,7 +83,7 @@ impl Records {
         if !past.live {
             return Err(RecordsError::Gone { what: what(), version });
         }
-        self.past(&view, key, version, &past)
+        self.past(&view, grant, key, version, &past)
     }
 
     /// One version of a resource.
@@ -108,7 +111,7 @@ impl Records {
         if !past.live {
             return Err(RecordsError::Gone { what: key.to_string(), version });
         }
-        self.past(&view, key, version, &past)
+        self.past(&view, grant, key, version, &past)
     }
 
     /// The head of a resource that the caller may know of; notes that it was looked at.
@@ -132,10 +135,12 @@ impl Records {
     pub(super) fn current(
         &self,
         view: &View,
+        grant: &Grant,
         key: &ResourceKey,
         head: &Head,
     ) -> Result<Resource, RecordsError> {
         let body = self.body(view, head.location)?;
+        grant.budget().open(body.len())?;
         let (version, recorded_at) = (head.version, head.recorded_at);
         Ok(Resource { key: key.clone(), version, recorded_at, body })
     }
@@ -150,11 +155,13 @@ impl Records {
     pub(super) fn past(
         &self,
         view: &View,
+        grant: &Grant,
         key: &ResourceKey,
         version: u64,
         past: &PastVersion,
     ) -> Result<Resource, RecordsError> {
         let body = self.body(view, past.location)?;
+        grant.budget().open(body.len())?;
         let recorded_at = past.recorded_at;
         Ok(Resource { key: key.clone(), version, recorded_at, body })
     }

@@ -66,6 +66,8 @@ pub use records::{
 pub use search::{Allowance, Members, TermNumbers, ValueNumbers};
 pub use views::{Building, ViewOptions, Views};
 
+use crate::budget::Spent;
+
 /// Form of the records of all keyspaces: views that have another are rebuilt.
 pub const FORMAT: u32 = 1;
 
@@ -93,4 +95,10 @@ pub enum ViewError {
     /// A search would read more of the index than one request may.
     #[error("the search reads too much of the index")]
     Costly,
+}
+
+impl From<Spent> for ViewError {
+    fn from(_: Spent) -> Self {
+        Self::Costly
+    }
 }

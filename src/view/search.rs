@@ -8,6 +8,7 @@ use fjall::{Iter, Readable};
 use super::changes::Order;
 use super::postings::{Postings, chunk_of};
 use super::{View, ViewError, keys};
+use crate::budget::Budget;
 use crate::fhir::ResourceType;
 use crate::fhir::search::{Term, Verdict};
 use crate::log::StreamAlias;
@@ -19,15 +20,18 @@ const PLACES_MAX: usize = 256;
 /// Most values that one beginning may stand for.
 const VALUES_MAX: usize = 4_096;
 
-/// How many records of the index a request may still read.
+/// How many records of the index a search may still read.
 #[derive(Debug)]
-pub struct Allowance(Cell<u64>);
+pub struct Allowance<'a> {
+    budget: &'a Budget,
+    own: Cell<u64>,
+}
 
-impl Allowance {
-    /// So many.
+impl<'a> Allowance<'a> {
+    /// Of a request's budget so many.
     #[must_use]
-    pub fn of(records: u64) -> Self {
-        Self(Cell::new(records))
+    pub fn of(budget: &'a Budget, records: u64) -> Self {
+        Self { budget, own: Cell::new(records) }
     }
 
     /// Takes some of it.
@@ -36,9 +40,9 @@ impl Allowance {
     ///
     /// [`ViewError::Costly`] when nothing is left.
     pub fn take(&self, records: u64) -> Result<(), ViewError> {
-        let left = self.0.get().checked_sub(records).ok_or(ViewError::Costly)?;
-        self.0.set(left);
-        Ok(())
+        let left = self.own.get().checked_sub(records).ok_or(ViewError::Costly)?;
+        self.own.set(left);
+        Ok(self.budget.read(records)?)
     }
 }
 
@@ -170,7 +174,7 @@ pub struct ValueNumbers<'a> {
     parameter: u16,
     ranges: Vec<(Vec<u8>, Vec<u8>)>,
     accept: Box<dyn Fn(&Term) -> Verdict + 'a>,
-    allowance: &'a Allowance,
+    allowance: &'a Allowance<'a>,
     /// The blocks with a value in a range, if they are few.
     blocks: Option<Vec<u64>>,
     /// The block that was read last.
@@ -190,7 +194,7 @@ impl<'a> ValueNumbers<'a> {
         parameter: u16,
         ranges: Vec<(Vec<u8>, Vec<u8>)>,
         accept: impl Fn(&Term) -> Verdict + 'a,
-        allowance: &'a Allowance,
+        allowance: &'a Allowance<'a>,
     ) -> Result<Self, ViewError> {
         let accept = Box::new(accept);
         let (blocks, block) = (None, None);
@@ -388,7 +392,7 @@ impl View {
         from: &[u8],
         order: Order,
         places: usize,
-        allowance: &Allowance,
+        allowance: &Allowance<'_>,
     ) -> Result<Option<Vec<u8>>, ViewError> {
         let Some((tag, _)) = from.split_first() else { return Ok(None) };
         let start = keys::term(kind, parameter, from);
@@ -426,7 +430,7 @@ impl View {
         kind: ResourceType,
         parameter: u16,
         beginning: &[u8],
-        allowance: &Allowance,
+        allowance: &Allowance<'_>,
     ) -> Result<Vec<Vec<u8>>, ViewError> {
         let wanted = keys::term(kind, parameter, beginning);
         let end = keys::behind_term(keys::term(kind, parameter, &[]));

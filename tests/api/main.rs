@@ -23,6 +23,7 @@ mod formats;
 mod harness;
 mod histories;
 mod issuers;
+mod limits;
 mod operations;
 mod patches;
 mod proofs;

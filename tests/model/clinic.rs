@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chartlog::auth::{Caller, Grant, Scopes};
+use chartlog::budget::Budget;
 use chartlog::chart::Actor;
 use chartlog::disk::RealDisk;
 use chartlog::engine::{DataDirectory, EngineOptions, ProofOptions, PurgeWindow};
@@ -59,7 +60,7 @@ pub fn grant_of(scopes: &str, patient: Option<&str>) -> Arc<Grant> {
         request: "r".to_owned(),
         ..Actor::default()
     };
-    Arc::new(Grant::new(Arc::new(caller), actor))
+    Arc::new(Grant::new(Arc::new(caller), actor, Budget::default()))
 }
 
 pub fn grant() -> Arc<Grant> {

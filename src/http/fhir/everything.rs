@@ -12,7 +12,7 @@ use super::{Call, Failure, Reply};
 use crate::fhir::check::IssueCode;
 use crate::fhir::search::Span;
 use crate::fhir::{Care, ResourceType};
-use crate::records::{At, EverythingRequest};
+use crate::records::{At, EverythingRequest, PAGE_BYTES_MAX};
 
 /// The patient's compartment: the Patient and every resource in the chart.
 #[utoipa::path(get, path = "/fhir/Patient/{id}/$everything", operation_id = "patientEverything", tag = "fhir",
@@ -67,10 +67,12 @@ pub async fn everything(call: Call) -> Result<Reply, Failure> {
         since: since.map(|since| instant("_since", &since)).transpose()?,
         care: care(&call)?,
         after,
-        limit: match is_paged && !is_count {
-            true => page_size(&call, "_count")?.max(1),
+        limit: match is_count {
+            true => 0,
+            false if is_paged => page_size(&call, "_count")?.max(1),
             false => usize::MAX,
         },
+        bytes_max: if is_paged { PAGE_BYTES_MAX } else { usize::MAX },
     };
     let page = call.aside(move |store, grant| store.everything(grant, &request)).await?;
     let mut links = vec![("self", address.clone())];
@@ -79,9 +81,8 @@ pub async fn everything(call: Call) -> Result<Reply, Failure> {
         links.push(("next", format!("{address}&_cursor={next}")));
     }
     let is_whole = is_first && page.next.is_none();
-    let mut bundle =
-        BundleWriter::new("searchset", is_whole.then_some(page.resources.len()), &links);
-    for resource in page.resources.iter().filter(|_| !is_count) {
+    let mut bundle = BundleWriter::new("searchset", is_whole.then_some(page.count), &links);
+    for resource in &page.resources {
         bundle.matched(base, resource);
     }
     Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()))

@@ -30,8 +30,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::resource::PAGE_BYTES_MAX;
 use super::{Records, RecordsError, Resource};
 use crate::auth::{Grant, Permission};
+use crate::budget::Budget;
 use crate::clock::Instant;
 use crate::engine::{EngineError, Keys, Settled};
 use crate::fhir::search::{Criteria, Parameters, Query};
@@ -109,7 +111,7 @@ impl Records {
     /// [`RecordsError::Denied`]; [`RecordsError::Invalid`] when the request cannot be answered as it is;
     /// [`EngineError::View`] when answering would take too much.
     pub fn search(&self, grant: &Grant, request: &SearchRequest) -> Result<Page, RecordsError> {
-        self.search_within(grant, request, Limits::WHOLE)
+        self.search_within(grant, request, Limits::whole(grant.budget()))
     }
 
     /// The same if it takes no longer than a few reads: for threads that serve small requests. `None`:
@@ -123,7 +125,7 @@ impl Records {
         grant: &Grant,
         request: &SearchRequest,
     ) -> Result<Option<Page>, RecordsError> {
-        match self.search_within(grant, request, Limits::BRIEF) {
+        match self.search_within(grant, request, Limits::brief(grant.budget())) {
             Err(RecordsError::Engine(EngineError::View(ViewError::Costly))) => Ok(None),
             answer => answer.map(Some),
         }
@@ -133,7 +135,7 @@ impl Records {
         &self,
         grant: &Grant,
         request: &SearchRequest,
-        limits: Limits,
+        limits: Limits<'_>,
     ) -> Result<Page, RecordsError> {
         let view = self.views.view();
         let parameters = view.parameters();
@@ -175,7 +177,7 @@ impl Records {
             view.parameters(),
             self.base_url(),
             end,
-            Limits::WHOLE,
+            Limits::whole(grant.budget()),
         );
         let resolved = resolve::request(&scope, request)?;
         Search::new(&scope, grant, resolved.as_ref().unwrap_or(request))?.count()
@@ -236,7 +238,7 @@ pub(super) fn find(
     grant: &Grant,
     criteria: &Criteria,
     most: usize,
-    limits: Limits,
+    limits: Limits<'_>,
 ) -> Result<FoundByCriteria, RecordsError> {
     let end = view.applied_events()?;
     let (parameters, base_url) = (view.parameters(), records.base_url());
@@ -262,7 +264,9 @@ pub(super) fn every(
         return Ok(Vec::new());
     };
     let end = view.applied_events()?;
-    let scope = Scope::new(keys, view, None, view.parameters(), None, end, Limits::WHOLE);
+    let budget = Budget::default();
+    let limits = Limits::whole(&budget);
+    let scope = Scope::new(keys, view, None, view.parameters(), None, end, limits);
     let mut documents = Vec::new();
     for found in Walk::new(&scope, kind, &query.criteria, None, None)? {
         documents.extend(found?.open(&scope)?.map(|opened| opened.document));
@@ -357,16 +361,17 @@ impl<'a> Search<'a> {
             _ => (0, None),
         };
         let mut page = Page::default();
-        let mut last = None;
+        let (mut last, mut bytes) = (None, 0);
         for found in self.matches(query, after) {
             let (query, found) = found?;
-            if page.matches.len() == self.request.limit {
+            if page.matches.len() == self.request.limit || bytes >= PAGE_BYTES_MAX {
                 page.next = last.map(|after| self.start(after));
                 return Ok(page);
             }
             let number = found.held().number;
             if let Some(resource) = self.shown(found)? {
                 last = Some(After::Number { query, number });
+                bytes += resource.body.len();
                 page.matches.push(resource);
             }
         }

@@ -14,6 +14,7 @@ use super::scope::Reach;
 use super::{After, Found, Page, RecordsError, Search};
 use crate::clock::Instant;
 use crate::fhir::search::{Criterion, Sort, SortBy, Window};
+use crate::records::resource::PAGE_BYTES_MAX;
 use crate::view::{Order, ViewError};
 
 /// Matches that are all found before they are looked for in their order.
@@ -66,15 +67,20 @@ impl Search<'_> {
         }
         let ranks = best.into_sorted();
         let mut page = Page { total, ..Page::default() };
-        for rank in ranks.iter().take(self.request.limit) {
-            if let Some(held) = self.scope.held(rank.number)? {
-                page.matches.extend(self.shown(Found::Held(held))?);
+        let (mut last, mut bytes) = (None, 0);
+        for (rank, further) in ranks.iter().zip(1..).take(self.request.limit) {
+            if let Some(held) = self.scope.held(rank.number)?
+                && let Some(resource) = self.shown(Found::Held(held))?
+            {
+                bytes += resource.body.len();
+                page.matches.push(resource);
+            }
+            last = Some(rank).filter(|_| further < ranks.len());
+            if bytes >= PAGE_BYTES_MAX {
+                break;
             }
         }
-        if ranks.len() > self.request.limit {
-            let last = self.request.limit.checked_sub(1).and_then(|last| ranks.get(last));
-            page.next = last.map(|last| self.start(After::Rank(last.clone())));
-        }
+        page.next = last.map(|last| self.start(After::Rank(last.clone())));
         Ok(page)
     }
 

@@ -1,9 +1,10 @@
-//! The state that a search looks at, and how much of it one request may look at.
+//! The state that a search looks at, and how much of it one search may look at.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 
 use crate::auth::{Grant, Permission};
+use crate::budget::Budget;
 use crate::clock::Instant;
 use crate::engine::{EngineError, Keys};
 use crate::fhir::search::Parameters;
@@ -14,12 +15,11 @@ use crate::records::resource::Resource;
 use crate::records::{RecordsError, chart::unreadable};
 use crate::view::{Allowance, Head, Neighbours, Order, View, ViewError};
 
-/// Bytes of the resources that one request may open.
-const OPENED_BYTES_MAX: usize = 256 << 20;
-
-/// How much one request may look at.
+/// How much one search may look at, within what is left of the budget of its request.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::records) struct Limits {
+pub(in crate::records) struct Limits<'a> {
+    /// What the request has left, in all its parts together.
+    pub budget: &'a Budget,
     /// Records of the index.
     pub records: u64,
     /// Resources that are opened.
@@ -28,11 +28,16 @@ pub(in crate::records) struct Limits {
     pub changes: u64,
 }
 
-impl Limits {
-    /// Of any search.
-    pub const WHOLE: Self = Self { records: 2_000_000, opened: 50_000, changes: 4_000_000 };
+impl<'a> Limits<'a> {
+    /// Of any search: what the budget has left.
+    pub fn whole(budget: &'a Budget) -> Self {
+        Self { budget, records: u64::MAX, opened: u64::MAX, changes: 4_000_000 }
+    }
+
     /// Of one that takes no longer than a few reads.
-    pub const BRIEF: Self = Self { records: 300, opened: 64, changes: 2_000 };
+    pub fn brief(budget: &'a Budget) -> Self {
+        Self { budget, records: 300, opened: 64, changes: 2_000 }
+    }
 }
 
 /// What a search looks at: one state of the views, or an earlier one behind it.
@@ -45,12 +50,11 @@ pub(super) struct Scope<'a> {
     pub base_url: Option<&'a str>,
     /// Position behind the last event that counts.
     pub end: u64,
-    pub records: Allowance,
-    limits: Limits,
+    pub records: Allowance<'a>,
+    limits: Limits<'a>,
     /// Matches are looked up in the order of their numbers.
     near: RefCell<Neighbours>,
     opened: Cell<u64>,
-    opened_bytes: Cell<usize>,
     /// By type, the resources that were changed at or behind `end`.
     changed: OnceCell<HashMap<ResourceType, BTreeSet<u64>>>,
 }
@@ -98,7 +102,7 @@ impl<'a> Scope<'a> {
         parameters: &'a Parameters,
         base_url: Option<&'a str>,
         end: u64,
-        limits: Limits,
+        limits: Limits<'a>,
     ) -> Self {
         Self {
             keys,
@@ -107,11 +111,10 @@ impl<'a> Scope<'a> {
             parameters,
             base_url,
             end,
-            records: Allowance::of(limits.records),
+            records: Allowance::of(limits.budget, limits.records),
             limits,
             near: RefCell::default(),
             opened: Cell::new(0),
-            opened_bytes: Cell::new(0),
             changed: OnceCell::new(),
         }
     }
@@ -194,7 +197,7 @@ impl<'a> Scope<'a> {
     ///
     /// # Errors
     ///
-    /// [`ViewError::Costly`] when the request has opened very much; the log's.
+    /// [`ViewError::Costly`] when the search or the request has opened very much; the log's.
     pub fn open(&self, held: Held) -> Result<Option<Opened>, RecordsError> {
         let Some((key, body)) = self.read(&held)? else { return Ok(None) };
         let document = Document::parse(body).map_err(|_| unreadable())?;
@@ -222,10 +225,7 @@ impl<'a> Scope<'a> {
             Err(EngineError::Erased(_)) => return Ok(None),
             read => read?,
         };
-        self.opened_bytes.set(self.opened_bytes.get() + body.len());
-        if self.opened_bytes.get() > OPENED_BYTES_MAX {
-            return Err(ViewError::Costly.into());
-        }
+        self.limits.budget.open(body.len())?;
         Ok(Some((envelope.key().ok_or_else(unreadable)?, body)))
     }
 
@@ -243,6 +243,7 @@ impl<'a> Scope<'a> {
         }
         let mut changed: HashMap<ResourceType, BTreeSet<u64>> = HashMap::new();
         for record in self.view.changes(self.end..applied, Order::Ascending) {
+            self.records.take(1)?;
             let (_, changes) = record?;
             for change in changes.iter().filter(|change| change.number < self.end) {
                 changed.entry(change.kind).or_default().insert(change.number);

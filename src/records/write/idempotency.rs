@@ -33,7 +33,7 @@ struct CommittedBefore<'a> {
     records: &'a Records,
     view: &'a View,
     grant: &'a Grant,
-    limits: Limits,
+    limits: Limits<'a>,
     mark: &'a IdempotencyMark,
     /// What the commit did to which resource, and where that stands in the log.
     then: HashMap<ResourceKey, (Happening, u64)>,
@@ -108,7 +108,7 @@ impl Records {
         commit: &IdempotentCommit,
         mark: &IdempotencyMark,
         changes: &[Change],
-        limits: Limits,
+        limits: Limits<'_>,
     ) -> Result<Written, RecordsError> {
         let frames = self.keys.reader().commit(commit.first)?;
         let count = frames.len() as u64;
@@ -164,7 +164,7 @@ impl Records {
         };
         let charts: Vec<_> = past.aliases().collect();
         let resource = if past.live && may_read(view, grant, key, &charts)? {
-            Some(self.past(view, key, version, &past)?)
+            Some(self.past(view, grant, key, version, &past)?)
         } else {
             None
         };
@@ -192,7 +192,7 @@ impl Records {
         let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
         let resource = if head.live && may_read(view, grant, key, &charts)? {
             grant.owes_entry();
-            Some(self.current(view, key, &head)?)
+            Some(self.current(view, grant, key, &head)?)
         } else {
             None
         };

@@ -221,8 +221,15 @@ impl Records {
         // the limit holds.
         let defines = write.changes.iter().any(|change| is_definition(&change.target));
         let _only = if defines { Some(self.defining.lock().await) } else { None };
-        for _ in 0..ATTEMPTS_MAX {
-            match self.decide(grant, &write).await? {
+        for attempt in 0..ATTEMPTS_MAX {
+            let plan = match self.decide(grant, &write).await {
+                // Each attempt takes from the budget of the request: with costly criteria, few fit.
+                Err(error) if attempt > 0 && is_costly(&error) => {
+                    return Err(EngineError::Busy.into());
+                }
+                plan => plan?,
+            };
+            match plan {
                 Plan::Nothing(written) => return Ok(written),
                 Plan::Commit { events, expectations, done, generation } => {
                     let count = events.len() as u64;
@@ -249,16 +256,22 @@ impl Records {
         write: &Arc<Write>,
     ) -> Result<Plan, RecordsError> {
         if write.size <= INLINE_BYTES_MAX {
-            match self.plan(grant, write, Limits::BRIEF) {
+            match self.plan(grant, write, Limits::brief(grant.budget())) {
                 // Planned again on the blocking pool, with the limits of a whole search.
-                Err(RecordsError::Engine(EngineError::View(ViewError::Costly))) => {}
+                Err(error) if is_costly(&error) => {}
                 plan => return plan,
             }
         }
         let (records, grant, write) = (Arc::clone(self), Arc::clone(grant), Arc::clone(write));
-        let plan = tokio::task::spawn_blocking(move || records.plan(&grant, &write, Limits::WHOLE));
+        let plan = tokio::task::spawn_blocking(move || {
+            records.plan(&grant, &write, Limits::whole(grant.budget()))
+        });
         plan.await.map_err(|_| RecordsError::unreadable("a worker thread panicked".to_owned()))?
     }
+}
+
+fn is_costly(error: &RecordsError) -> bool {
+    matches!(error, RecordsError::Engine(EngineError::View(ViewError::Costly)))
 }
 
 /// Whether a change may be one of what can be searched for.

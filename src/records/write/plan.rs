@@ -23,7 +23,7 @@ impl Records {
         &self,
         grant: &Grant,
         write: &Write,
-        limits: Limits,
+        limits: Limits<'_>,
     ) -> Result<Plan, RecordsError> {
         let view = self.views.view();
         let mark = write.idempotency.as_ref().map(|key| mark(grant.actor(), key));

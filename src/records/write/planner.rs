@@ -33,7 +33,7 @@ pub(super) struct Planner<'a> {
     /// Of changes that are aimed by criteria, those criteria with lists and value sets resolved.
     pub(super) resolved: BTreeMap<usize, Criteria>,
     /// What the evaluation of criteria may cost.
-    pub(super) limits: Limits,
+    pub(super) limits: Limits<'a>,
     /// The new contents, if they have to be looked at once more.
     pub(super) contents: Vec<Stored>,
     /// The SearchParameters that this write changes.

@@ -25,11 +25,11 @@ pub struct References<'a> {
     own: HashMap<ResourceType, HashMap<&'a ResourceKey, Option<Node<'a>>>>,
     comparisons: usize,
     /// What the evaluation of criteria may cost.
-    limits: Limits,
+    limits: Limits<'a>,
 }
 
 impl<'a> References<'a> {
-    fn of(changes: &'a [Change], aims: &'a [Aim], limits: Limits) -> Self {
+    fn of(changes: &'a [Change], aims: &'a [Aim], limits: Limits<'a>) -> Self {
         let (known, own, comparisons) = (HashMap::new(), HashMap::new(), 0);
         let mut references = Self { known, own, comparisons, limits };
         for (change, aim) in changes.iter().zip(aims) {
@@ -94,7 +94,7 @@ impl Records {
         grant: &Grant,
         changes: &'a [Change],
         aims: &'a [Aim],
-        limits: Limits,
+        limits: Limits<'a>,
     ) -> Result<References<'a>, RecordsError> {
         let mut references = References::of(changes, aims, limits);
         let mut problems = Vec::new();
