@@ -8,6 +8,7 @@ use super::problem::{Refusal, invalid, not_supported, too_costly, unknown_parame
 use super::split::{alternatives, unescaped};
 use super::{
     Condition, DatePredicate, Parameters, ProblemKind, SearchParameter, SearchProblem, SearchType,
+    Sort, SortBy,
 };
 use crate::fhir::types::quotable;
 use crate::fhir::{ResourceId, ResourceType};
@@ -74,26 +75,6 @@ pub struct Has {
     pub parameter: Arc<SearchParameter>,
     /// All of them hold of the resource that refers.
     pub criteria: Vec<Criterion>,
-}
-
-/// One rule of `_sort`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Sort {
-    /// By what.
-    pub by: SortBy,
-    /// The highest first.
-    pub descending: bool,
-}
-
-/// What resources are sorted by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum SortBy {
-    /// `_id`
-    Id,
-    /// `_lastUpdated`
-    LastUpdated,
-    /// The values of a parameter.
-    Parameter(Arc<SearchParameter>),
 }
 
 /// `_include` or `_revinclude`.
