@@ -11,10 +11,19 @@ use fjall::{Database, Keyspace, PersistMode, Readable};
 use super::keyspaces::Spaces;
 use super::records::{ErasedChart, decode, encode};
 use super::terms::TermLedger;
-use super::{FORMAT, View, ViewError, ViewOptions, keys};
+use super::{FORMAT, ViewError, keys};
 use crate::fhir::search::{Definition, Parameters};
 use crate::log::StreamAlias;
 use crate::vault::Wrap;
+
+/// Sizes of the view store.
+#[derive(Debug, Clone, Copy)]
+pub struct ViewOptions {
+    /// Bytes of memory for blocks read from disk.
+    pub cache_bytes: u64,
+    /// Events between two snapshots of a small chart.
+    pub snapshot_events_min: u64,
+}
 
 /// One generation of the views, open. A [`View`] keeps its generation until it is dropped.
 pub struct Generation {
@@ -126,12 +135,6 @@ impl Generation {
             batch.insert(&self.spaces.keys, alias.0.to_be_bytes(), wrap.bytes().as_slice());
         }
         Ok(batch.commit()?)
-    }
-
-    /// One consistent state of all views of the generation.
-    #[must_use]
-    pub fn view(self: &Arc<Self>) -> View {
-        View { snapshot: self.database.snapshot(), generation: Arc::clone(self) }
     }
 
     /// Writes what is buffered to disk: makes the next start replay less, nothing more.

@@ -40,10 +40,12 @@ mod access;
 mod apply;
 mod changes;
 mod compare;
+mod fact;
 mod generation;
 mod group;
 mod keys;
 mod keyspaces;
+mod pointer;
 mod postings;
 mod read;
 mod records;
@@ -54,17 +56,17 @@ mod terms;
 mod views;
 
 pub use access::AccessGroup;
-pub use apply::{Event, Fact, FactGroup, TermChange};
 pub use changes::{Change, Order};
 pub use compare::Comparison;
-pub use generation::Generation;
+pub use fact::{Event, Fact, FactGroup, TermChange};
+pub use generation::{Generation, ViewOptions};
 pub use postings::{CHUNK_BITS, Postings, chunk_of};
 pub use read::{Neighbours, View};
 pub use records::{
     ChartRecord, Head, IdempotentCommit, IndexedPlace, PastVersion, StreamEntry, StreamPlace,
 };
 pub use search::{Allowance, Members, TermNumbers, ValueNumbers};
-pub use views::{Building, ViewOptions, Views};
+pub use views::{Building, Views};
 
 /// Form of the records of all keyspaces: views that have another are rebuilt.
 pub const FORMAT: u32 = 1;

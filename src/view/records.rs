@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ViewError;
-use super::stretch::Pointer;
+use super::pointer::Pointer;
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};

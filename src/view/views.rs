@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::generation::Generation;
-use super::{AccessGroup, View, ViewError};
+use super::{AccessGroup, View, ViewError, ViewOptions};
 use crate::disk::{self, RealDisk};
 use crate::fhir::search::Definition;
 use crate::log::StreamAlias;
@@ -18,15 +18,6 @@ use crate::vault::Wrap;
 const CURRENT: &str = "CURRENT";
 /// How long a new generation's builder waits for the last reader of the old one.
 const READERS_MAX: Duration = Duration::from_secs(30);
-
-/// Sizes of the view store.
-#[derive(Debug, Clone, Copy)]
-pub struct ViewOptions {
-    /// Bytes of memory for blocks read from disk.
-    pub cache_bytes: u64,
-    /// Events between two snapshots of a small chart.
-    pub snapshot_events_min: u64,
-}
 
 /// The views, open: clones share the generation that is served.
 #[derive(Debug, Clone)]
