@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::arguments::EraseArguments;
-use super::serve::store_options;
+use super::served::store_options;
 use crate::auth::{Caller, Grant, Scopes};
 use crate::chart::Actor;
 use crate::config::Config;

@@ -14,6 +14,7 @@ mod progress;
 mod rebuild;
 mod restore;
 mod serve;
+mod served;
 mod stats;
 mod token;
 mod vault;

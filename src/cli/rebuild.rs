@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Failure;
 use super::import::grouped;
-use super::serve::store_options;
+use super::served::store_options;
 use crate::config::Config;
 use crate::store::{DataDirectory, DirectoryError, Rebuilt, Store};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::serve::store_options;
+use super::served::store_options;
 use super::{Failure, VerifyArguments};
 use crate::config::Config;
 use crate::proof::{Verifier, verify_bundle};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::serve::{Served, sign};
+use super::super::served::{Served, sign};
 use super::super::{Failure, Secret};
 use crate::config::Config;
 use crate::http::Running;
