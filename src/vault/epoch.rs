@@ -10,44 +10,17 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
-use super::keyfile::fill_random;
+use super::wrap::EpochKey;
 use super::{MasterKey, Vault, VaultError, Wrap, damaged, disk_error};
 use crate::disk::{self, Disk};
 use crate::log::{StreamAlias, WRAP_BYTES};
-use crate::seal::KEY_BYTES;
 
 /// Extension of a key that is being destroyed.
 const CONDEMNED: &str = "destroyed";
 const MAGIC: &[u8; 8] = b"CLWRAPS1";
 const RECORD: usize = 8 + WRAP_BYTES;
 const DIGEST: usize = 32;
-
-/// The key under which data keys are wrapped during an epoch.
-pub struct EpochKey(Zeroizing<[u8; KEY_BYTES]>);
-
-impl EpochKey {
-    pub fn random() -> Result<Self, VaultError> {
-        let mut key = Zeroizing::new([0; KEY_BYTES]);
-        fill_random(&mut *key)?;
-        Ok(Self(key))
-    }
-
-    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        Some(Self(Zeroizing::new(bytes.try_into().ok()?)))
-    }
-
-    pub fn bytes(&self) -> &[u8; KEY_BYTES] {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for EpochKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("EpochKey")
-    }
-}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -11,8 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::epoch::{self, EpochKey};
+use super::epoch;
 use super::jwe::{Recipient, RecipientKey, escrow};
+use super::wrap::EpochKey;
 use super::{MasterKey, Vault, VaultError, disk_error, signing};
 use crate::disk::Disk;
 use crate::seal::KEY_BYTES;

@@ -45,7 +45,7 @@ use zeroize::Zeroizing;
 use crate::disk::Disk;
 use crate::log::StreamAlias;
 use crate::seal::{KEY_BYTES, SealingKey};
-use epoch::EpochKey;
+use wrap::EpochKey;
 
 /// Opened keys that are kept at hand.
 const KEYS_CACHED: usize = 16_384;

@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::{Algorithm, LEEWAY_SECONDS_MAX, LocalIssuer, TOKEN_LENGTH_MAX};
+use super::{Algorithm, LEEWAY_SECONDS_MAX, LOCAL_ISSUER, TOKEN_LENGTH_MAX};
 
 /// Why a token was refused.
 ///
@@ -66,14 +66,10 @@ impl TokenError {
 /// when keys are renewed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConfigurationError {
-    /// An algorithm name that is none of those supported.
-    #[error("The signature algorithm is not supported; use RS256, ES256 or EdDSA.")]
-    UnsupportedAlgorithm,
     /// A shared secret where a public key belongs.
     #[error(
-        "Tokens signed with a shared secret (HS256) are accepted from {issuer} only; configure a \
-         public key (RS256, ES256 or EdDSA) instead.",
-        issuer = LocalIssuer::ISSUER
+        "Tokens signed with a shared secret (HS256) are accepted from {LOCAL_ISSUER} only; configure \
+         a public key (RS256, ES256 or EdDSA) instead."
     )]
     SharedSecret,
     /// A private key was given; it does not belong on a server that only verifies.

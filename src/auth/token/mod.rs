@@ -44,6 +44,9 @@ pub const TOKEN_LENGTH_MAX: usize = 16 * 1024;
 /// The most that clocks may be allowed to differ, in seconds (RFC 7519 §4.1.4: a few minutes).
 pub const LEEWAY_SECONDS_MAX: u64 = 300;
 
+/// Claim `iss` of tokens signed with the key of the data directory.
+const LOCAL_ISSUER: &str = "chartlog-local";
+
 /// Verifies bearer tokens.
 pub struct Verifier {
     audiences: Vec<String>,
