@@ -58,7 +58,7 @@ impl Served {
     }
 }
 
-/// How a store is opened. `base_url` is that of the FHIR face.
+/// How a store is opened. `base_url` is that of the FHIR API.
 ///
 /// # Errors
 ///

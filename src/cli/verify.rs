@@ -59,7 +59,7 @@ pub fn run(config: &Config, arguments: &VerifyArguments) -> Result<(), Failure> 
     }
 }
 
-/// Holds the views against logs that are sound.
+/// Compares the views with logs that are sound.
 fn verify_views(config: &Config) -> Result<Finding, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::failed(format!("the views could not be verified: {error}"))

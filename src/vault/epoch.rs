@@ -104,7 +104,7 @@ pub fn read_wraps_file(
     disk::read(disk, &path).map(Some).map_err(disk_error(&path))
 }
 
-/// Writes a file with wraps as it came, if it is one.
+/// Writes a file with wraps unchanged, once its digest is checked.
 pub fn write_wraps_file(
     disk: &dyn Disk,
     directory: &Path,
@@ -117,8 +117,8 @@ pub fn write_wraps_file(
     disk::replace(disk, &path, bytes).map_err(disk_error(&path))
 }
 
-/// Overwrites and removes the key of an epoch, and its wraps. The key loses its name first, so that
-/// no interruption leaves half of one under it.
+/// Overwrites and removes the key of an epoch, and its wraps. The key file is renamed first, so
+/// that no interruption leaves half of a key under its name.
 pub fn destroy(disk: &dyn Disk, directory: &Path, number: u32) -> Result<(), VaultError> {
     let (key, wraps) = (key_path(directory, number), wraps_path(directory, number));
     let condemned = key.with_extension(CONDEMNED);
@@ -130,7 +130,7 @@ pub fn destroy(disk: &dyn Disk, directory: &Path, number: u32) -> Result<(), Vau
     destroy_condemned(disk, directory)
 }
 
-/// Destroys the keys that have lost their names.
+/// Destroys the keys that were renamed for destruction.
 pub fn destroy_condemned(disk: &dyn Disk, directory: &Path) -> Result<(), VaultError> {
     let names = disk.list(directory).map_err(disk_error(directory))?;
     let paths = names.iter().map(|name| directory.join(name));
@@ -173,7 +173,7 @@ impl Vault {
     }
 
     /// The data keys that were wrapped when the current epoch began; later ones are in the log.
-    /// An epoch that has only just begun has none yet: then those of the one before it count.
+    /// A new epoch has none yet: then those of the epoch before it apply.
     ///
     /// # Errors
     ///

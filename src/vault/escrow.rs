@@ -121,7 +121,7 @@ impl Vault {
     }
 }
 
-/// Makes a vault of exported keys, in a folder that holds none.
+/// Makes a vault of exported keys, in a folder that has none.
 ///
 /// # Errors
 ///
@@ -162,7 +162,7 @@ pub fn import(
     Ok(Escrowed { epochs, exported_at: contents.exported_at })
 }
 
-/// Refuses a folder in which there are keys already.
+/// Refuses a folder that contains keys already.
 ///
 /// # Errors
 ///

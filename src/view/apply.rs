@@ -67,7 +67,7 @@ struct OpenResource<'a> {
 }
 
 impl OpenResource<'_> {
-    /// What the index says of the resource in its home event.
+    /// What the index stores about the resource in its home event.
     fn subject(&self) -> Subject {
         let since_first = self.head.position - self.head.number;
         Subject { kind: Some(self.key.kind), since_first }
@@ -175,7 +175,7 @@ impl<'a> Application<'a> {
         self.push(fact, note, subject)
     }
 
-    /// Hides an erased chart at once; its traces go with this generation.
+    /// Hides an erased chart at once; its traces are removed with this generation.
     fn erase(&mut self, erasure: &Erasure) -> Result<(), ViewError> {
         let alias = erasure.chart;
         let spaces = self.view.spaces();
@@ -226,7 +226,7 @@ impl<'a> Application<'a> {
         Ok(())
     }
 
-    /// What the index says of an event about a resource.
+    /// What the index stores about an event of a resource.
     fn note_resource(&mut self, fact: &Fact, mut note: Note) -> Result<(Note, Subject), ViewError> {
         let at = self.group.events.len();
         let open = self.open.as_mut().ok_or_else(|| {

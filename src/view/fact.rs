@@ -1,4 +1,4 @@
-//! What the views are told of the events of the log.
+//! Facts: the events of the log, as the views take them.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub struct Fact {
     pub patient: Option<ResourceId>,
     /// The wrapped key of the chart, in the event that opens it.
     pub wrap: Option<Wrap>,
-    /// What it says.
+    /// Its envelope.
     pub envelope: Envelope,
     /// Whether the resource has a body after it.
     pub holds_body: bool,

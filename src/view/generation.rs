@@ -27,7 +27,7 @@ pub struct ViewOptions {
 
 /// One generation of the views, open. A [`View`] keeps its generation until it is dropped.
 pub struct Generation {
-    // Dropped in this order: the files can only go when nothing has them open.
+    // Dropped in this order: files can only be removed when nothing has them open.
     pub(super) spaces: Spaces,
     pub(super) database: Database,
     files: Files,
@@ -44,7 +44,7 @@ pub struct Generation {
 /// The directory of a generation.
 struct Files {
     directory: PathBuf,
-    /// Set when the directory goes with the last handle; dropped when it is gone.
+    /// Set when the directory is to be removed with the last handle; dropped once it is removed.
     obsolete: OnceLock<SyncSender<()>>,
 }
 
@@ -142,7 +142,7 @@ impl Generation {
         Ok(self.database.persist(PersistMode::SyncAll)?)
     }
 
-    /// Brings every keyspace into its smallest and quickest form.
+    /// Compacts every keyspace.
     pub(super) fn compact(&self) -> Result<(), ViewError> {
         let compact = |space: &Keyspace| {
             space.rotate_memtable_and_wait()?;
@@ -158,7 +158,7 @@ impl Generation {
         })
     }
 
-    /// Lets the directory go with the last handle. The channel closes when it is gone.
+    /// Removes the directory with the last handle. The channel closes once it is removed.
     pub(super) fn make_obsolete(&self) -> Receiver<()> {
         let (until_gone, gone) = sync_channel(0);
         self.files.obsolete.get_or_init(|| until_gone);
@@ -166,7 +166,7 @@ impl Generation {
     }
 }
 
-/// Refuses what was written in another form, and marks what is new.
+/// Refuses views of another schema version, and marks new ones.
 fn check_format(spaces: &Spaces, database: &Database) -> Result<(), ViewError> {
     let state = database.snapshot();
     let found = state.get(&spaces.state, "format")?;

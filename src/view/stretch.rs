@@ -13,7 +13,7 @@ use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
 
-/// What the index says of an event beside its place.
+/// What the index stores about an event besides its place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     flags: u8,
@@ -43,14 +43,14 @@ pub enum Flag {
 }
 
 impl Note {
-    /// Says a fact, or not.
+    /// Sets a flag, or not.
     #[must_use]
     pub fn with(mut self, flag: Flag, said: bool) -> Self {
         self.flags |= if said { flag as u8 } else { 0 };
         self
     }
 
-    /// Whether a fact is said.
+    /// Whether a flag is set.
     pub fn has(self, flag: Flag) -> bool {
         self.flags & flag as u8 != 0
     }
@@ -59,7 +59,7 @@ impl Note {
 /// An event's chart and its number there.
 pub type StreamStep = Option<(StreamAlias, u64)>;
 
-/// Which resource an event is about. Nothing is said of one that cannot be read.
+/// Which resource an event is about. Empty for an event that cannot be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Subject {
     /// Its type; `None`: the event is about no resource.
@@ -75,7 +75,7 @@ pub struct NewEvent {
     pub location: Location,
     /// Its chart; `None`: the directory.
     pub stream: StreamStep,
-    /// What is said of it.
+    /// Its flags and versions.
     pub note: Note,
     /// Which resource it is about.
     pub subject: Subject,
@@ -123,7 +123,7 @@ pub struct Stretch {
 /// Stands for no type; type codes begin at 1.
 const NO_KIND: u8 = 0;
 
-/// Neighbouring events of one chart of which the same is said.
+/// Neighbouring events of one chart with the same note.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Run {
     events: u32,
@@ -179,7 +179,7 @@ impl Stretch {
         Instant::from_micros(self.recorded_at)
     }
 
-    /// How many events it holds.
+    /// How many events it contains.
     pub fn len(&self) -> u64 {
         self.lengths.len() as u64
     }

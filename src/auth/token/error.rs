@@ -23,7 +23,7 @@ pub enum TokenError {
         "The access token's header member '{0}' asks for something this server does not support."
     )]
     UnsupportedHeader(&'static str),
-    /// Claim `iss` names nobody this server trusts.
+    /// Claim `iss` names no issuer that this server trusts.
     #[error("The access token comes from an issuer this server does not trust.")]
     UnknownIssuer,
     /// The header's `alg` is not one the issuer's configured keys are for (RFC 8725 §3.1).
@@ -49,7 +49,7 @@ pub enum TokenError {
     /// The expiry has passed (RFC 7519 §4.1.4).
     #[error("The access token has expired; please obtain a new one.")]
     Expired,
-    /// The token is not good before a moment that has not come (RFC 7519 §4.1.5).
+    /// The token is not valid yet (RFC 7519 §4.1.5).
     #[error("The access token is not valid yet.")]
     NotYetValid,
 }

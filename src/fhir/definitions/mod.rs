@@ -81,7 +81,7 @@ static ROWS_OF_TYPE: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 
 /// The parameters whose references put a resource of the type into a compartment of a type, such as
 /// Patient, in the order of the CompartmentDefinition: FHIR R4 §5.39. `None`: there is no such
-/// compartment; empty: it holds no resource of the type.
+/// compartment; empty: it contains no resource of the type.
 #[must_use]
 pub fn compartment(of: ResourceType, kind: ResourceType) -> Option<&'static [&'static str]> {
     let compartment = COMPARTMENTS.get(usize::from(of.code())).filter(|known| !known.is_empty())?;

@@ -29,9 +29,9 @@ pub struct Condition {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Requirement {
-    /// One of the predicates is met by one of the values.
+    /// One of the values matches one of the predicates.
     Any(Vec<Predicate>),
-    /// None of the predicates is met by any value.
+    /// No value matches any of the predicates.
     None(Vec<Predicate>),
     /// There is a value, or there is none.
     Present(bool),
@@ -40,7 +40,7 @@ enum Requirement {
 }
 
 impl Condition {
-    /// Understands the values of a parameter.
+    /// Parses the values of a parameter.
     pub(super) fn parse(
         parameter: &Arc<SearchParameter>,
         modifier: Modifier,
@@ -77,7 +77,7 @@ impl Condition {
     }
 
     /// That a token parameter has one of some codes, each with its system; or, if negated, none of
-    /// them. What `:in` and `:not-in` come to when the codes of the value set are known.
+    /// them. The meaning of `:in` and `:not-in` when the codes of the value set are known.
     #[must_use]
     pub fn of_codes(
         parameter: &Arc<SearchParameter>,
@@ -186,7 +186,7 @@ impl Condition {
         verdict
     }
 
-    /// Whether a resource matches it: the truth, from the resource itself.
+    /// Whether a resource matches it, decided by the resource itself.
     #[must_use]
     pub fn matches(&self, resource: Node<'_>, base_url: Option<&str>) -> bool {
         let items = items_of(&self.parameter.expression, resource);

@@ -1,14 +1,14 @@
-//! Search, the pure half of it: FHIR R4 §3.1.1.
+//! Search without an index, terms, queries and matching: FHIR R4 §3.1.1.
 //!
 //! In: search parameters ([`Parameters`]), resources, decoded query strings ([`parse_query`]). Out:
 //! the [`Term`]s under which an index keeps a resource ([`terms_of`]); a [`Query`] made of
 //! [`Criterion`]s; of each [`Condition`] a [`Plan`], which says what to look up in such an index,
-//! and the truth about one resource ([`Condition::matches`]). What is not understood is a
+//! and whether one resource matches ([`Condition::matches`]). What is not understood is a
 //! [`SearchProblem`], never ignored.
 //!
-//! Terms, plans and truth come from the same few functions per search type, each in a file of its
-//! own: `token`, `reference`, `uri`, `string`, `date`, `number`, `quantity`. So an
-//! index and a look at the resources cannot disagree.
+//! Terms, plans and matches come from the same few functions per search type, each in a file of its
+//! own: `token`, `reference`, `uri`, `string`, `date`, `number`, `quantity`. So an index and the
+//! resources themselves cannot disagree.
 //!
 //! Never: reading an index, following a reference, parameters that shape the result (`_count`, …).
 

@@ -11,10 +11,10 @@ use super::{
 use crate::fhir::path::Item;
 use crate::json::Node;
 
-/// Longest key in bytes; what is behind does not count.
+/// Longest key in bytes; bytes behind it are cut off.
 const KEY_BYTES_MAX: usize = 64;
 
-/// Some keys of a rule, in the order of their bytes.
+/// A range of sort keys, in the order of their bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Window {
     /// The first; `None`: from the lowest on.

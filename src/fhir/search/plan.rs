@@ -1,13 +1,13 @@
 //! What to look up in an index for a condition, and what the terms found there say.
 
-/// What of an index holds all resources that match a condition: the intersection of the probes.
+/// Where an index has all resources that match a condition: the intersection of the probes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// All of them; never empty.
     pub all_of: Vec<Probe>,
     /// All resources of the type but those that the probes find.
     pub complement: bool,
-    /// Some resources that the probes find may not match the condition: look at each with
+    /// Some resources that the probes find may not match the condition: check each with
     /// [`Condition::matches`](super::Condition::matches).
     pub needs_check: bool,
 }

@@ -1,4 +1,4 @@
-//! One value of a condition, of whatever type.
+//! Predicates: one value of a condition, of any search type.
 
 use super::date::DatePredicate;
 use super::modifier::Modifier;
@@ -16,7 +16,7 @@ use crate::fhir::path::Item;
 use crate::fhir::types::quotable;
 use crate::json::Node;
 
-/// What one value of a resource has to be like.
+/// A predicate over one value of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Predicate {
     /// A code or identifier.
@@ -40,7 +40,7 @@ pub(super) enum Predicate {
 }
 
 impl Predicate {
-    /// Understands one value.
+    /// Parses one value.
     pub(super) fn parse(
         parameter: &SearchParameter,
         modifier: Modifier,

@@ -93,7 +93,7 @@ pub struct Include {
 }
 
 impl Query {
-    /// Understands the decoded names and values of a query on a type.
+    /// Parses the decoded names and values of a query on a type.
     ///
     /// `base_url` is this server's own: references below it are local.
     ///

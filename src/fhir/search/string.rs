@@ -21,7 +21,7 @@ const TRIGRAM_OF_LONG_TEXT: [u8; 4] = [0; 4];
 /// Most trigrams that are looked up for one value.
 const TRIGRAM_LOOKUPS_MAX: usize = 8;
 
-/// What a text has to be like.
+/// A predicate over texts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct StringPredicate {
     comparison: Comparison,
