@@ -1,10 +1,10 @@
-//! Time: one type for instants, and the only place that asks the operating system for one.
+//! Time: one type for instants, and the only place that reads the system's clock.
 
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// A moment in UTC, in whole microseconds: what `recordedAt` and `lastUpdated` hold.
+/// A moment in UTC, in whole microseconds: the type of `recordedAt` and `lastUpdated`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Instant(i64);
 

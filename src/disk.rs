@@ -224,7 +224,7 @@ impl Disk for RealDisk {
     }
 }
 
-/// The machine's own file system, for looking only: whatever would change something fails.
+/// The machine's own file system, read-only: whatever would change something fails.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReadOnlyDisk;
 

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! [`store`] ties these together behind a [`auth::Grant`]. Dependencies point down this list:
-//! `cli`, `http`, `backup`, `store`, `view`, `auth`, `chart`, `fhir`, `proof`, `log`, `json`, `clock`. `demo`
-//! and `config` stand beside it. `ARCHITECTURE.md` has the whole picture.
+//! `cli`, `http`, `backup`, `store`, `view`, `auth`, `chart`, `fhir`, `proof`, `log`, `json`,
+//! `clock`. `demo` and `config` are outside it. `ARCHITECTURE.md` has the whole picture.
 
 pub mod audit;
 pub mod auth;

@@ -2,7 +2,7 @@
 //!
 //! In: [`LogConfig`]. Out: a subscriber for every `tracing` event of the process, as text or as one
 //! JSON object per line. Never: stdout, which belongs to the answers of commands, and never a token
-//! or the body of a resource; whoever logs keeps those out.
+//! or the body of a resource; code that logs keeps those out.
 
 use std::io::{self, IsTerminal};
 
@@ -38,10 +38,10 @@ pub enum TelemetryError {
     Filter {
         /// The filter as configured.
         filter: String,
-        /// What the parser says.
+        /// The message of the parser.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// Somebody else was faster.
+    /// Another subscriber was installed first.
     #[error("the log of the process is already being written: {0}")]
     Taken(#[from] TryInitError),
 }

@@ -41,6 +41,9 @@ const INDEPENDENT: [&str; 4] = ["demo", "json", "log", "proof"];
 /// Arrows that point up the order all the same.
 const ARROWS_EXCEPTED: [(&str, &str); 0] = [];
 
+/// Folders whose files use each other in a circle all the same.
+const CIRCLES_EXCEPTED: [&str; 4] = ["http", "http/fhir/transaction", "store", "store/write"];
+
 /// Longest source file, in lines. Past this it holds two subjects.
 const LINES_MAX: usize = 500;
 
@@ -98,6 +101,51 @@ fn arrows_between_folders_point_down() {
         if !arrows.contains(&(from.to_owned(), to.to_owned())) {
             wrong.push(format!("{from} → {to} is gone: remove it from ARROWS_EXCEPTED"));
         }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn arrows_between_the_files_of_a_folder_make_no_circle() {
+    let all = sources("src");
+    let exports: BTreeMap<String, String> = all.iter().flat_map(Source::exports).collect();
+    let modules: BTreeSet<String> = all.iter().map(|source| source.names().join("::")).collect();
+    let mut folders: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    for source in &all {
+        let own = source.names();
+        for path in source.paths() {
+            // The file and what it uses have these folders in common; ORDER is about `src/` itself.
+            for depth in (1..own.len()).take_while(|depth| path.starts_with(&own[..*depth])) {
+                let Some(used) = path.get(depth) else { break };
+                let (folder, item) = (own[..depth].join("/"), path[..=depth].join("::"));
+                let used = if modules.contains(&item) { Some(used) } else { exports.get(&item) };
+                if let Some(used) = used.filter(|used| **used != own[depth]) {
+                    folders.entry(folder).or_default().insert((own[depth].clone(), used.clone()));
+                }
+            }
+        }
+    }
+    let mut wrong = Vec::new();
+    for (folder, arrows) in &mut folders {
+        // What uses nothing, or is used by nothing, is in no circle.
+        while let Some(end) = arrows.iter().find(|(from, to)| {
+            !arrows.iter().any(|(other, _)| other == to)
+                || !arrows.iter().any(|(_, other)| other == from)
+        }) {
+            let end = end.clone();
+            arrows.remove(&end);
+        }
+        let excepted = CIRCLES_EXCEPTED.contains(&folder.as_str());
+        if !excepted {
+            let arrow = |(from, to): &(String, String)| format!("src/{folder}: {from} uses {to}");
+            wrong.extend(arrows.iter().map(arrow));
+        }
+        if excepted && arrows.is_empty() {
+            wrong.push(format!("src/{folder} has no circle: remove it from CIRCLES_EXCEPTED"));
+        }
+    }
+    for folder in CIRCLES_EXCEPTED.iter().filter(|folder| !folders.contains_key(**folder)) {
+        wrong.push(format!("src/{folder} has no arrows: remove it from CIRCLES_EXCEPTED"));
     }
     none(&wrong);
 }
@@ -247,6 +295,53 @@ impl Source {
         used
     }
 
+    /// Its name in Rust: `a`, `b` for `src/a/b.rs` and for `src/a/b/mod.rs`.
+    fn names(&self) -> Vec<String> {
+        let inner = self.path.strip_prefix("src/").unwrap().trim_end_matches(".rs");
+        let names = inner.split('/').filter(|name| !["mod", "lib", "main"].contains(name));
+        names.map(str::to_owned).collect()
+    }
+
+    /// Its code without comments and without tests.
+    fn program(&self) -> String {
+        let lines: Vec<&str> = self.code().map(|(_, line)| line).collect();
+        let text = lines.join("\n");
+        let tests = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+        text[..tests].to_owned()
+    }
+
+    /// What its code names by a path within the project, each from the root.
+    fn paths(&self) -> Vec<Vec<String>> {
+        let text = self.program();
+        let starts = ["crate::", "super::", "self::"].into_iter().flat_map(|word| {
+            let starts = text.match_indices(word).map(|(at, _)| at);
+            starts.filter(|at| !text[..*at].ends_with(is_part) && !text[..*at].ends_with("::"))
+        });
+        let absolute = |path: Vec<String>| {
+            let mut names = self.names();
+            for name in path {
+                match name.as_str() {
+                    "crate" => names.clear(),
+                    "super" => drop(names.pop()),
+                    "self" => {}
+                    _ => names.push(name),
+                }
+            }
+            names
+        };
+        starts.flat_map(|at| paths(&text[at..])).map(absolute).collect()
+    }
+
+    /// Items of the files of a folder that go by a name in the folder too, each with its file.
+    fn exports(&self) -> Vec<(String, String)> {
+        let text = self.program();
+        let names = self.names().join("::");
+        let uses = text.match_indices("use ").map(|(at, word)| &text[at + word.len()..]);
+        let export =
+            |path: Vec<String>| (format!("{names}::{}", path[path.len() - 1]), path[0].clone());
+        uses.flat_map(paths).map(export).collect()
+    }
+
     /// Files that its `mod` lines name, each as `folder/name.rs` even if it is a `mod.rs`.
     fn declares(&self) -> Vec<String> {
         let here = self.path.trim_end_matches(".rs");
@@ -261,6 +356,40 @@ impl Source {
         };
         self.code().filter_map(|(_, line)| module(line)).collect()
     }
+}
+
+/// The paths at the beginning of a text: `a::{b, c::d as e}` is `a`, `b` and `a`, `c`, `d`, `e`.
+fn paths(text: &str) -> Vec<Vec<String>> {
+    let text = text.trim_start();
+    let (name, rest) = text.split_at(text.find(|letter| !is_part(letter)).unwrap_or(text.len()));
+    let rest =
+        if rest.starts_with(" as ") { rest.replacen(" as ", "::", 1) } else { rest.to_owned() };
+    let tails = match (rest.strip_prefix("::{"), rest.strip_prefix("::")) {
+        (Some(list), _) => members(list).into_iter().flat_map(paths).collect(),
+        (None, Some(rest)) => paths(rest),
+        (None, None) => vec![Vec::new()],
+    };
+    tails.into_iter().map(|tail| [vec![name.to_owned()], tail].concat()).collect()
+}
+
+/// The members of a list up to its closing brace.
+fn members(list: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut members) = (0, 0, Vec::new());
+    for (at, letter) in list.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                members.push(&list[start..at]);
+                start = at + 1;
+                if letter == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    members
 }
 
 /// Whether a line holds a word, and not only as part of a longer one.

@@ -152,7 +152,7 @@ impl Grant {
         self.seen(|seen| seen.committed = true);
     }
 
-    /// Notes that a writing request saw, or was refused, something beside what it wrote: its
+    /// Notes that a writing request saw, or was refused, something besides what it wrote: its
     /// events are then not trace enough.
     pub fn owes_entry(&self) {
         self.seen(|seen| seen.owes_entry = true);

@@ -21,7 +21,7 @@
 //!
 //! # Reach
 //!
-//! A resource type and a permission are put to the caller, who answers with one of three words:
+//! For a resource type and a permission, a caller has one of three reaches:
 //!
 //! | [`Reach`] | because of | what may be touched |
 //! |---|---|---|

@@ -18,7 +18,7 @@ pub struct Scopes {
     by_type: BTreeMap<Box<str>, Rights>,
 }
 
-/// Whose data a scope speaks of: the part of a scope before the slash.
+/// Whose data a scope covers: the part of a scope before the slash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// `patient/`: the one chart of the token's launch context.

@@ -1,4 +1,4 @@
-//! What a backup holds, or could hold: the file `BACKUP`, and the answer of a server.
+//! What a backup contains, or could contain: the file `BACKUP`, and the answer of a server.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ const NAME: &str = "BACKUP";
 /// Version of the file; a newer one is refused.
 const FORMAT: u32 = 1;
 
-/// What a backup holds.
+/// What a backup contains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
@@ -29,19 +29,19 @@ pub struct Manifest {
     /// The name that the logs are signed under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
-    /// Every change.
+    /// The log of events.
     pub events: LogManifest,
-    /// Every look.
+    /// The log of accesses.
     pub access: LogManifest,
 }
 
-/// What a backup holds of one log.
+/// What a backup contains of one log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogManifest {
     /// Number of events or entries.
     pub position: u64,
-    /// Bytes of each segment that count, in order; a file may be longer.
+    /// Valid bytes of each segment, in order; a file may be longer.
     pub segments: Vec<u64>,
     /// The latest checkpoint, a signed note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,13 +59,13 @@ impl Manifest {
         Self { format: FORMAT, data: engine::FORMAT.to_owned(), taken_at, origin, events, access }
     }
 
-    /// A backup that holds nothing yet.
+    /// A backup that is still empty.
     pub(super) fn empty(origin: Option<String>) -> Self {
         let nothing = LogManifest::default;
         Self { taken_at: None, ..Self::new(origin, nothing(), nothing()) }
     }
 
-    /// What it says of a log.
+    /// The part about a log.
     #[must_use]
     pub fn of(&self, kind: LogKind) -> &LogManifest {
         match kind {
@@ -115,7 +115,7 @@ impl Manifest {
         Self::parse(&text, &path.display().to_string()).map(Some)
     }
 
-    /// Makes it count.
+    /// Writes it, which makes the backup valid.
     pub(super) fn write(&self, disk: &dyn Disk, root: &Path) -> Result<(), BackupError> {
         let path = root.join(NAME);
         // Strings and numbers only: this serialisation cannot fail.

@@ -9,12 +9,12 @@
 //!
 //! A backup is laid out like a data directory: `FORMAT`, `ORIGIN`, `log/events`, `log/access`,
 //! `proof/events` and `proof/access` with the checkpoint and the public key. It has no views and no
-//! tiles, which follow from the logs, and no keys: those are escrowed apart, so that who has the
-//! backup alone has nothing.
+//! tiles, which follow from the logs, and no keys: those are escrowed apart, so that a backup alone
+//! opens no payload.
 //!
-//! **Invariant:** `BACKUP` is replaced last, by one rename, and says how far each file counts.
-//! Files only grow, so a backup that was interrupted leaves the one before it as it was. Every group
-//! is checked on its way in both directions. Never: keys, what a payload says.
+//! **Invariant:** `BACKUP` is replaced last, by one rename, and says how much of each file is
+//! valid. Files only grow, so a backup that was interrupted leaves the one before it as it was.
+//! Every group is checked on its way in both directions. Never: keys, the content of a payload.
 
 mod copy;
 mod log_copy;
@@ -36,7 +36,7 @@ use crate::engine::DirectoryError;
 use crate::log::{LogError, LogKind};
 use crate::proof::ProofError;
 
-/// Bytes that are asked of a source at a time.
+/// Bytes that are requested from a source at a time.
 pub const STRETCH_BYTES_MAX: u64 = 8 << 20;
 
 /// Why a backup could not be taken or restored.
@@ -56,7 +56,7 @@ pub enum BackupError {
     /// A data directory.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
-    /// A checkpoint that does not hold.
+    /// A checkpoint that does not verify.
     #[error("{path}: {error}", path = .path.display())]
     Checkpoint {
         /// The file with it.

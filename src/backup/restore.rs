@@ -79,7 +79,7 @@ pub fn restore(
     };
     let events = restoring.log(LogKind::Events, &manifest.events, keep, 0)?;
     let keep = match (keep, events.first_left_out) {
-        // What was looked at before the first event that is left out was looked at all the same.
+        // Accesses before the first event that is left out are kept.
         (Keep::Positions(_), Some(time)) => Keep::Through(time.saturating_sub(1)),
         (Keep::Positions(_), None) => Keep::All,
         (keep, _) => keep,
@@ -98,7 +98,7 @@ pub fn restore(
         }
         None
     };
-    // Now it counts: until here, the directory had no log.
+    // Now the restore is valid: until here, the directory had no log.
     let log = root.join("log");
     disk.rename(&aside.join("log"), &log).map_err(disk_error(&log))?;
     disk.sync_directory(root).map_err(disk_error(root))?;

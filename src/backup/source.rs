@@ -102,8 +102,8 @@ impl DirectorySource {
 impl Source for DirectorySource {
     fn manifest(&mut self) -> Result<Manifest, BackupError> {
         let origin = read_origin(&self.root)?;
-        // What was signed before the logs are looked at, they hold. And events after accesses: so
-        // no entry is about a chart that is not there.
+        // Checkpoints are read before the logs, so that the logs contain what they sign; and events
+        // after accesses, so that no entry is about a chart that is missing.
         let (signed_events, signed_access) =
             (self.signed(LogKind::Events)?, self.signed(LogKind::Access)?);
         let (access, access_reader) = self.log(LogKind::Access, signed_access)?;

@@ -1,4 +1,5 @@
-//! Taking a backup: what is not there yet is fetched, checked and made durable; then it counts.
+//! Taking a backup: what is not there yet is fetched, checked and made durable; then the backup is
+//! valid.
 
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use crate::log::{self, Follower, LogError, LogKind};
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// What the backup holds now.
+    /// What the backup contains now.
     pub manifest: Manifest,
     /// Bytes of segments that were fetched.
     pub copied_bytes: u64,

@@ -13,21 +13,21 @@ const BUFFER_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct SegmentWriter {
     file: Arc<dyn DiskFile>,
-    /// Under which name it is written, and under which it is to be found.
+    /// Its name while it is written, and its final name.
     paths: (PathBuf, PathBuf),
     offset: u64,
     buffer: Vec<u8>,
 }
 
 impl SegmentWriter {
-    /// A new one, written aside; what was there before under either name goes.
+    /// A new one, written aside; files that had either name are removed.
     pub fn create(disk: &dyn Disk, path: &Path) -> Result<Self, BackupError> {
         let aside = path.with_extension("seg-new");
         let file = disk.create(&aside).map_err(disk_error(&aside))?;
         Ok(Self { file, paths: (aside, path.to_owned()), offset: 0, buffer: Vec::new() })
     }
 
-    /// One that goes on behind its first bytes; what is there behind them goes.
+    /// One that goes on behind its first bytes; bytes behind them are cut off.
     pub fn extend(disk: &dyn Disk, path: &Path, length: u64) -> Result<Self, BackupError> {
         let file = disk.open(path).map_err(disk_error(path))?;
         file.set_length(length).map_err(disk_error(path))?;

@@ -1,9 +1,9 @@
-//! Deciding: from what is and what is wished to the events that say so.
+//! Deciding: from the current state and a change to the events that record it.
 
 use super::event::Happening;
 use crate::fhir::ResourceId;
 
-/// What is known of a resource when a change meets it.
+/// The state of a resource to which a change applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Current {
     /// False after a deletion.
@@ -26,7 +26,7 @@ pub enum Wish {
         /// Whether the content equals the current one.
         unchanged: bool,
     },
-    /// That it is no more.
+    /// That it is deleted.
     Remove,
 }
 
@@ -41,7 +41,7 @@ pub struct Drafted {
     pub home: bool,
 }
 
-/// The events a wish leads to, the home event first; none when nothing changes.
+/// The events a change leads to, the home event first; none when nothing changes.
 #[must_use]
 pub fn decide(current: Option<&Current>, wish: &Wish) -> Vec<Drafted> {
     match (wish, current) {

@@ -12,7 +12,7 @@ pub const SCHEMA: u8 = 1;
 /// What happened to a resource in a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Happening {
-    /// The chart began.
+    /// The chart was opened.
     Opened,
     /// A resource was stored for the first time.
     Recorded,
@@ -135,7 +135,7 @@ pub struct Actor {
     pub request: String,
 }
 
-/// The durable half of an `Idempotency-Key`: kept in the first event of its commit.
+/// What is stored of an `Idempotency-Key`, in the first event of its commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyMark {
     /// SHA-256 over subject and key, hexadecimal.
@@ -154,7 +154,7 @@ pub enum Stated {
     Before(u64),
 }
 
-/// What an event says beside the body.
+/// The metadata of an event: everything but the body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
     /// [`SCHEMA`] of the writer.
@@ -217,8 +217,8 @@ impl Envelope {
     }
 }
 
-/// What an event's frame holds: the envelope as JSON, and behind a line feed the resource in its
-/// stored form (compact JSON, without line feeds), if the event brings one.
+/// The payload of an event's frame: the envelope as JSON, and behind a line feed the resource in
+/// its stored form (compact JSON, without line feeds), if the event brings one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payload<'a> {
     /// The envelope, JSON.

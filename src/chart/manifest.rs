@@ -1,4 +1,4 @@
-//! The manifest: which events of a chart hold the then-current body of each resource.
+//! The manifest: which events of a chart contain the then-current body of each resource.
 
 /// The chart versions whose bodies were current at one version, as one bit per event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The domain: what an event is, which events a change leads to, what a chart held at a version.
 //!
-//! In: the state that a change meets, and the change. Out: events, or nothing when nothing
-//! changes. A chart is a numbered stream of events about one patient; resources that belong to no
+//! In: the current state, and a change. Out: events, or none when nothing changes.
+//! A chart is a numbered stream of events about one patient; resources that belong to no
 //! patient live in the directory, each a small stream of its own.
 //!
 //! A resource may lie in the charts of several patients (a group session, a linked patient). Its

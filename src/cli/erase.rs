@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::arguments::EraseArguments;
-use super::serve::engine_options;
+use super::served::engine_options;
 use crate::auth::{Caller, Grant, Scopes};
 use crate::budget::Budget;
 use crate::chart::Actor;

@@ -2,7 +2,7 @@
 //!
 //! In: the arguments and the environment of the process. Out: an exit code, and for anything but
 //! success a clear message on stderr. Arguments become a [`Config`](crate::config::Config) here,
-//! once, before a command starts; a command gets what it needs and never looks at the environment.
+//! once, before a command starts; a command gets what it needs and never reads the environment.
 
 mod arguments;
 mod backup;
@@ -14,6 +14,7 @@ mod progress;
 mod rebuild;
 mod restore;
 mod serve;
+mod served;
 mod stats;
 mod token;
 mod vault;
@@ -35,7 +36,7 @@ use crate::config::{ConfigError, Loaded, Overrides};
 use crate::disk;
 use crate::telemetry;
 
-/// Does what the command line says.
+/// Runs the command that the command line names.
 #[must_use]
 pub fn run() -> ExitCode {
     // Whatever a command writes may name patients.
@@ -156,7 +157,7 @@ fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {
     crate::config::load(overrides, variable, |path| std::fs::read_to_string(path))
 }
 
-/// The one place that looks at the environment of the process; only `CHARTLOG_TOKEN`, which is no
+/// The one place that reads the environment of the process; only `CHARTLOG_TOKEN`, which is no
 /// setting, is read by clap.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 fn variable(name: &str) -> Option<String> {

@@ -1,4 +1,4 @@
-//! `chartlog openapi`: the document that `openapi/` holds.
+//! `chartlog openapi`: the document in `openapi/`.
 
 use super::{Failure, OpenapiArguments};
 use crate::http::document_text;

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Failure;
 use super::import::grouped;
-use super::serve::engine_options;
+use super::served::engine_options;
 use crate::config::Config;
 use crate::engine::{DataDirectory, DirectoryError, Rebuilt};
 use crate::records::{Records, RecordsOptions};

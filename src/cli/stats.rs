@@ -1,4 +1,4 @@
-//! `chartlog stats`: what a store holds, also while a server has it open.
+//! `chartlog stats`: what a store contains, also while a server has it open.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::disk::RealDisk;
 use crate::inspect::{LastCheckpoint, LogPayloads, Stats, stats};
 use crate::vault::{MasterKey, MasterKeySource};
 
-/// Prints what the store holds.
+/// Prints the statistics of the store.
 ///
 /// # Errors
 ///

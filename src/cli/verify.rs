@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::serve::engine_options;
+use super::served::engine_options;
 use super::{Failure, VerifyArguments};
 use crate::config::Config;
 use crate::engine::DataDirectory;
@@ -61,7 +61,7 @@ pub fn run(config: &Config, arguments: &VerifyArguments) -> Result<(), Failure> 
     }
 }
 
-/// Holds the views against logs that are sound.
+/// Compares the views with logs that are sound.
 fn verify_views(config: &Config) -> Result<Finding, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::failed(format!("the views could not be verified: {error}"))

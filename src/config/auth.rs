@@ -1,4 +1,4 @@
-//! Whose tokens are believed.
+//! Whose tokens are accepted.
 
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ pub struct Issuer {
     /// File with its JSON Web Key Set (RFC 7517, section 5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<PathBuf>,
-    /// Single public keys, beside or in place of a key set.
+    /// Single public keys, in addition to or instead of a key set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<IssuerKey>,
 }

@@ -1,4 +1,4 @@
-//! Settings that make sense alone, held against each other.
+//! Contradictions between settings that are valid alone.
 
 use std::collections::BTreeSet;
 

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::setting::{Given, Setting};
 use super::settings::{SECTIONS, SETTINGS};
 
-/// What stands in a file, in the order of its lines.
+/// The content of a file, in the order of its lines.
 #[derive(Default)]
 pub struct Contents<'text> {
     /// The settings it gives, each with its line.

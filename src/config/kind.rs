@@ -7,8 +7,6 @@ use std::ops::RangeInclusive;
 use toml::Value;
 use tracing_subscriber::EnvFilter;
 
-use super::show::grouped;
-
 /// What a setting takes.
 #[derive(Debug)]
 pub enum Kind {
@@ -130,6 +128,19 @@ impl fmt::Display for Kind {
         };
         formatter.write_str(right)
     }
+}
+
+/// A whole number as TOML, its digits in groups of three.
+pub fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::from(if number < 0 { "-" } else { "" });
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('_');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Two times of the day, `HH:MM-HH:MM`.

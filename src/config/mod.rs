@@ -1,4 +1,4 @@
-//! What the server is told: every setting, where it came from, and whether it makes sense.
+//! The configuration: every setting, where it came from, and whether it makes sense.
 //!
 //! In: options of the command line, the environment and a TOML file, in this order of precedence,
 //! and defaults for the rest. Out: one plain [`Config`], checked, with one struct per concern; or a
@@ -54,18 +54,18 @@ pub use source::{Source, Sources};
 pub use store::{ReferentialIntegrity, StoreConfig};
 pub use vault::VaultConfig;
 
-/// Everything the program can be told, one part per concern.
+/// All settings of the program, one part per concern.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
     /// Where the server listens, and with how many threads.
     pub server: ServerConfig,
     /// Where charts are kept, and how much memory and disk their keeping may take.
     pub store: StoreConfig,
-    /// Where the key to all keys comes from.
+    /// Where the master key comes from.
     pub vault: VaultConfig,
     /// How the logs are proven.
     pub proof: ProofConfig,
-    /// Whose tokens are believed.
+    /// Whose tokens are accepted.
     pub auth: AuthConfig,
     /// What one request or one client may ask for.
     pub limits: LimitsConfig,

@@ -43,7 +43,7 @@ impl ServerConfig {
     /// Whether only this machine can reach the address to listen on.
     #[must_use]
     pub fn is_loopback_only(&self) -> bool {
-        // An IPv4 address may come dressed as IPv6 (`::ffff:127.0.0.1`).
+        // An IPv4 address may be written as IPv6 (`::ffff:127.0.0.1`).
         self.listen.ip().to_canonical().is_loopback()
     }
 }

@@ -18,7 +18,7 @@ pub static SECTIONS: &[(&str, &str)] = &[
 
 /// Most bytes a size may have: one tebibyte.
 const BYTES_MAX: i64 = 1 << 40;
-/// Most bytes of what is held in memory whole, a request body or a group of commits: one gibibyte.
+/// Most bytes of what is kept in memory whole, a request body or a group of commits: one gibibyte.
 const WHOLE_BYTES_MAX: i64 = 1 << 30;
 /// Longest time limit in seconds: one day.
 const TIMEOUT_SECONDS_MAX: i64 = 24 * 60 * 60;

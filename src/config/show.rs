@@ -2,6 +2,7 @@
 
 use toml::Value;
 
+use super::kind::grouped;
 use super::setting::{MASK, Setting};
 use super::settings::{SECTIONS, SETTINGS};
 use super::{Config, Loaded, Source};
@@ -46,19 +47,6 @@ pub fn option_help(key: &str) -> String {
         };
         format!("{meaning}\n{default}[env: {}]", setting.variable())
     })
-}
-
-/// A whole number as TOML, its digits in groups of three.
-pub fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::from(if number < 0 { "-" } else { "" });
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push('_');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 const EXAMPLE_HEAD: &str = "\

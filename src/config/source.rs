@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Where a value, or a problem, came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Source {
-    /// Nobody said anything.
+    /// It is set nowhere.
     #[default]
     Default,
     /// The configuration file.

@@ -1,4 +1,4 @@
-//! Where the key to all keys comes from.
+//! Where the master key comes from.
 
 use std::path::Path;
 

@@ -52,7 +52,7 @@ impl Care {
         self.goals.push(goal);
     }
 
-    /// Looks at the goals again, which sometimes turn out to be reached.
+    /// Reviews the goals, some of which turn out to be reached.
     pub fn review(&mut self, visit: &Visit, pen: &mut Pen) {
         if !matches!(visit.reason, Reason::FollowUp) {
             return;

@@ -40,7 +40,7 @@ const ALL: [Correction; 6] = [
     Correction::RestoredDocument,
 ];
 
-/// Of a hundred patients, how many meet one particular kind beyond the kind that is their turn.
+/// Of a hundred patients, how many get one particular kind beyond the kind that is their turn.
 const EXTRA_PERCENT: u32 = 10;
 
 /// How far back an owner of a misfiled result is looked for, in patients.

@@ -29,6 +29,7 @@ mod correction;
 mod directory;
 mod document;
 mod element;
+mod gender;
 mod immunization;
 mod laboratory;
 mod patient;

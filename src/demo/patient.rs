@@ -4,7 +4,8 @@ use chrono::NaiveDate;
 use serde_json::{Value, json};
 
 use super::element::{day, moment, named_reference, reference, set};
-use super::person::{Gender, Person};
+use super::gender::Gender;
+use super::person::Person;
 use super::tables::{names, staff, system};
 use super::transaction::Transaction;
 

@@ -6,6 +6,7 @@
 use chrono::{Datelike, Days, NaiveDate, Weekday};
 
 use super::DemoOptions;
+use super::gender::Gender;
 use super::random::{Random, Stream};
 use super::tables::names::{self, Town};
 use super::tables::problems::{CHRONIC, Chronic, Effect};
@@ -16,23 +17,6 @@ use super::tables::staff::{CHILDRENS_DOCTORS, Clinician, FAMILY_DOCTORS};
 pub const MARGIN_DAYS: u64 = 21;
 
 const DAYS_PER_YEAR: i64 = 365;
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Gender {
-    #[default]
-    Female,
-    Male,
-}
-
-impl Gender {
-    /// The code in FHIR's `administrative-gender`.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Female => "female",
-            Self::Male => "male",
-        }
-    }
-}
 
 #[derive(Clone)]
 pub struct Address {

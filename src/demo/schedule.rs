@@ -1,4 +1,4 @@
-//! When a person comes to the clinic, and why: the plan of a chart before a word of it is written.
+//! When a person comes to the clinic, and why: the plan of a chart before it is written.
 //!
 //! In: a [`Person`] and the last day. Out: appointments in order of time, at least a week apart,
 //! none after death. Never: what is found on the day.

@@ -4,8 +4,9 @@ use chrono::NaiveDate;
 use serde_json::{Value, json};
 
 use super::element::{concept, quantity, reference, rounded, set, status};
+use super::gender::Gender;
 use super::pen::Pen;
-use super::person::{Gender, Person};
+use super::person::Person;
 use super::random::Random;
 use super::schedule::Reason;
 use super::tables::problems::Effect;

@@ -19,8 +19,8 @@ pub struct StoredForm {
 impl StoredForm {
     /// The stored form of a resource under an id.
     ///
-    /// `resolve` is asked for each text in a place where the rules of transactions (FHIR R4
-    /// §3.1.0.11.2) replace links, and gives what shall stand there instead.
+    /// `resolve` is called for each text in a place where the rules of transactions (FHIR R4
+    /// §3.1.0.11.2) replace links, and returns the replacement.
     #[must_use]
     pub fn of(
         resource: Node<'_>,

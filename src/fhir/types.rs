@@ -4,71 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::definitions;
-
-/// A concrete resource type of FHIR R4, such as `Observation`.
-///
-/// Held as its code, which is part of the formats on disk: frozen and never reused.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ResourceType(u16);
-
-impl ResourceType {
-    /// `AuditEvent`, whose permissions open the access log.
-    pub const AUDIT_EVENT: Self = Self(7);
-    /// `Bundle`, the container of batches, transactions, documents and messages.
-    pub const BUNDLE: Self = Self(12);
-    /// `List`, whose items a search can ask for.
-    pub const LIST: Self = Self(70);
-    /// `SearchParameter`, by which clients define what can be searched for.
-    pub const SEARCH_PARAMETER: Self = Self(123);
-    /// `ValueSet`, whose codes a search can ask for.
-    pub const VALUE_SET: Self = Self(144);
-    /// `Binary`, whose content has a form of its own.
-    pub const BINARY: Self = Self(9);
-    /// `Patient`, whose id names a chart.
-    pub const PATIENT: Self = Self(103);
-
-    /// The type of that name; names are case-sensitive.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        definitions::type_code(name).map(Self)
-    }
-
-    /// The name as it stands in `resourceType` and in URLs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        definitions::type_name(self.0).unwrap_or_default()
-    }
-
-    /// The type with that code.
-    #[must_use]
-    pub fn from_code(code: u16) -> Option<Self> {
-        definitions::type_name(code).map(|_| Self(code))
-    }
-
-    /// The frozen code, never 0.
-    #[must_use]
-    pub fn code(self) -> u16 {
-        self.0
-    }
-
-    /// All types, in the order of their codes.
-    pub fn all() -> impl Iterator<Item = Self> {
-        definitions::type_codes().map(Self)
-    }
-}
-
-impl fmt::Display for ResourceType {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl fmt::Debug for ResourceType {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
+use super::definitions::ResourceType;
 
 impl FromStr for ResourceType {
     type Err = NameError;
@@ -207,27 +143,6 @@ pub(super) fn quotable(text: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn the_constants_have_their_names() {
-        assert_eq!(ResourceType::PATIENT.name(), "Patient");
-        assert_eq!(ResourceType::BUNDLE.name(), "Bundle");
-    }
-
-    #[test]
-    fn every_type_is_found_by_name_and_by_code() {
-        assert_eq!(ResourceType::all().count(), 146);
-        for kind in ResourceType::all() {
-            assert_eq!(ResourceType::from_name(kind.name()), Some(kind));
-            assert_eq!(ResourceType::from_code(kind.code()), Some(kind));
-        }
-        for code in [0, 147, u16::MAX] {
-            assert_eq!(ResourceType::from_code(code), None);
-        }
-        for name in ["", "patient", "Resource", "DomainResource", "Quantity", "type"] {
-            assert_eq!(ResourceType::from_name(name), None, "{name}");
-        }
-    }
 
     #[test]
     fn says_why_a_text_is_not_a_key() {

@@ -1,4 +1,4 @@
-//! Checking the bytes of a log while they go to another place.
+//! Checking the bytes of a log while they are copied.
 
 use super::LogKind;
 use super::format::{FORMAT, GROUP_HEADER, GroupHeader, SEGMENT_HEADER, SegmentHeader};
@@ -26,7 +26,7 @@ pub struct GroupFlaw {
     pub problem: String,
 }
 
-/// A group that is whole, and follows on the one before.
+/// A complete group that continues the one before.
 #[derive(Debug, Clone, Copy)]
 pub struct WholeGroup<'a> {
     /// Number of the segment.

@@ -7,10 +7,10 @@
 //! | frame header, 50 | body length u32, kind u8, flags u8, stream version u32, stream alias u64, commitment 32 bytes |
 //! | frame body | the wrapped key if flag 2 is set, 129 bytes; then the content |
 //!
-//! Flags: 1 last of its commit, 2 a wrapped key, 4 sealed. What a sealed content and a wrapped key
-//! are is not the log's business. A content in the clear has its crc32c (with kind, flags, version
-//! and alias before it) where the commitment would be, and zeros behind. `docs/format.md` says all
-//! this for those who read a log with other programs.
+//! Flags: 1 last of its commit, 2 a wrapped key, 4 sealed. The log does not interpret sealed
+//! contents and wrapped keys. A content in the clear has its crc32c (with kind, flags, version and
+//! alias before it) where the commitment would be, and zeros behind. `docs/format.md` specifies
+//! this for other programs.
 
 /// Version of the layout in this file.
 pub const FORMAT: u16 = 2;
@@ -32,7 +32,7 @@ const FLAG_SEALED: u8 = 4;
 pub enum LogKind {
     /// Every change to a record.
     Events = 1,
-    /// Every look at a record.
+    /// Every access to a record.
     Access = 2,
 }
 
@@ -50,7 +50,7 @@ impl LogKind {
     }
 }
 
-/// What a frame is; clear on disk.
+/// The kind of a frame; not encrypted on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FrameKind {
@@ -115,11 +115,11 @@ pub struct Frame {
     pub alias: StreamAlias,
     /// Its number in that stream, from 1.
     pub version: u32,
-    /// What it says.
+    /// Its content.
     pub content: Content,
 }
 
-/// What a frame says, as it is on disk.
+/// The content of a frame, as it is on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     is_sealed: bool,
@@ -129,7 +129,7 @@ pub struct Content {
 }
 
 impl Content {
-    /// Sealed bytes, with the commitment to what they hold.
+    /// Sealed bytes, with the commitment to their payload.
     #[must_use]
     pub fn sealed(commitment: [u8; 32], body: Vec<u8>) -> Self {
         Self { is_sealed: true, commitment, wrap: None, body }
@@ -153,7 +153,7 @@ impl Content {
         self.is_sealed
     }
 
-    /// The commitment to what a sealed content holds.
+    /// The commitment to the payload of a sealed content.
     #[must_use]
     pub fn commitment(&self) -> &[u8; 32] {
         &self.commitment
@@ -216,7 +216,7 @@ impl Frame {
     }
 }
 
-/// A frame as it lies there, every field checked.
+/// A frame borrowed from the bytes of its segment, every field checked.
 #[derive(Debug, Clone, Copy)]
 pub struct FrameParts<'a> {
     /// What it is.
@@ -332,7 +332,7 @@ impl GroupHeader {
         checked(out)
     }
 
-    /// `None` when the bytes are not a group header, whole and unharmed.
+    /// `None` when the bytes are not a group header, complete and undamaged.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut fields = Fields(verified(bytes.get(..GROUP_HEADER)?)?);
         if &fields.take::<4>()? != GROUP_MAGIC {
@@ -369,7 +369,7 @@ impl SegmentHeader {
         checked(out)
     }
 
-    /// `None` when the bytes are not a segment header, whole and unharmed.
+    /// `None` when the bytes are not a segment header, complete and undamaged.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut fields = Fields(verified(bytes.get(..SEGMENT_HEADER)?)?);
         if &fields.take::<8>()? != SEGMENT_MAGIC {
@@ -381,7 +381,7 @@ impl SegmentHeader {
     }
 }
 
-/// Appends the crc32c of what is there; the length is the caller's constant.
+/// Appends the crc32c of the bytes so far; the length is the caller's constant.
 fn checked<const N: usize>(mut out: Vec<u8>) -> [u8; N] {
     let check = crc32c::crc32c(&out);
     out.extend_from_slice(&check.to_le_bytes());

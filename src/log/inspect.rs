@@ -1,7 +1,7 @@
-//! Looking through a log that is not open: every byte of it, in order, changing none.
+//! Inspecting a log that is not open: reads every byte, in order, and changes none.
 //!
-//! One thread reads ahead while others check what was read. Beside a running server, the log is
-//! seen as long as it was when the inspection began.
+//! One thread reads ahead while others check what was read. While a server is running, the
+//! inspection ends at the length that the log had when it began.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const BATCH_BYTES: u64 = 8 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("position {position}: {path} at byte {offset}: {problem}", path = .path.display())]
 pub struct Flaw {
-    /// The first position that cannot be believed.
+    /// The first position that cannot be trusted.
     pub position: u64,
     /// The file.
     pub path: PathBuf,
@@ -30,7 +30,7 @@ pub struct Flaw {
     pub problem: String,
 }
 
-/// Why an inspection did not come to the end.
+/// Why an inspection did not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
     /// The log is not what was written.
@@ -55,13 +55,13 @@ pub struct FrameSeen<'a> {
     pub recorded_at: i64,
     /// Byte offset in its segment.
     pub offset: u64,
-    /// As it lies there.
+    /// Its bytes.
     pub bytes: &'a [u8],
     /// Its fields.
     pub parts: FrameParts<'a>,
 }
 
-/// What was made of consecutive frames of one segment.
+/// The results for consecutive frames of one segment.
 #[derive(Debug)]
 pub struct Batch<T> {
     /// Position of the first.
@@ -74,7 +74,7 @@ pub struct Batch<T> {
     pub bytes: u64,
 }
 
-/// A log seen to its end.
+/// A log that was read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspected {
     /// Number of frames.
@@ -122,7 +122,7 @@ struct Raw {
 }
 
 impl Inspection {
-    /// Looks at what there is.
+    /// Lists the segments.
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ impl Inspection {
         self.segments.iter().map(|segment| segment.length).sum()
     }
 
-    /// Checks the next groups on so many threads, and makes of each frame what `each` does.
+    /// Checks the next groups on so many threads, and calls `each` for every frame.
     ///
     /// # Errors
     ///
@@ -206,7 +206,7 @@ impl Inspection {
         Ok(Some(Batch { first_position, path, items, bytes }))
     }
 
-    /// What was seen, at the end.
+    /// The summary, once the end is reached.
     #[must_use]
     pub fn inspected(&self) -> Inspected {
         let end = self.segments.get(self.at).or(self.segments.last());
@@ -378,7 +378,7 @@ impl Segment {
     }
 }
 
-/// What was made of some groups, up to the first that is not sound.
+/// The results for some groups, up to the first that is not sound.
 struct Checked<T> {
     items: Vec<T>,
     broken: Option<Broken>,

@@ -1,6 +1,6 @@
 //! The log: commits in order, appended to segment files; the truth of the store.
 //!
-//! In: groups of frames from one [`Writer`]. Out: a [`AppendedGroup`] group once it is on disk, single
+//! In: groups of frames from one [`Writer`]. Out: an [`AppendedGroup`] once it is on disk, single
 //! frames by [`Location`], and all of them again in order ([`Reader::scan`]). Two logs of this same
 //! type exist, `events` and `access`; a [`committer`] thread writes each of them.
 //!
@@ -35,7 +35,7 @@ use std::path::PathBuf;
 /// What can go wrong with a log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The disk refused; a writer that has seen this accepts nothing more until restart.
+    /// A disk operation failed; a writer that has seen this accepts nothing more until restart.
     #[error("{path}: {source}", path = .path.display())]
     Disk {
         /// The file concerned.

@@ -46,7 +46,7 @@ impl Reader {
         self.segments.store(Arc::new(segments));
     }
 
-    /// Takes the last segment away: it holds nothing.
+    /// Removes the last segment, which is empty.
     pub(super) fn remove_last_segment(&self) {
         let mut segments = Vec::clone(&self.segments.load());
         segments.pop();
@@ -118,7 +118,7 @@ impl Reader {
         segment.open_group(at, &header, bytes.get(GROUP_HEADER..).unwrap_or_default())
     }
 
-    /// Every group of the log from the one that holds `position`, in order, up to `end` frames.
+    /// Every group of the log from the one that contains `position`, in order, up to `end` frames.
     /// A damaged place ends the iteration with its error.
     pub fn scan(
         &self,
@@ -163,7 +163,7 @@ impl Reader {
             .ok_or_else(|| segment.damaged(0, "not a segment header"))
     }
 
-    /// The group header at an offset, if whole and unharmed.
+    /// The group header at an offset, if complete and undamaged.
     pub(super) fn group_header(
         &self,
         number: u32,

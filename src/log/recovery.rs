@@ -16,12 +16,12 @@ pub struct Recovered {
     pub writer: Writer,
     /// Its readers' handle.
     pub reader: Reader,
-    /// Bytes of an unfinished last group that were dropped; nobody was ever told of them.
+    /// Bytes of an unfinished last group that were dropped; they were never acknowledged.
     pub dropped_bytes: u64,
 }
 
-/// Opens the log in a directory, or creates it there. It must hold at least the first
-/// `acknowledged` frames, which somebody is known to have been told of.
+/// Opens the log in a directory, or creates it there. It must contain at least the first
+/// `acknowledged` frames, which clients were told are durable.
 ///
 /// # Errors
 ///
@@ -85,7 +85,7 @@ fn create_directory(disk: &dyn Disk, directory: &Path) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Whether a directory holds a log.
+/// Whether a directory contains a log.
 #[must_use]
 pub fn exists(disk: &dyn Disk, directory: &Path) -> bool {
     disk.exists(&segment_path(directory, 0))
@@ -186,7 +186,7 @@ fn secure(
     }
     // The process before may have ended between writing the last group and syncing it, or a sync
     // may have failed, after which the system takes pages for clean that are not on disk. So the
-    // group is written once more, before anybody is shown it.
+    // group is written once more, before any reader sees it.
     let length = usize::try_from(tail.length - tail.last_group).unwrap_or(usize::MAX);
     let last = reader.bytes(tail.segment, tail.last_group, length)?;
     file.write_all_at(&last, tail.last_group).map_err(disk_error(&path))?;

@@ -1,4 +1,4 @@
-//! Looking at a log that another process may be writing, without changing it.
+//! Surveying a log that another process may be writing, without changing it.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::writer::segment_path;
 use super::{LogError, LogKind, disk_error};
 use crate::disk::Disk;
 
-/// What a log holds, up to its last whole group.
+/// The extent of a log, up to its last complete group.
 #[derive(Debug, Clone)]
 pub struct Survey {
     /// Reads it.
@@ -46,7 +46,7 @@ pub fn survey(disk: &dyn Disk, directory: &Path, kind: LogKind) -> Result<Survey
     {
         return Err(error);
     }
-    // A segment is there for a moment before its header is.
+    // A segment file exists for a moment before its header is written.
     if last > 0 && is_unfinished_segment(&reader, last)? {
         reader.remove_last_segment();
         last -= 1;

@@ -66,8 +66,8 @@ impl Checkpoint {
 
     /// Signs the size and root of a log, whose origin is the signer's name.
     ///
-    /// This signs whatever it is told; [`super::Issuer`] sees that no two checkpoints contradict
-    /// each other.
+    /// Earlier checkpoints are not compared here; [`super::Issuer`] ensures that none contradicts
+    /// another.
     ///
     /// # Errors
     ///

@@ -75,7 +75,7 @@ impl Issuer {
     }
 
     /// Signs the first `size` leaves of the tree, and returns when that is on disk. If the latest
-    /// checkpoint says as much already, that one is returned.
+    /// checkpoint covers as many leaves already, that one is returned.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl Issuer {
         self.store(Checkpoint::sign(&self.signer, size, self.log.root(size)?)?)
     }
 
-    /// Keeps the signatures that others put below the latest checkpoint. False if there is a later
+    /// Keeps the cosignatures of the latest checkpoint. False if there is a later
     /// one by now.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ impl Issuer {
     }
 }
 
-/// Checks that a log still holds what a checkpoint of it says.
+/// Checks that a log still agrees with a checkpoint of it.
 fn continues(log: &TileReader, earlier: &Checkpoint) -> Result<(), ProofError> {
     let size = earlier.size;
     let broken = |problem: String| Err(ProofError::Broken { size, problem });

@@ -1,73 +1,24 @@
-//! Keys of signed notes (C2SP signed-note, "Signatures" and "Verifier keys").
+//! Public keys of signed notes (C2SP signed-note, "Signatures" and "Verifier keys").
 
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 
 use super::encoding;
-use super::note::{Note, NoteSignature};
 use super::{Hash, ProofError};
 
-/// Bytes of a private Ed25519 key as RFC 8032 §5.1.5 has it: the seed.
-pub const SEED_BYTES: usize = 32;
 const PUBLIC_KEY_BYTES: usize = 32;
 const SIGNATURE_BYTES: usize = 64;
 const TIMESTAMP_BYTES: usize = 8;
 
 /// What a key signs; the numbers are signature types of C2SP signed-note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Algorithm {
+pub enum Algorithm {
     /// Ed25519 over the text of the note.
     Note = 1,
     /// Ed25519 over the text and the time at which a witness saw it (C2SP tlog-cosignature).
     Cosignature = 4,
-}
-
-/// A private key that signs notes, with the name that it signs under.
-pub struct Signer {
-    verifier: Verifier,
-    pair: Ed25519KeyPair,
-}
-
-impl Signer {
-    /// From a seed. For checkpoints, the name is the log's origin.
-    ///
-    /// # Errors
-    ///
-    /// [`ProofError::Key`]: the name is empty, or has a space or a `+`.
-    pub fn from_seed(name: &str, seed: &[u8; SEED_BYTES]) -> Result<Self, ProofError> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed)
-            .map_err(|_| ProofError::Key("the seed is not usable"))?;
-        let public = pair.public_key().as_ref().try_into();
-        let public = public.map_err(|_| ProofError::Key("the seed is not usable"))?;
-        let verifier = Verifier::new(name, Algorithm::Note, public)?;
-        Ok(Self { verifier, pair })
-    }
-
-    /// What others need to check the signatures. Its text is the verifier key.
-    #[must_use]
-    pub fn verifier(&self) -> &Verifier {
-        &self.verifier
-    }
-
-    /// Signs a text of one or more lines.
-    ///
-    /// # Errors
-    ///
-    /// [`ProofError::Note`]: the text cannot be that of a note.
-    pub fn sign(&self, text: &str) -> Result<Note, ProofError> {
-        let bytes = self.pair.sign(text.as_bytes()).as_ref().to_vec();
-        let Verifier { name, key_id, .. } = &self.verifier;
-        let signature = NoteSignature { name: name.clone(), key_id: *key_id, bytes };
-        Note::new(text, vec![signature])
-    }
-}
-
-impl fmt::Debug for Signer {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Signer({})", self.verifier)
-    }
 }
 
 /// A public key with its name. As text, the *verifier key* or vkey:
@@ -81,7 +32,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    fn new(
+    pub(super) fn new(
         name: &str,
         algorithm: Algorithm,
         public: [u8; PUBLIC_KEY_BYTES],
@@ -105,12 +56,6 @@ impl Verifier {
     #[must_use]
     pub fn key_id(&self) -> u32 {
         self.key_id
-    }
-
-    /// Whether a signature claims to be of this key.
-    #[must_use]
-    pub fn made(&self, signature: &NoteSignature) -> bool {
-        signature.name == self.name && signature.key_id == self.key_id
     }
 
     /// Whether bytes are this key's signature of a text.

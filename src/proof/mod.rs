@@ -1,4 +1,4 @@
-//! Proofs over a log: that it holds an entry, and that nobody changed it since.
+//! Proofs over a log: that it contains an entry, and that nobody changed it since.
 //!
 //! In: the hash of each leaf, in order of position. Out: roots, proofs, tiles and signed
 //! checkpoints, all in public formats, so that anybody can check them with tools of others:
@@ -12,13 +12,14 @@
 //! |---|---|---|
 //! | Merkle tree, inclusion and consistency proofs | RFC 6962 §2.1 | `tree.rs`, `verify.rs` |
 //! | tiles and their paths | C2SP tlog-tiles | `tile.rs`, `tiles.rs` |
-//! | signatures and keys | C2SP signed-note, RFC 8032 | `note.rs`, `key.rs` |
+//! | signatures and keys | C2SP signed-note, RFC 8032 | `note.rs`, `key.rs`, `signer.rs` |
 //! | checkpoints | C2SP tlog-checkpoint | `checkpoint.rs`, `issuer.rs` |
 //! | witnesses and their cosignatures | C2SP tlog-witness, tlog-cosignature | `sink/`, `key.rs` |
 //! | evidence bundles | `docs/format.md` | `bundle/` |
 //!
 //! The log is the truth: everything stored here except the checkpoints follows from it and can be
-//! recomputed. A checkpoint cannot: it is a promise, and [`Issuer`] sees that none breaks another.
+//! recomputed. A checkpoint cannot: it is a promise, and [`Issuer`] ensures that none contradicts
+//! another.
 //!
 //! Never: what a leaf means, who may see it, reading the log.
 
@@ -29,6 +30,7 @@ mod hash;
 mod issuer;
 mod key;
 mod note;
+mod signer;
 mod sink;
 mod tile;
 mod tiles;
@@ -46,8 +48,9 @@ pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use encoding::Base64;
 pub use hash::{HASH_BYTES, Hash};
 pub use issuer::Issuer;
-pub use key::{Signer, Verifier};
+pub use key::Verifier;
 pub use note::{Note, NoteSignature};
+pub use signer::Signer;
 pub use sink::{Sink, SinkHandle};
 pub use tile::{TILE_WIDTH, Tile};
 pub use tiles::{TileReader, Tiles, Unsynced};
@@ -59,7 +62,7 @@ use std::path::PathBuf;
 /// What can be wrong with a proof, or go wrong on the way to one.
 #[derive(Debug, thiserror::Error)]
 pub enum ProofError {
-    /// The disk refused.
+    /// A disk operation failed.
     #[error("{path}: {source}", path = .path.display())]
     Disk {
         /// The file concerned.

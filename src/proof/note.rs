@@ -83,7 +83,7 @@ impl Note {
     /// [`ProofError::NotSigned`], [`ProofError::Signature`].
     pub fn verify(&self, verifier: &Verifier) -> Result<(), ProofError> {
         let mut own =
-            self.signatures.iter().filter(|signature| verifier.made(signature)).peekable();
+            self.signatures.iter().filter(|signature| signature.is_of(verifier)).peekable();
         if own.peek().is_none() {
             return Err(ProofError::NotSigned(key_label(verifier)));
         }
@@ -102,7 +102,7 @@ impl Note {
     /// [`ProofError::Note`]: not signature lines; and as [`Note::verify`].
     pub fn add(&mut self, lines: &str, verifier: &Verifier) -> Result<usize, ProofError> {
         let mut signatures = parse_signatures(lines)?;
-        signatures.retain(|signature| verifier.made(signature));
+        signatures.retain(|signature| signature.is_of(verifier));
         let cosigned = Self { text: self.text.clone(), signatures };
         cosigned.verify(verifier)?;
         Ok(self.take_over(&cosigned))
@@ -137,6 +137,12 @@ fn parse_signatures(lines: &str) -> Result<Vec<NoteSignature>, ProofError> {
 }
 
 impl NoteSignature {
+    /// Whether it claims to be of this key.
+    #[must_use]
+    pub fn is_of(&self, verifier: &Verifier) -> bool {
+        self.name == verifier.name() && self.key_id == verifier.key_id()
+    }
+
     fn parse(line: &str) -> Option<Self> {
         let (name, signature) = line.strip_prefix("— ")?.split_once(' ')?;
         let bytes = encoding::decode(signature)?;

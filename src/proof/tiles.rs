@@ -10,7 +10,7 @@
 //! the front of that.
 //!
 //! All of it follows from the log, so appending does not sync. After a crash, what was not synced
-//! may be there in part, or as zeros; therefore opening believes what `synced` says and no more,
+//! may be there in part, or as zeros; therefore opening trusts `synced` and nothing else,
 //! and the caller appends the missing leaves again.
 //!
 //! **Invariant:** hashes are written before the size that includes them is published, and a hash
@@ -167,7 +167,7 @@ impl Tiles {
         let place = shared.levels.get(level as usize).ok_or_else(failed)?;
         if place.get().is_none() {
             let file = self.disk.create(&shared.path(level)).map_err(shared.error(level))?;
-            // This is the only writer, so nobody was faster.
+            // This is the only writer, so there is no race.
             let _ = place.set(file);
         }
         place.get().map(AsRef::as_ref).ok_or_else(failed)

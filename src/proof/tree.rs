@@ -81,7 +81,7 @@ pub fn root(source: &impl HashSource, size: u64) -> Result<Hash, ProofError> {
     if size == 0 { Ok(Hash::empty()) } else { range(source, 0, size) }
 }
 
-/// The proof that the tree of `size` leaves holds the leaf at `position` (RFC 6962 §2.1.1).
+/// The proof that the tree of `size` leaves contains the leaf at `position` (RFC 6962 §2.1.1).
 ///
 /// # Errors
 ///

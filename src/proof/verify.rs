@@ -1,13 +1,13 @@
 //! Proofs, and checking them: pure functions that need nothing but hashes.
 //!
 //! RFC 6962 says how proofs are made; RFC 9162 §2.1.3.2 and §2.1.4.2 spell out how the same proofs
-//! are checked, step by step. That is what stands here.
+//! are checked, step by step. This file follows them.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Hash, ProofError};
 
-/// That a tree holds a leaf (RFC 6962 §2.1.1).
+/// The proof that a tree contains a leaf (RFC 6962 §2.1.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InclusionProof {
@@ -19,7 +19,7 @@ pub struct InclusionProof {
     pub hashes: Vec<Hash>,
 }
 
-/// That a tree begins with all of an earlier one (RFC 6962 §2.1.2).
+/// The proof that a tree begins with all of an earlier one (RFC 6962 §2.1.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConsistencyProof {
@@ -32,7 +32,7 @@ pub struct ConsistencyProof {
 }
 
 impl InclusionProof {
-    /// Checks that the tree with this root holds the leaf with this hash (RFC 9162 §2.1.3.2).
+    /// Checks that the tree with this root contains the leaf with this hash (RFC 9162 §2.1.3.2).
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ impl CursorKey {
         Ok(Self(LessSafeKey::new(key)))
     }
 
-    /// Seals what a cursor says, for a request that asks just for this.
+    /// Seals the content of a cursor, for requests of this kind only.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl CursorKey {
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// What a cursor says; `None` if this server did not make it for such a request.
+    /// The content of a cursor; `None` if this server did not make it for such a request.
     #[must_use]
     pub fn open(&self, request: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;

@@ -13,7 +13,7 @@
 //! | commitment | SHA-256 of a label, the salt and the payload |
 //! | nonce | the first 12 bytes of the commitment |
 //!
-//! So nothing has to be stored beside commitment and ciphertext, and a nonce repeats only if the
+//! So nothing has to be stored besides commitment and ciphertext, and a nonce repeats only if the
 //! text does. **Invariant:** no key is ever printed; keys are overwritten in memory when dropped.
 
 mod cursor;
@@ -67,7 +67,7 @@ impl std::fmt::Debug for SealingKey {
     }
 }
 
-/// A payload with the salt of its commitment: what is shown to somebody who shall check it.
+/// A payload with the salt of its commitment: what is disclosed to whoever is to check it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disclosed {
     /// The payload.
@@ -175,7 +175,7 @@ impl SealingKey {
         }
     }
 
-    /// A keyed hash of a name: by it the name is known again, but nothing else is learnt.
+    /// A keyed hash of a name: it identifies the name again, but reveals nothing.
     #[must_use]
     pub fn tombstone(&self, name: &str) -> [u8; 16] {
         let tag = hmac::sign(&self.tombstone, name.as_bytes());
@@ -224,7 +224,7 @@ pub fn sample(payload: &[u8], owner: &str) -> Vec<u8> {
     pack::pack(payload, owner).text
 }
 
-/// The commitment to a payload: what a frame's header says of it.
+/// The commitment to a payload, as in a frame's header.
 #[must_use]
 pub fn commit(salt: &[u8; SALT_BYTES], payload: &[u8]) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);

@@ -1,4 +1,4 @@
-//! What can be said of a vault without the master key.
+//! What can be read of a vault without the master key.
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -10,44 +10,17 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
-use super::keyfile::fill_random;
+use super::wrap::EpochKey;
 use super::{MasterKey, Vault, VaultError, Wrap, damaged, disk_error};
 use crate::disk::{self, Disk};
 use crate::log::{StreamAlias, WRAP_BYTES};
-use crate::seal::KEY_BYTES;
 
 /// Extension of a key that is being destroyed.
 const CONDEMNED: &str = "destroyed";
 const MAGIC: &[u8; 8] = b"CLWRAPS1";
 const RECORD: usize = 8 + WRAP_BYTES;
 const DIGEST: usize = 32;
-
-/// The key under which data keys are wrapped during an epoch.
-pub struct EpochKey(Zeroizing<[u8; KEY_BYTES]>);
-
-impl EpochKey {
-    pub fn random() -> Result<Self, VaultError> {
-        let mut key = Zeroizing::new([0; KEY_BYTES]);
-        fill_random(&mut *key)?;
-        Ok(Self(key))
-    }
-
-    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        Some(Self(Zeroizing::new(bytes.try_into().ok()?)))
-    }
-
-    pub fn bytes(&self) -> &[u8; KEY_BYTES] {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for EpochKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("EpochKey")
-    }
-}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -131,7 +104,7 @@ pub fn read_wraps_file(
     disk::read(disk, &path).map(Some).map_err(disk_error(&path))
 }
 
-/// Writes a file with wraps as it came, if it is one.
+/// Writes a file with wraps unchanged, once its digest is checked.
 pub fn write_wraps_file(
     disk: &dyn Disk,
     directory: &Path,
@@ -144,8 +117,8 @@ pub fn write_wraps_file(
     disk::replace(disk, &path, bytes).map_err(disk_error(&path))
 }
 
-/// Overwrites and removes the key of an epoch, and its wraps. The key loses its name first, so that
-/// no interruption leaves half of one under it.
+/// Overwrites and removes the key of an epoch, and its wraps. The key file is renamed first, so
+/// that no interruption leaves half of a key under its name.
 pub fn destroy(disk: &dyn Disk, directory: &Path, number: u32) -> Result<(), VaultError> {
     let (key, wraps) = (key_path(directory, number), wraps_path(directory, number));
     let condemned = key.with_extension(CONDEMNED);
@@ -157,7 +130,7 @@ pub fn destroy(disk: &dyn Disk, directory: &Path, number: u32) -> Result<(), Vau
     destroy_condemned(disk, directory)
 }
 
-/// Destroys the keys that have lost their names.
+/// Destroys the keys that were renamed for destruction.
 pub fn destroy_condemned(disk: &dyn Disk, directory: &Path) -> Result<(), VaultError> {
     let names = disk.list(directory).map_err(disk_error(directory))?;
     let paths = names.iter().map(|name| directory.join(name));
@@ -200,7 +173,7 @@ impl Vault {
     }
 
     /// The data keys that were wrapped when the current epoch began; later ones are in the log.
-    /// An epoch that has only just begun has none yet: then those of the one before it count.
+    /// A new epoch has none yet: then those of the epoch before it apply.
     ///
     /// # Errors
     ///

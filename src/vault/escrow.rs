@@ -11,8 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::epoch::{self, EpochKey};
+use super::epoch;
 use super::jwe::{Recipient, RecipientKey, escrow};
+use super::wrap::EpochKey;
 use super::{MasterKey, Vault, VaultError, disk_error, signing};
 use crate::disk::Disk;
 use crate::seal::KEY_BYTES;
@@ -120,7 +121,7 @@ impl Vault {
     }
 }
 
-/// Makes a vault of exported keys, in a folder that holds none.
+/// Makes a vault of exported keys, in a folder that has none.
 ///
 /// # Errors
 ///
@@ -161,7 +162,7 @@ pub fn import(
     Ok(Escrowed { epochs, exported_at: contents.exported_at })
 }
 
-/// Refuses a folder in which there are keys already.
+/// Refuses a folder that contains keys already.
 ///
 /// # Errors
 ///

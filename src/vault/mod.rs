@@ -14,7 +14,7 @@
 //! old epoch key is destroyed. Whatever wrap of the erased chart exists anywhere, in the log, in
 //! views or in backups, cannot be opened any more.
 //!
-//! **Invariant:** backups never hold this folder; keys are never printed, and are overwritten in
+//! **Invariant:** backups never contain this folder; keys are never printed, and are overwritten in
 //! memory when they are dropped. Never: which patient, which event; who may.
 
 mod catalogue;
@@ -45,9 +45,9 @@ use zeroize::Zeroizing;
 use crate::disk::Disk;
 use crate::log::StreamAlias;
 use crate::seal::{KEY_BYTES, SealingKey};
-use epoch::EpochKey;
+use wrap::EpochKey;
 
-/// Opened keys that are kept at hand.
+/// Most opened keys in the cache.
 const KEYS_CACHED: usize = 16_384;
 
 /// What can go wrong with keys.
@@ -78,7 +78,7 @@ pub enum VaultError {
     /// A wrapped key does not open.
     #[error("the wrapped key of a chart was changed")]
     Wrap,
-    /// The master key cannot be had.
+    /// The master key could not be loaded.
     #[error("the master key: {0}")]
     Master(String),
     /// Keys that are kept elsewhere, or the key for them.
@@ -251,7 +251,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// [`VaultError`]; it is still between epochs then.
+    /// [`VaultError`]; then both epochs still exist.
     pub fn destroy_older_epochs(&self) -> Result<(), VaultError> {
         let current = self.epoch()?;
         for number in epoch::numbers(&*self.disk, &self.directory)? {

@@ -1,8 +1,7 @@
-//! Wrapped data keys.
+//! Wrapped data keys, and the epoch keys that wrap them.
 
 use super::VaultError;
-use super::epoch::EpochKey;
-use super::keyfile::SecretKey;
+use super::keyfile::{SecretKey, fill_random};
 use crate::log::{StreamAlias, WRAP_BYTES};
 use crate::seal::KEY_BYTES;
 use zeroize::Zeroizing;
@@ -43,7 +42,24 @@ impl std::fmt::Debug for Wrap {
     }
 }
 
+/// The key under which data keys are wrapped during an epoch.
+pub struct EpochKey(Zeroizing<[u8; KEY_BYTES]>);
+
 impl EpochKey {
+    pub fn random() -> Result<Self, VaultError> {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        fill_random(&mut *key)?;
+        Ok(Self(key))
+    }
+
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        Some(Self(Zeroizing::new(bytes.try_into().ok()?)))
+    }
+
+    pub fn bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+
     pub fn wrap(
         &self,
         epoch: u32,
@@ -80,6 +96,12 @@ impl EpochKey {
             Some((Zeroizing::new(*data_key), owner.to_owned()))
         };
         open().ok_or(VaultError::Wrap)
+    }
+}
+
+impl std::fmt::Debug for EpochKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("EpochKey")
     }
 }
 

@@ -12,77 +12,10 @@ use super::records::{
 };
 use super::stretch::{Flag, NewEvent, Note, Subject};
 use super::terms::TermLedger;
-use super::{View, ViewError, keys};
-use crate::chart::{Envelope, Erasure, Happening};
-use crate::clock::Instant;
-use crate::fhir::{ResourceId, ResourceKey, Term};
+use super::{Event, Fact, FactGroup, TermChange, View, ViewError, keys};
+use crate::chart::{Erasure, Happening};
+use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Location, StreamAlias};
-use crate::vault::Wrap;
-
-/// How a resource's index terms change with an event.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TermChange {
-    /// Terms it did not have before.
-    pub added: Vec<Term>,
-    /// Terms it has no more.
-    pub removed: Vec<Term>,
-}
-
-impl TermChange {
-    /// The difference between two sorted lists of terms.
-    #[must_use]
-    pub fn between(before: &[Term], after: &[Term]) -> Self {
-        let without = |these: &[Term], those: &[Term]| {
-            these.iter().filter(|term| those.binary_search(term).is_err()).cloned().collect()
-        };
-        Self { added: without(after, before), removed: without(before, after) }
-    }
-}
-
-/// One event of a group, with what the views need to know of it.
-#[derive(Debug, Clone)]
-pub struct Fact {
-    /// Where its frame lies.
-    pub location: Location,
-    /// The stream it belongs to; [`StreamAlias::NONE`]: the directory.
-    pub alias: StreamAlias,
-    /// Its number in a chart's stream.
-    pub stream_version: u64,
-    /// The patient whose chart that is.
-    pub patient: Option<ResourceId>,
-    /// The wrapped key of the chart, in the event that opens it.
-    pub wrap: Option<Wrap>,
-    /// What it says.
-    pub envelope: Envelope,
-    /// Whether the resource has a body after it.
-    pub holds_body: bool,
-    /// Whether that body says `entered-in-error`.
-    pub retracted: bool,
-    /// Index terms of the resource; only at home.
-    pub terms: Arc<TermChange>,
-    /// The chart that was erased, and its traces.
-    pub erasure: Option<Erasure>,
-}
-
-/// One event of a group.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// One that can be read.
-    Fact(Box<Fact>),
-    /// One of a chart that was erased: only that it is there.
-    Unreadable(Location),
-}
-
-/// The events of one group of the log.
-#[derive(Debug, Clone)]
-pub struct FactGroup {
-    /// Position of the first.
-    pub first_position: u64,
-    /// When all of them were recorded.
-    pub recorded_at: Instant,
-    /// The events, in order.
-    pub events: Vec<Event>,
-}
 
 impl Generation {
     /// Applies groups of events, in order, all or nothing. A resource is changed once per group.
@@ -134,7 +67,7 @@ struct OpenResource<'a> {
 }
 
 impl OpenResource<'_> {
-    /// What the index says of the resource in its home event.
+    /// What the index stores about the resource in its home event.
     fn subject(&self) -> Subject {
         let since_first = self.head.position - self.head.number;
         Subject { kind: Some(self.key.kind), since_first }
@@ -242,7 +175,7 @@ impl<'a> Application<'a> {
         self.push(fact, note, subject)
     }
 
-    /// Hides an erased chart at once; its traces go with this generation.
+    /// Hides an erased chart at once; its traces are removed with this generation.
     fn erase(&mut self, erasure: &Erasure) -> Result<(), ViewError> {
         let alias = erasure.chart;
         let spaces = self.view.spaces();
@@ -293,7 +226,7 @@ impl<'a> Application<'a> {
         Ok(())
     }
 
-    /// What the index says of an event about a resource.
+    /// What the index stores about an event of a resource.
     fn note_resource(&mut self, fact: &Fact, mut note: Note) -> Result<(Note, Subject), ViewError> {
         let at = self.group.events.len();
         let open = self.open.as_mut().ok_or_else(|| {
@@ -379,10 +312,10 @@ impl<'a> Application<'a> {
             }
         }
         for term in &terms.removed {
-            self.terms.set(self.view, key.kind, term, head.number, false)?;
+            self.terms.set(self.view.tables(), key.kind, term, head.number, false)?;
         }
         for term in &terms.added {
-            self.terms.set(self.view, key.kind, term, head.number, true)?;
+            self.terms.set(self.view.tables(), key.kind, term, head.number, true)?;
         }
         let aliases = |head: &Head| -> Vec<StreamAlias> {
             let places = head.places.iter().filter(|_| head.live);
@@ -391,11 +324,11 @@ impl<'a> Application<'a> {
         let (was, is) = (before.as_ref().map(aliases).unwrap_or_default(), aliases(&head));
         for alias in was.iter().filter(|alias| !is.contains(alias)) {
             let term = keys::compartment(key.kind, *alias);
-            self.terms.post(self.view, term, head.number, false)?;
+            self.terms.post(self.view.tables(), term, head.number, false)?;
         }
         for alias in is.iter().filter(|alias| !was.contains(alias)) {
             let term = keys::compartment(key.kind, *alias);
-            self.terms.post(self.view, term, head.number, true)?;
+            self.terms.post(self.view.tables(), term, head.number, true)?;
         }
         self.changed.insert(key, head);
         Ok(())
@@ -414,7 +347,7 @@ impl<'a> Application<'a> {
         for (alias, steps) in std::mem::take(&mut self.steps) {
             self.take_snapshots(alias, &steps)?;
         }
-        self.terms.finish(applied, self.view, &mut self.batch)?;
+        self.terms.finish(applied, self.view.tables(), &mut self.batch)?;
         self.batch.insert(&spaces.state, "events", encode(&applied)?);
         Ok(self.batch.commit()?)
     }

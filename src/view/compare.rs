@@ -5,7 +5,7 @@ use fjall::Readable;
 use super::ViewError;
 use super::generation::Generation;
 
-/// What the comparison of two generations came to.
+/// The result of comparing two generations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Comparison {
     /// All records are the same.

@@ -11,14 +11,23 @@ use fjall::{Database, Keyspace, PersistMode, Readable};
 use super::keyspaces::Spaces;
 use super::records::{ErasedChart, decode, encode};
 use super::terms::TermLedger;
-use super::{FORMAT, View, ViewError, ViewOptions, keys};
+use super::{FORMAT, ViewError, keys};
 use crate::fhir::search::{Definition, Parameters};
 use crate::log::StreamAlias;
 use crate::vault::Wrap;
 
+/// Sizes of the view store.
+#[derive(Debug, Clone, Copy)]
+pub struct ViewOptions {
+    /// Bytes of memory for blocks read from disk.
+    pub cache_bytes: u64,
+    /// Events between two snapshots of a small chart.
+    pub snapshot_events_min: u64,
+}
+
 /// One generation of the views, open. A [`View`] keeps its generation until it is dropped.
 pub struct Generation {
-    // Dropped in this order: the files can only go when nothing has them open.
+    // Dropped in this order: files can only be removed when nothing has them open.
     pub(super) spaces: Spaces,
     pub(super) database: Database,
     files: Files,
@@ -35,7 +44,7 @@ pub struct Generation {
 /// The directory of a generation.
 struct Files {
     directory: PathBuf,
-    /// Set when the directory goes with the last handle; dropped when it is gone.
+    /// Set when the directory is to be removed with the last handle; dropped once it is removed.
     obsolete: OnceLock<SyncSender<()>>,
 }
 
@@ -128,18 +137,12 @@ impl Generation {
         Ok(batch.commit()?)
     }
 
-    /// One consistent state of all views of the generation.
-    #[must_use]
-    pub fn view(self: &Arc<Self>) -> View {
-        View { snapshot: self.database.snapshot(), generation: Arc::clone(self) }
-    }
-
     /// Writes what is buffered to disk: makes the next start replay less, nothing more.
     pub(super) fn persist(&self) -> Result<(), ViewError> {
         Ok(self.database.persist(PersistMode::SyncAll)?)
     }
 
-    /// Brings every keyspace into its smallest and quickest form.
+    /// Compacts every keyspace.
     pub(super) fn compact(&self) -> Result<(), ViewError> {
         let compact = |space: &Keyspace| {
             space.rotate_memtable_and_wait()?;
@@ -155,7 +158,7 @@ impl Generation {
         })
     }
 
-    /// Lets the directory go with the last handle. The channel closes when it is gone.
+    /// Removes the directory with the last handle. The channel closes once it is removed.
     pub(super) fn make_obsolete(&self) -> Receiver<()> {
         let (until_gone, gone) = sync_channel(0);
         self.files.obsolete.get_or_init(|| until_gone);
@@ -163,7 +166,7 @@ impl Generation {
     }
 }
 
-/// Refuses what was written in another form, and marks what is new.
+/// Refuses views of another schema version, and marks new ones.
 fn check_format(spaces: &Spaces, database: &Database) -> Result<(), ViewError> {
     let state = database.snapshot();
     let found = state.get(&spaces.state, "format")?;

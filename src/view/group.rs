@@ -3,8 +3,9 @@
 use fjall::OwnedWriteBatch as Batch;
 
 use super::keyspaces::Spaces;
+use super::pointer::{Pointer, STRETCH_EVENTS};
 use super::records::{StreamRun, encode};
-use super::stretch::{NewEvent, Pointer, STRETCH_EVENTS, Stretch};
+use super::stretch::{NewEvent, Stretch};
 use super::{FactGroup, ViewError, keys};
 use crate::clock::Instant;
 use crate::log::StreamAlias;

@@ -11,9 +11,9 @@ use crate::log::StreamAlias;
 /// Index parameter under which the charts of a resource are indexed; search parameters have codes
 /// below it.
 const COMPARTMENT: u16 = u16::MAX;
-/// Form of an id in a key: a lower-case UUID as its 16 bytes.
+/// Encoding of an id in a key: a lower-case UUID as its 16 bytes.
 const ID_UUID: u8 = 0;
-/// Form of an id in a key: any other, as its text.
+/// Encoding of an id in a key: any other, as its text.
 const ID_TEXT: u8 = 1;
 /// Bytes of a hash that stands for an idempotency key: SHA-256, cut off.
 const MARK_BYTES: usize = 16;
@@ -25,7 +25,7 @@ const BLOCK_BITS: u32 = 12;
 /// Bytes of a number within its block.
 const IN_BLOCK_BYTES: usize = 2;
 
-/// `names`: type code, form of the id, id.
+/// `names`: type code, encoding of the id, id.
 pub fn resource(key: &ResourceKey) -> Vec<u8> {
     let mut out = Vec::with_capacity(19);
     out.extend_from_slice(&key.kind.code().to_be_bytes());

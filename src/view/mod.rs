@@ -30,8 +30,9 @@
 //! was never changed has no record in `heads` and `history`, and neither id nor chart is
 //! repeated where an event leads to it.
 //!
-//! All of this is one *generation*, in a directory of its own; the file `CURRENT` names the one that
-//! is served. A new one is built beside it ([`Views::begin`]) and takes its place between two groups.
+//! All of this is one *generation*, in a directory of its own; the file `CURRENT` names the one
+//! that is served. A new one is built next to it ([`Views::begin`]) and takes its place between two
+//! groups.
 //!
 //! Numbers are big-endian, so that keys sort as numbers do. A *resource number* is the position of
 //! the resource's first event. Never: a decision, a body, a token; only this folder knows fjall.
@@ -40,10 +41,12 @@ mod access;
 mod apply;
 mod changes;
 mod compare;
+mod fact;
 mod generation;
 mod group;
 mod keys;
 mod keyspaces;
+mod pointer;
 mod postings;
 mod read;
 mod records;
@@ -54,21 +57,21 @@ mod terms;
 mod views;
 
 pub use access::AccessGroup;
-pub use apply::{Event, Fact, FactGroup, TermChange};
 pub use changes::{Change, Order};
 pub use compare::Comparison;
-pub use generation::Generation;
+pub use fact::{Event, Fact, FactGroup, TermChange};
+pub use generation::{Generation, ViewOptions};
 pub use postings::{CHUNK_BITS, Postings, chunk_of};
 pub use read::{Neighbours, View};
 pub use records::{
     ChartRecord, Head, IdempotentCommit, IndexedPlace, PastVersion, StreamEntry, StreamPlace,
 };
 pub use search::{Allowance, Members, TermNumbers, ValueNumbers};
-pub use views::{Building, ViewOptions, Views};
+pub use views::{Building, Views};
 
 use crate::budget::Spent;
 
-/// Form of the records of all keyspaces: views that have another are rebuilt.
+/// View schema version: views of another version are rebuilt.
 pub const FORMAT: u32 = 1;
 
 /// What can go wrong with the views.
@@ -77,13 +80,13 @@ pub enum ViewError {
     /// The LSM store failed.
     #[error("the view store failed: {0}")]
     Store(#[from] fjall::Error),
-    /// The disk failed beside it.
+    /// A file operation outside the LSM store failed.
     #[error("the directory of the views failed: {0}")]
     Disk(#[from] std::io::Error),
-    /// They were written in another form.
+    /// The views have another schema version.
     #[error("the views have format {found}; this program writes {FORMAT}")]
     Format {
-        /// What they say of themselves; 0: nothing.
+        /// The version found; 0: none.
         found: u32,
     },
     /// A record does not read back.

@@ -24,20 +24,20 @@ impl Postings {
         *word |= bit;
     }
 
-    /// Takes a number out.
+    /// Removes a number.
     pub fn remove(&mut self, number: u64) {
         let (word, bit) = self.place(number);
         *word &= !bit;
     }
 
-    /// Whether it holds a number of the chunk.
+    /// Whether it contains a number of the chunk.
     #[must_use]
     pub fn contains(mut self, number: u64) -> bool {
         let (word, bit) = self.place(number);
         *word & bit != 0
     }
 
-    /// True when it holds none.
+    /// True when it is empty.
     pub fn is_empty(self) -> bool {
         self.0 == [0; 4]
     }

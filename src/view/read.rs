@@ -7,11 +7,13 @@ use serde::Deserialize;
 
 use super::generation::Generation;
 use super::keyspaces::Spaces;
+use super::pointer::Pointer;
 use super::records::{
     ChartRecord, ErasedChart, Head, IdempotentCommit, IndexedPlace, PastVersion, StoredCommit,
     StoredHead, StreamPlace, decode,
 };
-use super::stretch::{Flag, IndexedEvent, Pointer, Stretch};
+use super::stretch::{Flag, IndexedEvent, Stretch};
+use super::terms::Tables;
 use super::{ViewError, keys};
 use crate::chart::Tombstone;
 use crate::fhir::search::Parameters;
@@ -37,6 +39,14 @@ impl std::fmt::Debug for View {
     }
 }
 
+impl Generation {
+    /// One consistent state of all views of the generation.
+    #[must_use]
+    pub fn view(self: &Arc<Self>) -> View {
+        View { snapshot: self.database.snapshot(), generation: Arc::clone(self) }
+    }
+}
+
 impl View {
     /// The search parameters that resources are indexed by in this state.
     #[must_use]
@@ -48,6 +58,11 @@ impl View {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation.number
+    }
+
+    /// What an index of terms is read from.
+    pub(super) fn tables(&self) -> Tables<'_> {
+        Tables { snapshot: &self.snapshot, spaces: self.spaces() }
     }
 
     pub(super) fn spaces(&self) -> &Spaces {

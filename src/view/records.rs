@@ -1,9 +1,9 @@
-//! What the views say of charts, resources, events and commits.
+//! The records of the views about charts, resources, events and commits.
 
 use serde::{Deserialize, Serialize};
 
 use super::ViewError;
-use super::stretch::Pointer;
+use super::pointer::Pointer;
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
@@ -21,7 +21,7 @@ mod stored_instant {
     }
 }
 
-/// A chart, as far as its stream goes.
+/// The state of a chart's stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChartRecord {
     /// Alias of its stream.

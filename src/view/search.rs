@@ -127,7 +127,7 @@ impl<'a> TermNumbers<'a> {
         for branch in &mut self.branches {
             // Looking up one record is cheaper than beginning to walk.
             if branch.chunks.is_none() {
-                found = found.union(self.view.postings(&branch.key(chunk))?);
+                found = found.union(self.view.tables().postings(&branch.key(chunk))?);
             } else if branch.seek(self.view, chunk)? == Some(chunk)
                 && let Some((_, postings)) = branch.waiting
             {
@@ -454,11 +454,5 @@ impl View {
             from = keys::behind_term(term.to_vec());
         }
         Ok(values)
-    }
-
-    /// The resources with a term, within one chunk of numbers.
-    pub(super) fn postings(&self, term_in_chunk: &[u8]) -> Result<Postings, ViewError> {
-        let bytes = self.snapshot.get(&self.spaces().terms, term_in_chunk)?;
-        Ok(bytes.map(|bytes| Postings::decode(&bytes)).unwrap_or_default())
     }
 }

@@ -2,8 +2,9 @@
 
 use fjall::Readable;
 
+use super::pointer::Pointer;
 use super::records::{StreamEntry, StreamRun, decode};
-use super::stretch::{Flag, IndexedEvent, Pointer, Stretch};
+use super::stretch::{Flag, IndexedEvent, Stretch};
 use super::{ChartRecord, View, ViewError, keys};
 use crate::chart::Manifest;
 use crate::clock::Instant;

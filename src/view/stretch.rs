@@ -7,54 +7,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::ViewError;
+use super::pointer::Pointer;
 use super::records::decode;
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
 
-/// Events in a full stretch, as a power of two.
-const STRETCH_BITS: u32 = 6;
-/// Events in a full stretch.
-pub const STRETCH_EVENTS: u64 = 1 << STRETCH_BITS;
-
-/// Where the index of events has an event: position, and number of events before it in its
-/// stretch, in one number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pointer(u64);
-
-impl Pointer {
-    /// Of an event at a position, so many events behind the start of its stretch.
-    pub fn new(position: u64, back: u64) -> Self {
-        Self(position << STRETCH_BITS | back & (STRETCH_EVENTS - 1))
-    }
-
-    /// The event's position.
-    pub fn position(self) -> u64 {
-        self.0 >> STRETCH_BITS
-    }
-
-    /// Position of the first event of its stretch.
-    pub fn first(self) -> u64 {
-        self.position() - self.back()
-    }
-
-    fn back(self) -> u64 {
-        self.0 & (STRETCH_EVENTS - 1)
-    }
-
-    /// The event so many events behind it, in the same group.
-    pub fn onward(self, events: u64) -> Self {
-        Self::new(self.position() + events, self.back() + events)
-    }
-
-    /// The event so many events before it, in the same group.
-    pub fn backward(self, events: u64) -> Self {
-        let back = self.back().wrapping_sub(events);
-        Self::new(self.position().saturating_sub(events), back)
-    }
-}
-
-/// What the index says of an event beside its place.
+/// What the index stores about an event besides its place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     flags: u8,
@@ -84,14 +43,14 @@ pub enum Flag {
 }
 
 impl Note {
-    /// Says a fact, or not.
+    /// Sets a flag, or not.
     #[must_use]
     pub fn with(mut self, flag: Flag, said: bool) -> Self {
         self.flags |= if said { flag as u8 } else { 0 };
         self
     }
 
-    /// Whether a fact is said.
+    /// Whether a flag is set.
     pub fn has(self, flag: Flag) -> bool {
         self.flags & flag as u8 != 0
     }
@@ -100,7 +59,7 @@ impl Note {
 /// An event's chart and its number there.
 pub type StreamStep = Option<(StreamAlias, u64)>;
 
-/// Which resource an event is about. Nothing is said of one that cannot be read.
+/// Which resource an event is about. Empty for an event that cannot be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Subject {
     /// Its type; `None`: the event is about no resource.
@@ -116,7 +75,7 @@ pub struct NewEvent {
     pub location: Location,
     /// Its chart; `None`: the directory.
     pub stream: StreamStep,
-    /// What is said of it.
+    /// Its flags and versions.
     pub note: Note,
     /// Which resource it is about.
     pub subject: Subject,
@@ -164,7 +123,7 @@ pub struct Stretch {
 /// Stands for no type; type codes begin at 1.
 const NO_KIND: u8 = 0;
 
-/// Neighbouring events of one chart of which the same is said.
+/// Neighbouring events of one chart with the same note.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Run {
     events: u32,
@@ -220,7 +179,7 @@ impl Stretch {
         Instant::from_micros(self.recorded_at)
     }
 
-    /// How many events it holds.
+    /// How many events it contains.
     pub fn len(&self) -> u64 {
         self.lengths.len() as u64
     }

@@ -3,12 +3,28 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use fjall::{OwnedWriteBatch as Batch, Readable};
+use fjall::{OwnedWriteBatch as Batch, Readable, Snapshot};
 
+use super::keyspaces::Spaces;
 use super::postings::{CHUNK_BITS, Postings, chunk_of};
-use super::{View, ViewError, keys};
+use super::{ViewError, keys};
 use crate::fhir::search::Layout;
 use crate::fhir::{ResourceType, Term};
+
+/// The state that a batch changes.
+#[derive(Clone, Copy)]
+pub struct Tables<'a> {
+    pub snapshot: &'a Snapshot,
+    pub spaces: &'a Spaces,
+}
+
+impl Tables<'_> {
+    /// The resources with a term, within one chunk of numbers.
+    pub fn postings(self, term_in_chunk: &[u8]) -> Result<Postings, ViewError> {
+        let bytes = self.snapshot.get(&self.spaces.terms, term_in_chunk)?;
+        Ok(bytes.map(|bytes| Postings::decode(&bytes)).unwrap_or_default())
+    }
+}
 
 /// The postings that a batch changes; and, from batch to batch, those of the chunk in which the
 /// next numbers will fall, so that a new resource costs no look-up.
@@ -42,7 +58,7 @@ impl TermLedger {
     /// A resource has a term from now on, or no more.
     pub fn set(
         &mut self,
-        view: &View,
+        tables: Tables<'_>,
         kind: ResourceType,
         term: &Term,
         number: u64,
@@ -51,7 +67,7 @@ impl TermLedger {
         match term.layout() {
             Layout::Exact => {
                 let term = keys::term(kind, term.parameter, &term.value);
-                self.post(view, term, number, has)
+                self.post(tables, term, number, has)
             }
             Layout::Ordered => {
                 self.values.insert(keys::value(kind, term.parameter, &term.value, number), has);
@@ -63,12 +79,12 @@ impl TermLedger {
     /// The same for a key of `terms`.
     pub fn post(
         &mut self,
-        view: &View,
+        tables: Tables<'_>,
         term: Vec<u8>,
         number: u64,
         has: bool,
     ) -> Result<(), ViewError> {
-        let postings = self.postings(view, term, number)?;
+        let postings = self.postings(tables, term, number)?;
         if has {
             postings.insert(number);
         } else {
@@ -79,7 +95,7 @@ impl TermLedger {
 
     fn postings(
         &mut self,
-        view: &View,
+        tables: Tables<'_>,
         term: Vec<u8>,
         number: u64,
     ) -> Result<&mut Postings, ViewError> {
@@ -92,7 +108,7 @@ impl TermLedger {
                 let before = match self.recent.get(place.key()) {
                     Some(recent) => *recent,
                     None if is_known => Postings::default(),
-                    None => view.postings(place.key())?,
+                    None => tables.postings(place.key())?,
                 };
                 Ok(&mut place.insert((chunk, before)).1)
             }
@@ -103,10 +119,10 @@ impl TermLedger {
     pub fn finish(
         &mut self,
         applied: u64,
-        view: &View,
+        tables: Tables<'_>,
         batch: &mut Batch,
     ) -> Result<(), ViewError> {
-        let spaces = view.spaces();
+        let spaces = tables.spaces;
         let open = chunk_of(applied);
         if self.open != Some(open) {
             self.recent.clear();
@@ -141,7 +157,7 @@ impl TermLedger {
                     batch.remove(&spaces.values, key.as_slice());
                 }
             }
-            self.mark(of_value, view, batch)?;
+            self.mark(of_value, tables, batch)?;
         }
         Ok(())
     }
@@ -150,7 +166,7 @@ impl TermLedger {
     fn mark(
         &mut self,
         changes: &[(Vec<u8>, bool)],
-        view: &View,
+        tables: Tables<'_>,
         batch: &mut Batch,
     ) -> Result<(), ViewError> {
         let Some((key, _)) = changes.first() else { return Ok(()) };
@@ -160,19 +176,19 @@ impl TermLedger {
             if self.marked.contains(&marker) {
                 return Ok(());
             }
-            batch.insert(&view.spaces().blocks, marker.as_slice(), []);
+            batch.insert(&tables.spaces.blocks, marker.as_slice(), []);
             if block == self.open_block {
                 self.marked.insert(marker);
             }
             return Ok(());
         }
-        for entry in view.snapshot.range(&view.spaces().values, keys::all_numbers(shared)) {
+        for entry in tables.snapshot.range(&tables.spaces.values, keys::all_numbers(shared)) {
             let kept = entry.key()?;
             if changes.binary_search_by(|(gone, _)| gone.as_slice().cmp(&kept)).is_err() {
                 return Ok(());
             }
         }
-        batch.remove(&view.spaces().blocks, marker.as_slice());
+        batch.remove(&tables.spaces.blocks, marker.as_slice());
         self.marked.remove(&marker);
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::generation::Generation;
-use super::{AccessGroup, View, ViewError};
+use super::{AccessGroup, View, ViewError, ViewOptions};
 use crate::disk::{self, RealDisk};
 use crate::fhir::search::Definition;
 use crate::log::StreamAlias;
@@ -19,20 +19,11 @@ const CURRENT: &str = "CURRENT";
 /// How long a new generation's builder waits for the last reader of the old one.
 const READERS_MAX: Duration = Duration::from_secs(30);
 
-/// Sizes of the view store.
-#[derive(Debug, Clone, Copy)]
-pub struct ViewOptions {
-    /// Bytes of memory for blocks read from disk.
-    pub cache_bytes: u64,
-    /// Events between two snapshots of a small chart.
-    pub snapshot_events_min: u64,
-}
-
 /// The views, open: clones share the generation that is served.
 #[derive(Debug, Clone)]
 pub struct Views {
     shared: Arc<Shared>,
-    /// The only state that this handle shows, if it is one of a single moment.
+    /// The state that this handle is pinned to, if any.
     moment: Option<View>,
 }
 
@@ -41,7 +32,7 @@ struct Shared {
     directory: PathBuf,
     options: ViewOptions,
     serving: ArcSwap<Generation>,
-    /// Whoever applies holds it shared; whoever swaps, alone.
+    /// Held shared while applying, exclusively while swapping.
     applying: RwLock<()>,
 }
 
@@ -86,7 +77,7 @@ impl Views {
         self.moment.clone().unwrap_or_else(|| self.serving().view())
     }
 
-    /// A handle that goes on showing the state of this moment.
+    /// A handle that is pinned to the current state.
     #[must_use]
     pub fn at_this_moment(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), moment: Some(self.view()) }
@@ -129,7 +120,7 @@ impl Views {
         self.serving().rewrap(wraps, epoch)
     }
 
-    /// Begins the next generation, empty, beside the one that is served. Only one at a time. Its
+    /// Begins the next generation, empty, next to the one that is served. Only one at a time. Its
     /// resources will also be indexed by the custom parameters that are given.
     ///
     /// # Errors
@@ -169,7 +160,7 @@ impl Building {
         &self.generation
     }
 
-    /// Brings it into its smallest and quickest form, on disk.
+    /// Compacts it and syncs it to disk.
     ///
     /// # Errors
     ///
@@ -179,9 +170,9 @@ impl Building {
         self.generation.persist()
     }
 
-    /// Lets nothing be applied, while `catch_up` applies to the new generation the little that the
-    /// served one, whose last state it is given, has beyond it; then serves the new one. Returns when the old
-    /// one is gone from the disk, or has been left to a reader who takes very long.
+    /// Blocks applying while `catch_up`, given the last state of the served generation, applies the
+    /// little that the new one lacks; then serves the new one. Returns when the old one is removed from
+    /// disk, or is left to a reader that takes very long.
     ///
     /// # Errors
     ///

@@ -1,9 +1,6 @@
 //! The signature algorithms that are accepted, by their registered names.
 
 use std::fmt;
-use std::str::FromStr;
-
-use super::error::ConfigurationError;
 
 /// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +15,20 @@ pub enum Algorithm {
     EdDsa,
 }
 
+impl Algorithm {
+    /// The algorithm that the header's `alg` names, if it is accepted.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "HS256" => Some(Self::Hs256),
+            "RS256" => Some(Self::Rs256),
+            "ES256" => Some(Self::Es256),
+            "EdDSA" => Some(Self::EdDsa),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Algorithm {
     /// The name in the header's `alg`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,20 +38,6 @@ impl fmt::Display for Algorithm {
             Self::Es256 => "ES256",
             Self::EdDsa => "EdDSA",
         })
-    }
-}
-
-impl FromStr for Algorithm {
-    type Err = ConfigurationError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "HS256" => Ok(Self::Hs256),
-            "RS256" => Ok(Self::Rs256),
-            "ES256" => Ok(Self::Es256),
-            "EdDSA" => Ok(Self::EdDsa),
-            _ => Err(ConfigurationError::UnsupportedAlgorithm),
-        }
     }
 }
 
@@ -62,10 +59,10 @@ mod tests {
     #[test]
     fn algorithms_are_known_by_their_registered_names() {
         for algorithm in [Algorithm::Hs256, Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {
-            assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
+            assert_eq!(Algorithm::from_name(&algorithm.to_string()), Some(algorithm));
         }
         for name in ["none", "None", "", "hs256", "HS512", "PS256"] {
-            assert_eq!(name.parse::<Algorithm>(), Err(ConfigurationError::UnsupportedAlgorithm));
+            assert_eq!(Algorithm::from_name(name), None);
         }
     }
 }

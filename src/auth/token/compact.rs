@@ -39,7 +39,7 @@ impl<'token> CompactToken<'token> {
         header.check_critical()?;
         header.check_type()?;
         Ok(Self {
-            algorithm: header.alg.parse().map_err(|_| TokenError::UnsupportedAlgorithm)?,
+            algorithm: Algorithm::from_name(&header.alg).ok_or(TokenError::UnsupportedAlgorithm)?,
             key_id: header.kid,
             claims: decode_json(payload)?,
             signed,

@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::{Algorithm, LEEWAY_SECONDS_MAX, LocalIssuer, TOKEN_LENGTH_MAX};
+use super::{Algorithm, LEEWAY_SECONDS_MAX, LOCAL_ISSUER, TOKEN_LENGTH_MAX};
 
 /// Why a token was refused.
 ///
@@ -23,7 +23,7 @@ pub enum TokenError {
         "The access token's header member '{0}' asks for something this server does not support."
     )]
     UnsupportedHeader(&'static str),
-    /// Claim `iss` names nobody this server trusts.
+    /// Claim `iss` names no issuer that this server trusts.
     #[error("The access token comes from an issuer this server does not trust.")]
     UnknownIssuer,
     /// The header's `alg` is not one the issuer's configured keys are for (RFC 8725 §3.1).
@@ -49,7 +49,7 @@ pub enum TokenError {
     /// The expiry has passed (RFC 7519 §4.1.4).
     #[error("The access token has expired; please obtain a new one.")]
     Expired,
-    /// The token is not good before a moment that has not come (RFC 7519 §4.1.5).
+    /// The token is not valid yet (RFC 7519 §4.1.5).
     #[error("The access token is not valid yet.")]
     NotYetValid,
 }
@@ -66,14 +66,10 @@ impl TokenError {
 /// when keys are renewed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConfigurationError {
-    /// An algorithm name that is none of those supported.
-    #[error("The signature algorithm is not supported; use RS256, ES256 or EdDSA.")]
-    UnsupportedAlgorithm,
     /// A shared secret where a public key belongs.
     #[error(
-        "Tokens signed with a shared secret (HS256) are accepted from {issuer} only; configure a \
-         public key (RS256, ES256 or EdDSA) instead.",
-        issuer = LocalIssuer::ISSUER
+        "Tokens signed with a shared secret (HS256) are accepted from {LOCAL_ISSUER} only; configure \
+         a public key (RS256, ES256 or EdDSA) instead."
     )]
     SharedSecret,
     /// A private key was given; it does not belong on a server that only verifies.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::claims::{is_acceptable_name, is_fhir_id};
-use super::{TOKEN_LENGTH_MAX, VerificationKey};
+use super::{LOCAL_ISSUER, TOKEN_LENGTH_MAX, VerificationKey};
 
 /// The longest life of a token that nobody can revoke: a year and a day, in seconds.
 pub const TTL_SECONDS_MAX: u64 = 366 * 24 * 60 * 60;
@@ -61,7 +61,7 @@ pub enum SigningError {
 
 impl LocalIssuer {
     /// The name of the local issuer: claim `iss`.
-    pub const ISSUER: &'static str = "chartlog-local";
+    pub const ISSUER: &'static str = LOCAL_ISSUER;
 
     /// An issuer that signs with `secret`.
     #[must_use]

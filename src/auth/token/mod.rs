@@ -9,7 +9,7 @@
 //!    to its algorithm when it is configured, so `none` finds no key, and an RSA public key is
 //!    never taken for the secret of an HMAC;
 //! 4. the signature;
-//! 5. the claims: `aud`, `sub`, `exp` and the rest, of which nothing is said before the signature
+//! 5. the claims: `aud`, `sub`, `exp` and the rest, which are examined only after the signature
 //!    holds.
 //!
 //! A token that passed is remembered by its SHA-256, so that a client's next request costs one hash
@@ -38,11 +38,14 @@ pub use error::{ConfigurationError, TokenError};
 pub use key::{KEYS_PER_SET_MAX, VerificationKey};
 pub use local::{LocalIssuer, SigningError, TTL_SECONDS_MAX, TokenRequest};
 
-/// The longest token that is looked at, in bytes.
+/// The longest token that is accepted, in bytes.
 pub const TOKEN_LENGTH_MAX: usize = 16 * 1024;
 
 /// The most that clocks may be allowed to differ, in seconds (RFC 7519 §4.1.4: a few minutes).
 pub const LEEWAY_SECONDS_MAX: u64 = 300;
+
+/// Claim `iss` of tokens signed with the key of the data directory.
+const LOCAL_ISSUER: &str = "chartlog-local";
 
 /// Verifies bearer tokens.
 pub struct Verifier {
@@ -101,7 +104,7 @@ impl Verifier {
         })
     }
 
-    /// The caller whom `token` describes, if it holds at `now` (Unix seconds).
+    /// The caller whom `token` describes, if it is valid at `now` (Unix seconds).
     ///
     /// # Errors
     ///
@@ -136,7 +139,7 @@ impl Verifier {
         token.claims.into_caller(&self.audiences)
     }
 
-    /// Whether the token has begun (RFC 7519 §4.1.5) and not ended (§4.1.4).
+    /// Whether the token is valid yet (RFC 7519 §4.1.5) and has not expired (§4.1.4).
     fn check_times(&self, caller: &Caller, now: i64) -> Result<(), TokenError> {
         if now >= caller.expires_at.saturating_add(self.leeway_seconds) {
             return Err(TokenError::Expired);
@@ -202,7 +205,7 @@ fn check_issuers(issuers: &[Issuer]) -> Result<(), ConfigurationError> {
     Ok(())
 }
 
-/// What a token is remembered by, so that the token itself is not kept.
+/// The cache key of a token, so that the token itself is not kept.
 fn fingerprint(token: &str) -> Fingerprint {
     let mut fingerprint = [0; SHA256_OUTPUT_LEN];
     fingerprint.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());

@@ -45,7 +45,7 @@ impl ServerSource {
         let mut last = String::new();
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
-                // The server is busy or gone for a moment; there is nothing else to do.
+                // The server is busy or unreachable for a moment; there is nothing else to do.
                 #[allow(clippy::disallowed_methods)]
                 std::thread::sleep(Duration::from_millis(WAIT_MS_MIN << attempt));
             }

@@ -86,7 +86,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Failure`]: the token is not accepted, the server is gone or too busy for too long.
+    /// [`Failure`]: the token is not accepted, the server is unreachable or too busy for too long.
     pub fn send(&self, request: &Request, stopped: impl Fn() -> bool) -> Result<Answer, Failure> {
         let mut last = String::new();
         for attempt in 0..ATTEMPTS_MAX {
@@ -112,7 +112,7 @@ impl Client {
                 }
             };
             let doubled = WAIT_MS_MIN.saturating_mul(1 << attempt).min(WAIT_MS_MAX);
-            // The server asked to be left alone for a while; this thread has nothing else to do.
+            // The server asked to wait; this thread has nothing else to do.
             #[allow(clippy::disallowed_methods)]
             std::thread::sleep(after.unwrap_or(Duration::from_millis(doubled)));
         }

@@ -13,7 +13,7 @@ use crate::json::Document;
 ///
 /// # Errors
 ///
-/// [`Failure`]: the store holds other data, with which made-up people shall not mix, or the server
+/// [`Failure`]: the store has other data, with which made-up people must not mix, or the server
 /// refused something.
 pub fn load_demo(
     base: &str,
@@ -44,7 +44,7 @@ pub fn load_demo(
     Ok(tally.stored())
 }
 
-/// A store that holds something holds the clinic's first commit, or something else.
+/// A store that is not empty contains the clinic's first commit, or something else.
 fn refuse_to_mix(client: &Client, first: &Request) -> Result<(), Failure> {
     let address = first.parts.first().and_then(|part| part.address.as_deref());
     match address.map(|address| client.status_of(address)).transpose()? {

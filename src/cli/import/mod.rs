@@ -1,4 +1,4 @@
-//! `chartlog import`: FHIR resources and Bundles from files, through the front door.
+//! `chartlog import`: FHIR resources and Bundles from files, through the FHIR API.
 //!
 //! In: files and folders. Out: requests to a server, a summary on stdout and, when something was
 //! refused, a report. An import always speaks HTTP; for `--data` it serves the store to itself.
@@ -53,7 +53,7 @@ use workers::Workers;
 /// Where the report goes when nothing else is said.
 const DEFAULT_REPORT: &str = "chartlog-import-refused.ndjson";
 
-/// Imports, and prints what became of it.
+/// Imports, and prints a summary.
 ///
 /// # Errors
 ///

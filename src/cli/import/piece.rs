@@ -6,7 +6,7 @@ use super::super::Failure;
 use super::place::Place;
 use crate::json::{Document, Node};
 
-/// Something that a document wants done.
+/// One operation that a document asks for.
 #[derive(Debug, Clone, Copy)]
 pub enum Piece<'a> {
     /// A Bundle of type transaction or batch: a request as it is.
@@ -67,7 +67,7 @@ fn entries(
     Ok(())
 }
 
-/// What an entry wants done; breaks off when it is a remark about a search and no data.
+/// The operation of an entry; breaks off for an outcome of a search, which is no data.
 fn entry_piece(entry: Node<'_>, is_history: bool) -> ControlFlow<(), Result<Piece<'_>, String>> {
     let mode = entry.get("search").and_then(|search| search.get_str("mode"));
     if mode.as_deref() == Some("outcome") {

@@ -31,7 +31,7 @@ impl Place {
         Self { entry: Some(entry), ..self.clone() }
     }
 
-    /// Something that no file holds.
+    /// Something that is in no file.
     pub fn named(name: &str) -> Self {
         Self { file: Arc::from(Path::new(name)), line: None, entry: None }
     }

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::serve::{Served, sign};
+use super::super::served::{Served, sign};
 use super::super::{Failure, Secret};
 use crate::config::Config;
 use crate::http::Running;
 
-/// Whom the events of such an import name.
+/// The subject that the events of such an import name.
 const SUBJECT: &str = "chartlog-import";
 const SCOPES: &str = "system/*.cruds system/SearchParameter.cud";
 
 /// Serves the store on a free port of this machine while `work` runs, and closes it cleanly.
 ///
-/// `work` gets the server's address, a token, and a flag that is set when it had better stop.
+/// `work` gets the server's address, a token, and a flag that is set when it is to stop.
 ///
 /// # Errors
 ///
@@ -39,11 +39,11 @@ pub fn with_store<T: Send + 'static>(
         let done = tokio::select! {
             done = &mut work => {
                 handle.stop(true).await;
-                // What it says about its end is of no use any more.
+                // The result of the server is of no use any more.
                 let _ = server.await;
                 done
             }
-            // Interrupted: the work finds the server gone.
+            // Interrupted: further requests of the work fail.
             _ = &mut server => {
                 stop.store(true, Ordering::Relaxed);
                 work.await

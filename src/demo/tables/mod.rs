@@ -1,4 +1,4 @@
-//! What the clinic knows by heart: codes, normal ranges, schedules and names. Data only.
+//! The fixed data of the clinic: codes, normal ranges, schedules and names. Data only.
 
 pub mod allergies;
 pub mod immunizations;

@@ -1,6 +1,6 @@
 //! Procedures: screenings that come with age.
 
-use super::super::person::Gender;
+use super::super::gender::Gender;
 use super::{Coding, snomed};
 
 pub struct Screening {

@@ -171,7 +171,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The items of an array; null stands only where the array beside it has something.
+    /// The items of an array; null is allowed only where the parallel array has a value.
     fn items(
         &mut self,
         array: Node<'a>,

@@ -1,4 +1,4 @@
-//! What is refused on every write: what is not a resource of FHIR R4 as its definitions have it.
+//! Validation on every write, against the official definitions of FHIR R4.
 //!
 //! In: a parsed resource. Out: its type and id, or all that is wrong with it, each with its FHIRPath:
 //! unknown elements, JSON of another form than the type's (§2.6.2), cardinalities, choices of type,
@@ -28,7 +28,7 @@ use place::Place;
 use problem::Problems;
 pub use problem::{IssueCode, PROBLEMS_MAX, Problem};
 
-/// What a resource that passed says about itself.
+/// Type and id of a valid resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     /// Its type.

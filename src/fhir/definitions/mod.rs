@@ -6,15 +6,14 @@
 mod codes;
 pub mod elements;
 mod primitive;
+mod resource_type;
 
 use std::sync::LazyLock;
 
-use super::ResourceType;
-
 pub use codes::CodeSet;
 pub use primitive::Primitive;
+pub use resource_type::ResourceType;
 
-const RESOURCE_TYPES: &str = include_str!("resource_types.tsv");
 const SEARCH_PARAMETERS: &str = include_str!("search_parameters.tsv");
 const COMPARTMENTS_TABLE: &str = include_str!("compartments.tsv");
 
@@ -60,7 +59,7 @@ pub fn search_parameter_rows(kind: ResourceType) -> impl Iterator<Item = SearchP
 
 /// The lines of each type stand together.
 static ROWS_OF_TYPE: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    let mut of_type: Vec<&str> = by_code(TYPES.by_name.iter().map(|(_, code)| (*code, "")));
+    let mut of_type: Vec<&str> = by_code(ResourceType::all().map(|kind| (kind.code(), "")));
     let mut rest = SEARCH_PARAMETERS.split_once('\n').map_or("", |(_, rows)| rows);
     while let Some(kind) = rest.split('\t').nth(1) {
         let mut end = 0;
@@ -71,7 +70,8 @@ static ROWS_OF_TYPE: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
             end += line.len();
         }
         let (rows, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        if let Some(place) = type_code(kind).and_then(|code| of_type.get_mut(usize::from(code))) {
+        let kind = ResourceType::from_name(kind);
+        if let Some(place) = kind.and_then(|kind| of_type.get_mut(usize::from(kind.code()))) {
             *place = rows;
         }
         rest = behind;
@@ -81,7 +81,7 @@ static ROWS_OF_TYPE: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 
 /// The parameters whose references put a resource of the type into a compartment of a type, such as
 /// Patient, in the order of the CompartmentDefinition: FHIR R4 §5.39. `None`: there is no such
-/// compartment; empty: it holds no resource of the type.
+/// compartment; empty: it contains no resource of the type.
 #[must_use]
 pub fn compartment(of: ResourceType, kind: ResourceType) -> Option<&'static [&'static str]> {
     let compartment = COMPARTMENTS.get(usize::from(of.code())).filter(|known| !known.is_empty())?;
@@ -89,40 +89,16 @@ pub fn compartment(of: ResourceType, kind: ResourceType) -> Option<&'static [&'s
     Some(names.map_or(&[], |names| names.as_slice()))
 }
 
-pub(super) fn type_name(code: u16) -> Option<&'static str> {
-    TYPES.by_code.get(usize::from(code)).copied().flatten()
-}
-
-pub(super) fn type_code(name: &str) -> Option<u16> {
-    let place = TYPES.by_name.binary_search_by_key(&name, |(name, _)| name).ok()?;
-    TYPES.by_name.get(place).map(|(_, code)| *code)
-}
-
-pub(super) fn type_codes() -> impl Iterator<Item = u16> {
-    (0..=u16::MAX).zip(&TYPES.by_code).filter_map(|(code, name)| name.map(|_| code))
-}
-
-struct Types {
-    by_code: Vec<Option<&'static str>>,
-    by_name: Vec<(&'static str, u16)>,
-}
-
-static TYPES: LazyLock<Types> = LazyLock::new(|| {
-    let rows = rows(RESOURCE_TYPES).filter_map(|[code, name]| Some((name, code.parse().ok()?)));
-    let mut by_name: Vec<(&str, u16)> = rows.collect();
-    by_name.sort_unstable();
-    Types { by_code: by_code(by_name.iter().map(|(name, code)| (*code, Some(*name)))), by_name }
-});
-
 /// By the type of the compartment, then by the type of the resource.
 static COMPARTMENTS: LazyLock<Vec<Vec<Vec<&'static str>>>> = LazyLock::new(|| {
     let mut of_type: Vec<Vec<(u16, Vec<&str>)>> = Vec::new();
     for [of, kind, names] in rows(COMPARTMENTS_TABLE) {
-        let (Some(of), Some(kind)) = (type_code(of), type_code(kind)) else { continue };
-        let place = usize::from(of);
+        let [of, kind] = [of, kind].map(ResourceType::from_name);
+        let (Some(of), Some(kind)) = (of, kind) else { continue };
+        let place = usize::from(of.code());
         of_type.resize_with(of_type.len().max(place + 1), Vec::new);
         if let Some(compartment) = of_type.get_mut(place) {
-            compartment.push((kind, names.split(' ').collect()));
+            compartment.push((kind.code(), names.split(' ').collect()));
         }
     }
     of_type.into_iter().map(|compartment| by_code(compartment.into_iter())).collect()
@@ -161,13 +137,8 @@ mod tests {
 
     use super::*;
 
-    fn lines(table: &str) -> usize {
-        table.lines().count() - 1
-    }
-
     #[test]
     fn every_row_of_every_table_is_read() {
-        assert_eq!(ResourceType::all().count(), lines(RESOURCE_TYPES));
         for [of, kind, names] in rows(COMPARTMENTS_TABLE) {
             let [of, kind] = [of, kind].map(|name| ResourceType::from_name(name).unwrap());
             assert_eq!(compartment(of, kind).unwrap().join(" "), names);
@@ -194,7 +165,7 @@ mod tests {
     fn codes_on_disk_stay_what_they_were() {
         let types = [("Account", 1), ("Bundle", 12), ("Patient", 103), ("VisionPrescription", 146)];
         for (name, code) in types {
-            assert_eq!(type_code(name), Some(code));
+            assert_eq!(ResourceType::from_name(name).unwrap().code(), code);
         }
         let observation = ResourceType::from_name("Observation").unwrap();
         for (name, code) in [("identifier", 6), ("patient", 11), ("subject", 22)] {

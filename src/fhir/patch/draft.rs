@@ -32,17 +32,17 @@ impl Draft {
         self.document
     }
 
-    /// Puts another value in the place of one; both are JSON.
+    /// Replaces a value by another; both are JSON.
     pub(super) fn replace(&mut self, value: usize, text: &str) -> Result<(), String> {
         let range = self.range(value);
         self.splice(range, text)
     }
 
-    /// Takes away the item or member at that place of an array or object.
+    /// Removes the item or member at that place of an array or object.
     pub(super) fn remove(&mut self, parent: usize, place: usize) -> Result<(), String> {
         let children = self.children(parent);
         let Some(child) = children.get(place) else { return Ok(()) };
-        // The comma before it goes with it; the first one takes the comma behind it.
+        // The comma before it is removed too; for the first one, the comma behind it.
         let before = place.checked_sub(1).and_then(|place| children.get(place));
         let range = match (before, children.get(place + 1)) {
             (Some(before), _) => before.end..child.end,
@@ -82,7 +82,7 @@ impl Draft {
         self.append(object, &children, row)
     }
 
-    /// Takes the member of that name away from an object, if it has it.
+    /// Removes the member of that name from an object, if it has one.
     pub(super) fn remove_member(&mut self, object: usize, name: &str) -> Result<(), String> {
         let place = self.node(object).members().position(|(known, _)| known == name);
         match place {

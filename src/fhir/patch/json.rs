@@ -130,7 +130,7 @@ fn carry_out(operation: &Operation, draft: &mut Draft) -> Result<(), Refusal> {
             let found = find(draft, path)?;
             let value = Document::parse(value.as_str())
                 .map_err(|error| (IssueCode::Structure, error.problem))?;
-            // What stands there instead is not said: a writer need not be a reader.
+            // The value found there is not disclosed: a writer need not be a reader.
             let differs = || (IssueCode::Value, "the value there is another".to_owned());
             if same(found, value.root()) { Ok(()) } else { Err(differs()) }
         }

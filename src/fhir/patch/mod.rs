@@ -1,9 +1,10 @@
 //! Changing parts of a resource: FHIR R4 §3.1.0.6 (patch).
 //!
-//! In: a patch as it was sent, read once into a [`Patch`], and the resource as it is served. Out: the
-//! resource as it then is, with everything that was not touched copied as it stood (`72.50` stays
-//! `72.50`, and members keep their order), or what cannot be done and why. Whether the outcome is a
-//! valid resource is for [`check`](mod@super::check) to say. Never: a look at another resource.
+//! In: a patch as it was sent, read once into a [`Patch`], and the resource as it is served. Out:
+//! the resource as it then is, with everything that was not touched copied as it stood (`72.50`
+//! stays `72.50`, and members keep their order), or what cannot be done and why. Whether the
+//! outcome is a valid resource is for [`check`](mod@super::check) to say. Never: reading another
+//! resource.
 
 mod draft;
 mod json;
@@ -54,7 +55,7 @@ impl Patch {
     ///
     /// # Errors
     ///
-    /// The first operation that cannot be carried out; then none of them counts.
+    /// The first operation that cannot be carried out; then none is applied.
     pub fn apply(&self, resource: Vec<u8>) -> Result<Document, Problem> {
         let before = Document::parse(resource).map_err(|error| {
             problem(IssueCode::Structure, "", format!("the resource does not read: {error}"))

@@ -246,7 +246,7 @@ fn length(draft: &Draft, holder: usize, member: &str) -> usize {
     count(member).max(count(&format!("_{member}")))
 }
 
-/// Puts an item into the list of a member, and into the list beside it.
+/// Inserts an item into the list of a member, and into the parallel list of extensions.
 fn insert_item(
     draft: &mut Draft,
     holder: usize,
@@ -280,7 +280,7 @@ fn insert_item(
     Ok(())
 }
 
-/// Takes an item out of the list of a member, and out of the list beside it.
+/// Removes an item from the list of a member, and from the parallel list of extensions.
 fn remove_item(
     draft: &mut Draft,
     holder: usize,
@@ -301,7 +301,7 @@ fn remove_item(
     Ok(JsonParts { text: take(member)?, beside: take(&format!("_{member}"))? })
 }
 
-/// Deletes an element, and what holds it if nothing else is left there.
+/// Deletes an element, and its parent if that is empty then.
 fn delete(draft: &mut Draft, spots: &[Spot]) -> Result<(), Refusal> {
     for spot in spots.iter().rev() {
         match spot.at {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::json::{Kind, Node};
 
-/// Whether two values are equal: numbers by their worth, strings by their characters, objects
+/// Whether two values are equal: numbers by their value, strings by their characters, objects
 /// whatever the order of their members. The parser bounds the depth.
 pub(super) fn same(one: Node<'_>, other: Node<'_>) -> bool {
     if one.kind() != other.kind() {
@@ -34,7 +34,7 @@ fn by_name<'a>(object: Node<'a>) -> Vec<(Cow<'a, str>, Node<'a>)> {
     members
 }
 
-/// Whether two numbers are worth the same, however they are written.
+/// Whether two numbers are equal, however they are written.
 fn same_number(one: &str, other: &str) -> bool {
     one == other
         || match (worth(one), worth(other)) {
@@ -44,7 +44,7 @@ fn same_number(one: &str, other: &str) -> bool {
 }
 
 /// Sign, digits without zeros at their ends, and the power of ten behind the last digit; `None`
-/// where that power is beyond all use.
+/// where that power is out of range.
 fn worth(number: &str) -> Option<(bool, String, i64)> {
     let (sign, rest) = match number.strip_prefix('-') {
         Some(rest) => (true, rest),

@@ -5,7 +5,7 @@ use crate::fhir::definitions::elements::{
 };
 use crate::json::{Node, quote};
 
-/// A value as the patch says it.
+/// A value as it stands in the patch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
     /// `valueDate` and such.

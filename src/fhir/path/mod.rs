@@ -3,12 +3,12 @@
 //! In: the `expression` of a SearchParameter (FHIR R4 §3.1.1, FHIRPath N1), parsed once into an
 //! [`Expression`]. Out: the nodes of a resource to which it leads.
 //!
-//! The part is: paths, `[n]`, `|`, `where(…)`, `exists()`, `and`, `=` and `!=` with a literal,
-//! `as` and `is` in their spellings as operators and functions, `ofType(…)`, `extension(…)`,
+//! The part is: paths, `[n]`, `|`, `where(…)`, `exists()`, `and`, `=` and `!=` with a literal, `as`
+//! and `is` in their spellings as operators and functions, `ofType(…)`, `extension(…)`,
 //! `hasExtension(…)` and `resolve() is Type`. That covers the search parameters of R4; what is
 //! beyond is refused by the parser, so evaluating never fails. Choice elements (`value[x]`) are
-//! found under the names that JSON gives them. Never: fetching another resource; `resolve()` looks
-//! no further than the reference's text and the contained resources.
+//! found under the names that JSON gives them. Never: fetching another resource; `resolve()`
+//! considers only the reference's text and the contained resources.
 
 mod evaluate;
 mod lead;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::modifier::Modifier;
+use super::order;
 use super::predicate::Predicate;
 use super::problem::{Refusal, invalid, too_costly};
 use super::reference::ReferencePredicate;
@@ -11,7 +12,7 @@ use super::split::alternatives;
 use super::term::{tag, value};
 use super::terms::items_of;
 use super::token::TokenPredicate;
-use super::{SearchParameter, SearchType, Term, Window, sort, string};
+use super::{Lookup, Plan, Probe, SearchParameter, SearchType, Term, Verdict, Window};
 use crate::fhir::ResourceKey;
 use crate::json::Node;
 
@@ -28,9 +29,9 @@ pub struct Condition {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Requirement {
-    /// One of the predicates is met by one of the values.
+    /// One of the values matches one of the predicates.
     Any(Vec<Predicate>),
-    /// None of the predicates is met by any value.
+    /// No value matches any of the predicates.
     None(Vec<Predicate>),
     /// There is a value, or there is none.
     Present(bool),
@@ -38,57 +39,8 @@ enum Requirement {
     Sorted { descending: bool, window: Option<Window> },
 }
 
-/// What of an index holds all resources that match a condition: the intersection of the probes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    /// All of them; never empty.
-    pub all_of: Vec<Probe>,
-    /// All resources of the type but those that the probes find.
-    pub complement: bool,
-    /// Some resources that the probes find may not match the condition: look at each with
-    /// [`Condition::matches`].
-    pub needs_check: bool,
-}
-
-/// The union of some look-ups.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
-    /// In the terms of this parameter.
-    pub parameter: u16,
-    /// Any of these.
-    pub any_of: Vec<Lookup>,
-}
-
-/// Some values of a parameter.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Lookup {
-    /// This one, of [`Layout::Exact`](super::Layout::Exact).
-    Exact(Vec<u8>),
-    /// All that begin so, of [`Layout::Exact`](super::Layout::Exact).
-    Prefix(Vec<u8>),
-    /// All of [`Layout::Ordered`](super::Layout::Ordered) from one to the other, these included,
-    /// and what begins like the last one; see [`Condition::accepts`].
-    Range {
-        /// The first.
-        from: Vec<u8>,
-        /// The last, or how the last ones begin.
-        to: Vec<u8>,
-    },
-}
-
-/// What a term says about the resource that has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is one that the plan looks for.
-    Yes,
-    /// This term does not make it one.
-    No,
-    /// It may be: only [`Condition::matches`] knows.
-    Unsure,
-}
-
 impl Condition {
-    /// Understands the values of a parameter.
+    /// Parses the values of a parameter.
     pub(super) fn parse(
         parameter: &Arc<SearchParameter>,
         modifier: Modifier,
@@ -125,7 +77,7 @@ impl Condition {
     }
 
     /// That a token parameter has one of some codes, each with its system; or, if negated, none of
-    /// them. What `:in` and `:not-in` come to when the codes of the value set are known.
+    /// them. The meaning of `:in` and `:not-in` when the codes of the value set are known.
     #[must_use]
     pub fn of_codes(
         parameter: &Arc<SearchParameter>,
@@ -196,7 +148,7 @@ impl Condition {
             Requirement::Sorted { descending, window } => {
                 let (search_type, every) = (self.parameter.search_type, Window::default());
                 let window = window.as_ref().unwrap_or(&every);
-                (vec![self.probe(sort::lookups(search_type, *descending, window))], true)
+                (vec![self.probe(order::lookups(search_type, *descending, window))], true)
             }
         };
         let complement = matches!(
@@ -217,7 +169,7 @@ impl Condition {
         let predicates = match &self.requirement {
             Requirement::Any(predicates) | Requirement::None(predicates) => predicates,
             Requirement::Sorted { descending, window: Some(window) } => {
-                return sort::accepts(*descending, window, &term.value);
+                return order::accepts(*descending, window, &term.value);
             }
             Requirement::Present(_) | Requirement::Sorted { window: None, .. } => {
                 return Verdict::Yes;
@@ -234,7 +186,7 @@ impl Condition {
         verdict
     }
 
-    /// Whether a resource matches it: the truth, from the resource itself.
+    /// Whether a resource matches it, decided by the resource itself.
     #[must_use]
     pub fn matches(&self, resource: Node<'_>, base_url: Option<&str>) -> bool {
         let items = items_of(&self.parameter.expression, resource);
@@ -251,7 +203,7 @@ impl Condition {
             Requirement::Any(predicates) => any_matches(predicates),
             Requirement::None(predicates) => !any_matches(predicates),
             Requirement::Sorted { descending, window } => {
-                let key = sort::key_of(&self.parameter, *descending, resource, base_url);
+                let key = order::key_of(&self.parameter, *descending, resource, base_url);
                 match (key, window) {
                     (Some(key), Some(window)) => window.contains(&key),
                     (key, window) => key.is_none() && window.is_none(),
@@ -268,16 +220,10 @@ impl Condition {
         if self.parameter.search_type == SearchType::Composite {
             return (Predicate::component_probes(&self.parameter, predicates), true);
         }
-        if let Some(all_of) = string::containing(predicates) {
+        if let Some(all_of) = Predicate::containing(predicates) {
             return (all_of.into_iter().map(|any_of| self.probe(any_of)).collect(), true);
         }
         let any_of = predicates.iter().flat_map(Predicate::lookups).collect();
         (vec![self.probe(any_of)], predicates.iter().any(Predicate::is_cut))
-    }
-}
-
-impl From<bool> for Verdict {
-    fn from(is_so: bool) -> Self {
-        if is_so { Self::Yes } else { Self::No }
     }
 }

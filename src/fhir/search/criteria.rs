@@ -16,12 +16,12 @@ pub struct Criteria {
 }
 
 impl Criteria {
-    /// Understands the decoded names and values of criteria on a type.
+    /// Parses the decoded names and values of criteria on a type.
     ///
     /// # Errors
     ///
     /// Everything that is not supported or not valid, in its order; and criteria that any resource
-    /// of the type could meet.
+    /// of the type could match.
     pub fn parse(
         parameters: &Parameters,
         kind: ResourceType,

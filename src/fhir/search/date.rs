@@ -12,7 +12,7 @@ use crate::json::Node;
 /// Longest period, in microseconds, that has one term: a day in any time zone.
 const SHORT: i64 = 36 * 3_600_000_000;
 
-/// What a date has to be like.
+/// A predicate over dates and periods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DatePredicate {
     prefix: Prefix,
@@ -20,7 +20,7 @@ pub struct DatePredicate {
 }
 
 impl DatePredicate {
-    /// Understands a date of any precision, with a prefix.
+    /// Parses a date of any precision, with a prefix.
     pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
         let (prefix, date) = Prefix::split(text);
         let wanted = span_of(date).ok_or_else(|| {

@@ -46,7 +46,7 @@ impl SearchParameter {
 }
 
 impl Parameters {
-    /// The parameters of R4, and those that are defined beside them.
+    /// The parameters of R4, and those that clients have defined.
     #[must_use]
     pub fn defined_by(definitions: &[Definition]) -> Self {
         Self::with_custom(definitions.iter().flat_map(Definition::parameters))

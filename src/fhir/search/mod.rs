@@ -1,14 +1,14 @@
-//! Search, the pure half of it: FHIR R4 §3.1.1.
+//! Search without an index, terms, queries and matching: FHIR R4 §3.1.1.
 //!
 //! In: search parameters ([`Parameters`]), resources, decoded query strings ([`parse_query`]). Out:
 //! the [`Term`]s under which an index keeps a resource ([`terms_of`]); a [`Query`] made of
 //! [`Criterion`]s; of each [`Condition`] a [`Plan`], which says what to look up in such an index,
-//! and the truth about one resource ([`Condition::matches`]). What is not understood is a
+//! and whether one resource matches ([`Condition::matches`]). What is not understood is a
 //! [`SearchProblem`], never ignored.
 //!
-//! Terms, plans and truth come from the same few functions per search type, each in a file of its
-//! own: `token`, `reference`, `uri`, `string`, `date`, `number`, `quantity`. So an
-//! index and a look at the resources cannot disagree.
+//! Terms, plans and matches come from the same few functions per search type, each in a file of its
+//! own: `token`, `reference`, `uri`, `string`, `date`, `number`, `quantity`. So an index and the
+//! resources themselves cannot disagree.
 //!
 //! Never: reading an index, following a reference, parameters that shape the result (`_count`, …).
 
@@ -23,7 +23,9 @@ mod form;
 mod instant;
 mod modifier;
 mod number;
+mod order;
 mod parameter;
+mod plan;
 mod predicate;
 mod prefix;
 mod problem;
@@ -39,17 +41,19 @@ mod token;
 mod uri;
 mod value_set;
 
-pub use condition::{Condition, Lookup, Plan, Probe, Verdict};
+pub use condition::Condition;
 pub use criteria::Criteria;
 pub use date::DatePredicate;
 pub use definition::{CUSTOM_CODE_MIN, Definition};
 pub use form::{PAIRS_MAX, QueryError, parse_query};
 pub use instant::Span;
+pub use order::Window;
 pub use parameter::{Component, Parameters, SearchParameter, SearchType};
+pub use plan::{Lookup, Plan, Probe, Verdict};
 pub use problem::{ProblemKind, SearchProblem};
-pub use query::{Chain, Criterion, Has, Include, Query, Sort, SortBy};
+pub use query::{Chain, Criterion, Has, Include, Query};
 pub use reference::value_of as reference_value;
-pub use sort::Window;
+pub use sort::{Sort, SortBy};
 pub use split::escaped;
 pub use term::{Layout, Term, VALUE_LENGTH_MAX};
 pub use terms::{references_of, terms_of};

@@ -31,7 +31,7 @@ pub(super) struct Tags {
 pub(super) const NUMBER_TAGS: Tags =
     Tags { point: tag::NUMBER, from: tag::NUMBER_FROM, to: tag::NUMBER_TO };
 
-/// What a number has to be like.
+/// A predicate over numbers and ranges.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct NumberPredicate {
     prefix: Prefix,

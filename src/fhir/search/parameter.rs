@@ -85,7 +85,7 @@ impl Parameters {
         Self::default()
     }
 
-    /// The parameters of R4, and others for the types beside them.
+    /// The parameters of R4, and custom ones for some types.
     #[must_use]
     pub fn with_custom(custom: impl IntoIterator<Item = (ResourceType, SearchParameter)>) -> Self {
         let mut of_type: HashMap<_, Vec<_>> = HashMap::new();
@@ -97,7 +97,7 @@ impl Parameters {
 
     /// The parameters of a type: those of R4 in the order of their names, then custom ones.
     ///
-    /// Without `_id` and `_lastUpdated`, which are known of a resource without looking into it.
+    /// Without `_id` and `_lastUpdated`, which are known without reading the resource.
     pub fn of(&self, kind: ResourceType) -> impl Iterator<Item = &Arc<SearchParameter>> {
         standard(kind).iter().chain(self.custom.get(&kind).into_iter().flatten())
     }

@@ -1,4 +1,4 @@
-//! One value of a condition, of whatever type.
+//! Predicates: one value of a condition, of any search type.
 
 use super::date::DatePredicate;
 use super::modifier::Modifier;
@@ -7,7 +7,7 @@ use super::problem::{Refusal, invalid, not_supported};
 use super::quantity::QuantityPredicate;
 use super::reference::ReferencePredicate;
 use super::split::split_unescaped;
-use super::string::{Comparison, StringPredicate};
+use super::string::{Comparison, StringPredicate, long_text_lookup};
 use super::terms::items_at;
 use super::token::{TokenPredicate, texts};
 use super::uri::{self, UriPredicate};
@@ -16,7 +16,7 @@ use crate::fhir::path::Item;
 use crate::fhir::types::quotable;
 use crate::json::Node;
 
-/// What one value of a resource has to be like.
+/// A predicate over one value of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Predicate {
     /// A code or identifier.
@@ -40,7 +40,7 @@ pub(super) enum Predicate {
 }
 
 impl Predicate {
-    /// Understands one value.
+    /// Parses one value.
     pub(super) fn parse(
         parameter: &SearchParameter,
         modifier: Modifier,
@@ -169,6 +169,22 @@ impl Predicate {
                 })
             }
         }
+    }
+
+    /// If the predicates are of `:contains`, the look-ups of which one must find something each.
+    pub(super) fn containing(predicates: &[Self]) -> Option<Vec<Vec<Lookup>>> {
+        let of_predicate = |predicate: &Self| match predicate {
+            Self::String(predicate) => predicate.trigram_lookups(),
+            _ => None,
+        };
+        let wanted: Vec<Vec<Lookup>> =
+            predicates.iter().map(of_predicate).collect::<Option<_>>()?;
+        let longest = wanted.iter().map(Vec::len).max()?;
+        let nth = |at: usize| {
+            let of_each = wanted.iter().filter_map(|one| one.get(at).or_else(|| one.last()));
+            of_each.cloned().chain([long_text_lookup()]).collect()
+        };
+        Some((0..longest).map(nth).collect())
     }
 
     /// For each component of a composite, where an index has the values of that component.

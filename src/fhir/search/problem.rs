@@ -1,4 +1,4 @@
-//! What a search asks for that cannot be answered.
+//! Why a parameter of a search is refused.
 
 use super::Parameters;
 use crate::fhir::ResourceType;

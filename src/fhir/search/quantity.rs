@@ -29,7 +29,7 @@ const UNIT_BYTES: usize = 8;
 const UNIT_TAGS: Tags =
     Tags { point: tag::QUANTITY, from: tag::QUANTITY_FROM, to: tag::QUANTITY_TO };
 
-/// What a quantity has to be like.
+/// A predicate over quantities.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct QuantityPredicate {
     number: NumberPredicate,
@@ -214,7 +214,7 @@ impl Unit {
     fn canonical(code: &str) -> Option<Self> {
         /// The library rounds to 28 digits.
         const EXACT_BELOW: i128 = 10_i128.pow(24);
-        // Asked first, for it does not look for what may have been meant, which takes long.
+        // Called first, for it does not search for similar units, which takes long.
         evaluate(&parse_expression(code).ok()?).ok()?;
         let canonical = get_canonical_units(code).ok()?;
         let decimal = |number: octofhir_ucum::Number| {

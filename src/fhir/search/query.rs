@@ -8,6 +8,7 @@ use super::problem::{Refusal, invalid, not_supported, too_costly, unknown_parame
 use super::split::{alternatives, unescaped};
 use super::{
     Condition, DatePredicate, Parameters, ProblemKind, SearchParameter, SearchProblem, SearchType,
+    Sort, SortBy,
 };
 use crate::fhir::types::quotable;
 use crate::fhir::{ResourceId, ResourceType};
@@ -76,26 +77,6 @@ pub struct Has {
     pub criteria: Vec<Criterion>,
 }
 
-/// One rule of `_sort`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Sort {
-    /// By what.
-    pub by: SortBy,
-    /// The highest first.
-    pub descending: bool,
-}
-
-/// What resources are sorted by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum SortBy {
-    /// `_id`
-    Id,
-    /// `_lastUpdated`
-    LastUpdated,
-    /// The values of a parameter.
-    Parameter(Arc<SearchParameter>),
-}
-
 /// `_include` or `_revinclude`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Include {
@@ -112,7 +93,7 @@ pub struct Include {
 }
 
 impl Query {
-    /// Understands the decoded names and values of a query on a type.
+    /// Parses the decoded names and values of a query on a type.
     ///
     /// `base_url` is this server's own: references below it are local.
     ///

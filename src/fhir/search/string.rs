@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use super::predicate::Predicate;
 use super::problem::{Refusal, invalid};
 use super::split::unescaped;
 use super::term::{KEPT_BYTES, TEXT_END, cut, short_hash, tag, value};
@@ -22,7 +21,7 @@ const TRIGRAM_OF_LONG_TEXT: [u8; 4] = [0; 4];
 /// Most trigrams that are looked up for one value.
 const TRIGRAM_LOOKUPS_MAX: usize = 8;
 
-/// What a text has to be like.
+/// A predicate over texts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct StringPredicate {
     comparison: Comparison,
@@ -83,6 +82,18 @@ impl StringPredicate {
         vec![Lookup::Prefix(value(tag::TOKEN_TEXT, &[cut(&self.folded, KEPT_BYTES)]))]
     }
 
+    /// Of `:contains`, the look-ups for some trigrams of the text, each of which must find something.
+    ///
+    /// None for texts of less than three characters: these are looked for in all values.
+    pub(super) fn trigram_lookups(&self) -> Option<Vec<Lookup>> {
+        let mut wanted = match self.comparison {
+            Comparison::Contains => trigrams(&self.folded),
+            Comparison::Start | Comparison::Exact => Vec::new(),
+        };
+        wanted.truncate(TRIGRAM_LOOKUPS_MAX);
+        (!wanted.is_empty()).then(|| wanted.iter().map(trigram_lookup).collect())
+    }
+
     /// A longer text is looked for by its beginning.
     pub(super) fn is_cut(&self) -> bool {
         self.folded.len() > KEPT_BYTES
@@ -97,26 +108,13 @@ impl StringPredicate {
     }
 }
 
-/// If the predicates are of `:contains`, the look-ups of which one must find something each.
-///
-/// None for texts of less than three characters: these are looked for in all values.
-pub(super) fn containing(predicates: &[Predicate]) -> Option<Vec<Vec<Lookup>>> {
-    let of_predicate = |predicate: &Predicate| match predicate {
-        Predicate::String(predicate) if predicate.comparison == Comparison::Contains => {
-            let mut wanted = trigrams(&predicate.folded);
-            wanted.truncate(TRIGRAM_LOOKUPS_MAX);
-            (!wanted.is_empty()).then_some(wanted)
-        }
-        _ => None,
-    };
-    let wanted: Vec<Vec<[u8; 4]>> = predicates.iter().map(of_predicate).collect::<Option<_>>()?;
-    let longest = wanted.iter().map(Vec::len).max()?;
-    let lookup = |trigram: &[u8; 4]| Lookup::Exact(value(tag::STRING_TRIGRAM, &[trigram]));
-    let nth = |at: usize| {
-        let of_each = wanted.iter().filter_map(|one| one.get(at).or_else(|| one.last()));
-        of_each.map(lookup).chain([lookup(&TRIGRAM_OF_LONG_TEXT)]).collect()
-    };
-    Some((0..longest).map(nth).collect())
+/// The look-up for texts that are too long for trigrams.
+pub(super) fn long_text_lookup() -> Lookup {
+    trigram_lookup(&TRIGRAM_OF_LONG_TEXT)
+}
+
+fn trigram_lookup(trigram: &[u8; 4]) -> Lookup {
+    Lookup::Exact(value(tag::STRING_TRIGRAM, &[trigram]))
 }
 
 /// The values under which a text is found.

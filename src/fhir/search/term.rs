@@ -95,14 +95,14 @@ pub(super) const TEXT_END: u8 = 0xFF;
 /// Ends the beginning of a text that is longer.
 pub(super) const TEXT_CUT: u8 = 0xFE;
 
-/// Stands for a text: SHA-256, cut. The function and its width are part of the format. What equals
-/// by its hash counts as equal, so nobody must be able to find another text for one.
+/// Stands for a text: SHA-256, cut. The function and its width are part of the format. Texts with
+/// the same hash count as equal, so finding a second text for a hash must be infeasible.
 pub(super) fn hash(text: &str) -> [u8; 8] {
     let hash = digest::digest(&digest::SHA256, text.as_bytes());
     hash.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
-/// Stands for a text where the resource is asked itself in the end.
+/// Stands for a text in look-ups whose results are checked against the resource.
 pub(super) fn short_hash(text: &str) -> [u8; 4] {
     let [first, second, third, fourth, ..] = hash(text);
     [first, second, third, fourth]

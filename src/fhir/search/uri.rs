@@ -13,7 +13,7 @@ const KEPT_BYTES: usize = 50;
 /// Most levels of a path that `:above` looks at.
 const LEVELS_MAX: usize = 64;
 
-/// What a URI has to be like.
+/// A predicate over URIs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct UriPredicate {
     comparison: Comparison,

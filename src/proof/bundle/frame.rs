@@ -10,7 +10,7 @@ const FLAGS_KNOWN: u8 = 0b111;
 const KIND_CHART: u8 = 1;
 const KIND_ACCESS: u8 = 3;
 
-/// What stands in the clear.
+/// The fields that are not encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     pub kind: u8,
@@ -59,7 +59,7 @@ impl Header {
         self.kind == KIND_CHART
     }
 
-    /// Whether frames of this kind stand in such a log.
+    /// Whether such a log contains frames of this kind.
     pub fn belongs_to(&self, log: BundleLog) -> bool {
         match log {
             BundleLog::Events => (KIND_CHART..KIND_ACCESS).contains(&self.kind),

@@ -25,9 +25,9 @@ pub fn leaf(position: u64, recorded_at: i64, frame: &[u8]) -> Hash {
     Hash::leaf_of(&[&position.to_le_bytes(), &recorded_at.to_le_bytes(), frame])
 }
 
-/// The commitment of a sealed frame to its payload:
-/// SHA-256("chartlog commitment v1" ‖ 0x00 ‖ salt ‖ payload). Until the salt is disclosed, it says
-/// nothing of the payload, however easily that is guessed.
+/// The commitment of a sealed frame to its payload: SHA-256("chartlog commitment v1" ‖ 0x00 ‖ salt
+/// ‖ payload). Until the salt is disclosed, it reveals nothing about the payload, however easily
+/// that is guessed.
 #[must_use]
 pub fn commitment(salt: &[u8], payload: &[u8]) -> Hash {
     Hash::of(&[COMMITMENT_LABEL, salt, payload].concat())
@@ -53,7 +53,7 @@ pub struct Bundle {
 pub enum BundleLog {
     /// Every change to a record.
     Events,
-    /// Every look at a record.
+    /// Every access to a record.
     Access,
 }
 
@@ -78,14 +78,14 @@ pub struct Entry {
     pub recorded_at: i64,
     /// The bytes of its frame, as on disk.
     pub frame: Base64,
-    /// That the checkpoint's tree holds it (RFC 6962 §2.1.1).
+    /// The proof that the checkpoint's tree contains it (RFC 6962 §2.1.1).
     pub proof: Vec<Hash>,
-    /// What the sealed frame says; absent if that is not to be shown, or is erased.
+    /// The payload of the sealed frame; absent if it is not disclosed, or was erased.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub disclosed: Option<Disclosed>,
 }
 
-/// The payload of a sealed frame, with what proves that it is the one.
+/// The payload of a sealed frame, with the salt that proves it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Disclosed {

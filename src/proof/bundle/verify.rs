@@ -25,7 +25,7 @@ pub struct Report {
     pub root: Hash,
     /// Entries in the bundle, each in the log at its position.
     pub entries: u64,
-    /// Those of them whose payload is disclosed, and is what was committed to.
+    /// Those of them whose payload is disclosed, and matches its commitment.
     pub disclosed: u64,
     /// The charts that they are of, by alias.
     pub charts: Vec<StreamSpan>,

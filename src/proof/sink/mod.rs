@@ -109,7 +109,7 @@ impl FromStr for Sink {
 }
 
 impl fmt::Display for Sink {
-    /// As it may be shown in logs: without what may be secret.
+    /// For log lines: without what may be secret.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => write!(formatter, "folder:{}", path.display()),

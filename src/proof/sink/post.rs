@@ -13,13 +13,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Most bytes of an answer that are read: 100 signatures of post-quantum size.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
-/// What came back.
+/// The response.
 pub struct Answer {
     pub status: u16,
     pub body: String,
 }
 
-/// Sends requests to one place; keeps the connection.
+/// Sends requests to one server; keeps the connection.
 pub struct Poster {
     agent: Agent,
     address: Address,
@@ -51,7 +51,7 @@ impl Poster {
     }
 }
 
-/// What went wrong, in words that cannot hold the URL.
+/// An error message that cannot contain the URL.
 fn reason(error: &ureq::Error) -> &'static str {
     match error {
         ureq::Error::Timeout(_) => "no answer in time",

@@ -14,10 +14,10 @@ use crate::proof::{ProofError, SignedCheckpoint, TileReader, disk_error};
 const RETRY_MIN: Duration = Duration::from_secs(5);
 const RETRY_MAX: Duration = Duration::from_mins(10);
 
-/// Is told of the checkpoint with the signatures of a witness.
+/// Called with each checkpoint that a witness cosigned.
 pub type OnCosigned = Box<dyn Fn(&SignedCheckpoint) + Send>;
 
-/// A running sink of one log. Dropping it ends its thread after the delivery it is at, without
+/// A running sink of one log. Dropping it ends its thread after the current delivery, without
 /// waiting for that.
 #[derive(Debug)]
 pub struct SinkHandle {
@@ -26,11 +26,12 @@ pub struct SinkHandle {
 
 impl Sink {
     /// Starts the thread that delivers the checkpoints of one log. `cosigned` is called there with
-    /// each checkpoint that a witness signed; it would hand it to [`crate::proof::Issuer::cosigned`].
+    /// each checkpoint that a witness signed; it should pass it to
+    /// [`crate::proof::Issuer::cosigned`].
     ///
     /// # Errors
     ///
-    /// [`ProofError::Delivery`]: the system has no thread to spare.
+    /// [`ProofError::Delivery`]: the system could not start a thread.
     pub fn start(
         &self,
         disk: Arc<dyn Disk>,
@@ -171,7 +172,7 @@ fn store(disk: &dyn Disk, folder: &Path, signed: &SignedCheckpoint) -> Result<()
     disk::replace(disk, &path, text.as_bytes()).map_err(disk_error(&path))
 }
 
-/// Whether a letter of an origin may stand in the name of a file anywhere.
+/// Whether a character of an origin is safe in file names on every system.
 fn is_safe(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-')
 }

@@ -25,7 +25,7 @@ impl Witness {
         let size = signed.checkpoint().size;
         let mut answer = self.submit(signed)?;
         if answer.status == 409 {
-            // It knows another checkpoint than we thought, and says which.
+            // Its latest checkpoint is another than assumed here; the answer says which.
             let known = answer.body.strip_suffix('\n').and_then(|line| line.parse().ok());
             match known {
                 Some(known) if known > size => {

@@ -1,0 +1,166 @@
+//! A store with everything that is needed to serve it, made from the configuration.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Failure;
+use crate::auth::{
+    Algorithm, Issuer, LocalIssuer, TokenRequest, VerificationKey, Verifier, VerifierOptions,
+};
+use crate::clock::Instant;
+use crate::config::{self, Config, ReferentialIntegrity};
+use crate::disk::RealDisk;
+use crate::engine::{DataDirectory, EngineOptions, ProofOptions};
+use crate::http::{self, Running};
+use crate::records::{Records, RecordsOptions};
+use crate::view;
+
+/// Life of the tokens that the server signs for itself and for `--demo`.
+const TTL_SECONDS: u64 = 12 * 60 * 60;
+
+/// A store with everything that is needed to serve it.
+pub struct Served {
+    listener: TcpListener,
+    /// The store itself, to close it in the end.
+    pub store: Arc<Records>,
+    verifier: Verifier,
+    /// Address under which clients reach the server.
+    pub base_url: String,
+    /// Signs development tokens for it.
+    pub issuer: Arc<LocalIssuer>,
+}
+
+impl Served {
+    /// Binds the address, opens the store, reads the keys.
+    pub fn open(config: &Config) -> Result<Self, Failure> {
+        let listener = TcpListener::bind(config.server.listen)
+            .map_err(|error| Failure::failed(format!("{}: {error}", config.server.listen)))?;
+        let bound = listener.local_addr().map_err(Failure::failed)?;
+        let base_url = config.server.base_url(bound);
+        let directory = DataDirectory::open(&config.store.data).map_err(Failure::failed)?;
+        let secret = directory.local_issuer_secret().map_err(Failure::failed)?;
+        let issuer = Arc::new(LocalIssuer::new(secret));
+        let verifier = verifier(config, &issuer)?;
+        let options = engine_options(config)?;
+        let records = RecordsOptions {
+            base_url: Some(format!("{base_url}/fhir")),
+            refuses_unresolved: config.store.referential_integrity == ReferentialIntegrity::Refuse,
+        };
+        let store = Records::open(directory, &options, records).map_err(Failure::failed)?;
+        Ok(Self { listener, store, verifier, base_url, issuer })
+    }
+
+    /// Starts to answer requests.
+    pub fn start(self, config: &Config) -> Result<Running, Failure> {
+        let options = http::Options {
+            public_url: self.base_url,
+            workers: config.server.worker_count(),
+            limits: config.limits.clone(),
+        };
+        http::start(self.listener, self.store, self.verifier, options).map_err(Failure::failed)
+    }
+}
+
+/// How the engine is opened.
+///
+/// # Errors
+///
+/// [`Failure`]: `vault.master_key` or `proof.sinks` is not one.
+pub fn engine_options(config: &Config) -> Result<EngineOptions, Failure> {
+    let master_key = config.vault.master_key(&config.store.data);
+    Ok(EngineOptions {
+        disk: RealDisk::handle(),
+        master_key: master_key.parse().map_err(Failure::usage)?,
+        variable: super::variable,
+        seals: true,
+        proves: true,
+        proof: proof(config)?,
+        purge: config.store.purge.parse().map_err(Failure::usage)?,
+        segment_bytes_max: config.store.segment_bytes_max,
+        queue_commands_max: config.store.queue_commands_max,
+        group_bytes_max: usize::try_from(config.store.group_bytes_max).unwrap_or(usize::MAX),
+        views: view::ViewOptions {
+            cache_bytes: config.store.cache_bytes,
+            snapshot_events_min: config.store.snapshot_events_min,
+        },
+    })
+}
+
+/// How the proofs are kept.
+fn proof(config: &Config) -> Result<ProofOptions, Failure> {
+    let proof = &config.proof;
+    let sinks = proof.sinks.iter().map(|sink| sink.parse());
+    let sinks = sinks.collect::<Result<_, _>>();
+    Ok(ProofOptions {
+        origin: proof.origin.clone(),
+        checkpoint_interval: Duration::from_millis(proof.checkpoint_interval_ms),
+        sinks: sinks.map_err(|error| Failure::usage(format!("proof.sinks: {error}")))?,
+    })
+}
+
+fn verifier(config: &Config, local: &LocalIssuer) -> Result<Verifier, Failure> {
+    let mut issuers = Vec::new();
+    if config.auth.local_issuer {
+        let name = LocalIssuer::ISSUER.to_owned();
+        issuers.push(Issuer { name, keys: vec![local.verification_key()] });
+    }
+    for issuer in &config.auth.issuers {
+        issuers.push(Issuer { name: issuer.name.clone(), keys: keys(issuer)? });
+    }
+    let options = VerifierOptions {
+        audience: config.auth.audience.clone(),
+        leeway_seconds: config.auth.leeway_seconds,
+        issuers,
+        cache_entries: config.auth.token_cache_entries,
+    };
+    Verifier::new(options).map_err(Failure::usage)
+}
+
+fn keys(issuer: &config::Issuer) -> Result<Vec<VerificationKey>, Failure> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    };
+    let mut keys = Vec::new();
+    if let Some(path) = &issuer.jwks_file {
+        let wrong =
+            |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
+        let set = serde_json::from_slice(&read(path)?).map_err(|error| wrong(&error))?;
+        keys.extend(VerificationKey::from_jwk_set(&set).map_err(|error| wrong(&error))?);
+    }
+    for key in &issuer.keys {
+        let pem = read(&key.pem_file)?;
+        let parsed = VerificationKey::from_pem(algorithm(key.algorithm), key.kid.clone(), &pem);
+        keys.push(
+            parsed
+                .map_err(|error| Failure::usage(format!("{}: {error}", key.pem_file.display())))?,
+        );
+    }
+    Ok(keys)
+}
+
+fn algorithm(configured: config::Algorithm) -> Algorithm {
+    match configured {
+        config::Algorithm::Rs256 => Algorithm::Rs256,
+        config::Algorithm::Es256 => Algorithm::Es256,
+        config::Algorithm::EdDsa => Algorithm::EdDsa,
+    }
+}
+
+/// A token of the local issuer for this server itself, or to be shown for a first try.
+pub fn sign(
+    issuer: &LocalIssuer,
+    config: &Config,
+    subject: &str,
+    scope: &str,
+) -> Result<String, Failure> {
+    let request = TokenRequest {
+        subject: subject.to_owned(),
+        scope: scope.to_owned(),
+        patient: None,
+        audience: config.auth.audience.first().cloned().unwrap_or_default(),
+        ttl_seconds: TTL_SECONDS,
+    };
+    issuer.sign(&request, Instant::now().seconds()).map_err(Failure::failed)
+}

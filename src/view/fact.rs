@@ -1,0 +1,74 @@
+//! Facts: the events of the log, as the views take them.
+
+use std::sync::Arc;
+
+use crate::chart::{Envelope, Erasure};
+use crate::clock::Instant;
+use crate::fhir::{ResourceId, Term};
+use crate::log::{Location, StreamAlias};
+use crate::vault::Wrap;
+
+/// How a resource's index terms change with an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TermChange {
+    /// Terms it did not have before.
+    pub added: Vec<Term>,
+    /// Terms it has no more.
+    pub removed: Vec<Term>,
+}
+
+impl TermChange {
+    /// The difference between two sorted lists of terms.
+    #[must_use]
+    pub fn between(before: &[Term], after: &[Term]) -> Self {
+        let without = |these: &[Term], those: &[Term]| {
+            these.iter().filter(|term| those.binary_search(term).is_err()).cloned().collect()
+        };
+        Self { added: without(after, before), removed: without(before, after) }
+    }
+}
+
+/// One event of a group, with what the views need to know of it.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    /// Where its frame lies.
+    pub location: Location,
+    /// The stream it belongs to; [`StreamAlias::NONE`]: the directory.
+    pub alias: StreamAlias,
+    /// Its number in a chart's stream.
+    pub stream_version: u64,
+    /// The patient whose chart that is.
+    pub patient: Option<ResourceId>,
+    /// The wrapped key of the chart, in the event that opens it.
+    pub wrap: Option<Wrap>,
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// Whether the resource has a body after it.
+    pub holds_body: bool,
+    /// Whether that body says `entered-in-error`.
+    pub retracted: bool,
+    /// Index terms of the resource; only at home.
+    pub terms: Arc<TermChange>,
+    /// The chart that was erased, and its traces.
+    pub erasure: Option<Erasure>,
+}
+
+/// One event of a group.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// One that can be read.
+    Fact(Box<Fact>),
+    /// One of a chart that was erased: only that it is there.
+    Unreadable(Location),
+}
+
+/// The events of one group of the log.
+#[derive(Debug, Clone)]
+pub struct FactGroup {
+    /// Position of the first.
+    pub first_position: u64,
+    /// When all of them were recorded.
+    pub recorded_at: Instant,
+    /// The events, in order.
+    pub events: Vec<Event>,
+}
