@@ -12,6 +12,7 @@
 mod backups;
 mod escrow;
 mod figures;
+mod golden;
 mod modes;
 mod restores;
 mod support;

@@ -155,6 +155,16 @@ impl Server {
         body.unwrap_or_else(|error| panic!("{path}: {error}")).unwrap()
     }
 
+    /// The status and the body of the answer, whatever it is; resources come as FHIR has them.
+    pub fn ask(&self, token: &str, path: &str) -> (u16, String) {
+        let accept = if path.starts_with("/fhir/") { "application/fhir+json" } else { "*/*" };
+        let request = ureq::get(format!("{}{path}", self.base));
+        let request = request.config().http_status_as_error(false).build();
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let mut answer = request.header("accept", accept).call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+    }
+
     pub fn json(&self, path: &str) -> Value {
         serde_json::from_str(&self.get(path)).unwrap()
     }
