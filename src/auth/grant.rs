@@ -57,6 +57,12 @@ impl Grant {
         Self { caller, own_chart, actor, budget, seen: Mutex::default() }
     }
 
+    /// Who is asking, as the token says it.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     /// Who is asking, as events and access entries say it.
     #[must_use]
     pub fn actor(&self) -> &Actor {

@@ -39,6 +39,17 @@ pub struct LimitsConfig {
     pub shutdown_timeout_seconds: u64,
 }
 
+impl LimitsConfig {
+    /// Requests that take much and are worked on at the same time: at least one.
+    #[must_use]
+    pub fn heavy_request_count(&self) -> usize {
+        match self.heavy_requests_max {
+            0 => 2 * std::thread::available_parallelism().map_or(1, usize::from),
+            requests => requests,
+        }
+    }
+}
+
 impl Default for LimitsConfig {
     fn default() -> Self {
         Self {

@@ -30,33 +30,13 @@ impl Subset {
     /// The part of a resource that is wanted, from its bytes.
     #[must_use]
     pub fn of_resource(&self, bytes: Vec<u8>) -> Vec<u8> {
-        self.rewritten(bytes, |out, root| self.write(out, root))
-    }
-
-    /// A Bundle that a server has put together, with the wanted part of the resource of each entry.
-    #[must_use]
-    pub fn of_entries(&self, bytes: Vec<u8>) -> Vec<u8> {
-        self.rewritten(bytes, |out, root| {
-            object(out, root.members(), |out, name, value| match name {
-                "entry" => array(out, value.items(), |out, entry| {
-                    object(out, entry.members(), |out, name, value| match name {
-                        "resource" => self.write(out, value),
-                        name => out.value(name, value),
-                    });
-                }),
-                name => out.value(name, value),
-            });
-        })
-    }
-
-    fn rewritten(&self, bytes: Vec<u8>, write: impl Fn(&mut Compactor<'_>, Node<'_>)) -> Vec<u8> {
         if *self == Self::Whole {
             return bytes;
         }
         // What the server has stored or written reads back.
         let Ok(document) = Document::parse(bytes.as_slice()) else { return bytes };
         let mut out = Compactor::new(bytes.len() + SUBSETTED.len(), &|_, _| None);
-        write(&mut out, document.root());
+        self.write(&mut out, document.root());
         out.finish()
     }
 
@@ -316,19 +296,10 @@ mod tests {
     }
 
     #[test]
-    fn of_a_bundle_the_entries_are_cut() {
+    fn of_an_outcome_all_stays() {
         let outcome = json!({ "resourceType": "OperationOutcome", "issue": [{ "severity": "warning", "code": "x" }] });
-        let bundle = json!({ "resourceType": "Bundle", "type": "searchset", "entry": [
-            { "fullUrl": "u", "resource": observation(), "search": { "mode": "match" } },
-            { "resource": outcome },
-            { "response": { "status": "204" } },
-        ] });
-        let bytes = Subset::Data.of_entries(bundle.to_string().into_bytes());
-        let cut: Value = serde_json::from_slice(&bytes).unwrap();
-        assert!(cut["entry"][0]["resource"].get("text").is_none());
-        assert_eq!(cut["entry"][0]["fullUrl"], "u");
-        assert_eq!(cut["entry"][1], bundle["entry"][1]);
-        assert_eq!(cut["entry"][2], bundle["entry"][2]);
-        assert_eq!(Subset::Whole.of_entries(b"{ }".to_vec()), b"{ }");
+        let bytes = Subset::Data.of_resource(outcome.to_string().into_bytes());
+        assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), outcome);
+        assert_eq!(Subset::Whole.of_resource(b"{ }".to_vec()), b"{ }");
     }
 }

@@ -4,9 +4,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
+use tokio::sync::OnceCell;
 
 use super::body::Body;
+use super::heavy::Place;
 use super::rendering::Rendering;
+use super::sending::Reading;
 use super::state::State;
 use super::{Failure, Fault};
 use crate::auth::Grant;
@@ -31,6 +34,9 @@ pub struct Call {
     /// How the answer is to be written; the gate does that.
     pub rendering: Rendering,
     pub(super) body: Body,
+    /// Its place among the requests that take much, once it has turned out to be one of them: one
+    /// for all entries of a Bundle.
+    pub(super) place: Arc<OnceCell<Place>>,
 }
 
 /// What holds the path and the headers.
@@ -235,12 +241,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// 400 with line and column.
+    /// 400 with line and column; 503.
     pub async fn json(&mut self) -> Result<Arc<Document>, Failure> {
         let body = self.take_body();
         let parsed = if body.len() <= INLINE_BYTES_MAX {
             Document::parse(body)
         } else {
+            self.take_place().await?;
             actix_web::web::block(move || Document::parse(body))
                 .await
                 .map_err(|_| Failure::internal())?
@@ -258,14 +265,43 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// The store's; 503 when too many requests take much already.
     pub async fn aside<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Records, &Grant) -> Result<T, RecordsError> + Send + 'static,
     ) -> Result<T, Failure> {
+        self.take_place().await?;
         let (store, grant) = (Arc::clone(self.store()), Arc::clone(&self.grant));
         let result = actix_web::web::block(move || read(&store, &grant)).await;
         Ok(result.map_err(|_| Failure::internal())??)
+    }
+
+    /// Takes a place among the requests that take much, and keeps it to the end. The time of its budget
+    /// begins when it has one.
+    ///
+    /// # Errors
+    ///
+    /// 503: too many wait for one.
+    pub async fn take_place(&self) -> Result<(), Failure> {
+        let enter = || async {
+            let place = self.state.heavy.enter().await?;
+            self.grant.budget().renew();
+            Ok(place)
+        };
+        self.place.get_or_try_init(enter).await.map(drop)
+    }
+
+    /// What reads the further parts of the answer.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        let (state, store) = (Arc::clone(&self.state), Arc::clone(&self.store));
+        Reading { state, store, grant: Arc::clone(&self.grant) }
+    }
+
+    /// Whether it is an entry of a Bundle, whose answer is one part of another.
+    #[must_use]
+    pub fn is_entry(&self) -> bool {
+        matches!(self.asked, Asked::Entry { .. })
     }
 
     /// Bytes of the body, until [`Call::json`] has taken it.

@@ -1,11 +1,10 @@
 //! gzip, both ways (RFC 9110 §8.4).
 
-use std::io::{Read, Write};
+use std::io::Read;
 
-use flate2::Compression;
 use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
 
+use super::writing::Writing;
 use super::{Failure, Fault, Reply};
 
 /// Bodies up to this size are sent as they are: a packet holds them anyway.
@@ -16,22 +15,24 @@ const STEP_BYTES: usize = 64 << 10;
 /// The answer, compressed if the client takes that and it is worth it.
 #[must_use]
 pub fn compressed(mut reply: Reply, takes_gzip: bool) -> Reply {
-    let is_worth_it = reply.body.len() > SMALL_BYTES_MAX && reply.is_text();
+    let is_worth_it = reply.body.bytes.len() > SMALL_BYTES_MAX && reply.is_text();
     if !is_worth_it {
         return reply;
     }
-    reply = reply.header("vary", "accept, accept-encoding");
-    if !takes_gzip {
-        return reply;
-    }
-    let mut encoder = GzEncoder::new(Vec::with_capacity(reply.body.len() / 4), Compression::fast());
-    let written = encoder.write_all(&reply.body).and_then(|()| encoder.finish());
-    // Writing into memory does not fail.
-    if let Ok(body) = written {
-        reply.body = body;
-        reply = reply.header("content-encoding", "gzip");
-    }
+    let writing = negotiated(&mut reply, Writing::default(), takes_gzip);
+    reply.body = writing.whole(std::mem::take(&mut reply.body)).into();
     reply
+}
+
+/// How the body of an answer that is worth compressing is written, and the headers that say so.
+#[must_use]
+pub fn negotiated(reply: &mut Reply, writing: Writing, takes_gzip: bool) -> Writing {
+    reply.headers.push(("vary", "accept, accept-encoding".to_owned()));
+    if !takes_gzip {
+        return writing;
+    }
+    reply.headers.push(("content-encoding", "gzip".to_owned()));
+    writing.compressed()
 }
 
 /// What compressed bytes hold, if that is not more than the limit. `grow` is asked for more memory
@@ -67,6 +68,11 @@ pub fn decompressed(
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     use super::*;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -3,21 +3,25 @@
 //! Each mounted handler runs inside [`pass`]. It authenticates, reads the bounded body, makes the
 //! [`Grant`], runs the handler, and lets the answer out only when the access entry is durable. A
 //! request that committed events, and saw nothing else, needs no entry: the events carry who, why
-//! and which request.
+//! and which request. Of an answer that goes out part by part, each part waits until all charts that it
+//! shows stand in an entry.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
 use actix_web::http::header::HeaderMap;
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::stream;
 
 use super::accept::takes_gzip;
 use super::body::{Body, is_binary, is_search};
 use super::call::{Asked, decoded, is_fhir};
-use super::encoding::compressed;
+use super::encoding::{compressed, negotiated};
 use super::rendering::Rendering;
 use super::reply::Reply;
+use super::sending::{Interrupted, Trail, sent};
 use super::state::State;
 use super::{Call, Failure, Fault};
 use crate::auth::{Caller, Grant, Seen};
@@ -46,17 +50,19 @@ where
     let started = Stopwatch::now();
     let mut visit = Visit::of(&request);
     let mut rendering = Rendering::default();
-    let (result, caller, seen) =
+    let (result, grant) =
         admit(&state, &mut visit, &request, payload, &mut rendering, handler).await;
     let status = match &result {
         Ok(reply) => reply.status.as_u16(),
         Err(failure) => failure.fault.status().as_u16(),
     };
+    let seen = grant.as_ref().map(|grant| grant.summary()).unwrap_or_default();
     let is_its_own_trace = seen.committed && !seen.owes_entry && result.is_ok();
-    let entry = visit.entry(&operation, caller.as_deref(), &seen, status);
+    let caller = grant.as_ref().map(|grant| grant.caller());
+    let entry = visit.entry(&operation, caller, &seen, status);
     let recorded =
         if is_its_own_trace { Ok(()) } else { state.store.engine().record_access(&entry).await };
-    let reply = match (recorded, result) {
+    let mut reply = match (recorded, result) {
         (Ok(()), Ok(reply)) => reply,
         (Ok(()), Err(failure)) => failure.render(visit.is_fhir, &visit.request),
         // No look without a trace: what could not be recorded is not answered.
@@ -78,20 +84,84 @@ where
             "answered"
         );
     }
-    respond(written(reply, rendering, &request).await, &visit.request)
+    let (reply, rest) = match reply.rest.take() {
+        Some(rest) => {
+            let writing = rendering.writing(&mut reply);
+            let writing = negotiated(&mut reply, writing, is_gzip_taken(&request));
+            (reply, Some((rest, writing)))
+        }
+        None => (written(reply, rendering, &request).await, None),
+    };
+    let mut response = HttpResponse::build(reply.status);
+    for (name, value) in reply.headers {
+        response.insert_header((name, value));
+    }
+    response.insert_header(("x-request-id", visit.request.as_str()));
+    response.insert_header(("x-content-type-options", "nosniff"));
+    response.insert_header(("cache-control", "private, no-cache"));
+    match (rest, grant) {
+        // Of an answer in parts nobody knows the length: there is nothing to be said of its body.
+        (Some(_), _) if *request.method() == Method::HEAD => {
+            response.streaming(stream::empty::<Result<web::Bytes, Interrupted>>())
+        }
+        (Some((rest, writing)), Some(grant)) => {
+            let trace = Trace { state, visit, operation, grant, charts: seen.charts.len() };
+            response.streaming(sent(reply.body, rest, writing, trace))
+        }
+        (_, _) => response.body(reply.body.bytes),
+    }
 }
 
 /// The answer as it goes out: in the form that was asked for, and compressed for who takes that.
 pub(super) async fn written(reply: Reply, rendering: Rendering, request: &HttpRequest) -> Reply {
-    let header = request.headers().get("accept-encoding").and_then(|value| value.to_str().ok());
-    let takes_gzip = takes_gzip(header);
+    let takes_gzip = is_gzip_taken(request);
     let is_work = takes_gzip || rendering.is_work();
     let write = move |reply: Reply| compressed(rendering.apply(reply), takes_gzip);
-    if !is_work || reply.body.len() <= INLINE_BYTES_MAX {
+    if !is_work || reply.body.bytes.len() <= INLINE_BYTES_MAX {
         return write(reply);
     }
     let written = web::block(move || write(reply)).await;
     written.unwrap_or_else(|_| Failure::internal().render(true, "none"))
+}
+
+fn is_gzip_taken(request: &HttpRequest) -> bool {
+    let header = request.headers().get("accept-encoding").and_then(|value| value.to_str().ok());
+    takes_gzip(header)
+}
+
+/// The trace of an answer that goes out part by part, with as many charts as it names already.
+struct Trace {
+    state: Arc<State>,
+    visit: Visit,
+    operation: Arc<str>,
+    grant: Arc<Grant>,
+    charts: usize,
+}
+
+impl Trace {
+    async fn record(&self, seen: &Seen, status: StatusCode) -> Result<(), Failure> {
+        let caller = Some(self.grant.caller());
+        let entry = self.visit.entry(&self.operation, caller, seen, status.as_u16());
+        Ok(self.state.store.engine().record_access(&entry).await?)
+    }
+}
+
+impl Trail for Trace {
+    async fn follow(&mut self) -> Result<(), Failure> {
+        let seen = self.grant.summary();
+        if seen.charts.len() > self.charts {
+            self.record(&seen, StatusCode::OK).await?;
+            self.charts = seen.charts.len();
+        }
+        Ok(())
+    }
+
+    async fn interrupted(&mut self, failure: &Failure) {
+        let request = self.visit.request.as_str();
+        tracing::warn!(request, operation = &*self.operation, failure.detail, "broken off");
+        // If even this cannot be recorded, the log above has to do.
+        let _ = self.record(&self.grant.summary(), failure.fault.status()).await;
+    }
 }
 
 /// What a request says about itself, whoever sent it.
@@ -163,13 +233,13 @@ async fn admit<F>(
     payload: web::Payload,
     rendering: &mut Rendering,
     handler: impl FnOnce(Call) -> F,
-) -> (Result<Reply, Failure>, Option<Arc<Caller>>, Seen)
+) -> (Result<Reply, Failure>, Option<Arc<Grant>>)
 where
     F: Future<Output = Result<Reply, Failure>>,
 {
     let caller = match authenticate(state, request.headers()) {
         Ok(caller) => caller,
-        Err(failure) => return (Err(failure), None, Seen::default()),
+        Err(failure) => return (Err(failure), None),
     };
     let budget = Budget::of(state.options.work());
     let grant = Arc::new(Grant::new(Arc::clone(&caller), visit.actor(&caller), budget));
@@ -177,7 +247,7 @@ where
         Ok(call) => handler(call).await,
         Err(failure) => Err(failure),
     };
-    (result, Some(caller), grant.summary())
+    (result, Some(grant))
 }
 
 fn authenticate(state: &State, headers: &HeaderMap) -> Result<Arc<Caller>, Failure> {
@@ -226,6 +296,7 @@ async fn prepare(
         query,
         rendering: rendering.clone(),
         body,
+        place: Arc::default(),
     })
 }
 
@@ -238,15 +309,4 @@ fn label(headers: &HeaderMap, name: &str) -> Option<String> {
 
 fn bounded(text: &str) -> &str {
     text.get(..text.floor_char_boundary(QUERY_BYTES_MAX)).unwrap_or(text)
-}
-
-fn respond(reply: Reply, request: &str) -> HttpResponse {
-    let mut response = HttpResponse::build(reply.status);
-    for (name, value) in reply.headers {
-        response.insert_header((name, value));
-    }
-    response.insert_header(("x-request-id", request));
-    response.insert_header(("x-content-type-options", "nosniff"));
-    response.insert_header(("cache-control", "private, no-cache"));
-    response.body(reply.body)
 }

@@ -17,15 +17,18 @@ mod failure;
 pub mod fhir;
 mod gate;
 mod health;
+mod heavy;
 mod metrics;
 mod paging;
 mod rendering;
 mod reply;
 mod routes;
+mod sending;
 mod server;
 mod state;
 mod table;
 pub mod v1;
+mod writing;
 
 pub use call::{Call, OpenCall};
 pub use docs::{document, document_text};

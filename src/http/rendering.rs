@@ -7,11 +7,11 @@ use actix_web::http::header::ACCEPT;
 use super::accept::Accept;
 use super::call::parameter;
 use super::reply::{FHIR_JSON, JSON};
+use super::writing::Writing;
 use super::{Failure, Fault, Reply};
 use crate::fhir::check::IssueCode;
 use crate::fhir::definitions::elements;
 use crate::fhir::{ResourceType, Subset};
-use crate::json::pretty;
 
 /// The parameters that are taken out of every query.
 const GENERAL: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
@@ -98,20 +98,19 @@ impl Rendering {
     /// The same answer as it is to be written.
     #[must_use]
     pub fn apply(&self, mut reply: Reply) -> Reply {
-        let Some(content_type) = self.content_type.filter(|_| reply.is_of_type(FHIR_JSON)) else {
-            return reply;
-        };
-        let body = std::mem::take(&mut reply.body);
-        let body = match reply.holds_resource {
-            true => self.subset.of_resource(body),
-            false if body.starts_with(br#"{"resourceType":"Bundle""#) => {
-                self.subset.of_entries(body)
-            }
-            false => body,
-        };
-        reply.body = if self.is_pretty && !body.is_empty() { pretty(&body) } else { body };
-        reply.set_type(content_type);
+        let writing = self.writing(&mut reply);
+        reply.body = writing.whole(std::mem::take(&mut reply.body)).into();
         reply
+    }
+
+    /// How the body of an answer is to be written, part by part; its content type is set.
+    #[must_use]
+    pub fn writing(&self, reply: &mut Reply) -> Writing {
+        let Some(content_type) = self.content_type.filter(|_| reply.is_of_type(FHIR_JSON)) else {
+            return Writing::default();
+        };
+        reply.set_type(content_type);
+        Writing::new(self.subset.clone(), self.is_pretty)
     }
 
     /// Whether writing the answer so takes more than copying it.

@@ -2,6 +2,8 @@
 
 use actix_web::http::StatusCode;
 
+use super::sending::Rest;
+use super::writing::Part;
 use crate::clock::Instant;
 
 /// Content type of the FHIR face.
@@ -14,9 +16,9 @@ pub const JSON: &str = "application/json";
 pub struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: Vec<u8>,
-    /// Whether the body is a resource that is stored, and not a Bundle or an outcome about some.
-    pub(super) holds_resource: bool,
+    pub(super) body: Part,
+    /// What follows the body, if it is only the first part.
+    pub(super) rest: Option<Rest>,
     /// When the version that it answers with was recorded.
     pub(super) recorded_at: Option<Instant>,
 }
@@ -26,20 +28,34 @@ impl Reply {
     #[must_use]
     pub fn new(status: StatusCode, content_type: &str, body: Vec<u8>) -> Self {
         let headers = vec![("content-type", content_type.to_owned())];
-        Self { status, headers, body, holds_resource: false, recorded_at: None }
+        Self { status, headers, body: body.into(), rest: None, recorded_at: None }
     }
 
     /// An answer without a body.
     #[must_use]
     pub fn empty(status: StatusCode) -> Self {
-        let (headers, body) = (Vec::new(), Vec::new());
-        Self { status, headers, body, holds_resource: false, recorded_at: None }
+        let (headers, body) = (Vec::new(), Part::default());
+        Self { status, headers, body, rest: None, recorded_at: None }
     }
 
     /// A stored resource.
     #[must_use]
     pub fn resource(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { holds_resource: true, ..Self::new(status, FHIR_JSON, body) }
+        let mut reply = Self::new(status, FHIR_JSON, body);
+        reply.body.resources = std::iter::once(0..reply.body.bytes.len()).collect();
+        reply
+    }
+
+    /// A Bundle, or its first part.
+    #[must_use]
+    pub fn bundle(body: Part) -> Self {
+        Self { body, ..Self::new(StatusCode::OK, FHIR_JSON, Vec::new()) }
+    }
+
+    /// The same with what follows.
+    #[must_use]
+    pub fn followed_by(self, rest: Rest) -> Self {
+        Self { rest: Some(rest), ..self }
     }
 
     /// A value of the native face.

@@ -179,5 +179,5 @@ fn plain(reply: Reply) -> HttpResponse {
         response.insert_header((name, value));
     }
     response.insert_header(("x-content-type-options", "nosniff"));
-    response.body(reply.body)
+    response.body(reply.body.bytes)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use super::heavy::Heavy;
 use crate::auth::Verifier;
 use crate::budget::Work;
 use crate::config::LimitsConfig;
@@ -39,6 +40,8 @@ pub struct State {
     pub(super) verifier: Verifier,
     pub(super) options: Options,
     pub(super) fhir_base: String,
+    /// Places for requests that take much.
+    pub(super) heavy: Heavy,
     /// One permit per [`BODY_UNIT`] bytes of request bodies.
     pub(super) bodies: Arc<Semaphore>,
 }
@@ -53,6 +56,11 @@ impl State {
         let bytes = options.limits.bodies_bytes_max.max(options.limits.body_bytes_max);
         let permits = (bytes / BODY_UNIT + 1).min(Semaphore::MAX_PERMITS);
         let bodies = Arc::new(Semaphore::new(permits));
-        Self { store, verifier, options, fhir_base, bodies }
+        let heavy = Heavy::new(
+            options.limits.heavy_request_count(),
+            options.limits.heavy_waiting_max,
+            options.work().time,
+        );
+        Self { store, verifier, options, fhir_base, heavy, bodies }
     }
 }

@@ -15,5 +15,5 @@ mod write;
 
 pub use node::{Kind, Node};
 pub use parse::{Document, JsonError};
-pub use pretty::pretty;
+pub use pretty::Pretty;
 pub use write::{Compactor, quote};

@@ -3,54 +3,76 @@
 /// Spaces for each level.
 const INDENT: &str = "  ";
 
-/// A valid JSON text with a line for each value; numbers and strings stay as they are.
-#[must_use]
-pub fn pretty(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() * 2);
-    let (mut depth, mut is_text, mut is_escaped) = (0usize, false, false);
-    let mut bytes =
-        text.iter().copied().filter(|byte| !byte.is_ascii_whitespace() || *byte == b' ').peekable();
-    while let Some(byte) = bytes.next() {
-        if is_text {
+/// Writes a valid JSON text, or one part of it after the other, with a line for each value; numbers and
+/// strings stay as they are.
+#[derive(Debug, Default)]
+pub struct Pretty {
+    depth: usize,
+    is_begun: bool,
+    is_text: bool,
+    is_escaped: bool,
+    /// An array or object has begun, and nothing in it yet.
+    is_opened: bool,
+}
+
+impl Pretty {
+    /// The next part of the text.
+    pub fn continued(&mut self, text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(text.len() * 2);
+        self.is_begun |= !text.is_empty();
+        for byte in text.iter().copied() {
+            if self.is_text {
+                self.text(byte, &mut out);
+            } else if !byte.is_ascii_whitespace() {
+                self.sign(byte, &mut out);
+            }
+        }
+        out
+    }
+
+    /// What stands behind the last part.
+    #[must_use]
+    pub fn end(self) -> Vec<u8> {
+        if self.is_begun { b"\n".to_vec() } else { Vec::new() }
+    }
+
+    fn text(&mut self, byte: u8, out: &mut Vec<u8>) {
+        out.push(byte);
+        (self.is_text, self.is_escaped) = match byte {
+            _ if self.is_escaped => (true, false),
+            b'\\' => (true, true),
+            b'"' => (false, false),
+            _ => (true, false),
+        };
+    }
+
+    fn sign(&mut self, byte: u8, out: &mut Vec<u8>) {
+        let is_first = std::mem::take(&mut self.is_opened);
+        if matches!(byte, b'}' | b']') {
+            if !is_first {
+                self.depth = self.depth.saturating_sub(1);
+                line(out, self.depth);
+            }
             out.push(byte);
-            (is_text, is_escaped) = match byte {
-                _ if is_escaped => (true, false),
-                b'\\' => (true, true),
-                b'"' => (false, false),
-                _ => (true, false),
-            };
-            continue;
+            return;
+        }
+        if is_first {
+            self.depth += 1;
+            line(out, self.depth);
         }
         match byte {
-            b' ' => {}
-            b'{' | b'[' => {
-                out.push(byte);
-                while bytes.next_if_eq(&b' ').is_some() {}
-                if !matches!(bytes.peek(), Some(b'}' | b']')) {
-                    depth += 1;
-                    line(&mut out, depth);
-                }
-            }
-            b'}' | b']' => {
-                if !matches!(out.last(), Some(b'{' | b'[')) {
-                    depth = depth.saturating_sub(1);
-                    line(&mut out, depth);
-                }
-                out.push(byte);
-            }
+            b':' => out.extend_from_slice(b": "),
             b',' => {
                 out.push(byte);
-                line(&mut out, depth);
+                line(out, self.depth);
             }
-            b':' => out.extend_from_slice(b": "),
             _ => {
-                is_text = byte == b'"';
+                self.is_opened = matches!(byte, b'{' | b'[');
+                self.is_text = byte == b'"';
                 out.push(byte);
             }
         }
     }
-    out.push(b'\n');
-    out
 }
 
 fn line(out: &mut Vec<u8>, depth: usize) {
@@ -60,9 +82,18 @@ fn line(out: &mut Vec<u8>, depth: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::pretty;
+    use super::Pretty;
     use proptest::prelude::*;
     use serde_json::{Value, json};
+
+    /// The text, in parts that end after each byte that is one of these.
+    fn pretty(text: &[u8], ends: &[u8]) -> String {
+        let mut pretty = Pretty::default();
+        let parts = text.split_inclusive(|byte| ends.contains(byte));
+        let mut out: Vec<u8> = parts.flat_map(|part| pretty.continued(part)).collect();
+        out.extend(pretty.end());
+        String::from_utf8(out).unwrap()
+    }
 
     fn any_json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
@@ -84,7 +115,8 @@ mod tests {
         let text = br#"{"a":72.50,"b":[{},[ ],"x: {\"y\"}"]}"#;
         let expected =
             "{\n  \"a\": 72.50,\n  \"b\": [\n    {},\n    [],\n    \"x: {\\\"y\\\"}\"\n  ]\n}\n";
-        assert_eq!(String::from_utf8(pretty(text)).unwrap(), expected);
+        assert_eq!(pretty(text, b""), expected);
+        assert_eq!(pretty(b"", b""), "", "nothing stays nothing");
     }
 
     proptest! {
@@ -92,7 +124,9 @@ mod tests {
         fn says_the_same_as_the_reference_writer(value in any_json()) {
             let value = json!([value]);
             let expected = format!("{}\n", serde_json::to_string_pretty(&value).unwrap());
-            prop_assert_eq!(String::from_utf8(pretty(value.to_string().as_bytes())).unwrap(), expected);
+            for ends in [b"".as_slice(), b"{[\\\"", b",:}] "] {
+                prop_assert_eq!(&pretty(value.to_string().as_bytes(), ends), &expected);
+            }
         }
     }
 }

@@ -36,7 +36,7 @@ fn read(path: &Path) -> String {
 
 #[test]
 fn there_is_a_golden_store_of_the_current_format() {
-    let name = format!("format-{}", chartlog::store::FORMAT);
+    let name = format!("format-{}", chartlog::engine::FORMAT);
     assert!(fixtures().iter().any(|path| path.ends_with(&name)), "tests/fixtures has no {name}");
 }
 

@@ -46,6 +46,7 @@ pub async fn content(
         let context = call.header("x-security-context").map(str::to_owned);
         let id = id.cloned();
         let wrap = move || wrapped(id.as_ref(), &content_type, context.as_deref(), &body);
+        call.take_place().await?;
         let resource = actix_web::web::block(wrap).await.map_err(|_| Failure::internal())?;
         let document = Document::parse(resource).map_err(|_| Failure::internal())?;
         return Ok(Arc::new(document));

@@ -1,12 +1,13 @@
 //! Writing Bundles around stored bytes.
 
+use crate::http::writing::Part;
 use crate::json::quote;
 use crate::records::Resource;
 
 /// A Bundle that is being written (FHIR R4 §2.36).
 #[derive(Debug)]
 pub struct BundleWriter {
-    out: Vec<u8>,
+    part: Part,
     entries: usize,
 }
 
@@ -14,7 +15,7 @@ impl BundleWriter {
     /// Begins a Bundle of a type, with links by relation.
     #[must_use]
     pub fn new(bundle_type: &str, total: Option<usize>, links: &[(&str, String)]) -> Self {
-        let mut out = Self { out: Vec::with_capacity(4_096), entries: 0 };
+        let mut out = Self { part: Part::default(), entries: 0 };
         out.raw(r#"{"resourceType":"Bundle","type":"#);
         out.raw(&quote(bundle_type));
         if let Some(total) = total {
@@ -47,7 +48,9 @@ impl BundleWriter {
         if let Some(resource) = resource {
             self.raw(separator);
             self.raw(r#""resource":"#);
-            self.out.extend_from_slice(resource);
+            let start = self.part.bytes.len();
+            self.part.bytes.extend_from_slice(resource);
+            self.part.resources.push(start..self.part.bytes.len());
             separator = ",";
         }
         for (name, value) in members {
@@ -69,15 +72,20 @@ impl BundleWriter {
         self.entry(Some(&full_url), Some(&resource.bytes()), &[("search", mode)]);
     }
 
-    /// The bytes of the finished Bundle.
+    /// What was written since the last part; the Bundle goes on.
+    pub fn take_part(&mut self) -> Part {
+        std::mem::take(&mut self.part)
+    }
+
+    /// The rest of the finished Bundle.
     #[must_use]
-    pub fn finish(mut self) -> Vec<u8> {
+    pub fn finish(mut self) -> Part {
         self.raw(if self.entries == 0 { "}" } else { "]}" });
-        self.out
+        self.part
     }
 
     fn raw(&mut self, text: &str) {
-        self.out.extend_from_slice(text.as_bytes());
+        self.part.bytes.extend_from_slice(text.as_bytes());
     }
 }
 
@@ -87,8 +95,8 @@ mod tests {
 
     #[test]
     fn writes_valid_json_with_and_without_entries() {
-        let empty =
-            BundleWriter::new("searchset", Some(0), &[("self", "http://x".into())]).finish();
+        let empty = BundleWriter::new("searchset", Some(0), &[("self", "http://x".into())]);
+        let empty = empty.finish().bytes;
         assert_eq!(
             String::from_utf8(empty).unwrap(),
             r#"{"resourceType":"Bundle","type":"searchset","total":0,"link":[{"relation":"self","url":"http://x"}]}"#
@@ -96,7 +104,7 @@ mod tests {
         let mut bundle = BundleWriter::new("history", None, &[]);
         bundle.entry(Some("http://x/A/1"), Some(b"{}"), &[("response", "{}".into())]);
         bundle.entry(None, None, &[("response", r#"{"status":"204"}"#.into())]);
-        let text = String::from_utf8(bundle.finish()).unwrap();
+        let text = String::from_utf8(bundle.finish().bytes).unwrap();
         assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
     }
 }

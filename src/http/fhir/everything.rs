@@ -1,9 +1,9 @@
 //! `Patient/{id}/$everything`: FHIR R4 OperationDefinition Patient-everything.
 
-use actix_web::http::StatusCode;
+use futures_util::stream::{self, StreamExt};
 
 use super::super::paging::{open_cursor, page_size, seal_cursor};
-use super::super::reply::FHIR_JSON;
+use super::super::sending::Rest;
 use super::super::v1::instant as past;
 use super::bundle::BundleWriter;
 use super::history::instant;
@@ -13,6 +13,9 @@ use crate::fhir::check::IssueCode;
 use crate::fhir::search::Span;
 use crate::fhir::{Care, ResourceType};
 use crate::records::{At, EverythingRequest, PAGE_BYTES_MAX};
+
+/// Bytes of resources in a part of an answer, so much as fills the buffers on its way.
+const PART_BYTES: usize = 1 << 20;
 
 /// The patient's compartment: the Patient and every resource in the chart.
 #[utoipa::path(get, path = "/fhir/Patient/{id}/$everything", operation_id = "patientEverything", tag = "fhir",
@@ -72,11 +75,17 @@ pub async fn everything(call: Call) -> Result<Reply, Failure> {
             false if is_paged => page_size(&call, "_count")?.max(1),
             false => usize::MAX,
         },
-        bytes_max: if is_paged { PAGE_BYTES_MAX } else { usize::MAX },
+        bytes_max: match is_paged {
+            true => PAGE_BYTES_MAX,
+            // All of it: part by part, or as a part of another answer as far as the budget goes.
+            false if call.is_entry() => usize::MAX,
+            false => PART_BYTES,
+        },
     };
-    let page = call.aside(move |store, grant| store.everything(grant, &request)).await?;
+    let asked = request.clone();
+    let page = call.aside(move |store, grant| store.everything(grant, &asked)).await?;
     let mut links = vec![("self", address.clone())];
-    if let Some(next) = page.next {
+    if let Some(next) = page.next.filter(|_| is_paged) {
         let next = seal_cursor(&call, &address, &(page.version, next))?;
         links.push(("next", format!("{address}&_cursor={next}")));
     }
@@ -85,7 +94,39 @@ pub async fn everything(call: Call) -> Result<Reply, Failure> {
     for resource in &page.resources {
         bundle.matched(base, resource);
     }
-    Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()))
+    match page.next.filter(|_| !is_paged) {
+        None => Ok(Reply::bundle(bundle.finish())),
+        Some(after) => {
+            let first = bundle.take_part();
+            let at = At::Version(page.version);
+            let request = EverythingRequest { at, after, ..request };
+            Ok(Reply::bundle(first).followed_by(rest(&call, request, bundle)))
+        }
+    }
+}
+
+/// The parts behind the first: of the same version of the chart, each read when it is to be sent.
+fn rest(call: &Call, request: EverythingRequest, bundle: BundleWriter) -> Rest {
+    let (reading, base) = (call.reading(), call.base_url().to_owned());
+    let parts = stream::try_unfold(Some((request, bundle)), move |left| {
+        let (reading, base) = (reading.clone(), base.clone());
+        async move {
+            let Some((mut request, mut bundle)) = left else { return Ok(None) };
+            let asked = request.clone();
+            let page = reading.part(move |store, grant| store.everything(grant, &asked)).await?;
+            for resource in &page.resources {
+                bundle.matched(&base, resource);
+            }
+            Ok(Some(match page.next {
+                None => (bundle.finish(), None),
+                Some(after) => {
+                    request.after = after;
+                    (bundle.take_part(), Some((request, bundle)))
+                }
+            }))
+        }
+    });
+    Rest(parts.boxed())
 }
 
 /// What `start` and `end` ask for.

@@ -1,9 +1,6 @@
 //! history of one resource, of a type, and of everything: FHIR R4 §3.1.0.12.
 
-use actix_web::http::StatusCode;
-
 use super::super::paging::{open_cursor, page_size, seal_cursor};
-use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
 use super::search::encoded;
 use super::{Call, Failure, Reply};
@@ -135,7 +132,7 @@ async fn page(call: &Call, path: &str, of: HistoryOf) -> Result<Reply, Failure> 
     for version in &page.versions {
         entry(&mut bundle, base, version);
     }
-    Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()))
+    Ok(Reply::bundle(bundle.finish()))
 }
 
 /// Reads an instant in a parameter of that name.

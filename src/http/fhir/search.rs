@@ -1,10 +1,7 @@
 //! search: FHIR R4 §3.1.1, by GET and by POST, of one type, of several, and in a compartment.
 
-use actix_web::http::StatusCode;
-
 use super::super::Fault;
 use super::super::paging::{open_cursor, page_size_of, seal_cursor};
-use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
 use super::{Call, Failure, Reply};
 use crate::clock::Instant;
@@ -279,7 +276,7 @@ fn bundle(
     for resource in &page.included {
         bundle.found(base, resource, "include");
     }
-    Ok(Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish()))
+    Ok(Reply::bundle(bundle.finish()))
 }
 
 /// Restricts the queries to the compartment. The patient in whose chart all matches then lie.

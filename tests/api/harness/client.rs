@@ -123,7 +123,7 @@ impl Response {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
         let mut response = Self { status, headers, body: bytes[end + 4..].to_vec() };
-        if response.header("transfer-encoding") == Some("chunked") {
+        if response.header("transfer-encoding") == Some("chunked") && method != "HEAD" {
             response.body = unchunked(&response.body)?;
         } else if let Some(length) = response.header("content-length")
             && method != "HEAD"

@@ -65,8 +65,8 @@ pub(super) fn looked(bundle: &mut BundleWriter, look: &Look, result: &Result<Rep
         response.push_str(&format!(r#","lastModified":"{recorded_at}""#));
     }
     response.push('}');
-    let shows = !look.is_head && !reply.body.is_empty();
-    let resource = shows.then_some(reply.body.as_slice());
+    let shows = !look.is_head && !reply.body.bytes.is_empty();
+    let resource = shows.then_some(reply.body.bytes.as_slice());
     bundle.entry(None, resource, &[("response", response)]);
 }
 

@@ -101,6 +101,7 @@ impl Look {
             query,
             rendering: rendering.clone(),
             body: Body::default(),
+            place: Arc::clone(&call.place),
         };
         let reply = match self.interaction {
             Interaction::Read => read::read(inner).await,

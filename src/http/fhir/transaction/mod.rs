@@ -11,16 +11,15 @@ mod look;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use actix_web::http::StatusCode;
-
-use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
 use super::{Call, Failure, Reply, Return};
 use crate::chart::fingerprint;
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
 use crate::http::Fault;
 use crate::json::{Document, Kind, Node};
-use crate::records::{Action, Change, Done, INLINE_BYTES_MAX, IdempotencyKey, Target, Write};
+use crate::records::{
+    Action, Change, Done, INLINE_BYTES_MAX, IdempotencyKey, Records, Target, Write,
+};
 use entry::{Reader, Work};
 use look::Look;
 
@@ -29,6 +28,9 @@ use look::Look;
 pub const KEY_EXTENSION: &str = "urn:chartlog:idempotency-key";
 /// Entries of a batch that are worked on at the same time.
 const BATCH_PARALLEL: usize = 64;
+
+/// Reads in a Bundle that are made as those of small requests are.
+const BRIEF_LOOKS_MAX: usize = 16;
 
 /// Carries out the entries of a Bundle: all or none of a transaction, each of a batch by itself.
 #[utoipa::path(post, path = "/fhir", operation_id = "transaction", tag = "fhir",
@@ -157,7 +159,7 @@ impl Sent {
         // All reads see one state, which holds what was just written.
         let store = self.call.store().at_this_moment().await?;
         for (at, look) in looks {
-            let result = look.answer(&self.call, &store).await;
+            let result = self.look(&look, &store).await;
             results.push((at, Outcome::Looked(look, result)));
         }
         Ok(self.answer("transaction-response", results).positions(written.events))
@@ -170,9 +172,10 @@ impl Sent {
             return Ok(());
         }
         self.call.grant.owes_entry();
+        self.take_place(looks).await?;
         let store = self.call.store().at_this_moment().await?;
         for (_, look) in looks {
-            match look.answer(&self.call, &store).await {
+            match self.look(look, &store).await {
                 Ok(_) => {}
                 Err(failure) if matches!(failure.fault, Fault::NotFound | Fault::Gone) => {}
                 Err(failure) => return Err(failure.within(&look.place)),
@@ -190,6 +193,7 @@ impl Sent {
                 Err(failure) => results.push((at, Outcome::Failed(failure))),
             }
         }
+        self.take_place(&looks).await?;
         // The share of an entry in the whole, roughly: where it is worked on.
         let size = self.size / self.entries.len().max(1);
         let mut changes = changes.into_iter();
@@ -203,10 +207,25 @@ impl Sent {
         }
         for (at, look) in looks {
             self.call.grant.owes_entry();
-            let result = look.answer(&self.call, self.call.store()).await;
+            let result = self.look(&look, self.call.store()).await;
             results.push((at, Outcome::Looked(look, result)));
         }
         Ok(self.answer("batch-response", results))
+    }
+
+    /// Takes a place among the requests that take much, if there is much to be read.
+    async fn take_place(&self, looks: &[(usize, Look)]) -> Result<(), Failure> {
+        match looks.len() > BRIEF_LOOKS_MAX {
+            true => self.call.take_place().await,
+            false => Ok(()),
+        }
+    }
+
+    /// Reads, and then lets others read.
+    async fn look(&self, look: &Look, store: &Arc<Records>) -> Result<Reply, Failure> {
+        let result = look.answer(&self.call, store).await;
+        tokio::task::yield_now().await;
+        result
     }
 
     async fn one(&self, at: usize, change: Change, size: usize) -> (usize, Outcome) {
@@ -241,7 +260,7 @@ impl Sent {
                 }
             }
         }
-        Reply::new(StatusCode::OK, FHIR_JSON, bundle.finish())
+        Reply::bundle(bundle.finish())
     }
 
     /// Sees to it that the access entry tells of a part that was not done.

@@ -1,0 +1,190 @@
+//! Sending an answer part by part: each is made when the one before has gone out, so a chart of any size
+//! and a reader of any slowness hold the memory of one part.
+//!
+//! The status is out when a later part fails. The connection then ends before the answer does, so that
+//! nobody takes it for the whole.
+
+use std::sync::Arc;
+
+use actix_web::web::{self, Bytes};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+
+use super::Failure;
+use super::state::State;
+use super::writing::{Part, Writing};
+use crate::auth::Grant;
+use crate::records::{Records, RecordsError};
+
+/// The parts of an answer behind its first.
+pub struct Rest(pub BoxStream<'static, Result<Part, Failure>>);
+
+impl std::fmt::Debug for Rest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Rest")
+    }
+}
+
+/// The answer could not be finished; why, is in the log and in the access log.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the answer could not be finished")]
+pub struct Interrupted;
+
+/// What is noted about an answer while it goes out.
+pub trait Trail {
+    /// Before a part goes out: what it shows must stand in a durable entry.
+    async fn follow(&mut self) -> Result<(), Failure>;
+    /// The answer ends here, unfinished.
+    async fn interrupted(&mut self, failure: &Failure);
+}
+
+/// The reading of further parts, when the request itself has been answered.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    pub(super) state: Arc<State>,
+    pub(super) store: Arc<Records>,
+    pub(super) grant: Arc<Grant>,
+}
+
+impl Reading {
+    /// Reads what the next part shows, with a budget of its own: nothing of the one before is held.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn part<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Records, &Grant) -> Result<T, RecordsError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let place = self.state.heavy.wait().await?;
+        self.grant.budget().renew();
+        let (store, grant) = (Arc::clone(&self.store), Arc::clone(&self.grant));
+        let result = web::block(move || (read(&store, &grant), place)).await;
+        Ok(result.map_err(|_| Failure::internal())?.0?)
+    }
+}
+
+/// An answer on its way out.
+struct Sending<T> {
+    parts: Rest,
+    /// None: all is sent.
+    writing: Option<Writing>,
+    trail: T,
+}
+
+/// The bytes of an answer whose first part stands in a durable entry already.
+pub fn sent<T: Trail + 'static>(
+    first: Part,
+    rest: Rest,
+    writing: Writing,
+    trail: T,
+) -> impl Stream<Item = Result<Bytes, Interrupted>> {
+    let parts = Rest(stream::iter([Ok(first)]).chain(rest.0).boxed());
+    let sending = Sending { parts, writing: Some(writing), trail };
+    stream::try_unfold(sending, |mut sending| async move {
+        Ok(sending.next().await?.map(|bytes| (bytes, sending)))
+    })
+}
+
+impl<T: Trail> Sending<T> {
+    async fn next(&mut self) -> Result<Option<Bytes>, Interrupted> {
+        let Some(writing) = self.writing.take() else { return Ok(None) };
+        match self.written(writing).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(failure) => {
+                self.trail.interrupted(&failure).await;
+                Err(Interrupted)
+            }
+        }
+    }
+
+    async fn written(&mut self, mut writing: Writing) -> Result<Bytes, Failure> {
+        let Some(part) = self.parts.0.next().await.transpose()? else {
+            return Ok(writing.end().into());
+        };
+        self.trail.follow().await?;
+        let write = move || (writing.part(part), writing);
+        let (bytes, writing) = web::block(write).await.map_err(|_| Failure::internal())?;
+        self.writing = Some(writing);
+        Ok(bytes.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    /// Writes down what happens in which order.
+    struct Noted(Log);
+
+    impl Trail for Noted {
+        async fn follow(&mut self) -> Result<(), Failure> {
+            self.0.lock().unwrap().push("recorded".to_owned());
+            Ok(())
+        }
+
+        async fn interrupted(&mut self, failure: &Failure) {
+            self.0.lock().unwrap().push(format!("interrupted: {}", failure.detail));
+        }
+    }
+
+    fn part(letter: char) -> Part {
+        Part { bytes: letter.to_string().into_bytes(), resources: Vec::new() }
+    }
+
+    /// Parts of one letter each; behind the last, a failure if one is wanted.
+    fn parts(log: &Log, letters: &'static str, fails: bool) -> Rest {
+        let log = Arc::clone(log);
+        let letters = letters.chars().map(move |letter| {
+            log.lock().unwrap().push(format!("read {letter}"));
+            Ok(part(letter))
+        });
+        let failure = fails.then(|| Err(Failure::internal()));
+        Rest(stream::iter(letters.chain(failure)).boxed())
+    }
+
+    #[actix_web::test]
+    async fn a_part_is_read_when_it_is_asked_for_and_recorded_before_it_is_sent() {
+        let log = Log::default();
+        let rest = parts(&log, "bc", false);
+        let sent = sent(part('a'), rest, Writing::default(), Noted(Arc::clone(&log)));
+        let mut sent = Box::pin(sent);
+        let mut bytes = Vec::new();
+        // A slow reader: what it has not asked for is not held.
+        for expected in [
+            "recorded",
+            "recorded, read b, recorded",
+            "recorded, read b, recorded, read c, recorded",
+        ] {
+            bytes.extend(sent.next().await.unwrap().unwrap());
+            assert_eq!(log.lock().unwrap().join(", "), expected);
+        }
+        bytes.extend(sent.next().await.unwrap().unwrap());
+        assert_eq!((bytes.as_slice(), sent.next().await.is_none()), (b"abc".as_slice(), true));
+    }
+
+    #[actix_web::test]
+    async fn what_cannot_be_read_or_recorded_breaks_the_answer_off() {
+        /// It has room for fewer entries than there are parts.
+        struct Full(usize);
+        impl Trail for Full {
+            async fn follow(&mut self) -> Result<(), Failure> {
+                self.0 -= 1;
+                if self.0 == 0 { Err(Failure::internal()) } else { Ok(()) }
+            }
+            async fn interrupted(&mut self, _: &Failure) {}
+        }
+        let log = Log::default();
+        let trail = Noted(Arc::clone(&log));
+        let broken = sent(part('a'), parts(&log, "b", true), Writing::default(), trail);
+        let items: Vec<_> = broken.map(|item| item.is_ok()).collect().await;
+        assert_eq!(items, [true, true, false]);
+        assert!(log.lock().unwrap().last().unwrap().starts_with("interrupted: the server failed"));
+        let unrecorded = sent(part('a'), parts(&log, "b", false), Writing::default(), Full(2));
+        let items: Vec<_> = unrecorded.map(|item| item.is_ok()).collect().await;
+        assert_eq!(items, [true, false]);
+    }
+}
