@@ -150,10 +150,11 @@ fn a_backup_that_was_changed_is_not_extended() {
     let said = place.fail("backup kept --data data", 1);
     let place_named = format!("kept/log/events/00000000.seg at byte {}", whole.len() - 1);
     assert!(said.contains(&place_named) && said.contains("was cut off"), "{said}");
-    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, &whole).unwrap();
+    std::fs::rename(&path, place.path("elsewhere")).unwrap();
     let said = place.fail("backup kept --data data", 1);
     assert!(said.contains("is missing"), "{said}");
-    std::fs::write(&path, &whole).unwrap();
+    std::fs::rename(place.path("elsewhere"), &path).unwrap();
     place.run("backup kept --data data");
     place.run("restore kept --data restored");
 }
