@@ -9,7 +9,7 @@ const RECORDS_PER_OPENED: u64 = 40;
 
 /// An amount of work.
 #[derive(Debug, Clone, Copy)]
-pub struct Work {
+pub struct WorkLimits {
     /// Records of the index.
     pub records: u64,
     /// Bytes of the resources that are opened.
@@ -26,7 +26,7 @@ pub struct Spent;
 /// The work that a request may still cause.
 #[derive(Debug)]
 pub struct Budget {
-    whole: Work,
+    whole: WorkLimits,
     left: Mutex<Left>,
 }
 
@@ -37,7 +37,7 @@ struct Left {
     deadline: Stopwatch,
 }
 
-impl Default for Work {
+impl Default for WorkLimits {
     /// Some seconds of one thread, and answers that fit into memory.
     fn default() -> Self {
         Self { records: 4_000_000, bytes: 256 << 20, time: Duration::from_secs(30) }
@@ -47,7 +47,7 @@ impl Default for Work {
 impl Budget {
     /// So much, beginning now.
     #[must_use]
-    pub fn of(whole: Work) -> Self {
+    pub fn of(whole: WorkLimits) -> Self {
         Self { whole, left: Mutex::new(Left::of(whole)) }
     }
 
@@ -90,12 +90,12 @@ impl Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self::of(Work::default())
+        Self::of(WorkLimits::default())
     }
 }
 
 impl Left {
-    fn of(Work { records, bytes, time }: Work) -> Self {
+    fn of(WorkLimits { records, bytes, time }: WorkLimits) -> Self {
         Self { records, bytes, deadline: Stopwatch::now() + time }
     }
 }
@@ -104,7 +104,8 @@ impl Left {
 mod tests {
     use super::*;
 
-    const WORK: Work = Work { records: 100, bytes: 1_000, time: Duration::from_secs(3_600) };
+    const WORK: WorkLimits =
+        WorkLimits { records: 100, bytes: 1_000, time: Duration::from_secs(3_600) };
 
     #[test]
     fn what_is_spent_stays_spent_until_it_is_renewed() {
@@ -119,7 +120,7 @@ mod tests {
 
     #[test]
     fn when_the_time_is_over_nothing_is_left() {
-        let budget = Budget::of(Work { time: Duration::ZERO, ..WORK });
+        let budget = Budget::of(WorkLimits { time: Duration::ZERO, ..WORK });
         assert_eq!((budget.read(1), budget.open(0)), (Err(Spent), Err(Spent)));
     }
 }

@@ -14,7 +14,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use chartlog::auth::{Issuer, LocalIssuer, TokenRequest, Verifier, VerifierOptions};
 use chartlog::clock::Instant;
 use chartlog::config::{Config, LimitsConfig};
-use chartlog::http::{self, Options};
+use chartlog::http::{self, ServerOptions};
 use chartlog::records::Records;
 
 use super::store;
@@ -73,9 +73,9 @@ pub fn over(store: Arc<Records>) -> (Serving, String) {
     (serving, token)
 }
 
-fn options(config: &Config, public_url: String) -> Options {
+fn options(config: &Config, public_url: String) -> ServerOptions {
     let limits = LimitsConfig { shutdown_timeout_seconds: 1, ..config.limits.clone() };
-    Options { public_url, workers: config.server.worker_count(), limits }
+    ServerOptions { public_url, workers: config.server.worker_count(), limits }
 }
 
 /// Serves bodies by their path, from memory: no token, no store, no trace. Settings as above.

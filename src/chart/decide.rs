@@ -1,6 +1,6 @@
 //! Deciding: from the current state and a change to the events that record it.
 
-use super::event::Happening;
+use super::event::EventKind;
 use crate::fhir::ResourceId;
 
 /// The state of a resource to which a change applies.
@@ -36,7 +36,7 @@ pub struct Drafted {
     /// The chart, or `None` for the directory.
     pub patient: Option<ResourceId>,
     /// What happened there.
-    pub happening: Happening,
+    pub event_kind: EventKind,
     /// True for the one event of the resource that carries its body and its new version.
     pub home: bool,
 }
@@ -46,19 +46,19 @@ pub struct Drafted {
 pub fn decide(current: Option<&Current>, wish: &Wish) -> Vec<Drafted> {
     match (wish, current) {
         (Wish::Remove, Some(current)) if current.live => {
-            in_each(&current.patients, |_| Happening::Removed)
+            in_each(&current.patients, |_| EventKind::Removed)
         }
         (Wish::Remove, _) => Vec::new(),
-        (Wish::Put { patients, .. }, None) => in_each(patients, |_| Happening::Recorded),
+        (Wish::Put { patients, .. }, None) => in_each(patients, |_| EventKind::Recorded),
         (Wish::Put { patients, .. }, Some(current)) if !current.live => {
-            in_each(patients, |_| Happening::Restored)
+            in_each(patients, |_| EventKind::Restored)
         }
         (Wish::Put { unchanged: true, .. }, Some(_)) => Vec::new(),
         (Wish::Put { patients, retracted, .. }, Some(current)) => {
             let same = if *retracted && !current.retracted {
-                Happening::Retracted
+                EventKind::Retracted
             } else {
-                Happening::Amended
+                EventKind::Amended
             };
             replace(current, patients, same)
         }
@@ -66,16 +66,16 @@ pub fn decide(current: Option<&Current>, wish: &Wish) -> Vec<Drafted> {
 }
 
 /// A live resource gets new content: charts it stays in, enters, and leaves.
-fn replace(current: &Current, patients: &[ResourceId], same: Happening) -> Vec<Drafted> {
+fn replace(current: &Current, patients: &[ResourceId], same: EventKind) -> Vec<Drafted> {
     let was_directory = current.patients.is_empty();
     let mut events = in_each(patients, |patient| match patient {
         Some(patient) if current.patients.contains(patient) => same,
         None if was_directory => same,
-        _ => Happening::MovedIn,
+        _ => EventKind::MovedIn,
     });
     let left = |patient: &Option<ResourceId>| Drafted {
         patient: patient.clone(),
-        happening: Happening::MovedOut,
+        event_kind: EventKind::MovedOut,
         home: false,
     };
     let charts = current.patients.iter().filter(|patient| !patients.contains(patient));
@@ -88,14 +88,14 @@ fn replace(current: &Current, patients: &[ResourceId], same: Happening) -> Vec<D
 
 fn in_each(
     patients: &[ResourceId],
-    happening: impl Fn(Option<&ResourceId>) -> Happening,
+    event_kind: impl Fn(Option<&ResourceId>) -> EventKind,
 ) -> Vec<Drafted> {
     if patients.is_empty() {
-        return vec![Drafted { patient: None, happening: happening(None), home: true }];
+        return vec![Drafted { patient: None, event_kind: event_kind(None), home: true }];
     }
     let draft = |(at, patient): (usize, &ResourceId)| Drafted {
         patient: Some(patient.clone()),
-        happening: happening(Some(patient)),
+        event_kind: event_kind(Some(patient)),
         home: at == 0,
     };
     patients.iter().enumerate().map(draft).collect()
@@ -120,7 +120,7 @@ mod tests {
     fn told(current: Option<&Current>, wish: &Wish) -> String {
         let words = decide(current, wish).into_iter().map(|event| {
             let place = event.patient.map_or("directory".to_owned(), |id| id.to_string());
-            format!("{place}:{}{}", event.happening.word(), if event.home { "*" } else { "" })
+            format!("{place}:{}{}", event.event_kind.word(), if event.home { "*" } else { "" })
         });
         words.collect::<Vec<_>>().join(" ")
     }

@@ -11,7 +11,7 @@ pub const SCHEMA: u8 = 1;
 
 /// What happened to a resource in a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Happening {
+pub enum EventKind {
     /// The chart was opened.
     Opened,
     /// A resource was stored for the first time.
@@ -39,7 +39,7 @@ pub enum Happening {
     Answered,
 }
 
-impl Happening {
+impl EventKind {
     const ALL: [(Self, &'static str); 12] = [
         (Self::Opened, "opened"),
         (Self::Recorded, "recorded"),
@@ -58,7 +58,7 @@ impl Happening {
     /// The word in an event's type.
     #[must_use]
     pub fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(happening, _)| *happening == self).map_or("", |(_, word)| word)
+        Self::ALL.iter().find(|(event_kind, _)| *event_kind == self).map_or("", |(_, word)| word)
     }
 
     fn is_of_chart(self) -> bool {
@@ -72,21 +72,21 @@ pub struct EventType {
     /// `chart`, `request`, or the type of the resource.
     pub subject: String,
     /// What happened.
-    pub happening: Happening,
+    pub event_kind: EventKind,
 }
 
 impl EventType {
     /// The type of an event about that resource.
     #[must_use]
-    pub fn of(resource: &ResourceKey, happening: Happening) -> Self {
-        let subject = if happening.is_of_chart() { "chart" } else { resource.kind.name() };
-        Self { subject: subject.to_owned(), happening }
+    pub fn of(resource: &ResourceKey, event_kind: EventKind) -> Self {
+        let subject = if event_kind.is_of_chart() { "chart" } else { resource.kind.name() };
+        Self { subject: subject.to_owned(), event_kind }
     }
 }
 
 impl std::fmt::Display for EventType {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}.{}", self.subject, self.happening.word())
+        write!(formatter, "{}.{}", self.subject, self.event_kind.word())
     }
 }
 
@@ -96,8 +96,8 @@ impl FromStr for EventType {
     fn from_str(text: &str) -> Result<Self, String> {
         text.split_once('.')
             .and_then(|(subject, word)| {
-                let (happening, _) = Happening::ALL.iter().find(|(_, known)| *known == word)?;
-                Some(Self { subject: subject.to_owned(), happening: *happening })
+                let (event_kind, _) = EventKind::ALL.iter().find(|(_, known)| *known == word)?;
+                Some(Self { subject: subject.to_owned(), event_kind: *event_kind })
             })
             .ok_or_else(|| format!("{text:?} is not a type of event"))
     }
@@ -268,7 +268,7 @@ mod tests {
     fn an_event_reads_back() {
         let key: ResourceKey = "Observation/o1".parse().unwrap();
         let actor = Actor { subject: "s".into(), issuer: "i".into(), ..Actor::default() };
-        let mut envelope = Envelope::new(EventType::of(&key, Happening::Amended), actor);
+        let mut envelope = Envelope::new(EventType::of(&key, EventKind::Amended), actor);
         envelope.resource = Some(key.to_string());
         for (version, actor) in [(1, envelope.actor.clone()), (3, Stated::Before(7))] {
             envelope.version = version;

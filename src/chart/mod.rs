@@ -20,6 +20,6 @@ pub mod manifest;
 pub use access::{AccessEntry, Outcome};
 pub use decide::{Current, Drafted, Wish, decide};
 pub use erasure::{Erasure, TOMBSTONE_BYTES, Tombstone};
-pub use event::{Actor, Envelope, EventType, Happening, IdempotencyMark, Payload, Stated};
+pub use event::{Actor, Envelope, EventKind, EventType, IdempotencyMark, Payload, Stated};
 pub use fingerprint::fingerprint;
 pub use manifest::Manifest;

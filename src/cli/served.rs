@@ -54,7 +54,7 @@ impl Served {
 
     /// Starts to answer requests.
     pub fn start(self, config: &Config) -> Result<Running, Failure> {
-        let options = http::Options {
+        let options = http::ServerOptions {
             public_url: self.base_url,
             workers: config.server.worker_count(),
             limits: config.limits.clone(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::EngineError;
 use super::keys::{Keys, envelope_of};
-use crate::chart::{Envelope, Erasure, Happening};
+use crate::chart::{Envelope, Erasure, EventKind};
 use crate::clock::Instant;
 use crate::fhir::status;
 use crate::fhir::terms_of;
@@ -219,7 +219,7 @@ impl<'a> Opener<'a> {
             erasure: None,
         };
         let body = payload.get(start..).unwrap_or_default();
-        if fact.envelope.event_type.happening == Happening::Erased {
+        if fact.envelope.event_type.event_kind == EventKind::Erased {
             fact.erasure = Some(Erasure::decode(body).ok_or_else(|| unreadable(location))?);
             return Ok(Some(fact));
         }
@@ -237,13 +237,13 @@ impl<'a> Opener<'a> {
 
 /// Whether an event's resource had no terms before it.
 pub fn is_first(fact: &Fact) -> bool {
-    matches!(fact.envelope.event_type.happening, Happening::Recorded | Happening::Restored)
+    matches!(fact.envelope.event_type.event_kind, EventKind::Recorded | EventKind::Restored)
 }
 
 /// Whether the resource has a body in the chart after that event.
 fn holds_body(envelope: &Envelope) -> bool {
     envelope.resource.is_some()
-        && !matches!(envelope.event_type.happening, Happening::Removed | Happening::MovedOut)
+        && !matches!(envelope.event_type.event_kind, EventKind::Removed | EventKind::MovedOut)
 }
 
 pub fn unreadable(at: Location) -> EngineError {

@@ -137,7 +137,7 @@ impl Projector for EventProjector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chart::{Actor, Envelope, EventType, Happening};
+    use crate::chart::{Actor, Envelope, EventKind, EventType};
     use crate::engine::command::Prepared;
     use crate::log::{Content, StreamAlias};
     use crate::view::ViewOptions;
@@ -149,7 +149,7 @@ mod tests {
         patient: &str,
         version: u64,
     ) -> (AppendedGroup, Sequenced, Answered) {
-        let event_type = EventType { subject: "chart".to_owned(), happening: Happening::Opened };
+        let event_type = EventType { subject: "chart".to_owned(), event_kind: EventKind::Opened };
         let mut envelope = Envelope::new(event_type, Actor::default());
         envelope.patient = Some(patient.to_owned());
         let event = Prepared {

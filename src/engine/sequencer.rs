@@ -12,7 +12,7 @@ use super::committer::{OpenGroup, Sequencer};
 use super::health::Health;
 use super::keys::Keys;
 use super::recent::{Comparisons, RecentChange, RecentChanges};
-use crate::chart::Happening;
+use crate::chart::EventKind;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::{Content, Frame, FrameKind, StreamAlias};
 use crate::view::{View, ViewError, Views};
@@ -184,12 +184,12 @@ impl EventSequencer {
             self.charts.0.insert(patient.clone(), (Some((event.alias, version)), end));
         }
         if let Some(key) = event.envelope.key().filter(|_| event.envelope.home.is_none()) {
-            let happening = event.envelope.event_type.happening;
+            let event_kind = event.envelope.event_type.event_kind;
             let change = RecentChange {
                 key: key.clone(),
                 terms: Arc::clone(&event.terms),
-                is_new: matches!(happening, Happening::Recorded | Happening::Restored),
-                has_moved: matches!(happening, Happening::MovedIn | Happening::MovedOut),
+                is_new: matches!(event_kind, EventKind::Recorded | EventKind::Restored),
+                has_moved: matches!(event_kind, EventKind::MovedIn | EventKind::MovedOut),
                 generation,
             };
             self.changes.keep(end, change);
@@ -261,7 +261,7 @@ impl Sequencer for EventSequencer {
 mod tests {
     use std::sync::Arc;
 
-    use crate::chart::{Actor, Envelope, EventType, Happening};
+    use crate::chart::{Actor, Envelope, EventKind, EventType};
     use crate::disk::RealDisk;
     use crate::engine::{
         Command, CommitError, DataDirectory, Engine, EngineOptions, Prepared, ProofOptions,
@@ -289,7 +289,7 @@ mod tests {
 
     /// The event that opens a chart.
     fn opened(alias: u64, patient: &str) -> Prepared {
-        let event_type = EventType { subject: "chart".to_owned(), happening: Happening::Opened };
+        let event_type = EventType { subject: "chart".to_owned(), event_kind: EventKind::Opened };
         let mut envelope = Envelope::new(event_type, Actor::default());
         envelope.patient = Some(patient.to_owned());
         Prepared {

@@ -25,7 +25,7 @@ use crate::records::{INLINE_BYTES_MAX, Records, RecordsError};
 pub struct Call {
     pub(super) state: Arc<State>,
     /// The store, now or at the moment that all of this request's reads are to see.
-    pub(super) store: Arc<Records>,
+    pub(super) records: Arc<Records>,
     /// What it may see, and the duty to record what it saw.
     pub grant: Arc<Grant>,
     pub(super) asked: Asked,
@@ -88,13 +88,13 @@ impl OpenCall {
     /// The search parameters that all types can be searched by.
     #[must_use]
     pub fn parameters(&self) -> Parameters {
-        self.state.store.parameters()
+        self.state.records.parameters()
     }
 
     /// The engine: what is open to everybody needs no grant.
     #[must_use]
     pub fn engine(&self) -> &Engine {
-        self.state.store.engine()
+        self.state.records.engine()
     }
 
     /// The path as it was sent.
@@ -131,8 +131,8 @@ impl OpenCall {
 impl Call {
     /// The store.
     #[must_use]
-    pub fn store(&self) -> &Arc<Records> {
-        &self.store
+    pub fn records(&self) -> &Arc<Records> {
+        &self.records
     }
 
     /// Waits until no event can be recorded any more at a moment, or before it.
@@ -141,12 +141,12 @@ impl Call {
     ///
     /// 503.
     pub async fn settled(&self, moment: Instant) -> Result<Settled, Failure> {
-        Ok(self.store.settled(moment).await?)
+        Ok(self.records.settled(moment).await?)
     }
 
     /// Server-wide limits and names.
     #[must_use]
-    pub fn options(&self) -> &super::Options {
+    pub fn options(&self) -> &super::ServerOptions {
         &self.state.options
     }
 
@@ -271,8 +271,8 @@ impl Call {
         read: impl FnOnce(&Records, &Grant) -> Result<T, RecordsError> + Send + 'static,
     ) -> Result<T, Failure> {
         self.take_place().await?;
-        let (store, grant) = (Arc::clone(self.store()), Arc::clone(&self.grant));
-        let result = actix_web::web::block(move || read(&store, &grant)).await;
+        let (records, grant) = (Arc::clone(self.records()), Arc::clone(&self.grant));
+        let result = actix_web::web::block(move || read(&records, &grant)).await;
         Ok(result.map_err(|_| Failure::internal())??)
     }
 
@@ -294,8 +294,8 @@ impl Call {
     /// What reads the further parts of the answer.
     #[must_use]
     pub fn reading(&self) -> Reading {
-        let (state, store) = (Arc::clone(&self.state), Arc::clone(&self.store));
-        Reading { state, store, grant: Arc::clone(&self.grant) }
+        let (state, records) = (Arc::clone(&self.state), Arc::clone(&self.records));
+        Reading { state, records, grant: Arc::clone(&self.grant) }
     }
 
     /// Whether it is an entry of a Bundle, whose answer is one part of another.

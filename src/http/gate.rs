@@ -61,7 +61,7 @@ where
     let caller = grant.as_ref().map(|grant| grant.caller());
     let entry = visit.entry(&operation, caller, &seen, status);
     let recorded =
-        if is_its_own_trace { Ok(()) } else { state.store.engine().record_access(&entry).await };
+        if is_its_own_trace { Ok(()) } else { state.records.engine().record_access(&entry).await };
     let mut reply = match (recorded, result) {
         (Ok(()), Ok(reply)) => reply,
         (Ok(()), Err(failure)) => failure.render(visit.is_fhir, &visit.request),
@@ -142,7 +142,7 @@ impl Trace {
     async fn record(&self, seen: &Seen, status: StatusCode) -> Result<(), Failure> {
         let caller = Some(self.grant.caller());
         let entry = self.visit.entry(&self.operation, caller, seen, status.as_u16());
-        Ok(self.state.store.engine().record_access(&entry).await?)
+        Ok(self.state.records.engine().record_access(&entry).await?)
     }
 }
 
@@ -290,7 +290,7 @@ async fn prepare(
     }
     Ok(Call {
         state: Arc::clone(state),
-        store: Arc::clone(&state.store),
+        records: Arc::clone(&state.records),
         grant: Arc::clone(grant),
         asked: Asked::Request(request.clone()),
         query,

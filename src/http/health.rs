@@ -22,7 +22,7 @@ pub async fn live(_: Arc<State>) -> HttpResponse {
         (status = 200, description = "Reads and writes are served"),
         (status = 503, description = "The store is read-only; the body says why")))]
 pub async fn ready(state: Arc<State>) -> HttpResponse {
-    match state.store.engine().failure() {
+    match state.records.engine().failure() {
         None => HttpResponse::Ok().json(json!({ "status": "ready" })),
         Some(failure) => {
             let reason = format!("{failure}; mend it, then restart the server");
@@ -36,7 +36,7 @@ pub async fn ready(state: Arc<State>) -> HttpResponse {
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "operations", security(()),
     responses((status = 200, description = "Prometheus text format", content_type = "text/plain")))]
 pub async fn figures(state: Arc<State>) -> HttpResponse {
-    let text = metrics::render(state.store.engine());
+    let text = metrics::render(state.records.engine());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text)
 }
 

@@ -36,4 +36,4 @@ pub use failure::{Failure, Fault};
 pub use metrics::install as install_metrics;
 pub use reply::Reply;
 pub use server::{Running, start};
-pub use state::Options;
+pub use state::ServerOptions;

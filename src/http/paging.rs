@@ -38,7 +38,7 @@ pub fn page_size_of(call: &Call, name: &str, asked: Option<&str>) -> Result<usiz
 /// 500: the cryptographic library refused.
 pub fn seal_cursor(call: &Call, request: &str, place: &impl Serialize) -> Result<String, Failure> {
     let bytes = postcard::to_stdvec(place).map_err(|_| Failure::internal())?;
-    let sealed = call.store().engine().cursors().seal(request.as_bytes(), &bytes);
+    let sealed = call.records().engine().cursors().seal(request.as_bytes(), &bytes);
     Ok(URL_SAFE_NO_PAD.encode(sealed.map_err(|_| Failure::internal())?))
 }
 
@@ -54,7 +54,7 @@ pub fn open_cursor<T: DeserializeOwned>(
     text: &str,
 ) -> Result<T, Failure> {
     let sealed = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-    let bytes = call.store().engine().cursors().open(request.as_bytes(), &sealed);
+    let bytes = call.records().engine().cursors().open(request.as_bytes(), &sealed);
     bytes.and_then(|bytes| postcard::from_bytes(&bytes).ok()).ok_or_else(|| {
         let diagnostics = "not a cursor that this server gave out for this search: take the link to the \
                            next page as it is";

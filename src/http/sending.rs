@@ -41,7 +41,7 @@ pub trait Trail {
 #[derive(Debug, Clone)]
 pub struct Reading {
     pub(super) state: Arc<State>,
-    pub(super) store: Arc<Records>,
+    pub(super) records: Arc<Records>,
     pub(super) grant: Arc<Grant>,
 }
 
@@ -57,8 +57,8 @@ impl Reading {
     ) -> Result<T, Failure> {
         let place = self.state.heavy.wait().await?;
         self.grant.budget().renew();
-        let (store, grant) = (Arc::clone(&self.store), Arc::clone(&self.grant));
-        let result = web::block(move || (read(&store, &grant), place)).await;
+        let (records, grant) = (Arc::clone(&self.records), Arc::clone(&self.grant));
+        let result = web::block(move || (read(&records, &grant), place)).await;
         Ok(result.map_err(|_| Failure::internal())?.0?)
     }
 }

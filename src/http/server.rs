@@ -8,7 +8,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::state::{Options, State};
+use super::state::{ServerOptions, State};
 use super::{docs, routes, table};
 use crate::auth::Verifier;
 use crate::records::Records;
@@ -36,12 +36,12 @@ impl std::fmt::Debug for Running {
 /// The operating system's.
 pub fn start(
     listener: TcpListener,
-    store: Arc<Records>,
+    records: Arc<Records>,
     verifier: Verifier,
-    options: Options,
+    options: ServerOptions,
 ) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
-    let state = Arc::new(State::new(store, verifier, options));
+    let state = Arc::new(State::new(records, verifier, options));
     let (workers, limits) = (state.options.workers, state.options.limits.clone());
     let signals = Signals::listen()?;
     let server = HttpServer::new(move || {

@@ -7,13 +7,13 @@ use tokio::sync::Semaphore;
 
 use super::heavy::Heavy;
 use crate::auth::Verifier;
-use crate::budget::Work;
+use crate::budget::WorkLimits;
 use crate::config::LimitsConfig;
 use crate::records::Records;
 
 /// Name and sizes of a server.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ServerOptions {
     /// Base URL under which clients reach the server, without a slash at its end.
     pub public_url: String,
     /// Threads that serve requests.
@@ -22,10 +22,10 @@ pub struct Options {
     pub limits: LimitsConfig,
 }
 
-impl Options {
+impl ServerOptions {
     /// The work that one request may cause.
-    pub(super) fn work(&self) -> Work {
-        Work {
+    pub(super) fn work(&self) -> WorkLimits {
+        WorkLimits {
             records: self.limits.request_records_max,
             bytes: self.limits.request_bytes_max,
             time: Duration::from_secs(self.limits.request_seconds_max),
@@ -36,9 +36,9 @@ impl Options {
 /// What all requests share.
 #[derive(Debug)]
 pub struct State {
-    pub(super) store: Arc<Records>,
+    pub(super) records: Arc<Records>,
     pub(super) verifier: Verifier,
-    pub(super) options: Options,
+    pub(super) options: ServerOptions,
     pub(super) fhir_base: String,
     /// Places for requests that take much.
     pub(super) heavy: Heavy,
@@ -50,7 +50,7 @@ pub struct State {
 pub(super) const BODY_UNIT: usize = 1_024;
 
 impl State {
-    pub(super) fn new(store: Arc<Records>, verifier: Verifier, options: Options) -> Self {
+    pub(super) fn new(records: Arc<Records>, verifier: Verifier, options: ServerOptions) -> Self {
         let fhir_base = format!("{}/fhir", options.public_url);
         // One body of the largest size always fits.
         let bytes = options.limits.bodies_bytes_max.max(options.limits.body_bytes_max);
@@ -61,6 +61,6 @@ impl State {
             options.limits.heavy_waiting_max,
             options.work().time,
         );
-        Self { store, verifier, options, fhir_base, heavy, bodies }
+        Self { records, verifier, options, fhir_base, heavy, bodies }
     }
 }

@@ -113,9 +113,9 @@ impl Records {
         grant: &Grant,
         request: &HistoryRequest,
     ) -> Result<HistoryPage, RecordsError> {
-        let reach = Reach::of(grant, &request.of)?;
+        let reach = VisibleTypes::of(grant, &request.of)?;
         let view = self.views.view();
-        let walk = Walk { records: self, view: &view, grant, request, reach };
+        let walk = PageBuilder { records: self, view: &view, grant, request, reach };
         match &request.of {
             HistoryOf::Resource(key) => walk.of_resource(key),
             HistoryOf::Type(_) | HistoryOf::System => walk.of_many(),
@@ -124,9 +124,9 @@ impl Records {
 }
 
 /// The types whose versions the caller may see: everywhere, or only in their own chart.
-struct Reach<'a>(Vec<(ResourceType, Option<&'a ResourceId>)>);
+struct VisibleTypes<'a>(Vec<(ResourceType, Option<&'a ResourceId>)>);
 
-impl<'a> Reach<'a> {
+impl<'a> VisibleTypes<'a> {
     fn of(grant: &'a Grant, of: &HistoryOf) -> Result<Self, Denied> {
         let one = |kind, permission| Ok(Self(vec![(kind, grant.reach(kind, permission)?)]));
         match of {
@@ -150,15 +150,15 @@ impl<'a> Reach<'a> {
 }
 
 /// One page while it is gathered.
-struct Walk<'a> {
+struct PageBuilder<'a> {
     records: &'a Records,
     view: &'a View,
     grant: &'a Grant,
     request: &'a HistoryRequest,
-    reach: Reach<'a>,
+    reach: VisibleTypes<'a>,
 }
 
-impl Walk<'_> {
+impl PageBuilder<'_> {
     fn of_resource(&self, key: &ResourceKey) -> Result<HistoryPage, RecordsError> {
         let own = self.reach.to(key.kind).flatten();
         let absent = || self.records.absent(self.view, own, key, key.to_string());

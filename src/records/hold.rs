@@ -6,7 +6,7 @@ use super::erasure::check_words;
 use super::write::Unsealed;
 use super::{Records, RecordsError};
 use crate::auth::{Grant, Permission};
-use crate::chart::{Envelope, EventType, Happening};
+use crate::chart::{Envelope, EventKind, EventType};
 use crate::clock::Instant;
 use crate::engine::{Command, CommitError, Committed, EngineError, Expectation};
 use crate::fhir::ResourceId;
@@ -48,12 +48,12 @@ impl Records {
         let permission = if held { Permission::Create } else { Permission::Delete };
         grant.may(HOLD, permission)?;
         check_words(&[("reason", reason)])?;
-        let happening = if held { Happening::Held } else { Happening::Released };
+        let event_kind = if held { EventKind::Held } else { EventKind::Released };
         let happened = self.happen(grant, patient, |chart| {
             if chart.held == held {
                 return None;
             }
-            let event_type = EventType { subject: "chart".to_owned(), happening };
+            let event_type = EventType { subject: "chart".to_owned(), event_kind };
             let mut envelope = Envelope::new(event_type, grant.actor().clone());
             envelope.patient = Some(patient.to_string());
             envelope.reason = Some(reason.trim().to_owned());

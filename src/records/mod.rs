@@ -31,7 +31,8 @@ pub use hold::{HOLD, Hold};
 pub use resource::{PAGE_BYTES_MAX, Resource};
 pub use search::{Page, PageStart, SearchRequest};
 pub use write::{
-    Action, Change, Done, Effect, INLINE_BYTES_MAX, IdempotencyKey, Target, Write, Written,
+    Action, Change, ChangeResult, Effect, INLINE_BYTES_MAX, IdempotencyKey, Target, Write,
+    WriteResult,
 };
 
 use std::sync::Arc;

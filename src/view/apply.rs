@@ -13,7 +13,7 @@ use super::records::{
 use super::stretch::{Flag, NewEvent, Note, Subject};
 use super::terms::TermLedger;
 use super::{Event, Fact, FactGroup, TermChange, View, ViewError, keys};
-use crate::chart::{Erasure, Happening};
+use crate::chart::{Erasure, EventKind};
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Location, StreamAlias};
 
@@ -198,7 +198,7 @@ impl<'a> Application<'a> {
         let before = match self.changed.remove(&key) {
             Some(head) => Some(head),
             // It says itself that there was nothing before it.
-            None if fact.envelope.event_type.happening == Happening::Recorded => None,
+            None if fact.envelope.event_type.event_kind == EventKind::Recorded => None,
             None => self.view.head(&key)?,
         };
         let places = match &before {
@@ -237,7 +237,7 @@ impl<'a> Application<'a> {
         let mut subject = Subject { kind: Some(open.key.kind), since_first: 0 };
         if at == open.home {
             subject = open.subject();
-            let first = is_first(fact.envelope.event_type.happening);
+            let first = is_first(fact.envelope.event_type.event_kind);
             note = note.with(Flag::Retracted, fact.retracted).with(Flag::First, first);
         } else {
             note.related = u32::try_from(at - open.home).unwrap_or(u32::MAX);
@@ -284,9 +284,9 @@ impl<'a> Application<'a> {
         }
         record.version = fact.stream_version;
         record.recorded_at = self.group.recorded_at;
-        match fact.envelope.event_type.happening {
-            Happening::Held => record.held = true,
-            Happening::Released => record.held = false,
+        match fact.envelope.event_type.event_kind {
+            EventKind::Held => record.held = true,
+            EventKind::Released => record.held = false,
             _ => {}
         }
         Ok(())
@@ -373,8 +373,8 @@ impl<'a> Application<'a> {
 }
 
 /// True for what FHIR calls a creation.
-fn is_first(happening: Happening) -> bool {
-    matches!(happening, Happening::Recorded | Happening::Restored)
+fn is_first(event_kind: EventKind) -> bool {
+    matches!(event_kind, EventKind::Recorded | EventKind::Restored)
 }
 
 /// Events between snapshots: grows with the chart, so that all its snapshots together stay in

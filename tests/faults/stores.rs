@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chartlog::engine::{EngineError, EngineOptions};
-use chartlog::records::{Records, RecordsError, Written};
+use chartlog::records::{Records, RecordsError, WriteResult};
 use tempfile::TempDir;
 
 use crate::charts::{compare, compare_accesses, entry, portrait};
@@ -62,7 +62,7 @@ impl Truth {
         };
         let (answers, recorded) = block_on(both);
         let mut went_well = true;
-        let mut committed: Vec<(u64, usize, Written)> = Vec::new();
+        let mut committed: Vec<(u64, usize, WriteResult)> = Vec::new();
         for (at, answer) in answers.into_iter().enumerate() {
             match answer {
                 Ok(written) => {

@@ -12,7 +12,8 @@ use chartlog::fhir::search::{Criteria, Parameters, Query, parse_query};
 use chartlog::fhir::{ResourceKey, ResourceType};
 use chartlog::json::Document;
 use chartlog::records::{
-    Action, Change, Records, RecordsError, RecordsOptions, SearchRequest, Target, Write, Written,
+    Action, Change, Records, RecordsError, RecordsOptions, SearchRequest, Target, Write,
+    WriteResult,
 };
 use chartlog::vault::MasterKeySource;
 use chartlog::view;
@@ -130,7 +131,7 @@ pub fn write_of(transaction: &Transaction, version_of: impl Fn(&str) -> Option<u
 }
 
 /// Sends all transactions before it waits for the first answer.
-pub fn send(store: &Arc<Records>, writes: Vec<Write>) -> Vec<Result<Written, RecordsError>> {
+pub fn send(store: &Arc<Records>, writes: Vec<Write>) -> Vec<Result<WriteResult, RecordsError>> {
     block_on(futures_util::future::join_all(writes.into_iter().map(|write| {
         let store = Arc::clone(store);
         async move { store.write(&grant(), Arc::new(write)).await }

@@ -7,7 +7,7 @@ use chartlog::disk::RealDisk;
 use chartlog::engine::EngineOptions;
 use chartlog::fhir::ResourceId;
 use chartlog::log::{self, LogError, LogKind};
-use chartlog::records::Written;
+use chartlog::records::WriteResult;
 use tempfile::TempDir;
 
 use crate::clinic::{open, options, send, write_of};
@@ -26,7 +26,7 @@ struct Recorded {
     root: TempDir,
     /// A copy of the views at half time.
     older_views: PathBuf,
-    commits: Vec<(Transaction, Written)>,
+    commits: Vec<(Transaction, WriteResult)>,
 }
 
 /// Where a group lies in its segment, by the table in the log's documentation.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chartlog::clock::Instant;
-use chartlog::records::{Effect, Written};
+use chartlog::records::{Effect, WriteResult};
 
 use crate::history::{Condition, Op, Transaction};
 
@@ -113,7 +113,7 @@ impl Fold {
     }
 
     /// Takes in a transaction that was answered, and holds the answer against what it should be.
-    pub fn take(&mut self, transaction: &Transaction, written: &Written) {
+    pub fn take(&mut self, transaction: &Transaction, written: &WriteResult) {
         let changed =
             |effect| matches!(effect, Effect::Created | Effect::Updated | Effect::Removed);
         let time = written.done.iter().find(|done| changed(done.effect));

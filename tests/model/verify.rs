@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use chartlog::inspect::{Finding, Verdict, VerifyOptions};
-use chartlog::records::Written;
+use chartlog::records::WriteResult;
 use tempfile::TempDir;
 
 use crate::clinic::{block_on, key, open, options, put, send};
@@ -36,7 +36,7 @@ fn fill(root: &Path, numbers: std::ops::Range<usize>) {
             put(&subject, Target::Key(key(&format!("Patient/p{patient}")))),
             put(&text, Target::Key(key(&id))),
         ];
-        let written: Written =
+        let written: WriteResult =
             send(&store, vec![Write { changes, ..Write::default() }]).pop().unwrap().unwrap();
         assert!(written.events.is_some());
         block_on(store.engine().record_access(&access(number))).unwrap();

@@ -112,7 +112,7 @@ pub async fn delete(call: Call) -> Result<Reply, Failure> {
 fn asked(call: &Call) -> Result<(ResourceType, Criteria, String), Failure> {
     let kind = call.kind()?;
     let pairs = &call.query;
-    let parameters = call.store().parameters();
+    let parameters = call.records().parameters();
     let criteria = criteria_of(&parameters, call.base_url(), kind, pairs, "criteria")?;
     let pair = |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
     let query: Vec<String> = pairs.iter().map(pair).collect();

@@ -29,7 +29,7 @@ pub async fn create(mut call: Call) -> Result<Reply, Failure> {
     let header = call.header("if-none-exist").map(str::to_owned);
     let criteria = header
         .map(|text| {
-            let parameters = call.store().parameters();
+            let parameters = call.records().parameters();
             criteria(&parameters, call.base_url(), kind, &text, "If-None-Exist")
         })
         .transpose()?;

@@ -83,7 +83,7 @@ pub async fn everything(call: Call) -> Result<Reply, Failure> {
         },
     };
     let asked = request.clone();
-    let page = call.aside(move |store, grant| store.everything(grant, &asked)).await?;
+    let page = call.aside(move |records, grant| records.everything(grant, &asked)).await?;
     let mut links = vec![("self", address.clone())];
     if let Some(next) = page.next.filter(|_| is_paged) {
         let next = seal_cursor(&call, &address, &(page.version, next))?;
@@ -113,7 +113,8 @@ fn rest(call: &Call, request: EverythingRequest, bundle: BundleWriter) -> Rest {
         async move {
             let Some((mut request, mut bundle)) = left else { return Ok(None) };
             let asked = request.clone();
-            let page = reading.part(move |store, grant| store.everything(grant, &asked)).await?;
+            let page =
+                reading.part(move |records, grant| records.everything(grant, &asked)).await?;
             for resource in &page.resources {
                 bundle.matched(&base, resource);
             }
@@ -144,7 +145,7 @@ fn care(call: &Call) -> Result<Option<Care>, Failure> {
     };
     Ok(match (date("start")?, date("end")?) {
         (None, None) => None,
-        (start, end) => Some(Care::between(call.store().parameters(), start, end)),
+        (start, end) => Some(Care::between(call.records().parameters(), start, end)),
     })
 }
 

@@ -124,7 +124,7 @@ async fn page(call: &Call, path: &str, of: HistoryOf) -> Result<Reply, Failure> 
         from: from.transpose()?.map(|(end, before)| HistoryPlace { end, before }),
         limit,
     };
-    let page = call.aside(move |store, grant| store.history(grant, &request)).await?;
+    let page = call.aside(move |records, grant| records.history(grant, &request)).await?;
     let next = page.next.map(|next| seal_cursor(call, &address, &(next.end, next.before)));
     let next = next.transpose()?.map(|next| ("next", format!("{address}&_cursor={next}")));
     let links: Vec<_> = [("self", address)].into_iter().chain(next).collect();

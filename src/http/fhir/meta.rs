@@ -21,7 +21,7 @@ use crate::json::Document;
 pub async fn meta(call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
     call.allow_parameters(&[])?;
-    let resource = call.store().read(&call.grant, &key)?;
+    let resource = call.records().read(&call.grant, &key)?;
     let document = Document::parse(resource.bytes()).map_err(|_| Failure::internal())?;
     let meta = document.root().get("meta").ok_or_else(Failure::internal)?;
     let parameters = format!(

@@ -28,7 +28,7 @@ use super::reply::FHIR_JSON;
 use super::routes::Routes;
 use super::{Call, Failure, Reply};
 use crate::fhir::check::IssueCode;
-use crate::records::{Change, Done, Effect, IdempotencyKey, Write};
+use crate::records::{Change, ChangeResult, Effect, IdempotencyKey, Write};
 
 /// Mounts the interactions. Fixed paths come before patterns that would match them too.
 pub fn mount(routes: &mut Routes<'_>) {
@@ -89,7 +89,7 @@ impl Return {
 }
 
 /// The answer to a write of one resource.
-fn written(call: &Call, done: &Done, wanted: Return) -> Reply {
+fn written(call: &Call, done: &ChangeResult, wanted: Return) -> Reply {
     let status = match done.effect {
         Effect::Created => StatusCode::CREATED,
         _ => StatusCode::OK,
@@ -110,13 +110,13 @@ fn written(call: &Call, done: &Done, wanted: Return) -> Reply {
 }
 
 /// The address of the version that a write led to.
-fn location(base_url: &str, done: &Done) -> Option<String> {
+fn location(base_url: &str, done: &ChangeResult) -> Option<String> {
     let key = done.key.as_ref().filter(|_| done.version > 0)?;
     Some(format!("{base_url}/{key}/_history/{}", done.version))
 }
 
 /// The answer to a deletion.
-fn deleted(done: &Done, wanted: Return, events: Option<(u64, u64)>) -> Reply {
+fn deleted(done: &ChangeResult, wanted: Return, events: Option<(u64, u64)>) -> Reply {
     let reply = match wanted {
         Return::Outcome => Reply::new(StatusCode::OK, FHIR_JSON, informed(done)),
         _ => Reply::empty(StatusCode::NO_CONTENT),
@@ -134,9 +134,9 @@ async fn commit(
     change: Change,
     idempotency: Option<IdempotencyKey>,
     size: usize,
-) -> Result<(Done, Option<(u64, u64)>), Failure> {
+) -> Result<(ChangeResult, Option<(u64, u64)>), Failure> {
     let write = Write { changes: vec![change], expected_version: None, idempotency, size };
-    let written = call.store().write(&call.grant, Arc::new(write)).await?;
+    let written = call.records().write(&call.grant, Arc::new(write)).await?;
     let done = written.done.into_iter().next().ok_or_else(Failure::internal)?;
     Ok((done, written.events))
 }
@@ -147,7 +147,7 @@ pub const EFFECT_SYSTEM: &str = "urn:chartlog:effect";
 pub const REPEATED: &str = "repeated";
 
 /// An OperationOutcome that says what a write did, for people and, as a code, for programs.
-fn informed(done: &Done) -> Vec<u8> {
+fn informed(done: &ChangeResult) -> Vec<u8> {
     let (code, did) = match done.effect {
         Effect::Created => ("created", "created"),
         Effect::Updated => ("updated", "updated"),

@@ -34,10 +34,10 @@ pub async fn read(call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
     call.allow_parameters(&["_asOf"])?;
     let resource = match call.parameter::<String>("_asOf", "an instant")? {
-        None => call.store().read(&call.grant, &key)?,
+        None => call.records().read(&call.grant, &key)?,
         Some(moment) => {
             let moment = call.settled(instant(&moment, "_asOf")?).await?;
-            call.store().read_as_of(&call.grant, &key, moment)?
+            call.records().read_as_of(&call.grant, &key, moment)?
         }
     };
     unless_known(&call, &resource)
@@ -64,7 +64,7 @@ pub async fn read(call: Call) -> Result<Reply, Failure> {
 pub async fn read_version(call: Call) -> Result<Reply, Failure> {
     let (key, version) = (call.key()?, call.version()?);
     call.allow_parameters(&[])?;
-    let resource = call.store().read_version(&call.grant, &key, version)?;
+    let resource = call.records().read_version(&call.grant, &key, version)?;
     unless_known(&call, &resource)
 }
 

@@ -144,7 +144,7 @@ async fn of_types(call: &Call, place: Place) -> Result<Reply, Failure> {
             let kinds: Result<Vec<ResourceType>, _> = names.split(',').map(str::parse).collect();
             kinds.map_err(|error| Failure::at(IssueCode::Value, "_type", format!("{error}")))?
         }
-        None => call.store().searchable(&call.grant, place.compartment.as_ref())?,
+        None => call.records().searchable(&call.grant, place.compartment.as_ref())?,
     };
     answer(call, kinds, place, pairs).await
 }
@@ -221,13 +221,13 @@ async fn answer(
     };
     let request = SearchRequest { queries, within, as_of, start, limit, with_total };
     if shape.only_total {
-        let total = call.aside(move |store, grant| store.count(grant, &request)).await?;
+        let total = call.aside(move |records, grant| records.count(grant, &request)).await?;
         let page = Page { total: Some(total), ..Page::default() };
         return bundle(call, &place, &shape, &pairs, &request_line, &page);
     }
-    let page = match call.store().search_briefly(&call.grant, &request)? {
+    let page = match call.records().search_briefly(&call.grant, &request)? {
         Some(page) => page,
-        None => call.aside(move |store, grant| store.search(grant, &request)).await?,
+        None => call.aside(move |records, grant| records.search(grant, &request)).await?,
     };
     bundle(call, &place, &shape, &pairs, &request_line, &page)
 }
@@ -285,7 +285,7 @@ fn confine(call: &Call, place: &Place, queries: &mut Queries) -> Option<Resource
     if owner.kind == ResourceType::PATIENT {
         return Some(owner.id.clone());
     }
-    let parameters = call.store().parameters();
+    let parameters = call.records().parameters();
     for (kind, query) in queries {
         let names = compartment(owner.kind, *kind).unwrap_or_default();
         let named = names.iter().filter_map(|name| parameters.named(*kind, name));
@@ -305,8 +305,8 @@ fn queries(call: &Call, kinds: &[ResourceType], pairs: &mut Pairs) -> Result<Que
             let unknown = |problem: &&SearchProblem| problem.kind == ProblemKind::UnknownParameter;
             for problem in problems.iter().filter(unknown) {
                 let name = problem.parameter.split([':', '.']).next().unwrap_or_default();
-                if call.store().is_being_built(kind, name)? {
-                    let detail = match call.store().engine().building() {
+                if call.records().is_being_built(kind, name)? {
+                    let detail = match call.records().engine().building() {
                         (_, 0) => {
                             format!("the search parameter {name} is being built: try again soon")
                         }
@@ -331,7 +331,7 @@ fn queries(call: &Call, kinds: &[ResourceType], pairs: &mut Pairs) -> Result<Que
 }
 
 fn parse(call: &Call, kinds: &[ResourceType], pairs: &Pairs) -> Result<Queries, Refused> {
-    let parameters = call.store().parameters();
+    let parameters = call.records().parameters();
     let parse = |kind: &ResourceType| {
         let query = Query::parse(&parameters, *kind, pairs, Some(call.base_url()));
         Ok((*kind, query.map_err(|problems| (*kind, problems))?))

@@ -59,7 +59,7 @@ async fn judge(
     key: Option<ResourceKey>,
 ) -> Result<Reply, Failure> {
     call.allow_parameters(&["mode", "profile"])?;
-    call.store().may_write(&call.grant, kind)?;
+    call.records().may_write(&call.grant, kind)?;
     let mode = call.parameter::<String>("mode", "create, update or delete")?;
     let profile = call.parameter::<String>("profile", "the URL of a profile")?;
     let document = call.json().await?;

@@ -131,8 +131,8 @@ async fn page(call: &Call, patient: Option<ResourceId>) -> Result<Reply, Failure
     };
     let limit = page_size(call, "count")?.max(1);
     let before = read_cursor(call, "cursor")?.unwrap_or(u64::MAX);
-    let read = move |store: &Records, grant: &Grant| {
-        audit::accesses(store, grant, patient.as_ref(), &filter, before, limit)
+    let read = move |records: &Records, grant: &Grant| {
+        audit::accesses(records, grant, patient.as_ref(), &filter, before, limit)
     };
     let (found, next) = call.aside(read).await?;
     let accesses = found.into_iter().map(access).collect();

@@ -54,9 +54,9 @@ struct BackupLog {
         (status = 403, description = "No scope of the token names Backup.r")))]
 pub async fn list(call: Call) -> Result<Reply, Failure> {
     call.allow_parameters(&[])?;
-    let read = |store: &Records, grant: &Grant| {
-        let copies = backup::copies(store.engine(), grant)?;
-        Ok((copies, read_origin(store.engine().directory().root()).map_err(EngineError::from)?))
+    let read = |records: &Records, grant: &Grant| {
+        let copies = backup::copies(records.engine(), grant)?;
+        Ok((copies, read_origin(records.engine().directory().root()).map_err(EngineError::from)?))
     };
     let ([events, access], origin) = call.aside(read).await?;
     let Manifest { format, data, taken_at, origin, .. } =
@@ -94,10 +94,10 @@ pub async fn stretch(call: Call) -> Result<Reply, Failure> {
     let (log, segment) = (call.segment("log").to_owned(), call.segment("segment").to_owned());
     let kind = LogKind::ALL.into_iter().find(|kind| kind.name() == log);
     let named = kind.zip(segment.parse().ok());
-    let read = move |store: &Records, grant: &Grant| {
+    let read = move |records: &Records, grant: &Grant| {
         // The right comes before what there is.
         let (kind, segment) = named.unwrap_or((LogKind::Events, u32::MAX));
-        backup::copied(store.engine(), grant, kind, segment, from, to)
+        backup::copied(records.engine(), grant, kind, segment, from, to)
     };
     let bytes = call.aside(read).await?.ok_or_else(|| {
         let detail = format!("the {log} log has no segment {segment}, or it ends before {to}");

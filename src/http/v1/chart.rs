@@ -61,7 +61,7 @@ pub async fn chart(call: Call) -> Result<Reply, Failure> {
     let known = call.header("if-none-match");
     if known.is_some() {
         let id = patient.clone();
-        let read = move |store: &Records, grant: &Grant| store.chart_version(grant, &id, at);
+        let read = move |records: &Records, grant: &Grant| records.chart_version(grant, &id, at);
         let current = call.aside(read).await?;
         if is_known(known, current) {
             return Ok(
@@ -69,7 +69,7 @@ pub async fn chart(call: Call) -> Result<Reply, Failure> {
             );
         }
     }
-    let chart = call.aside(move |store, grant| store.chart(grant, &patient, at, None)).await?;
+    let chart = call.aside(move |records, grant| records.chart(grant, &patient, at, None)).await?;
     let resources: Result<_, _> = chart.resources.iter().map(raw).collect();
     let body = Chart {
         patient: chart.patient.to_string(),

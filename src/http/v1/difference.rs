@@ -62,7 +62,8 @@ pub async fn difference(call: Call) -> Result<Reply, Failure> {
         Some(to) => state(&call, &to, "to").await?,
         None => At::Now,
     };
-    let read = move |store: &Records, grant: &Grant| store.difference(grant, &patient, from, to);
+    let read =
+        move |records: &Records, grant: &Grant| records.difference(grant, &patient, from, to);
     let (from, to, differences) = call.aside(read).await?;
     let mut changes = Vec::with_capacity(differences.len());
     for difference in &differences {

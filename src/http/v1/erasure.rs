@@ -108,7 +108,7 @@ pub async fn erase(mut call: Call) -> Result<Reply, Failure> {
         basis: words.text("basis"),
         dry_run: words.dry_run,
     };
-    let erased = call.store().erase(&call.grant, request).await?;
+    let erased = call.records().erase(&call.grant, request).await?;
     let done = erased.done;
     Ok(Reply::json(
         StatusCode::OK,
@@ -139,7 +139,7 @@ pub async fn certificates(call: Call) -> Result<Reply, Failure> {
     let unknown = || Failure::of(Fault::NotFound, "no such chart was erased");
     let chart: StreamAlias = text.parse().map_err(|_| unknown())?;
     call.grant.saw_chart(chart);
-    let (erasure, purge) = call.store().engine().certificates(chart)?;
+    let (erasure, purge) = call.records().engine().certificates(chart)?;
     Ok(Reply::json(StatusCode::OK, &Certificates { erasure, purge }))
 }
 
@@ -176,7 +176,7 @@ async fn set_hold(mut call: Call, held: bool) -> Result<Reply, Failure> {
     let patient = call.id()?;
     let document = call.json().await?;
     let words = Words::read(&document, &["reason"])?;
-    let hold = call.store().hold(&call.grant, &patient, held, &words.text("reason")).await?;
+    let hold = call.records().hold(&call.grant, &patient, held, &words.text("reason")).await?;
     let crate::records::Hold { held, version, recorded_at, position } = hold;
     Ok(Reply::json(StatusCode::OK, &Hold { held, version, recorded_at, position }))
 }

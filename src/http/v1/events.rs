@@ -12,13 +12,13 @@ use super::super::reply::Reply;
 use super::super::{Call, Failure};
 use super::{idempotency, instant, raw};
 use crate::auth::Grant;
-use crate::chart::{EventType, Happening};
+use crate::chart::{EventKind, EventType};
 use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
 use crate::fhir::{ResourceId, ResourceKey, check};
 use crate::json::{Document, Kind, Node};
 use crate::records::{
-    Action, Change, ChartEvent, Effect, EventFilter, Records, Target, Write, Written,
+    Action, Change, ChartEvent, Effect, EventFilter, Records, Target, Write, WriteResult,
 };
 
 /// Events to be appended, all or none.
@@ -108,14 +108,14 @@ pub async fn append(mut call: Call) -> Result<Reply, Failure> {
     }
     let expected_version = expected.map(|version| (patient, version));
     let write = Write { changes, expected_version, idempotency, size };
-    let written = call.store().write(&call.grant, Arc::new(write)).await?;
+    let written = call.records().write(&call.grant, Arc::new(write)).await?;
     let answer = appended(&written);
     let changed = answer.resources.iter().any(|resource| resource.changed);
     let status = if changed { StatusCode::CREATED } else { StatusCode::OK };
     Ok(Reply::json(status, &answer))
 }
 
-fn appended(written: &Written) -> Appended {
+fn appended(written: &WriteResult) -> Appended {
     let resources = written.done.iter().map(|done| AppendedResource {
         resource: done.key.as_ref().map(ToString::to_string).unwrap_or_default(),
         version_id: done.version.to_string(),
@@ -200,8 +200,8 @@ fn read_event(
             "must begin with a resource type; charts open and move by themselves",
         )
     })?;
-    let mut change = match event_type.happening {
-        Happening::Removed => {
+    let mut change = match event_type.event_kind {
+        EventKind::Removed => {
             let key = removed_key(resource, &at("resource"))?;
             if key.kind != kind {
                 return Err(wrong(
@@ -212,22 +212,22 @@ fn read_event(
             }
             Change::new(Target::Key(key), Action::Remove)
         }
-        Happening::Opened | Happening::MovedIn | Happening::MovedOut | Happening::Answered => {
+        EventKind::Opened | EventKind::MovedIn | EventKind::MovedOut | EventKind::Answered => {
             return Err(wrong(IssueCode::Value, "type", "charts open and move by themselves"));
         }
-        happening => {
+        event_kind => {
             let checked = check(Some(kind), resource, &at("resource")).map_err(Failure::invalid)?;
             let action = Action::Put(Arc::clone(document), resource.index());
             match checked.id {
                 Some(id) => Change::new(Target::Key(ResourceKey::new(kind, id)), action),
-                None if happening == Happening::Recorded => {
+                None if event_kind == EventKind::Recorded => {
                     Change::new(Target::New(kind, None), action)
                 }
                 None => return Err(wrong(IssueCode::Required, "resource.id", "is missing")),
             }
         }
     };
-    change.declared = Some(event_type.happening);
+    change.declared = Some(event_type.event_kind);
     change.within = Some(patient.clone());
     change.place = place.to_owned();
     Ok(change)
@@ -332,8 +332,9 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
     };
     let limit = page_size(&call, "count")?.max(1);
     let after = read_cursor(&call, "cursor")?.unwrap_or(0);
-    let read =
-        move |store: &Records, grant: &Grant| store.events(grant, &patient, &filter, after, limit);
+    let read = move |records: &Records, grant: &Grant| {
+        records.events(grant, &patient, &filter, after, limit)
+    };
     let (events, next) = call.aside(read).await?;
     let events: Result<_, _> = events.iter().map(event).collect();
     Ok(Reply::json(StatusCode::OK, &EventPage { events: events?, next: next.map(cursor) }))

@@ -25,8 +25,8 @@ pub async fn of_chart(call: Call) -> Result<Reply, Failure> {
     let asked = Asked::of(&call)?;
     let path = format!("/v1/patients/{patient}/events/evidence");
     let (after, limit, disclose) = (asked.after.unwrap_or(0), asked.limit, asked.disclose);
-    let read = move |store: &Records, grant: &Grant| {
-        store.event_evidence(grant, &patient, after, limit, disclose)
+    let read = move |records: &Records, grant: &Grant| {
+        records.event_evidence(grant, &patient, after, limit, disclose)
     };
     let evidence = call.aside(read).await?;
     Ok(asked.answer(&path, &evidence))
@@ -45,8 +45,9 @@ pub async fn of_chart(call: Call) -> Result<Reply, Failure> {
 pub async fn of_accesses(call: Call) -> Result<Reply, Failure> {
     let asked = Asked::of(&call)?;
     let (after, limit, disclose) = (asked.after, asked.limit, asked.disclose);
-    let read =
-        move |store: &Records, grant: &Grant| audit::evidence(store, grant, after, limit, disclose);
+    let read = move |records: &Records, grant: &Grant| {
+        audit::evidence(records, grant, after, limit, disclose)
+    };
     let evidence = call.aside(read).await?;
     Ok(asked.answer("/v1/accesses/evidence", &evidence))
 }

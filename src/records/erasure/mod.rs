@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::write::Unsealed;
 use super::{Records, RecordsError};
 use crate::auth::{Grant, Permission};
-use crate::chart::{Envelope, Erasure, EventType, Happening};
+use crate::chart::{Envelope, Erasure, EventKind, EventType};
 use crate::clock::Instant;
 use crate::engine::{Alone, Command, CommitError, EngineError, Expectation, Prepared};
 use crate::fhir::check::{IssueCode, Problem};
@@ -148,7 +148,7 @@ impl Records {
     }
 
     fn erasure_event(&self, grant: &Grant, erasure: Erasure) -> Result<Prepared, RecordsError> {
-        let event_type = EventType { subject: "chart".to_owned(), happening: Happening::Erased };
+        let event_type = EventType { subject: "chart".to_owned(), event_kind: EventKind::Erased };
         let envelope = Envelope::new(event_type, grant.actor().clone());
         let mut event = Unsealed::without_body(StreamAlias::NONE, None, envelope);
         event.body = erasure.encode();

@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::RecordsError;
-use super::scope::{Held, Opened, Reach, Scope};
+use super::context::{Held, Opened, SearchContext, SearchReach};
 use super::set::Set;
 use crate::fhir::ResourceType;
 use crate::fhir::search::Criterion;
@@ -31,9 +31,9 @@ impl Found {
     }
 
     /// The match with its content; `None` if that was erased meanwhile.
-    pub fn open(self, scope: &Scope<'_>) -> Result<Option<Opened>, RecordsError> {
+    pub fn open(self, context: &SearchContext<'_>) -> Result<Option<Opened>, RecordsError> {
         match self {
-            Self::Held(held) => scope.open(held),
+            Self::Held(held) => context.open(held),
             Self::Opened(opened) => Ok(Some(*opened)),
         }
     }
@@ -56,8 +56,8 @@ struct Candidate {
 }
 
 /// Walks the matches.
-pub(super) struct Walk<'a> {
-    scope: &'a Scope<'a>,
+pub(super) struct Matches<'a> {
+    context: &'a SearchContext<'a>,
     kind: ResourceType,
     /// The charts that a match must lie in.
     charts: Vec<StreamAlias>,
@@ -73,7 +73,7 @@ pub(super) struct Walk<'a> {
     waiting: VecDeque<Candidate>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Matches<'a> {
     /// Over the resources of a type that meet the criteria, with numbers above `after`; of one chart
     /// if it is given.
     ///
@@ -81,26 +81,26 @@ impl<'a> Walk<'a> {
     ///
     /// [`RecordsError::Denied`] before anything is looked up.
     pub fn new(
-        scope: &'a Scope<'a>,
+        context: &'a SearchContext<'a>,
         kind: ResourceType,
         criteria: &'a [Criterion],
         chart: Option<StreamAlias>,
         after: Option<u64>,
     ) -> Result<Self, RecordsError> {
-        let mut walk = Self::empty(scope, kind, criteria, chart, after)?;
+        let mut walk = Self::empty(context, kind, criteria, chart, after)?;
         if walk.next_chunk.is_none() {
             return Ok(walk);
         }
-        walk.changed = scope.changed(kind)?;
+        walk.changed = context.changed(kind)?;
         for criterion in criteria {
             let clause = walk.clause(criterion)?;
             walk.clauses.push(clause);
         }
         for chart in &walk.charts {
-            walk.base.push(Set::Terms(TermNumbers::in_chart(scope.view, kind, *chart)));
+            walk.base.push(Set::Terms(TermNumbers::in_chart(context.view, kind, *chart)));
         }
         if walk.base.is_empty() && walk.clauses.iter().all(|clause| clause.sets.is_empty()) {
-            walk.base.push(Set::every(scope, kind));
+            walk.base.push(Set::every(context, kind));
         }
         Ok(walk)
     }
@@ -109,54 +109,54 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Walk::new`].
+    /// As [`Matches::new`].
     pub fn among(
-        scope: &'a Scope<'a>,
+        context: &'a SearchContext<'a>,
         kind: ResourceType,
         criteria: &'a [Criterion],
         numbers: &'a BTreeSet<u64>,
         after: Option<u64>,
     ) -> Result<Self, RecordsError> {
-        let mut walk = Self::empty(scope, kind, criteria, None, after)?;
+        let mut walk = Self::empty(context, kind, criteria, None, after)?;
         walk.changed = Some(numbers);
         walk.base.push(Set::Numbers(Vec::new()));
         Ok(walk)
     }
 
     fn empty(
-        scope: &'a Scope<'a>,
+        context: &'a SearchContext<'a>,
         kind: ResourceType,
         criteria: &'a [Criterion],
         chart: Option<StreamAlias>,
         after: Option<u64>,
     ) -> Result<Self, RecordsError> {
-        let reach = scope.reach(kind)?;
+        let reach = context.reach(kind)?;
         let first = after.map_or(0, |after| after.saturating_add(1));
-        let own = if let Reach::Chart(own) = reach { Some(own) } else { None };
+        let own = if let SearchReach::Chart(own) = reach { Some(own) } else { None };
         Ok(Self {
-            scope,
+            context,
             kind,
             charts: own.into_iter().chain(chart).collect(),
             criteria,
             base: Vec::new(),
             clauses: Vec::new(),
             changed: None,
-            next_chunk: (reach != Reach::Nothing).then_some(chunk_of(first)),
+            next_chunk: (reach != SearchReach::Nothing).then_some(chunk_of(first)),
             first,
             waiting: VecDeque::new(),
         })
     }
 
     fn clause(&self, criterion: &'a Criterion) -> Result<Clause<'a>, RecordsError> {
-        let (scope, kind) = (self.scope, self.kind);
+        let (context, kind) = (self.context, self.kind);
         let (sets, is_sure) = match criterion {
             Criterion::Condition(condition) => {
-                (Set::of_condition(scope, kind, condition)?, !condition.plan().needs_check)
+                (Set::of_condition(context, kind, condition)?, !condition.plan().needs_check)
             }
-            Criterion::Ids(ids) => (vec![Set::Numbers(scope.numbers_of(kind, ids)?)], true),
-            Criterion::Chain(chain) => (Vec::from_iter(scope.chain_set(kind, chain)?), true),
-            Criterion::Has(has) => (Vec::from_iter(scope.has_set(kind, has)?), true),
-            Criterion::AnyOf(alternatives) => scope.any_of(kind, alternatives)?,
+            Criterion::Ids(ids) => (vec![Set::Numbers(context.numbers_of(kind, ids)?)], true),
+            Criterion::Chain(chain) => (Vec::from_iter(context.chain_set(kind, chain)?), true),
+            Criterion::Has(has) => (Vec::from_iter(context.has_set(kind, has)?), true),
+            Criterion::AnyOf(alternatives) => context.any_of(kind, alternatives)?,
             Criterion::LastUpdated(_) | Criterion::List(_) | Criterion::InValueSet { .. } => {
                 (Vec::new(), false)
             }
@@ -183,8 +183,9 @@ impl<'a> Walk<'a> {
                     return Ok(());
                 }
             };
-            self.next_chunk = chunk.checked_add(1).filter(|next| *next <= chunk_of(self.scope.end));
-            if chunk <= chunk_of(self.scope.end) {
+            self.next_chunk =
+                chunk.checked_add(1).filter(|next| *next <= chunk_of(self.context.end));
+            if chunk <= chunk_of(self.context.end) {
                 self.take_chunk(chunk, found == Some(chunk))?;
             }
         }
@@ -201,7 +202,7 @@ impl<'a> Walk<'a> {
             let of_clauses = self.clauses.iter_mut().flat_map(|clause| &mut clause.sets);
             let sets = self.base.iter_mut().chain(of_clauses);
             for set in sets.filter(|set| !has_narrow || !set.is_wide()) {
-                self.scope.records.take(1)?;
+                self.context.records.take(1)?;
                 match set.seek(chunk)? {
                     None => return Ok(None),
                     Some(next) => chunk = next,
@@ -242,7 +243,7 @@ impl<'a> Walk<'a> {
             let asked = self.clauses.iter().enumerate();
             asked.filter(|(at, clause)| !clause.is_sure || !told(*at)).map(|(at, _)| at).collect()
         };
-        let (first, end) = (self.first, self.scope.end);
+        let (first, end) = (self.first, self.context.end);
         let counts = |number: &u64| *number >= first && *number < end;
         let numbers = all.unwrap_or_default().numbers(chunk);
         let mut candidates: Vec<Candidate> = numbers
@@ -264,7 +265,7 @@ impl<'a> Walk<'a> {
     }
 
     fn decide(&self, candidate: &Candidate) -> Result<Option<Found>, RecordsError> {
-        let Some(held) = self.scope.held(candidate.number)? else { return Ok(None) };
+        let Some(held) = self.context.held(candidate.number)? else { return Ok(None) };
         if !self.charts.iter().all(|chart| held.charts.contains(chart)) {
             return Ok(None);
         }
@@ -275,11 +276,11 @@ impl<'a> Walk<'a> {
                 clauses.map(|clause| clause.criterion).collect()
             }
         };
-        self.scope.matches_all(held, &unsure)
+        self.context.matches_all(held, &unsure)
     }
 }
 
-impl Iterator for Walk<'_> {
+impl Iterator for Matches<'_> {
     type Item = Result<Found, RecordsError>;
 
     fn next(&mut self) -> Option<Self::Item> {

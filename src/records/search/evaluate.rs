@@ -2,8 +2,8 @@
 //! that lead to other resources.
 
 use super::RecordsError;
-use super::candidates::{Found, Walk};
-use super::scope::{Held, Opened, Reach, Scope};
+use super::candidates::{Found, Matches};
+use super::context::{Held, Opened, SearchContext, SearchReach};
 use super::set::Set;
 use crate::fhir::search::{Chain, Condition, Criterion, Has, reference_value, references_of};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
@@ -13,7 +13,7 @@ use crate::view::TermNumbers;
 /// followed one by one.
 const CHAINED_MAX: usize = 1_000;
 
-impl<'a> Scope<'a> {
+impl<'a> SearchContext<'a> {
     /// The version, if it meets the criteria; it is opened only if one of them asks for that.
     pub(super) fn matches_all(
         &self,
@@ -98,9 +98,9 @@ impl<'a> Scope<'a> {
         held: &Held,
     ) -> Result<bool, RecordsError> {
         Ok(match self.reach(kind) {
-            Ok(Reach::Everything) => true,
-            Ok(Reach::Chart(own)) => held.charts.contains(&own),
-            Ok(Reach::Nothing) | Err(RecordsError::Denied(_)) => false,
+            Ok(SearchReach::Everything) => true,
+            Ok(SearchReach::Chart(own)) => held.charts.contains(&own),
+            Ok(SearchReach::Nothing) | Err(RecordsError::Denied(_)) => false,
             Err(error) => return Err(error),
         })
     }
@@ -108,7 +108,7 @@ impl<'a> Scope<'a> {
     /// Whether a resource that refers to this one meets the criteria.
     fn matches_has(&self, opened: &Opened, has: &Has) -> Result<bool, RecordsError> {
         let criteria = referring(has, &opened.key);
-        Ok(Walk::new(self, has.kind, &criteria, None, None)?.next().transpose()?.is_some())
+        Ok(Matches::new(self, has.kind, &criteria, None, None)?.next().transpose()?.is_some())
     }
 
     /// The numbers of the resources with these ids.
@@ -137,7 +137,7 @@ impl<'a> Scope<'a> {
         let mut values = Vec::new();
         let mut denied = None;
         for (target, criteria) in &chain.targets {
-            let walk = match Walk::new(self, *target, criteria, None, None) {
+            let walk = match Matches::new(self, *target, criteria, None, None) {
                 // A reference may lead to several types, of which some are within reach.
                 Err(RecordsError::Denied(why)) => {
                     denied = Some(why);
@@ -170,7 +170,7 @@ impl<'a> Scope<'a> {
         has: &Has,
     ) -> Result<Option<Set<'a>>, RecordsError> {
         let mut numbers = Vec::new();
-        for (at, found) in Walk::new(self, has.kind, &has.criteria, None, None)?.enumerate() {
+        for (at, found) in Matches::new(self, has.kind, &has.criteria, None, None)?.enumerate() {
             if at == CHAINED_MAX {
                 return Ok(None);
             }

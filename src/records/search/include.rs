@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::scope::{Held, Opened};
-use super::{RecordsError, Resource, Search, Walk};
+use super::context::{Held, Opened};
+use super::{Matches, RecordsError, Resource, Search};
 use crate::auth::Permission;
 use crate::fhir::search::{
     Condition, Criterion, Include, SearchParameter, SearchType, references_of,
@@ -66,7 +66,7 @@ impl Search<'_> {
                 self.gather_referring(include, &resource.key, gathered)?;
             } else if include.source == resource.key.kind {
                 for parameter in self.parameters_of(include) {
-                    let targets = references_of(parameter, document.root(), self.scope.base_url);
+                    let targets = references_of(parameter, document.root(), self.context.base_url);
                     let fits =
                         |kind: ResourceType| include.target.is_none_or(|target| target == kind);
                     for wanted in targets.into_iter().filter(|(key, _)| fits(key.kind)) {
@@ -83,7 +83,7 @@ impl Search<'_> {
         &'i self,
         include: &'i Include,
     ) -> impl Iterator<Item = &'i Arc<SearchParameter>> {
-        let all = self.scope.parameters.of(include.source);
+        let all = self.context.parameters.of(include.source);
         all.filter(move |parameter| match &include.parameter {
             Some(named) => named.code == parameter.code,
             None => parameter.search_type == SearchType::Reference,
@@ -95,12 +95,12 @@ impl Search<'_> {
             return Ok(());
         }
         let held = match wanted.1 {
-            None => self.scope.held_as(&wanted.0)?,
-            Some(version) => self.scope.held_version(&wanted.0, version)?,
+            None => self.context.held_as(&wanted.0)?,
+            Some(version) => self.context.held_version(&wanted.0, version)?,
         };
         if let Some(held) = held
             && self.may_read(wanted.0.kind, &held)?
-            && let Some(opened) = self.scope.open(held)?
+            && let Some(opened) = self.context.open(held)?
         {
             self.add(wanted, &opened, gathered)?;
         }
@@ -113,7 +113,7 @@ impl Search<'_> {
         key: &ResourceKey,
         gathered: &mut Gathered,
     ) -> Result<(), RecordsError> {
-        if self.scope.reach(include.source).is_err() {
+        if self.context.reach(include.source).is_err() {
             return Ok(());
         }
         for parameter in self.parameters_of(include) {
@@ -123,12 +123,12 @@ impl Search<'_> {
                 continue;
             }
             let criteria = [Criterion::Condition(Condition::refers_to(parameter, key))];
-            for found in Walk::new(self.scope, include.source, &criteria, None, None)? {
+            for found in Matches::new(self.context, include.source, &criteria, None, None)? {
                 let found = found?;
                 if !self.may_read(include.source, found.held())? {
                     continue;
                 }
-                let Some(opened) = found.open(self.scope)? else { continue };
+                let Some(opened) = found.open(self.context)? else { continue };
                 let wanted = (opened.key.clone(), None);
                 if !gathered.known.contains(&wanted) {
                     self.add(wanted, &opened, gathered)?;
@@ -158,7 +158,7 @@ impl Search<'_> {
             Err(_) => false,
             Ok(None) => true,
             Ok(Some(own)) => {
-                let chart = self.scope.view.chart(own)?;
+                let chart = self.context.view.chart(own)?;
                 chart.is_some_and(|chart| held.charts.contains(&chart.alias()))
             }
         })

@@ -8,7 +8,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `scope` | the moment, the rights, and how much one request may look at |
+//! | `context` | the moment, the rights, and how much one request may look at |
 //! | `set` | sets of resource numbers from the index |
 //! | `candidates` | the intersection of sets, and what has changed since the moment |
 //! | `evaluate` | criteria asked of a resource itself, chains |
@@ -18,12 +18,12 @@
 //! | `past` | the chart as it was |
 
 mod candidates;
+mod context;
 mod evaluate;
 mod include;
 mod order;
 mod past;
 mod resolve;
-mod scope;
 mod set;
 
 use std::collections::{BTreeSet, HashMap};
@@ -41,10 +41,10 @@ use crate::fhir::{ResourceId, ResourceKey, ResourceType, definitions};
 use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::view::{Head, View, ViewError};
-use candidates::{Found, Walk};
+use candidates::{Found, Matches};
+pub(super) use context::Limits;
+use context::{Held, Opened, SearchContext};
 use order::Rank;
-pub(super) use scope::Limits;
-use scope::{Held, Opened, Scope};
 
 /// A search.
 #[derive(Debug, Clone)]
@@ -140,11 +140,18 @@ impl Records {
         let view = self.views.view();
         let parameters = view.parameters();
         let end = self.end_of(&view, request)?;
-        let scope =
-            Scope::new(&self.keys, &view, Some(grant), parameters, self.base_url(), end, limits);
-        let resolved = resolve::request(&scope, request)?;
+        let context = SearchContext::new(
+            &self.keys,
+            &view,
+            Some(grant),
+            parameters,
+            self.base_url(),
+            end,
+            limits,
+        );
+        let resolved = resolve::request(&context, request)?;
         let request = resolved.as_ref().unwrap_or(request);
-        let search = Search::new(&scope, grant, request)?;
+        let search = Search::new(&context, grant, request)?;
         let mut page = match request.queries.iter().any(|(_, query)| !query.sort.is_empty()) {
             true => search.sorted_page()?,
             false => search.page()?,
@@ -170,7 +177,7 @@ impl Records {
     pub fn count(&self, grant: &Grant, request: &SearchRequest) -> Result<u64, RecordsError> {
         let view = self.views.view();
         let end = self.end_of(&view, request)?;
-        let scope = Scope::new(
+        let context = SearchContext::new(
             &self.keys,
             &view,
             Some(grant),
@@ -179,8 +186,8 @@ impl Records {
             end,
             Limits::whole(grant.budget()),
         );
-        let resolved = resolve::request(&scope, request)?;
-        Search::new(&scope, grant, resolved.as_ref().unwrap_or(request))?.count()
+        let resolved = resolve::request(&context, request)?;
+        Search::new(&context, grant, resolved.as_ref().unwrap_or(request))?.count()
     }
 
     /// The types that the caller may search, of those in a compartment if one is named.
@@ -242,9 +249,10 @@ pub(super) fn find(
 ) -> Result<FoundByCriteria, RecordsError> {
     let end = view.applied_events()?;
     let (parameters, base_url) = (view.parameters(), records.base_url());
-    let scope = Scope::new(&records.keys, view, Some(grant), parameters, base_url, end, limits);
-    let resolved = resolve::criteria(&scope, criteria)?;
-    let walk = Walk::new(&scope, resolved.kind, &resolved.all, None, None)?;
+    let context =
+        SearchContext::new(&records.keys, view, Some(grant), parameters, base_url, end, limits);
+    let resolved = resolve::criteria(&context, criteria)?;
+    let walk = Matches::new(&context, resolved.kind, &resolved.all, None, None)?;
     let mut heads = Vec::new();
     for found in walk.take(most) {
         heads.extend(view.head_of(found?.held().number)?);
@@ -266,17 +274,17 @@ pub(super) fn every(
     let end = view.applied_events()?;
     let budget = Budget::default();
     let limits = Limits::whole(&budget);
-    let scope = Scope::new(keys, view, None, view.parameters(), None, end, limits);
+    let context = SearchContext::new(keys, view, None, view.parameters(), None, end, limits);
     let mut documents = Vec::new();
-    for found in Walk::new(&scope, kind, &query.criteria, None, None)? {
-        documents.extend(found?.open(&scope)?.map(|opened| opened.document));
+    for found in Matches::new(&context, kind, &query.criteria, None, None)? {
+        documents.extend(found?.open(&context)?.map(|opened| opened.document));
     }
     Ok(documents)
 }
 
 /// A search that is being answered.
 struct Search<'a> {
-    scope: &'a Scope<'a>,
+    context: &'a SearchContext<'a>,
     grant: &'a Grant,
     request: &'a SearchRequest,
     chart: Option<StreamAlias>,
@@ -288,12 +296,12 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(
-        scope: &'a Scope<'a>,
+        context: &'a SearchContext<'a>,
         grant: &'a Grant,
         request: &'a SearchRequest,
     ) -> Result<Self, RecordsError> {
         for (kind, _) in &request.queries {
-            scope.reach(*kind)?;
+            context.reach(*kind)?;
         }
         let (mut chart, mut past, mut is_nowhere) = (None, None, false);
         let within = match request.as_of {
@@ -301,14 +309,14 @@ impl<'a> Search<'a> {
             None => request.within.clone(),
         };
         if let Some(patient) = &within {
-            match scope.view.chart(patient)? {
+            match context.view.chart(patient)? {
                 Some(record) => {
                     grant.saw_chart(record.alias());
                     chart = Some(record.alias());
                     if let Some(moment) = request.as_of {
-                        let held = past::candidates(scope.view, &record, moment.moment())?;
+                        let held = past::candidates(context.view, &record, moment.moment())?;
                         let count: usize = held.values().map(BTreeSet::len).sum();
-                        let since = scope.view.applied_events()?.saturating_sub(scope.end);
+                        let since = context.view.applied_events()?.saturating_sub(context.end);
                         // What has changed since then is soon told, if it is not much more than what
                         // the chart held: then the index knows the rest.
                         past = (since > EVENTS_PER_RESOURCE * count as u64).then_some(held);
@@ -317,18 +325,20 @@ impl<'a> Search<'a> {
                 None => is_nowhere = true,
             }
         }
-        Ok(Self { scope, grant, request, chart, past, is_nowhere })
+        Ok(Self { context, grant, request, chart, past, is_nowhere })
     }
 
-    fn walk(&self, query: usize, after: Option<u64>) -> Result<Option<Walk<'_>>, RecordsError> {
+    fn walk(&self, query: usize, after: Option<u64>) -> Result<Option<Matches<'_>>, RecordsError> {
         let Some((kind, query)) = self.request.queries.get(query) else { return Ok(None) };
         if self.is_nowhere {
             return Ok(None);
         }
         let walk = match &self.past {
-            None => Walk::new(self.scope, *kind, &query.criteria, self.chart, after)?,
+            None => Matches::new(self.context, *kind, &query.criteria, self.chart, after)?,
             Some(past) => match past.get(kind) {
-                Some(numbers) => Walk::among(self.scope, *kind, &query.criteria, numbers, after)?,
+                Some(numbers) => {
+                    Matches::among(self.context, *kind, &query.criteria, numbers, after)?
+                }
                 None => return Ok(None),
             },
         };
@@ -380,7 +390,7 @@ impl<'a> Search<'a> {
     }
 
     fn start(&self, after: After) -> PageStart {
-        PageStart { end: self.scope.end, after, total: None }
+        PageStart { end: self.context.end, after, total: None }
     }
 
     /// A match on its way out; `None` if it was erased meanwhile.
@@ -388,7 +398,7 @@ impl<'a> Search<'a> {
         match found {
             Found::Opened(opened) => Ok(Some(self.show(&opened))),
             Found::Held(held) => {
-                let resource = self.scope.resource(&held)?;
+                let resource = self.context.resource(&held)?;
                 if resource.is_some() {
                     self.saw(&held);
                 }

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::candidates::Walk;
-use super::scope::Reach;
+use super::candidates::Matches;
+use super::context::SearchReach;
 use super::{After, Found, Page, RecordsError, Search};
 use crate::clock::Instant;
 use crate::fhir::search::{Criterion, Sort, SortBy, Window};
@@ -20,7 +20,7 @@ use crate::view::{Order, ViewError};
 /// Matches that are all found before they are looked for in their order.
 const FEW: usize = 1_000;
 /// Most matches that are put in order without a look into them; what has to be opened is bounded by
-/// the scope.
+/// the context.
 const UNOPENED_MAX: u64 = 200_000;
 /// Places of the index, or changes, in the windows, one after the other. Up to 256 the index knows at
 /// once where they are; if these do not fill a page, matches are rare.
@@ -69,7 +69,7 @@ impl Search<'_> {
         let mut page = Page { total, ..Page::default() };
         let (mut last, mut bytes) = (None, 0);
         for (rank, further) in ranks.iter().zip(1..).take(self.request.limit) {
-            if let Some(held) = self.scope.held(rank.number)?
+            if let Some(held) = self.context.held(rank.number)?
                 && let Some(resource) = self.shown(Found::Held(held))?
             {
                 bytes += resource.body.len();
@@ -92,7 +92,8 @@ impl Search<'_> {
             ([rule, ..], [(kind, query)]) => match &rule.by {
                 SortBy::LastUpdated => {
                     let is_every = query.criteria.is_empty() && self.chart.is_none();
-                    let is_every = is_every && self.scope.reach(*kind)? == Reach::Everything;
+                    let is_every =
+                        is_every && self.context.reach(*kind)? == SearchReach::Everything;
                     is_every.then_some(FEW)
                 }
                 _ => rule.indexed().map(|_| FEW),
@@ -169,7 +170,7 @@ impl Search<'_> {
         let Some((kind, _)) = self.request.queries.first() else { return Ok(None) };
         let Some(parameter) = rule.indexed() else { return Ok(None) };
         let order = if rule.descending { Order::Descending } else { Order::Ascending };
-        let (view, records) = (self.scope.view, &self.scope.records);
+        let (view, records) = (self.context.view, &self.context.records);
         let mut far: Option<Vec<u8>> = None;
         for start in rule.places(edge) {
             let value = view.value_away(*kind, parameter.code, &start, order, places, records)?;
@@ -195,7 +196,7 @@ impl Search<'_> {
         let Some((kind, query)) = self.request.queries.first() else { return Ok(()) };
         let mut criteria = query.criteria.clone();
         criteria.extend(rule.within(window).map(Criterion::Condition));
-        for found in Walk::new(self.scope, *kind, &criteria, self.chart, None)? {
+        for found in Matches::new(self.context, *kind, &criteria, self.chart, None)? {
             if let Some(rank) = self.rank(0, found?)? {
                 best.take(rank);
             }
@@ -207,7 +208,7 @@ impl Search<'_> {
     fn by_changes(&self, rule: &Sort, best: &mut Best<'_>) -> Result<(), RecordsError> {
         let Some((kind, _)) = self.request.queries.first() else { return Ok(()) };
         let after = best.after.and_then(|after| recorded_at(after.keys.first()?.as_ref()?));
-        let (view, mut left) = (self.scope.view, 0..self.scope.end);
+        let (view, mut left) = (self.context.view, 0..self.context.end);
         let order = match (rule.descending, after) {
             (true, Some(after)) => {
                 left.end = left
@@ -226,7 +227,7 @@ impl Search<'_> {
         let mut places = windows.next().unwrap_or(PLACES_MAX);
         let mut open: Option<Times> = None;
         for record in view.changes(left, order) {
-            self.scope.records.take(1)?;
+            self.context.records.take(1)?;
             let (_, changes) = record?;
             let Some(time) = changes.first().map(|change| change.recorded_at) else { continue };
             // What was recorded at one time stays together.
@@ -250,7 +251,7 @@ impl Search<'_> {
     /// The matches among some resources whose version that counts was recorded at these times.
     fn recorded_within(&self, times: &Times, best: &mut Best<'_>) -> Result<(), RecordsError> {
         let Some((kind, _)) = self.request.queries.first() else { return Ok(()) };
-        for found in Walk::among(self.scope, *kind, &[], &times.numbers, None)? {
+        for found in Matches::among(self.context, *kind, &[], &times.numbers, None)? {
             let found = found?;
             let time = found.held().recorded_at;
             let is_within =
@@ -268,7 +269,7 @@ impl Search<'_> {
         let needs_content = |rule: &Sort| !matches!(rule.by, SortBy::LastUpdated);
         let opened = match rules.sort.iter().any(needs_content) {
             false => None,
-            true => match found.open(self.scope)? {
+            true => match found.open(self.context)? {
                 Some(opened) => Some(opened),
                 None => return Ok(None),
             },
@@ -277,7 +278,7 @@ impl Search<'_> {
             (SortBy::LastUpdated, _) => Some(ascending(recorded_at.micros()).to_vec()),
             (SortBy::Id, Some(opened)) => Some(opened.key.id.as_str().as_bytes().to_vec()),
             (SortBy::Parameter(_), Some(opened)) => {
-                rule.key(opened.document.root(), self.scope.base_url)
+                rule.key(opened.document.root(), self.context.base_url)
             }
             (_, None) => None,
         });

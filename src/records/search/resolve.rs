@@ -1,8 +1,8 @@
 //! What a query only names: the items of a List, and the codes of value sets.
 
 use super::SearchRequest;
-use super::candidates::Walk;
-use super::scope::{Opened, Scope};
+use super::candidates::Matches;
+use super::context::{Opened, SearchContext};
 use crate::auth::Permission;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::reference::Reference;
@@ -16,7 +16,7 @@ use crate::records::RecordsError;
 ///
 /// [`RecordsError::Denied`]; [`RecordsError::Invalid`] naming what cannot be resolved.
 pub(super) fn request(
-    scope: &Scope<'_>,
+    context: &SearchContext<'_>,
     request: &SearchRequest,
 ) -> Result<Option<SearchRequest>, RecordsError> {
     if !request.queries.iter().any(|(_, query)| query.criteria.iter().any(names_something)) {
@@ -24,7 +24,7 @@ pub(super) fn request(
     }
     let mut request = request.clone();
     for (kind, query) in &mut request.queries {
-        resolve(scope, *kind, &mut query.criteria)?;
+        resolve(context, *kind, &mut query.criteria)?;
     }
     Ok(Some(request))
 }
@@ -34,9 +34,12 @@ pub(super) fn request(
 /// # Errors
 ///
 /// As [`request`].
-pub(super) fn criteria(scope: &Scope<'_>, criteria: &Criteria) -> Result<Criteria, RecordsError> {
+pub(super) fn criteria(
+    context: &SearchContext<'_>,
+    criteria: &Criteria,
+) -> Result<Criteria, RecordsError> {
     let mut criteria = criteria.clone();
-    resolve(scope, criteria.kind, &mut criteria.all)?;
+    resolve(context, criteria.kind, &mut criteria.all)?;
     Ok(criteria)
 }
 
@@ -53,31 +56,31 @@ fn names_something(criterion: &Criterion) -> bool {
 }
 
 fn resolve(
-    scope: &Scope<'_>,
+    context: &SearchContext<'_>,
     kind: ResourceType,
     criteria: &mut [Criterion],
 ) -> Result<(), RecordsError> {
     for criterion in criteria {
         match criterion {
             Criterion::List(list) => {
-                let items = items(scope, kind, list)?;
+                let items = items(context, kind, list)?;
                 *criterion = Criterion::Ids(items);
             }
             Criterion::InValueSet { parameter, value_sets, negated } => {
                 let mut codes = Vec::new();
                 for value_set in value_sets.iter() {
-                    codes.extend(codes_of(scope, &parameter.name, value_set)?);
+                    codes.extend(codes_of(context, &parameter.name, value_set)?);
                 }
                 let condition = Condition::of_codes(parameter, &codes, *negated);
                 *criterion = Criterion::Condition(condition);
             }
             Criterion::Chain(chain) => {
                 for (target, criteria) in &mut chain.targets {
-                    resolve(scope, *target, criteria)?;
+                    resolve(context, *target, criteria)?;
                 }
             }
-            Criterion::Has(has) => resolve(scope, has.kind, &mut has.criteria)?,
-            Criterion::AnyOf(alternatives) => resolve(scope, kind, alternatives)?,
+            Criterion::Has(has) => resolve(context, has.kind, &mut has.criteria)?,
+            Criterion::AnyOf(alternatives) => resolve(context, kind, alternatives)?,
             Criterion::Ids(_) | Criterion::LastUpdated(_) | Criterion::Condition(_) => {}
         }
     }
@@ -86,13 +89,13 @@ fn resolve(
 
 /// The ids of the items of a List that are of a type (FHIR R4 §3.1.1.5.9).
 fn items(
-    scope: &Scope<'_>,
+    context: &SearchContext<'_>,
     kind: ResourceType,
     list: &ResourceId,
 ) -> Result<Vec<ResourceId>, RecordsError> {
     let key = ResourceKey::new(ResourceType::LIST, list.clone());
     // A List that is not there has no items.
-    let Some(opened) = read(scope, &key)? else { return Ok(Vec::new()) };
+    let Some(opened) = read(context, &key)? else { return Ok(Vec::new()) };
     let entries = opened.document.root().get("entry");
     let items = entries.into_iter().flat_map(|entries| entries.items());
     // Items that are marked as deleted are on the list no more.
@@ -100,7 +103,7 @@ fn items(
     let mut ids: Vec<ResourceId> = items
         .filter_map(|entry| {
             let text = entry.get("item")?.get_str("reference")?.into_owned();
-            match Reference::parse(&text, scope.base_url) {
+            match Reference::parse(&text, context.base_url) {
                 Reference::Local { key, .. } if key.kind == kind => Some(key.id),
                 _ => None,
             }
@@ -113,20 +116,20 @@ fn items(
 
 /// The codes of a value set on this server: named by its canonical URL, or by `ValueSet/[id]`.
 fn codes_of(
-    scope: &Scope<'_>,
+    context: &SearchContext<'_>,
     parameter: &str,
     name: &str,
 ) -> Result<Vec<(String, String)>, RecordsError> {
     let missing = || invalid(parameter, format!("the value set \"{name}\" is not on this server"));
-    let opened = match Reference::parse(name, scope.base_url) {
-        Reference::Local { key, .. } if key.kind == ResourceType::VALUE_SET => read(scope, &key)?,
-        _ => by_url(scope, name)?,
+    let opened = match Reference::parse(name, context.base_url) {
+        Reference::Local { key, .. } if key.kind == ResourceType::VALUE_SET => read(context, &key)?,
+        _ => by_url(context, name)?,
     };
     let opened = opened.ok_or_else(missing)?;
     codes_of_value_set(opened.document.root()).map_err(|why| invalid(parameter, why))
 }
 
-fn by_url(scope: &Scope<'_>, url: &str) -> Result<Option<Opened>, RecordsError> {
+fn by_url(context: &SearchContext<'_>, url: &str) -> Result<Option<Opened>, RecordsError> {
     let (url, version) = match url.split_once('|') {
         Some((url, version)) => (url, Some(version)),
         None => (url, None),
@@ -134,20 +137,20 @@ fn by_url(scope: &Scope<'_>, url: &str) -> Result<Option<Opened>, RecordsError> 
     let kind = ResourceType::VALUE_SET;
     let mut pairs = vec![("url".to_owned(), escaped(url))];
     pairs.extend(version.map(|version| ("version".to_owned(), escaped(version))));
-    let criteria = Criteria::parse(scope.parameters, kind, &pairs, scope.base_url)
+    let criteria = Criteria::parse(context.parameters, kind, &pairs, context.base_url)
         .map_err(|_| invalid("url", format!("\"{url}\" cannot be searched for")))?;
-    match Walk::new(scope, kind, &criteria.all, None, None)?.next().transpose()? {
-        Some(found) => found.open(scope),
+    match Matches::new(context, kind, &criteria.all, None, None)?.next().transpose()? {
+        Some(found) => found.open(context),
         None => Ok(None),
     }
 }
 
-fn read(scope: &Scope<'_>, key: &ResourceKey) -> Result<Option<Opened>, RecordsError> {
-    if let Some(grant) = scope.grant {
+fn read(context: &SearchContext<'_>, key: &ResourceKey) -> Result<Option<Opened>, RecordsError> {
+    if let Some(grant) = context.grant {
         grant.reach(key.kind, Permission::Read)?;
     }
-    match scope.held_as(key)? {
-        Some(held) if scope.is_within_reach(key.kind, &held)? => scope.open(held),
+    match context.held_as(key)? {
+        Some(held) if context.is_within_reach(key.kind, &held)? => context.open(held),
         _ => Ok(None),
     }
 }

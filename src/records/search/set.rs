@@ -5,7 +5,7 @@ use crate::fhir::search::{Condition, Lookup, Plan, Probe, Term};
 use crate::view::{Members, Postings, TermNumbers, ValueNumbers, chunk_of};
 
 use super::RecordsError;
-use super::scope::Scope;
+use super::context::SearchContext;
 
 /// A set of the numbers of one type's resources, read in ascending chunks.
 pub(super) enum Set<'a> {
@@ -32,34 +32,34 @@ const OPENED_RATHER_MAX: usize = 8;
 impl<'a> Set<'a> {
     /// The sets whose intersection holds all resources that meet a condition.
     pub fn of_condition(
-        scope: &'a Scope<'_>,
+        context: &'a SearchContext<'_>,
         kind: ResourceType,
         condition: &'a Condition,
     ) -> Result<Vec<Self>, RecordsError> {
         let Plan { all_of, complement, .. } = condition.plan();
         let mut sets = Vec::with_capacity(all_of.len());
         for probe in all_of {
-            sets.push(Self::of_probe(scope, kind, condition, probe)?);
+            sets.push(Self::of_probe(context, kind, condition, probe)?);
         }
         if complement && let Some(set) = sets.pop() {
-            let (every, set) = (Self::every_term(scope, kind), Box::new(set));
+            let (every, set) = (Self::every_term(context, kind), Box::new(set));
             return Ok(vec![Self::Without { every, set }]);
         }
         Ok(sets)
     }
 
     /// All current resources of a type.
-    pub fn every(scope: &'a Scope<'_>, kind: ResourceType) -> Self {
-        Self::Terms(Self::every_term(scope, kind))
+    pub fn every(context: &'a SearchContext<'_>, kind: ResourceType) -> Self {
+        Self::Terms(Self::every_term(context, kind))
     }
 
-    fn every_term(scope: &'a Scope<'_>, kind: ResourceType) -> TermNumbers<'a> {
+    fn every_term(context: &'a SearchContext<'_>, kind: ResourceType) -> TermNumbers<'a> {
         let Term { parameter, value } = Term::every();
-        TermNumbers::of(scope.view, kind, parameter, &[value])
+        TermNumbers::of(context.view, kind, parameter, &[value])
     }
 
     fn of_probe(
-        scope: &'a Scope<'_>,
+        context: &'a SearchContext<'_>,
         kind: ResourceType,
         condition: &'a Condition,
         probe: Probe,
@@ -70,23 +70,23 @@ impl<'a> Set<'a> {
             match lookup {
                 Lookup::Exact(value) => values.push(value),
                 Lookup::Prefix(beginning) => {
-                    values.extend(scope.view.values_beginning(
+                    values.extend(context.view.values_beginning(
                         kind,
                         parameter,
                         &beginning,
-                        &scope.records,
+                        &context.records,
                     )?);
                 }
                 Lookup::Range { from, to } => ranges.push((from, to)),
             }
         }
-        let terms = TermNumbers::of(scope.view, kind, parameter, &values);
+        let terms = TermNumbers::of(context.view, kind, parameter, &values);
         if ranges.is_empty() {
             return Ok(Self::Terms(terms));
         }
         let accept = |term: &Term| condition.accepts(term);
         let in_range =
-            ValueNumbers::of(scope.view, kind, parameter, ranges, accept, &scope.records)?;
+            ValueNumbers::of(context.view, kind, parameter, ranges, accept, &context.records)?;
         let in_range = Self::Values(in_range);
         Ok(match values.is_empty() {
             true => in_range,

@@ -6,7 +6,7 @@ use super::planner::Planner;
 use super::seal::Unsealed;
 use super::weigh::{Before, Content};
 use super::{Expectation, RecordsError};
-use crate::chart::{Drafted, Envelope, EventType, Happening, Stated};
+use crate::chart::{Drafted, Envelope, EventKind, EventType, Stated};
 use crate::engine::{EngineError, Prepared};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType, Term, terms_of};
 use crate::json::Document;
@@ -38,7 +38,7 @@ impl Planner<'_> {
             };
             self.grant.saw_chart(alias);
             let mut envelope =
-                Envelope::new(EventType::of(key, draft.happening), self.grant.actor().clone());
+                Envelope::new(EventType::of(key, draft.event_kind), self.grant.actor().clone());
             envelope.actor = self.stated_actor(alias);
             envelope.resource = Some(key.to_string());
             envelope.version = version;
@@ -50,7 +50,7 @@ impl Planner<'_> {
                 envelope,
                 body: stored.map(|stored| stored.bytes.clone()).unwrap_or_default(),
                 wrap: None,
-                holds_body: content.is_some() && draft.happening != Happening::MovedOut,
+                holds_body: content.is_some() && draft.event_kind != EventKind::MovedOut,
                 retracted: content.is_some_and(|content| content.retracted),
                 terms: if draft.home { std::mem::take(&mut change) } else { Arc::default() },
             });
@@ -94,14 +94,14 @@ impl Planner<'_> {
     /// Drafts the event of a request that changes nothing, but whose key must be kept.
     pub(super) fn keep_key(&mut self) {
         let event_type =
-            EventType { subject: "request".to_owned(), happening: Happening::Answered };
+            EventType { subject: "request".to_owned(), event_kind: EventKind::Answered };
         let envelope = Envelope::new(event_type, self.grant.actor().clone());
         self.events.push(Unsealed::without_body(StreamAlias::NONE, None, envelope));
     }
 
     fn open_chart(&mut self, patient: &ResourceId) -> Result<StreamAlias, RecordsError> {
         let alias = self.fresh_alias()?;
-        let event_type = EventType { subject: "chart".to_owned(), happening: Happening::Opened };
+        let event_type = EventType { subject: "chart".to_owned(), event_kind: EventKind::Opened };
         let mut envelope = Envelope::new(event_type, self.grant.actor().clone());
         envelope.actor = self.stated_actor(alias);
         envelope.patient = Some(patient.to_string());

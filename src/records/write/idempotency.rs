@@ -6,9 +6,12 @@ use aws_lc_rs::digest;
 
 use super::super::resource::lies_in;
 use super::super::search::{Limits, find};
-use super::{Action, Change, Done, Effect, IdempotencyKey, Records, RecordsError, Target, Written};
+use super::{
+    Action, Change, ChangeResult, Effect, IdempotencyKey, Records, RecordsError, Target,
+    WriteResult,
+};
 use crate::auth::{Grant, Permission};
-use crate::chart::{Actor, Happening, IdempotencyMark, fingerprint};
+use crate::chart::{Actor, EventKind, IdempotencyMark, fingerprint};
 use crate::engine::envelope_of;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
@@ -36,7 +39,7 @@ struct CommittedBefore<'a> {
     limits: Limits<'a>,
     mark: &'a IdempotencyMark,
     /// What the commit did to which resource, and where that stands in the log.
-    then: HashMap<ResourceKey, (Happening, u64)>,
+    then: HashMap<ResourceKey, (EventKind, u64)>,
     /// The resources that one of the changes is known to have been about.
     claimed: HashSet<ResourceKey>,
 }
@@ -88,9 +91,9 @@ impl CommittedBefore<'_> {
             return Ok(found);
         }
         let removes = matches!(change.action, Action::Remove);
-        let fits = |(key, (happening, _)): &(&ResourceKey, &(Happening, u64))| {
+        let fits = |(key, (event_kind, _)): &(&ResourceKey, &(EventKind, u64))| {
             key.kind == *kind
-                && (*happening == Happening::Removed) == removes
+                && (*event_kind == EventKind::Removed) == removes
                 && !self.claimed.contains(*key)
         };
         let rest = self.then.iter().filter(fits).min_by_key(|(_, (_, position))| *position);
@@ -109,7 +112,7 @@ impl Records {
         mark: &IdempotencyMark,
         changes: &[Change],
         limits: Limits<'_>,
-    ) -> Result<Written, RecordsError> {
+    ) -> Result<WriteResult, RecordsError> {
         let frames = self.keys.reader().commit(commit.first)?;
         let count = frames.len() as u64;
         let mut then = HashMap::new();
@@ -117,7 +120,7 @@ impl Records {
             grant.saw_chart(frame.alias);
             let (envelope, _) = envelope_of(&self.keys.open(view, frame, at)?)?;
             if let Some(key) = envelope.key().filter(|_| envelope.home.is_none()) {
-                then.insert(key, (envelope.event_type.happening, position));
+                then.insert(key, (envelope.event_type.event_kind, position));
             }
         }
         let mut done = Vec::with_capacity(changes.len());
@@ -133,16 +136,16 @@ impl Records {
         let keys = committed_before.keys(changes)?;
         for key in keys {
             done.push(match key {
-                None => Done::nothing(),
+                None => ChangeResult::nothing(),
                 Some(key) => match committed_before.then.get(&key) {
-                    Some((happening, position)) => {
-                        self.done_then(view, grant, &key, *happening, *position)?
+                    Some((event_kind, position)) => {
+                        self.done_then(view, grant, &key, *event_kind, *position)?
                     }
                     None => self.done_nothing(view, grant, &key)?,
                 },
             });
         }
-        Ok(Written { done, events: Some((commit.first_position, count)) })
+        Ok(WriteResult { done, events: Some((commit.first_position, count)) })
     }
 
     fn done_then(
@@ -150,9 +153,9 @@ impl Records {
         view: &View,
         grant: &Grant,
         key: &ResourceKey,
-        happening: Happening,
+        event_kind: EventKind,
         position: u64,
-    ) -> Result<Done, RecordsError> {
+    ) -> Result<ChangeResult, RecordsError> {
         let unreadable = || RecordsError::unreadable(format!("{key} has no version at {position}"));
         let head = view.head(key)?.ok_or_else(unreadable)?;
         let mut versions = view.versions(&head, u64::MAX);
@@ -168,9 +171,9 @@ impl Records {
         } else {
             None
         };
-        Ok(Done {
+        Ok(ChangeResult {
             key: Some(key.clone()),
-            effect: Effect::of(happening),
+            effect: Effect::of(event_kind),
             version,
             recorded_at: Some(past.recorded_at),
             resource,
@@ -184,9 +187,9 @@ impl Records {
         view: &View,
         grant: &Grant,
         key: &ResourceKey,
-    ) -> Result<Done, RecordsError> {
+    ) -> Result<ChangeResult, RecordsError> {
         let Some(head) = view.head(key)? else {
-            return Ok(Done { key: Some(key.clone()), ..Done::nothing() });
+            return Ok(ChangeResult { key: Some(key.clone()), ..ChangeResult::nothing() });
         };
         let effect = if head.live { Effect::Unchanged } else { Effect::Absent };
         let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
@@ -197,7 +200,7 @@ impl Records {
             None
         };
         let recorded_at = Some(head.recorded_at);
-        Ok(Done {
+        Ok(ChangeResult {
             key: Some(key.clone()),
             effect,
             version: head.version,

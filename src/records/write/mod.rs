@@ -26,7 +26,7 @@ use std::sync::Arc;
 use super::search::Limits;
 use super::{Records, RecordsError, Resource};
 use crate::auth::Grant;
-use crate::chart::Happening;
+use crate::chart::EventKind;
 use crate::clock::Instant;
 use crate::engine::{Command, CommitError, Committed, EngineError, Expectation, Prepared};
 use crate::fhir::{Criteria, Patch, ResourceId, ResourceKey, ResourceType};
@@ -76,7 +76,7 @@ pub struct Change {
     /// The name under which other entries of the request refer to it.
     pub full_url: Option<String>,
     /// What the request says that this change is; refused if it is not.
-    pub declared: Option<Happening>,
+    pub declared: Option<EventKind>,
     /// The chart it must lie in, if the request is about one chart.
     pub within: Option<ResourceId>,
 }
@@ -121,7 +121,7 @@ pub enum Effect {
 
 /// The result of one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
+pub struct ChangeResult {
     /// Which resource; `None` when criteria found nothing to delete.
     pub key: Option<ResourceKey>,
     /// What became of it.
@@ -138,19 +138,19 @@ pub struct Done {
 
 /// The result of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct WriteResult {
     /// One result per change, in their order.
-    pub done: Vec<Done>,
+    pub done: Vec<ChangeResult>,
     /// Position and number of the events that were committed for it, now or earlier.
     pub events: Option<(u64, u64)>,
 }
 
 impl Effect {
     /// What an event's happening at home means for its resource.
-    fn of(happening: Happening) -> Self {
-        match happening {
-            Happening::Recorded | Happening::Restored => Self::Created,
-            Happening::Removed => Self::Removed,
+    fn of(event_kind: EventKind) -> Self {
+        match event_kind {
+            EventKind::Recorded | EventKind::Restored => Self::Created,
+            EventKind::Removed => Self::Removed,
             _ => Self::Updated,
         }
     }
@@ -173,7 +173,7 @@ impl Change {
     }
 }
 
-impl Done {
+impl ChangeResult {
     /// Criteria found nothing to delete.
     fn nothing() -> Self {
         let (key, recorded_at, resource) = (None, None, None);
@@ -195,12 +195,12 @@ impl Action {
 /// A decision, before it is committed.
 enum Plan {
     /// Nothing changes: the answer is known.
-    Nothing(Written),
+    Nothing(WriteResult),
     /// Events, what they rest on, and what to answer once they have a time.
     Commit {
         events: Vec<Prepared>,
         expectations: Vec<Expectation>,
-        done: Vec<Done>,
+        done: Vec<ChangeResult>,
         /// The generation of the views whose terms the events have.
         generation: u64,
     },
@@ -216,7 +216,7 @@ impl Records {
         self: &Arc<Self>,
         grant: &Arc<Grant>,
         write: Arc<Write>,
-    ) -> Result<Written, RecordsError> {
+    ) -> Result<WriteResult, RecordsError> {
         // One after the other, so that each is decided on those before: names are not taken twice, and
         // the limit holds.
         let defines = write.changes.iter().any(|change| is_definition(&change.target));
@@ -283,7 +283,7 @@ fn is_definition(target: &Target) -> bool {
 }
 
 /// Fills in the time of the commit.
-fn stamped(mut done: Vec<Done>, committed: Committed, events: u64) -> Written {
+fn stamped(mut done: Vec<ChangeResult>, committed: Committed, events: u64) -> WriteResult {
     for one in &mut done {
         if matches!(one.effect, Effect::Created | Effect::Updated | Effect::Removed) {
             one.recorded_at = Some(committed.recorded_at);
@@ -292,5 +292,5 @@ fn stamped(mut done: Vec<Done>, committed: Committed, events: u64) -> Written {
             }
         }
     }
-    Written { done, events: Some((committed.first_position, events)) }
+    WriteResult { done, events: Some((committed.first_position, events)) }
 }

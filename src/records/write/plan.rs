@@ -10,8 +10,8 @@ use super::references::References;
 use super::refuse::{refuse_ambiguous, refuse_repeated, refuse_undeclared};
 use super::weigh::{Before, Content};
 use super::{
-    Action, Change, Done, Effect, Expectation, Plan, Prepared, Records, RecordsError, Resource,
-    Write,
+    Action, Change, ChangeResult, Effect, Expectation, Plan, Prepared, Records, RecordsError,
+    Resource, Write,
 };
 use crate::auth::Grant;
 use crate::chart::{Current, Wish, decide};
@@ -83,7 +83,7 @@ impl Planner<'_> {
                 }
                 Aim::Resource(key) => self.change(change, key, false, &mut references),
                 Aim::New(key) => self.change(change, key, true, &mut references),
-                Aim::Nothing => Ok(Done::nothing()),
+                Aim::Nothing => Ok(ChangeResult::nothing()),
             };
             done.push(one.map_err(|error| error.at(&change.place))?);
         }
@@ -95,10 +95,10 @@ impl Planner<'_> {
         self.finish(done)
     }
 
-    fn finish(&mut self, done: Vec<Done>) -> Result<Plan, RecordsError> {
+    fn finish(&mut self, done: Vec<ChangeResult>) -> Result<Plan, RecordsError> {
         if self.events.is_empty() {
             if self.mark.is_none() {
-                return Ok(Plan::Nothing(super::Written { done, events: None }));
+                return Ok(Plan::Nothing(super::WriteResult { done, events: None }));
             }
             // Or the same request, sent again, could change something then.
             self.keep_key();
@@ -134,7 +134,7 @@ impl Planner<'_> {
         key: &ResourceKey,
         must_be_new: bool,
         references: &mut References<'_>,
-    ) -> Result<Done, RecordsError> {
+    ) -> Result<ChangeResult, RecordsError> {
         let before = self.before(key)?;
         let content = match &change.action {
             Action::Put(document, index) => {
@@ -193,7 +193,7 @@ impl Planner<'_> {
             return self.records.done_nothing(self.view, self.grant, key);
         };
         self.redefine(change, key, before.as_ref(), content.as_ref())?;
-        let effect = Effect::of(home.happening);
+        let effect = Effect::of(home.event_kind);
         let version = before.as_ref().map_or(0, |before| before.head.version) + 1;
         let terms = self.draft(key, version, before.as_ref(), content.as_ref(), &drafted)?;
         // The time is filled in when the commit has one.
@@ -211,6 +211,6 @@ impl Planner<'_> {
         });
         let resource = resource.filter(|_| is_shown);
         let key = Some(key.clone());
-        Ok(Done { key, effect, version, recorded_at: None, resource, repeated: false })
+        Ok(ChangeResult { key, effect, version, recorded_at: None, resource, repeated: false })
     }
 }

@@ -7,7 +7,7 @@ use super::planner::Planner;
 use super::weigh::{Before, Content};
 use super::{Action, Change, Records, RecordsError, Target};
 use crate::auth::{Grant, Permission};
-use crate::chart::{Drafted, Happening};
+use crate::chart::{Drafted, EventKind};
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::{Criteria, ResourceId, ResourceKey, ResourceType};
 
@@ -202,17 +202,17 @@ pub(super) fn refuse_undeclared(
     drafted: &[Drafted],
 ) -> Result<(), RecordsError> {
     let Some(declared) = change.declared else { return Ok(()) };
-    let actual = drafted.first().map(|draft| draft.happening);
+    let actual = drafted.first().map(|draft| draft.event_kind);
     // A resource that comes from another chart is amended, and in doing so moves.
-    let moves = actual == Some(Happening::MovedIn)
-        && matches!(declared, Happening::Amended | Happening::Retracted);
+    let moves = actual == Some(EventKind::MovedIn)
+        && matches!(declared, EventKind::Amended | EventKind::Retracted);
     if actual.is_none() || actual == Some(declared) || moves {
         return Ok(());
     }
     let reason = format!(
         "the event says that {key} is {}, but it would be {}",
         declared.word(),
-        actual.map_or("unchanged", Happening::word)
+        actual.map_or("unchanged", EventKind::word)
     );
     Err(RecordsError::Conflict { place: change.place.clone(), reason })
 }

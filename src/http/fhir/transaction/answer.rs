@@ -5,7 +5,7 @@ use super::super::{Call, Failure, Reply, Return, informed, location};
 use super::look::Look;
 use crate::http::reply::positions;
 use crate::json::quote;
-use crate::records::{Done, Effect, Resource};
+use crate::records::{ChangeResult, Effect, Resource};
 
 /// URL of the extension of `Bundle.entry.response` that says where in the log an entry of a batch
 /// stands (`valueString`, as the header `Chartlog-Position` of all other writes).
@@ -15,7 +15,7 @@ const POSITION_EXTENSION: &str = "urn:chartlog:position";
 pub(super) fn written(
     bundle: &mut BundleWriter,
     call: &Call,
-    done: &Done,
+    done: &ChangeResult,
     wanted: Return,
     events: Option<(u64, u64)>,
 ) {

@@ -88,14 +88,18 @@ impl Look {
     }
 
     /// Carries it out on a state of the store, with the rights of the whole request.
-    pub(super) async fn answer(&self, call: &Call, store: &Arc<Records>) -> Result<Reply, Failure> {
+    pub(super) async fn answer(
+        &self,
+        call: &Call,
+        records: &Arc<Records>,
+    ) -> Result<Reply, Failure> {
         let mut query = self.query.clone();
         let rendering = Rendering::take(Some(FHIR_JSON), &mut query)?;
         let mut headers = self.headers.clone();
         headers.extend(call.header("prefer").map(|prefer| ("prefer", prefer.to_owned())));
         let inner = Call {
             state: Arc::clone(&call.state),
-            store: Arc::clone(store),
+            records: Arc::clone(records),
             grant: Arc::clone(&call.grant),
             asked: Asked::Entry { segments: self.segments.clone(), headers },
             query,

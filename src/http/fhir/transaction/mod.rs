@@ -18,7 +18,7 @@ use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
 use crate::http::Fault;
 use crate::json::{Document, Kind, Node};
 use crate::records::{
-    Action, Change, Done, INLINE_BYTES_MAX, IdempotencyKey, Records, Target, Write,
+    Action, Change, ChangeResult, INLINE_BYTES_MAX, IdempotencyKey, Records, Target, Write,
 };
 use entry::{Reader, Work};
 use look::Look;
@@ -104,7 +104,7 @@ struct Sent {
 
 /// What became of an entry of a batch.
 enum Outcome {
-    Written(Box<Done>, Option<(u64, u64)>),
+    Written(Box<ChangeResult>, Option<(u64, u64)>),
     Looked(Look, Result<Reply, Failure>),
     Failed(Failure),
 }
@@ -115,7 +115,7 @@ impl Sent {
     async fn understood(&self) -> Result<Vec<Result<Work, Failure>>, Failure> {
         let document = Arc::clone(&self.document);
         let (entries, base_url) = (self.entries.clone(), self.call.base_url().to_owned());
-        let parameters = self.call.store().parameters();
+        let parameters = self.call.records().parameters();
         let read = move || {
             let entries = entries.iter().enumerate();
             let one = |(at, index): (usize, &usize)| {
@@ -152,14 +152,14 @@ impl Sent {
         let (places, changes): (Vec<usize>, Vec<Change>) = changes.into_iter().unzip();
         let (idempotency, size) = (self.idempotency.clone(), self.size);
         let write = Write { changes, expected_version: None, idempotency, size };
-        let written = self.call.store().write(&self.call.grant, Arc::new(write)).await?;
+        let written = self.call.records().write(&self.call.grant, Arc::new(write)).await?;
         let mut results: Vec<(usize, Outcome)> = Vec::with_capacity(self.entries.len());
         let done = places.into_iter().zip(written.done);
         results.extend(done.map(|(at, done)| (at, Outcome::Written(Box::new(done), None))));
         // All reads see one state, which holds what was just written.
-        let store = self.call.store().at_this_moment().await?;
+        let records = self.call.records().at_this_moment().await?;
         for (at, look) in looks {
-            let result = self.look(&look, &store).await;
+            let result = self.look(&look, &records).await;
             results.push((at, Outcome::Looked(look, result)));
         }
         Ok(self.answer("transaction-response", results).positions(written.events))
@@ -173,9 +173,9 @@ impl Sent {
         }
         self.call.grant.owes_entry();
         self.take_place(looks).await?;
-        let store = self.call.store().at_this_moment().await?;
+        let records = self.call.records().at_this_moment().await?;
         for (_, look) in looks {
-            match self.look(look, &store).await {
+            match self.look(look, &records).await {
                 Ok(_) => {}
                 Err(failure) if matches!(failure.fault, Fault::NotFound | Fault::Gone) => {}
                 Err(failure) => return Err(failure.within(&look.place)),
@@ -207,7 +207,7 @@ impl Sent {
         }
         for (at, look) in looks {
             self.call.grant.owes_entry();
-            let result = self.look(&look, self.call.store()).await;
+            let result = self.look(&look, self.call.records()).await;
             results.push((at, Outcome::Looked(look, result)));
         }
         Ok(self.answer("batch-response", results))
@@ -222,8 +222,8 @@ impl Sent {
     }
 
     /// Reads, and then lets others read.
-    async fn look(&self, look: &Look, store: &Arc<Records>) -> Result<Reply, Failure> {
-        let result = look.answer(&self.call, store).await;
+    async fn look(&self, look: &Look, records: &Arc<Records>) -> Result<Reply, Failure> {
+        let result = look.answer(&self.call, records).await;
         tokio::task::yield_now().await;
         result
     }

@@ -41,7 +41,7 @@ impl<'a> Limits<'a> {
 }
 
 /// What a search looks at: one state of the views, or an earlier one behind it.
-pub(super) struct Scope<'a> {
+pub(super) struct SearchContext<'a> {
     pub keys: &'a Keys,
     pub view: &'a View,
     /// Whose rights decide; `None` for the store's own questions.
@@ -61,7 +61,7 @@ pub(super) struct Scope<'a> {
 
 /// How far a caller reaches within a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum SearchReach {
     /// Everywhere.
     Everything,
     /// Only in that chart.
@@ -93,7 +93,7 @@ pub(super) struct Opened {
     pub document: Document,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> SearchContext<'a> {
     /// The state in which `end` events had happened; with `view` showing at least those.
     pub fn new(
         keys: &'a Keys,
@@ -124,13 +124,13 @@ impl<'a> Scope<'a> {
     /// # Errors
     ///
     /// [`RecordsError::Denied`].
-    pub fn reach(&self, kind: ResourceType) -> Result<Reach, RecordsError> {
-        let Some(grant) = self.grant else { return Ok(Reach::Everything) };
+    pub fn reach(&self, kind: ResourceType) -> Result<SearchReach, RecordsError> {
+        let Some(grant) = self.grant else { return Ok(SearchReach::Everything) };
         Ok(match grant.reach(kind, Permission::Search)? {
-            None => Reach::Everything,
+            None => SearchReach::Everything,
             Some(own) => match self.view.chart(own)? {
-                Some(chart) => Reach::Chart(chart.alias()),
-                None => Reach::Nothing,
+                Some(chart) => SearchReach::Chart(chart.alias()),
+                None => SearchReach::Nothing,
             },
         })
     }
@@ -208,7 +208,7 @@ impl<'a> Scope<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Scope::open`].
+    /// As [`SearchContext::open`].
     pub fn resource(&self, held: &Held) -> Result<Option<Resource>, RecordsError> {
         let Held { version, recorded_at, .. } = *held;
         let read = self.read(held)?;
