@@ -1,16 +1,15 @@
 //! A command: the events of one commit, and what must still hold when they are ordered.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::EngineError;
 use super::committer::Refused;
-use super::recent::RecentChange;
+use super::watch::Watch;
 use crate::chart::{Envelope, Erasure};
 use crate::clock::Instant;
-use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Content, StreamAlias};
 use crate::vault::Wrap;
 use crate::view::TermChange;
@@ -72,20 +71,6 @@ pub enum Expectation {
     Unused(String),
     /// New data keys are still wrapped by the key of that epoch.
     Epoch(u32),
-}
-
-/// Tells changes that could have led to another decision from those that could not. This is how
-/// what a search found is checked where order is made, without searching again: the decision was
-/// made under the grant of its caller, and stands as long as nothing relevant has changed.
-///
-/// May err only in one direction: a change that matters is always told.
-pub trait Watch: Debug + Send {
-    /// The types of resources whose changes may matter.
-    fn kinds(&self) -> &[ResourceType];
-
-    /// Whether the change could have led to another decision. Looks at the terms of the change
-    /// alone: no I/O.
-    fn could_matter(&self, change: &RecentChange) -> bool;
 }
 
 /// A command's place in the log.

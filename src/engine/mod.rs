@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `event_log` | the seam: [`EventLog`], and the one that orders in this process |
 //! | `committer` | two threads and a bounded queue for each log |
-//! | `command`, `recent`, `sequencer` | what a command expects; which recent changes could matter; the check |
+//! | `command`, `watch`, `recent`, `sequencer` | what a command expects; which recent changes could matter; the check |
 //! | `projector`, `access` | groups to views, for events and for access entries |
 //! | `decode`, `replay`, `rebuild`, `renewal` | bytes of the log to facts; to views; to a new generation; when one is due |
 //! | `keys`, `epoch`, `certificates` | keys of charts; a new epoch after an erasure; signed statements about it |
@@ -38,8 +38,9 @@ mod recent;
 mod renewal;
 mod replay;
 mod sequencer;
+mod watch;
 
-pub use command::{Command, CommitError, Committed, Expectation, Prepared, Watch};
+pub use command::{Command, CommitError, Committed, Expectation, Prepared};
 pub use directory::{
     DataDirectory, DirectoryError, FORMAT, check_format_of, read_local_issuer_secret, read_origin,
 };
@@ -50,8 +51,8 @@ pub use health::Health;
 pub use keys::{Keys, envelope_of};
 pub use proofs::ProofOptions;
 pub use rebuild::{Rebuilt, ViewsCompared};
-pub use recent::RecentChange;
 pub use renewal::PurgeWindow;
+pub use watch::{RecentChange, Watch};
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};

@@ -2,30 +2,13 @@
 //! not have seen yet.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 
-use super::command::Watch;
-use crate::fhir::{ResourceKey, ResourceType};
-use crate::view::TermChange;
+use super::watch::{RecentChange, Watch};
+use crate::fhir::ResourceType;
 
 /// Most changes that are kept, and most index terms in them: some 10 MB.
 const CHANGES_MAX: usize = 8_192;
 const TERMS_MAX: usize = 131_072;
-
-/// A change of a resource, as far as a [`Watch`] may look at it.
-#[derive(Debug)]
-pub struct RecentChange {
-    /// Which resource.
-    pub key: ResourceKey,
-    /// How its index terms changed.
-    pub terms: Arc<TermChange>,
-    /// The resource did not exist before: it has exactly the terms that were added.
-    pub is_new: bool,
-    /// It came into a chart or left one.
-    pub has_moved: bool,
-    /// The generation of the views whose parameter codes the terms have.
-    pub generation: u64,
-}
 
 /// The changes at the end of the log, by type, each with the position behind its commit.
 #[derive(Debug, Default)]

@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::body::Body;
 use super::heavy::Place;
+use super::query::{allow_parameters, decoded, parameter};
 use super::rendering::Rendering;
 use super::sending::Reading;
 use super::state::State;
@@ -16,7 +17,7 @@ use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::engine::{Engine, Settled};
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::{Parameters, ResourceId, ResourceKey, ResourceType, parse_query};
+use crate::fhir::{Parameters, ResourceId, ResourceKey, ResourceType};
 use crate::json::Document;
 use crate::records::{INLINE_BYTES_MAX, Records, RecordsError};
 
@@ -318,43 +319,4 @@ impl Call {
 
 fn named<'a>(list: &'a [(&'static str, String)], name: &str) -> Option<&'a str> {
     list.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str())
-}
-
-/// The one value of a parameter.
-pub(super) fn parameter<T: FromStr>(
-    query: &[(String, String)],
-    name: &str,
-    must_be: &str,
-) -> Result<Option<T>, Failure> {
-    let mut values = query.iter().filter(|(known, _)| known == name);
-    let Some((_, text)) = values.next() else { return Ok(None) };
-    let wrong = |why: String| {
-        let problem =
-            Problem { code: IssueCode::Value, expression: name.to_owned(), diagnostics: why };
-        Failure::invalid(vec![problem])
-    };
-    if values.next().is_some() {
-        return Err(wrong(format!("{name} may be given once")));
-    }
-    text.parse().map(Some).map_err(|_| wrong(format!("{name} must be {must_be}")))
-}
-
-fn allow_parameters(query: &[(String, String)], allowed: &[&str]) -> Result<(), Failure> {
-    let unknown = query.iter().filter(|(name, _)| !allowed.contains(&name.as_str()));
-    let problem = |(name, _): &(String, String)| Problem {
-        code: IssueCode::NotSupported,
-        expression: name.clone(),
-        diagnostics: match allowed {
-            [] => "this operation takes no query parameters".to_owned(),
-            _ => format!("this operation takes only {}", allowed.join(", ")),
-        },
-    };
-    let problems: Vec<Problem> = unknown.map(problem).collect();
-    if problems.is_empty() { Ok(()) } else { Err(Failure::invalid(problems)) }
-}
-
-/// Decodes a query string.
-pub(super) fn decoded(query: &str) -> Result<Vec<(String, String)>, Failure> {
-    parse_query(query)
-        .map_err(|error| Failure::of(Fault::Invalid, format!("the query cannot be read: {error}")))
 }

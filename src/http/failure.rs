@@ -3,8 +3,6 @@
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::Reply;
-use super::reply::FHIR_JSON;
 use crate::engine::EngineError;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::search::{ProblemKind, SearchProblem};
@@ -202,7 +200,7 @@ impl Failure {
     }
 
     /// As problem details (RFC 9457).
-    fn problem(&self, request: &str) -> Value {
+    pub(super) fn problem(&self, request: &str) -> Value {
         let (slug, status, title, _) = self.fault.row();
         let mut body = json!({
             "type": format!("urn:chartlog:problem:{slug}"),
@@ -218,29 +216,6 @@ impl Failure {
             members.insert("errors".to_owned(), self.problems.iter().map(each).collect());
         }
         body
-    }
-
-    /// The answer: an OperationOutcome on the FHIR face, problem details elsewhere.
-    pub(super) fn render(&self, is_fhir: bool, request: &str) -> Reply {
-        let status = self.fault.status();
-        let (content_type, value) = if is_fhir {
-            (FHIR_JSON, self.outcome())
-        } else {
-            (PROBLEM_JSON, self.problem(request))
-        };
-        let mut reply = Reply::new(status, content_type, value.to_string().into_bytes());
-        match self.fault {
-            Fault::NoToken => reply = reply.header("www-authenticate", "Bearer realm=\"chartlog\""),
-            Fault::BadToken => {
-                // RFC 6750 §3; a token error has no characters that would need escaping.
-                let why = format!("error=\"invalid_token\", error_description=\"{}\"", self.detail);
-                reply =
-                    reply.header("www-authenticate", format!("Bearer realm=\"chartlog\", {why}"));
-            }
-            Fault::Busy => reply = reply.header("retry-after", "1"),
-            _ => {}
-        }
-        reply
     }
 }
 

@@ -17,8 +17,9 @@ use futures_util::stream;
 
 use super::accept::takes_gzip;
 use super::body::{Body, is_binary, is_search};
-use super::call::{Asked, decoded, is_fhir};
+use super::call::{Asked, is_fhir};
 use super::encoding::{compressed, negotiated};
+use super::query::decoded;
 use super::rendering::Rendering;
 use super::reply::Reply;
 use super::sending::{Interrupted, Trail, sent};

@@ -20,6 +20,7 @@ mod health;
 mod heavy;
 mod metrics;
 mod paging;
+mod query;
 mod rendering;
 mod reply;
 mod routes;

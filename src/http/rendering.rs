@@ -5,7 +5,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT;
 
 use super::accept::Accept;
-use super::call::parameter;
+use super::query::parameter;
 use super::reply::{FHIR_JSON, JSON};
 use super::writing::Writing;
 use super::{Failure, Fault, Reply};

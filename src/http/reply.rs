@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 
+use super::failure::{Failure, Fault, PROBLEM_JSON};
 use super::sending::Rest;
 use super::writing::Part;
 use crate::clock::Instant;
@@ -112,6 +113,31 @@ impl Reply {
             .header("etag", format!("W/\"{version}\""))
             .header("last-modified", recorded_at.http_date());
         Self { recorded_at: Some(recorded_at), ..reply }
+    }
+}
+
+impl Failure {
+    /// The answer: an OperationOutcome on the FHIR face, problem details elsewhere.
+    pub(super) fn render(&self, is_fhir: bool, request: &str) -> Reply {
+        let status = self.fault.status();
+        let (content_type, value) = if is_fhir {
+            (FHIR_JSON, self.outcome())
+        } else {
+            (PROBLEM_JSON, self.problem(request))
+        };
+        let mut reply = Reply::new(status, content_type, value.to_string().into_bytes());
+        match self.fault {
+            Fault::NoToken => reply = reply.header("www-authenticate", "Bearer realm=\"chartlog\""),
+            Fault::BadToken => {
+                // RFC 6750 §3; a token error has no characters that would need escaping.
+                let why = format!("error=\"invalid_token\", error_description=\"{}\"", self.detail);
+                reply =
+                    reply.header("www-authenticate", format!("Bearer realm=\"chartlog\", {why}"));
+            }
+            Fault::Busy => reply = reply.header("retry-after", "1"),
+            _ => {}
+        }
+        reply
     }
 }
 

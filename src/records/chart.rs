@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::error::unreadable;
 use super::evidence::{self, Exhibit};
 use super::resource::PAGE_BYTES_MAX;
 use super::{Records, RecordsError, Resource};
@@ -356,10 +357,6 @@ impl Records {
 pub(super) fn may_show(grant: &Grant, kind: ResourceType, patient: &ResourceId) -> bool {
     grant.reaches_in(kind, Permission::Read, patient)
         && grant.reaches_in(kind, Permission::Search, patient)
-}
-
-pub(super) fn unreadable() -> RecordsError {
-    RecordsError::unreadable("an event does not read back".to_owned())
 }
 
 pub(super) fn resolve(

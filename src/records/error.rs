@@ -121,3 +121,8 @@ through_the_engine!(
     ProofError,
     CommitError
 );
+
+/// An event of the log does not read back.
+pub(super) fn unreadable() -> RecordsError {
+    RecordsError::unreadable("an event does not read back".to_owned())
+}

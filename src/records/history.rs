@@ -307,7 +307,7 @@ impl PageBuilder<'_> {
         for chart in charts {
             self.grant.saw_chart(chart);
         }
-        let key = envelope.key().ok_or_else(super::chart::unreadable)?;
+        let key = envelope.key().ok_or_else(super::error::unreadable)?;
         let Change { version, recorded_at, first, live, .. } = *change;
         let resource = live.then(|| Resource { key: key.clone(), version, recorded_at, body });
         Ok(Some(Version { key, version, recorded_at, first, resource }))

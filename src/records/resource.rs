@@ -1,6 +1,6 @@
 //! Reading single resources: now, at a version, and all versions.
 
-use super::chart::unreadable;
+use super::error::unreadable;
 use super::{Records, RecordsError};
 use crate::auth::{Grant, Permission};
 use crate::chart::Payload;

@@ -30,6 +30,10 @@ fn a_log_thread_that_panics_makes_the_store_read_only_and_says_so() {
     disk.fail(Plan { at: 1, fault: Fault::Panic, lasting: false, looks: false });
     let lost = write(&store, "lost");
     assert!(matches!(lost, Err(RecordsError::Engine(EngineError::Unknown))), "{lost:?}");
+    // The thread has dropped its commands first, and tells of its end then.
+    while store.engine().failure().is_none() {
+        std::thread::yield_now();
+    }
     assert_eq!(store.engine().failure(), Some("the thread events-order has ended"));
     let refused = write(&store, "later");
     assert!(matches!(refused, Err(RecordsError::Engine(EngineError::ReadOnly))), "{refused:?}");

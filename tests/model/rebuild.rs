@@ -209,5 +209,5 @@ fn writes_and_looks_go_on_while_a_rebuild_catches_up() {
         })
         .unwrap();
     assert!(rounds.into_inner() > 3, "the rebuild has caught up several times");
-    assert_eq!(values(&store)[0], 799);
+    assert_eq!(values(&store)[0], 3_119);
 }

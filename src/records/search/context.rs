@@ -12,7 +12,7 @@ use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Document;
 use crate::log::{Location, StreamAlias};
 use crate::records::resource::Resource;
-use crate::records::{RecordsError, chart::unreadable};
+use crate::records::{RecordsError, error::unreadable};
 use crate::view::{Allowance, Head, Neighbours, Order, View, ViewError};
 
 /// How much one search may look at, within what is left of the budget of its request.

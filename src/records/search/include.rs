@@ -14,7 +14,7 @@ use crate::fhir::search::{
 };
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Document;
-use crate::records::chart::unreadable;
+use crate::records::error::unreadable;
 use crate::view::ViewError;
 
 /// Most resources that go with one page.

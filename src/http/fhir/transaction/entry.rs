@@ -10,8 +10,9 @@ use super::super::create::{criteria, criteria_of};
 use super::super::update::check_named;
 use super::super::{Failure, if_match, if_none_match};
 use super::look::Look;
+use super::reader::Reader;
 use crate::fhir::check::IssueCode;
-use crate::fhir::{Parameters, Patch, ResourceKey, ResourceType, check, parse_query};
+use crate::fhir::{Patch, ResourceKey, ResourceType, check, parse_query};
 use crate::json::{Document, Node};
 use crate::records::{Action, Change, Target};
 
@@ -25,17 +26,6 @@ pub(super) enum Work {
     Change(Box<Change>),
     /// A read.
     Look(Look),
-}
-
-/// A Bundle's entry that is being understood.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Reader<'a> {
-    pub(super) document: &'a Arc<Document>,
-    /// What can be searched by.
-    pub(super) parameters: &'a Parameters,
-    pub(super) base_url: &'a str,
-    /// `Bundle.entry[3]`
-    pub(super) place: &'a str,
 }
 
 impl Reader<'_> {
@@ -70,23 +60,6 @@ impl Reader<'_> {
         change.full_url = self.full_url(entry)?;
         change.place = self.place.to_owned();
         Ok(Work::Change(Box::new(change)))
-    }
-
-    pub(super) fn at(self, member: &str) -> String {
-        format!("{}.{member}", self.place)
-    }
-
-    pub(super) fn wrong(
-        self,
-        code: IssueCode,
-        member: &str,
-        diagnostics: impl Into<String>,
-    ) -> Failure {
-        Failure::at(code, self.at(member), diagnostics)
-    }
-
-    fn required(self, member: &str) -> Failure {
-        self.wrong(IssueCode::Required, member, "is missing")
     }
 
     fn creation(

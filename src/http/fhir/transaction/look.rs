@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::{Call, Failure, Reply, everything, history, read, search};
-use super::entry::Reader;
+use super::reader::Reader;
 use crate::fhir::check::IssueCode;
 use crate::fhir::parse_query;
 use crate::http::body::Body;

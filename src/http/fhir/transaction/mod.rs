@@ -7,6 +7,7 @@
 mod answer;
 mod entry;
 mod look;
+mod reader;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,8 +21,9 @@ use crate::json::{Document, Kind, Node};
 use crate::records::{
     Action, Change, ChangeResult, INLINE_BYTES_MAX, IdempotencyKey, Records, Target, Write,
 };
-use entry::{Reader, Work};
+use entry::Work;
 use look::Look;
+use reader::Reader;
 
 /// URL of the extension of `Bundle.entry.request` that gives an entry of a batch an idempotency key
 /// of its own (`valueString`).

@@ -1,0 +1,50 @@
+//! The query of a request, decoded, and its parameters.
+
+use std::str::FromStr;
+
+use super::{Failure, Fault};
+use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::parse_query;
+
+/// The one value of a parameter.
+pub(super) fn parameter<T: FromStr>(
+    query: &[(String, String)],
+    name: &str,
+    must_be: &str,
+) -> Result<Option<T>, Failure> {
+    let mut values = query.iter().filter(|(known, _)| known == name);
+    let Some((_, text)) = values.next() else { return Ok(None) };
+    let wrong = |why: String| {
+        let problem =
+            Problem { code: IssueCode::Value, expression: name.to_owned(), diagnostics: why };
+        Failure::invalid(vec![problem])
+    };
+    if values.next().is_some() {
+        return Err(wrong(format!("{name} may be given once")));
+    }
+    text.parse().map(Some).map_err(|_| wrong(format!("{name} must be {must_be}")))
+}
+
+/// Refuses parameters outside a list, naming them all.
+pub(super) fn allow_parameters(
+    query: &[(String, String)],
+    allowed: &[&str],
+) -> Result<(), Failure> {
+    let unknown = query.iter().filter(|(name, _)| !allowed.contains(&name.as_str()));
+    let problem = |(name, _): &(String, String)| Problem {
+        code: IssueCode::NotSupported,
+        expression: name.clone(),
+        diagnostics: match allowed {
+            [] => "this operation takes no query parameters".to_owned(),
+            _ => format!("this operation takes only {}", allowed.join(", ")),
+        },
+    };
+    let problems: Vec<Problem> = unknown.map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Failure::invalid(problems)) }
+}
+
+/// Decodes a query string.
+pub(super) fn decoded(query: &str) -> Result<Vec<(String, String)>, Failure> {
+    parse_query(query)
+        .map_err(|error| Failure::of(Fault::Invalid, format!("the query cannot be read: {error}")))
+}
