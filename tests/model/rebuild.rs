@@ -199,8 +199,9 @@ fn writes_and_looks_go_on_while_a_rebuild_catches_up() {
             }
             let (store, (tell, done)) = (Arc::clone(&store), mpsc::channel());
             std::thread::spawn(move || {
-                for number in 0..200 {
-                    write_pair(&store, 0, 200 + 200 * round + number);
+                // Less in each round, or the rebuild would not catch up.
+                for number in 0..200 - 40 * round {
+                    write_pair(&store, 0, 1_000 * (round + 1) + number);
                 }
                 block_on(store.engine().record_access(&entry(&store))).unwrap();
                 tell.send(()).unwrap();
