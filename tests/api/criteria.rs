@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, Response, bundle, entry, observation, patient, shared, unique};
+use crate::harness::{Actor, Response, Setup, bundle, entry, observation, patient, shared, unique};
 
 /// An Observation without an id, found by that identifier.
 fn identified(value: &str, code: &str) -> Value {
@@ -129,4 +129,25 @@ fn many_who_create_under_one_condition_make_one_resource() {
     });
     assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 15, "{statuses:?}");
+}
+
+#[test]
+fn criteria_that_cost_too_much_are_refused_and_nobody_else_is() {
+    const OBSERVATIONS: usize = 300;
+    let server = Setup::default().set("limits.request_records_max=250").start();
+    let clinician = server.clinician();
+    let entries: Vec<Value> = (0..OBSERVATIONS)
+        .map(|_| entry("POST", "Observation", observation("ignored", "p")))
+        .collect();
+    clinician.post("/fhir", &bundle("transaction", &entries)).expect(200);
+    // Each of them is a candidate, and none was changed so long ago.
+    let criteria = "code=http://loinc.org|8867-4&_lastUpdated=lt2000-01-01";
+    for _ in 0..3 {
+        let refused = create_unless(&clinician, criteria, &observation("ignored", "p"));
+        let outcome = refused.expect(400).json();
+        assert_eq!(outcome["issue"][0]["code"], "too-costly", "{outcome}");
+    }
+    server.anonymous().get("/health/ready").expect(200);
+    create_unless(&clinician, "identifier=urn:test|new", &identified("new", "c")).expect(201);
+    clinician.put(&observation("o", "p")).expect(201);
 }
