@@ -4,19 +4,20 @@
 //! The modules below stand in the order in which a request passes through them:
 //!
 //! ```text
-//!  write   http ─► auth ─► fhir: parse, check ─► chart: decide ──┐       worker threads
-//!                                            (events, terms)     ▼
-//!                                                        log: committer  one thread per log
-//!                                   segment ◄── append + fsync ──┤
-//!                                   view    ◄── apply ───────────┴─► answer
+//!  write   http ─► auth ─► fhir: parse, check ─► records: plan ──┐      worker threads
+//!                                        (chart: decide, events) ▼
+//!                                                engine: sequencer       one thread per log
+//!                                   log     ◄── append + fsync ──┤
+//!                                   view    ◄── projector ───────┴─► answer
 //!
-//!  read    http ─► auth ─► view: one state ─► bodies from the log
+//!  read    http ─► auth ─► records: one state of the views ─► bodies from the log
 //!                                             ─► access entry durable ─► answer
 //! ```
 //!
-//! [`store`] ties these together behind a [`auth::Grant`]. Dependencies point down this list:
-//! `cli`, `http`, `backup`, `store`, `view`, `auth`, `chart`, `fhir`, `proof`, `log`, `json`,
-//! `clock`. `demo` and `config` are outside it. `ARCHITECTURE.md` has the whole picture.
+//! [`records`] and [`audit`] open the [`engine`] behind a [`auth::Grant`]. Dependencies point down this
+//! list: `cli`, `http`, `backup`, `inspect`, `audit`, `records`, `auth`, `engine`, `view`, `chart`, `fhir`, `vault`,
+//! `seal`, `proof`, `log`, `json`. `budget`, `clock`, `config` and `disk` are used by all; `demo` stands
+//! beside the list. `ARCHITECTURE.md` has the whole picture.
 
 pub mod audit;
 pub mod auth;

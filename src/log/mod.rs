@@ -2,7 +2,7 @@
 //!
 //! In: groups of frames from one [`Writer`]. Out: an [`AppendedGroup`] once it is on disk, single
 //! frames by [`Location`], and all of them again in order ([`Reader::scan`]). Two logs of this same
-//! type exist, `events` and `access`; a [`committer`] thread writes each of them.
+//! type exist, `events` and `access`; one thread of the engine writes each of them.
 //!
 //! A segment is a header and then groups; a group is a header and then frames; one group is one
 //! fsync, and one or more whole commits. **Invariant:** a group is either entirely in the log or

@@ -25,7 +25,7 @@ pub struct ViewOptions {
     pub snapshot_events_min: u64,
 }
 
-/// One generation of the views, open. A [`View`] keeps its generation until it is dropped.
+/// One generation of the views, open. A [`View`](super::View) keeps its generation until it is dropped.
 pub struct Generation {
     // Dropped in this order: files can only be removed when nothing has them open.
     pub(super) spaces: Spaces,

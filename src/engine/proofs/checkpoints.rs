@@ -75,6 +75,9 @@ impl Drop for Checkpoints {
 
 fn sign(logs: &[Arc<LogProof>], health: &Health) {
     for log in logs {
+        if !health.has_failed() && log.has_lost_a_sink() {
+            health.fail("the thread of a checkpoint sink has ended", None, &"it panicked");
+        }
         if !health.has_failed()
             && let Err(error) = log.checkpoint()
         {

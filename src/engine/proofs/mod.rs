@@ -238,6 +238,11 @@ impl LogProof {
         self.issuer.signer().verifier()
     }
 
+    /// Whether the thread of a sink has ended before its time.
+    fn has_lost_a_sink(&self) -> bool {
+        lock(&self.sinks).iter().any(SinkHandle::has_ended)
+    }
+
     /// Gives the sinks so long to deliver what they still have.
     fn finish_sinks(&self, wait_max: Duration) {
         let sinks = std::mem::take(&mut *lock(&self.sinks));

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Sink;
@@ -22,6 +23,7 @@ pub type OnCosigned = Box<dyn Fn(&SignedCheckpoint) + Send>;
 #[derive(Debug)]
 pub struct SinkHandle {
     queue: Arc<Queue>,
+    thread: JoinHandle<()>,
 }
 
 impl Sink {
@@ -44,8 +46,8 @@ impl Sink {
         let orders = queue.clone();
         let thread = std::thread::Builder::new().name("checkpoint-sink".to_owned());
         let failed = |error| ProofError::Delivery(format!("no thread for a sink: {error}"));
-        thread.spawn(move || orders.work(&name, &mut courier)).map_err(failed)?;
-        Ok(SinkHandle { queue })
+        let thread = thread.spawn(move || orders.work(&name, &mut courier)).map_err(failed)?;
+        Ok(SinkHandle { queue, thread })
     }
 
     fn courier(&self, disk: Arc<dyn Disk>, log: TileReader, cosigned: OnCosigned) -> Courier {
@@ -64,6 +66,12 @@ impl Sink {
 }
 
 impl SinkHandle {
+    /// Whether the thread has ended, though nobody asked it to: it panicked.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Hands over a checkpoint and returns at once. One that still waits is replaced: a newer
     /// checkpoint says all that an older one did.
     pub fn push(&self, signed: Arc<SignedCheckpoint>) {
