@@ -1,4 +1,4 @@
-//! Rebuilding the views: a new generation is made from the logs beside the one that is served, and
+//! Rebuilding the views: a new generation is built from the logs while the old one is served, and
 //! takes its place.
 
 use std::sync::Arc;

@@ -30,7 +30,7 @@ pub struct Call {
     /// What it may see, and the duty to record what it saw.
     pub grant: Arc<Grant>,
     pub(super) asked: Asked,
-    /// The query, decoded, in its order; on the FHIR face without what says how to write the answer.
+    /// The query, decoded, in its order; on the FHIR API without what says how to write the answer.
     pub query: Vec<(String, String)>,
     /// How the answer is to be written; the gate does that.
     pub rendering: Rendering,
@@ -49,7 +49,7 @@ pub(super) enum Asked {
     Entry {
         /// The named parts of its path.
         segments: Vec<(&'static str, String)>,
-        /// What its request says beside method and url, under the names of headers.
+        /// The members of its request other than method and url, under the names of headers.
         headers: Vec<(&'static str, String)>,
     },
 }
@@ -64,7 +64,7 @@ pub struct OpenCall {
     pub(super) rendering: Rendering,
 }
 
-/// Whether a request is of the FHIR face.
+/// Whether a request is of the FHIR API.
 pub(super) fn is_fhir(request: &HttpRequest) -> bool {
     request.path().starts_with("/fhir")
 }
@@ -80,7 +80,7 @@ impl OpenCall {
         Ok(Self { state, request, query, rendering })
     }
 
-    /// Base URL of the FHIR face, without a slash at its end.
+    /// Base URL of the FHIR API, without a slash at its end.
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.state.fhir_base
@@ -151,7 +151,7 @@ impl Call {
         &self.state.options
     }
 
-    /// Base URL of the FHIR face, without a slash at its end.
+    /// Base URL of the FHIR API, without a slash at its end.
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.state.fhir_base
@@ -238,7 +238,7 @@ impl Call {
         allow_parameters(&self.query, allowed)
     }
 
-    /// The body as JSON. Large bodies are parsed beside the threads that serve small requests.
+    /// The body as JSON. Large bodies are parsed on the blocking pool.
     ///
     /// # Errors
     ///
@@ -262,7 +262,7 @@ impl Call {
         })
     }
 
-    /// Reads something large beside the threads that serve small requests.
+    /// Runs a large read on the blocking pool.
     ///
     /// # Errors
     ///

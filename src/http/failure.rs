@@ -103,7 +103,7 @@ impl Fault {
     }
 }
 
-/// Why a request is not answered as asked; rendered in the words of the face it came to.
+/// Why a request is not answered as asked; rendered in the format of the API that was called.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// What went wrong.

@@ -1,4 +1,4 @@
-//! How an answer of the FHIR face is written: `_format`, `_pretty`, `_summary` and `_elements`, which
+//! How an answer of the FHIR API is written: `_format`, `_pretty`, `_summary` and `_elements`, which
 //! every interaction takes (FHIR R4 §3.1.0.1.6 and §3.1.1.5.8).
 
 use actix_web::HttpRequest;
@@ -25,7 +25,7 @@ const JSON_NAMES: [(&str, &str); 5] = [
     ("text/json", JSON),
 ];
 
-/// How an answer is to be written. The default is for what is not of the FHIR face: as it is.
+/// How an answer is to be written. The default is for what is not of the FHIR API: as it is.
 #[derive(Debug, Clone, Default)]
 pub struct Rendering {
     subset: Subset,
@@ -52,7 +52,7 @@ impl Rendering {
         Self::take(request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()), query)
     }
 
-    /// Takes the parameters about the form of the answer out of a query, beside the header `Accept`.
+    /// Takes the parameters about the format of the answer out of a query; the header `Accept` counts too.
     ///
     /// # Errors
     ///

@@ -7,9 +7,9 @@ use super::sending::Rest;
 use super::writing::Part;
 use crate::clock::Instant;
 
-/// Content type of the FHIR face.
+/// Content type of the FHIR API.
 pub const FHIR_JSON: &str = "application/fhir+json";
-/// Content type of the native face.
+/// Content type of the native API.
 pub const JSON: &str = "application/json";
 
 /// Status, headers and body of an answer.
@@ -59,7 +59,7 @@ impl Reply {
         Self { rest: Some(rest), ..self }
     }
 
-    /// A value of the native face.
+    /// A value of the native API.
     #[must_use]
     pub fn json(status: StatusCode, value: &impl serde::Serialize) -> Self {
         // Maps with string keys, numbers and strings only: this serialisation cannot fail.
@@ -117,7 +117,7 @@ impl Reply {
 }
 
 impl Failure {
-    /// The answer: an OperationOutcome on the FHIR face, problem details elsewhere.
+    /// The answer: an OperationOutcome on the FHIR API, problem details elsewhere.
     pub(super) fn render(&self, is_fhir: bool, request: &str) -> Reply {
         let status = self.fault.status();
         let (content_type, value) = if is_fhir {

@@ -34,7 +34,7 @@ impl Records {
     }
 }
 
-/// What the active SearchParameters of this server define beside the standard.
+/// What the active SearchParameters of this server define in addition to the standard.
 pub(super) fn defined(keys: &Keys, view: &View) -> Result<Vec<Definition>, EngineError> {
     match defined_where(keys, view, &[]) {
         Ok(definitions) => Ok(definitions),

@@ -1,4 +1,4 @@
-//! The FHIR R4 face, under `/fhir`: one file per interaction.
+//! The FHIR R4 API, under `/fhir`: one file per interaction.
 //!
 //! In: requests as HL7 FHIR R4 §3.1 describes them. Out: stored bytes, Bundles around stored bytes,
 //! and OperationOutcomes. Handlers translate; what is true is decided in the store.

@@ -151,7 +151,7 @@ async fn of_types(call: &Call, place: Place) -> Result<Reply, Failure> {
 
 type Pairs = Vec<(String, String)>;
 
-/// What is asked of each type.
+/// The query on each type.
 type Queries = Vec<(ResourceType, Query)>;
 
 /// The type whose parameters were not understood, and why.

@@ -1,4 +1,4 @@
-//! The native face, under `/v1`: one file per noun. What FHIR cannot say: the chart as a stream.
+//! The native API, under `/v1`: one file per noun. It gives what FHIR has no interaction for: the chart as a stream.
 //!
 //! In: JSON as the OpenAPI document describes it. Out: JSON, with resources as their stored bytes;
 //! errors are problem details (RFC 9457).

@@ -14,7 +14,7 @@ use crate::proof::{
 };
 use crate::vault::Vault;
 
-/// What is known beside the log itself.
+/// What is known apart from the log itself.
 struct Beside {
     name: &'static str,
     key: Option<Verifier>,

@@ -1,7 +1,7 @@
 //! Walking the matches of some criteria on one type, in the order of resource numbers.
 //!
 //! The index gives candidates: the intersection of the sets behind the criteria, chunk by chunk. What
-//! it cannot tell is asked of the resource itself. What has changed since the moment that counts is
+//! it cannot tell is evaluated on the resource itself. What has changed since the moment that counts is
 //! left out of the candidates and asked itself, as it was then.
 
 use std::collections::{BTreeSet, VecDeque};

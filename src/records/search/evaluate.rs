@@ -1,4 +1,4 @@
-//! Whether a resource meets criteria, asked of the resource itself; and the sets behind those criteria
+//! Whether a resource matches criteria, evaluated on the resource itself; and the sets behind those criteria
 //! that lead to other resources.
 
 use super::RecordsError;

@@ -11,7 +11,7 @@
 //! | `context` | the moment, the rights, and how much one request may look at |
 //! | `set` | sets of resource numbers from the index |
 //! | `candidates` | the intersection of sets, and what has changed since the moment |
-//! | `evaluate` | criteria asked of a resource itself, chains |
+//! | `evaluate` | criteria evaluated on a resource, chains |
 //! | `resolve` | lists and value sets that a query names |
 //! | `order` | sorted results |
 //! | `include` | resources that go with the matches |
@@ -49,7 +49,7 @@ use order::Rank;
 /// A search.
 #[derive(Debug, Clone)]
 pub struct SearchRequest {
-    /// The types, and what is asked of each.
+    /// The types, and the query on each.
     pub queries: Vec<(ResourceType, Query)>,
     /// Only in this patient's chart.
     pub within: Option<ResourceId>,

@@ -75,7 +75,7 @@ impl Planner<'_> {
         if problems.is_empty() { Ok(()) } else { Err(RecordsError::Unprocessable(problems)) }
     }
 
-    /// What is defined beside what this write changes.
+    /// The definitions that this write does not change.
     fn kept_definitions(&self) -> Result<Definitions, RecordsError> {
         let changed = |id: &str| self.redefined.iter().any(|one| one.key.id.as_str() == id);
         let mut kept = Definitions::default();
@@ -90,7 +90,7 @@ impl Planner<'_> {
     }
 }
 
-/// The search parameters that are defined beside those of the standard.
+/// The search parameters that are defined in addition to the standard.
 #[derive(Default)]
 struct Definitions {
     count: usize,

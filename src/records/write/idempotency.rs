@@ -77,7 +77,7 @@ impl CommittedBefore<'_> {
     }
 
     /// The resource that the criteria of a change had found: the one that they find now, or else
-    /// what the commit did beside all that is known.
+    /// what else the commit did.
     fn by_criteria(&self, change: &Change) -> Result<Option<ResourceKey>, RecordsError> {
         let (Target::New(kind, Some(criteria)) | Target::Found(kind, criteria, _)) = &change.target
         else {

@@ -16,7 +16,7 @@ use crate::json::{Kind, Node};
 impl Planner<'_> {
     /// Refuses references to resources of this server that are not there when the commit is done.
     ///
-    /// What the token may not read is answered as if it did not exist. A stored Bundle speaks of its
+    /// What the token may not read is answered as if it did not exist. A stored Bundle refers to its
     /// own entries and is left alone.
     pub(super) fn refuse_unresolved(
         &mut self,

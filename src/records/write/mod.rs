@@ -35,7 +35,7 @@ use crate::view::ViewError;
 
 /// How often a write is decided again before the caller is asked to come back later.
 const ATTEMPTS_MAX: usize = 200;
-/// Documents larger than this are worked on beside the threads that serve small requests.
+/// Documents larger than this are processed on the blocking pool, not on the threads that serve small requests.
 pub const INLINE_BYTES_MAX: usize = 64 << 10;
 
 /// One request for a commit.

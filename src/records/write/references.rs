@@ -45,7 +45,7 @@ impl<'a> References<'a> {
     }
 
     /// The literal reference behind a text, if it is not one already. A relative reference means
-    /// the entry of the request that stands beside the one in which it is said, if there is one: R4
+    /// the entry of the request with the same base URL as the one that contains the reference, if there is one: R4
     /// §2.36.4.1.
     pub fn resolve(&self, full_url: Option<&str>, text: &str) -> Option<String> {
         if self.known.is_empty() {
@@ -108,7 +108,7 @@ impl Records {
         if problems.is_empty() { Ok(references) } else { Err(RecordsError::Invalid(problems)) }
     }
 
-    /// Resolves what one content refers to, beside what is resolved already.
+    /// Resolves the references of one content that are not resolved yet.
     pub(super) fn resolve(
         &self,
         view: &View,

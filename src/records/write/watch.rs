@@ -25,7 +25,7 @@ struct Watched {
     ids: Vec<Vec<ResourceId>>,
     /// Each resource must match every one of these.
     plans: Vec<Plan>,
-    /// There are criteria beside these that terms alone do not decide.
+    /// There are further criteria, which terms alone do not decide.
     is_open: bool,
 }
 
@@ -90,7 +90,7 @@ fn collect(kind: ResourceType, criteria: &[Criterion], all: &mut Vec<(ResourceTy
                 own.is_open = true;
                 let from = all.len();
                 collect(has.kind, &has.criteria, all);
-                // Its reference may change while all that is asked of it stays.
+                // Its reference may change while all its other terms stay.
                 if let Some((_, referring)) = all.get_mut(from..).and_then(<[_]>::last_mut) {
                     referring.is_open = true;
                 }

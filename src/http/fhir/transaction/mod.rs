@@ -112,7 +112,7 @@ enum Outcome {
 }
 
 impl Sent {
-    /// Understands all entries. Those of a large Bundle are checked beside the threads that serve
+    /// Understands all entries. Those of a large Bundle are checked on the blocking pool, away from the threads that serve
     /// small requests.
     async fn understood(&self) -> Result<Vec<Result<Work, Failure>>, Failure> {
         let document = Arc::clone(&self.document);
