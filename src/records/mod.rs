@@ -35,7 +35,10 @@ pub use write::{
     WriteResult,
 };
 
+use std::num::NonZero;
 use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 
 use crate::clock::Instant;
 use crate::engine::{DataDirectory, Engine, EngineError, EngineOptions, Keys, Settled};
@@ -57,6 +60,8 @@ pub struct Records {
     views: Views,
     keys: Keys,
     options: RecordsOptions,
+    /// Bounds the writes that are planned on the blocking pool at the same time.
+    planning: Arc<Semaphore>,
     /// Held by the one write of search parameters that is decided and committed.
     defining: Arc<tokio::sync::Mutex<()>>,
     /// All events that were recorded at this time or before are visible in the one state shown.
@@ -77,7 +82,9 @@ impl Records {
         let engine = Engine::open(directory, engine, definitions::defined)?;
         let (views, keys) = (engine.views().clone(), engine.keys().clone());
         let defining = Arc::default();
-        Ok(Arc::new(Self { engine, views, keys, options, defining, pinned_at: None }))
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let planning = Arc::new(Semaphore::new(2 * cores));
+        Ok(Arc::new(Self { engine, views, keys, options, planning, defining, pinned_at: None }))
     }
 
     /// The records as they are at this moment, and stay however others write: for a request
@@ -94,6 +101,7 @@ impl Records {
             views: self.views.at_this_moment(),
             keys: self.keys.clone(),
             options: self.options.clone(),
+            planning: Arc::clone(&self.planning),
             defining: Arc::clone(&self.defining),
             pinned_at: Some(now),
         }))

@@ -38,6 +38,9 @@ const ATTEMPTS_MAX: usize = 200;
 /// Documents larger than this are processed on the blocking pool, not on the threads that serve small requests.
 pub const INLINE_BYTES_MAX: usize = 64 << 10;
 
+/// Writes with more conditional changes than this are planned on the blocking pool.
+const INLINE_CONDITIONS_MAX: usize = 8;
+
 /// One request for a commit.
 #[derive(Debug, Clone, Default)]
 pub struct Write {
@@ -156,6 +159,15 @@ impl Effect {
     }
 }
 
+impl Write {
+    /// How many of its changes are aimed by criteria.
+    fn conditions(&self) -> usize {
+        let is_conditional =
+            |change: &&Change| matches!(change.target, Target::New(_, Some(_)) | Target::Found(..));
+        self.changes.iter().filter(is_conditional).count()
+    }
+}
+
 impl Change {
     /// A change without conditions.
     #[must_use]
@@ -255,13 +267,15 @@ impl Records {
         grant: &Arc<Grant>,
         write: &Arc<Write>,
     ) -> Result<Plan, RecordsError> {
-        if write.size <= INLINE_BYTES_MAX {
+        if write.size <= INLINE_BYTES_MAX && write.conditions() <= INLINE_CONDITIONS_MAX {
             match self.plan(grant, write, Limits::brief(grant.budget())) {
                 // Planned again on the blocking pool, with the limits of a whole search.
                 Err(error) if is_costly(&error) => {}
                 plan => return plan,
             }
         }
+        // Held while the write is planned, not while it is committed. Never closed.
+        let _turn = self.planning.acquire().await;
         let (records, grant, write) = (Arc::clone(self), Arc::clone(grant), Arc::clone(write));
         let plan = tokio::task::spawn_blocking(move || {
             records.plan(&grant, &write, Limits::whole(grant.budget()))
