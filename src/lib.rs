@@ -35,6 +35,7 @@ pub mod http;
 pub mod inspect;
 pub mod json;
 pub mod log;
+pub mod numbers;
 pub mod proof;
 pub mod records;
 pub mod seal;

@@ -33,7 +33,7 @@ const ORDER: [&str; 19] = [
 ];
 
 /// Beside the order: used by everybody, and using nobody.
-const GROUND: [&str; 4] = ["budget", "clock", "config", "disk"];
+const GROUND: [&str; 5] = ["budget", "clock", "config", "disk", "numbers"];
 
 /// Uses nothing of the project, wherever it stands in the order.
 const INDEPENDENT: [&str; 4] = ["demo", "json", "log", "proof"];

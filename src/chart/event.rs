@@ -5,6 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::fhir::ResourceKey;
+use crate::numbers::ResourceVersion;
 
 /// Version of the envelope's fields; raised when their meaning changes, read forever.
 pub const SCHEMA: u8 = 1;
@@ -170,7 +171,7 @@ pub struct Envelope {
     pub resource: Option<String>,
     /// The resource's version that it brings, if not the first.
     #[serde(default = "first", skip_serializing_if = "is_first")]
-    pub version: u64,
+    pub version: ResourceVersion,
     /// How many frames before this one the home event of the resource stands; `None` at home.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<u32>,
@@ -184,12 +185,12 @@ pub struct Envelope {
     pub idempotency: Option<IdempotencyMark>,
 }
 
-fn first() -> u64 {
-    1
+fn first() -> ResourceVersion {
+    ResourceVersion::new(1)
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_first(version: &u64) -> bool {
+fn is_first(version: &ResourceVersion) -> bool {
     *version == first()
 }
 
@@ -271,7 +272,7 @@ mod tests {
         let mut envelope = Envelope::new(EventType::of(&key, EventKind::Amended), actor);
         envelope.resource = Some(key.to_string());
         for (version, actor) in [(1, envelope.actor.clone()), (3, Stated::Before(7))] {
-            envelope.version = version;
+            envelope.version = ResourceVersion::new(version);
             envelope.actor = actor;
             for body in [&b""[..], b"{}"] {
                 let bytes = Payload::encode(&envelope, body);

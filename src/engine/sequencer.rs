@@ -167,7 +167,7 @@ impl EventSequencer {
         let mut versions = Vec::with_capacity(events.len());
         for event in events {
             let Some(patient) = &event.patient else {
-                versions.push(event.envelope.version);
+                versions.push(event.envelope.version.get());
                 continue;
             };
             let before = match charts.get(patient) {

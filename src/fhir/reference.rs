@@ -1,6 +1,7 @@
 //! What the text of a reference means: FHIR R4 §2.3.0 (references), §3.1.0.11.2 (transactions).
 
 use super::{ResourceId, ResourceKey, ResourceType};
+use crate::numbers::ResourceVersion;
 
 /// The meaning of a literal reference, such as the text in `Observation.subject.reference`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +11,7 @@ pub enum Reference<'a> {
         /// Which resource.
         key: ResourceKey,
         /// The version behind `/_history/`; `None` also for one that this server never gives out.
-        version: Option<u64>,
+        version: Option<ResourceVersion>,
     },
     /// `Type?criteria`: the one resource that a search finds; allowed in transactions.
     Conditional {
@@ -91,7 +92,10 @@ mod tests {
     const BASE: &str = "https://chart.example/fhir";
 
     fn patient(id: &str, version: Option<u64>) -> Reference<'static> {
-        Reference::Local { key: format!("Patient/{id}").parse().unwrap(), version }
+        Reference::Local {
+            key: format!("Patient/{id}").parse().unwrap(),
+            version: version.map(ResourceVersion::new),
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use super::ResourceId;
 use crate::json::{Compactor, Node, quote};
+use crate::numbers::ResourceVersion;
 
 /// A resource as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +70,7 @@ impl StoredForm {
 ///
 /// `bytes` and `splice` are those of one [`StoredForm`].
 #[must_use]
-pub fn serve(bytes: &[u8], splice: u32, version: u64, last_updated: &str) -> Vec<u8> {
+pub fn serve(bytes: &[u8], splice: u32, version: ResourceVersion, last_updated: &str) -> Vec<u8> {
     let (before, behind) = bytes.split_at_checked(splice as usize).unwrap_or((bytes, &[]));
     let comma = if before.ends_with(b"{") { "" } else { "," };
     let version = version.to_string();
@@ -185,7 +186,7 @@ mod tests {
             let form = stored(sent);
             assert_eq!(String::from_utf8(form.bytes.clone()).unwrap(), bytes);
             assert_eq!(splice_of(&form.bytes), Some(form.splice));
-            let response = serve(&form.bytes, form.splice, 3, "now");
+            let response = serve(&form.bytes, form.splice, ResourceVersion::new(3), "now");
             assert_eq!(String::from_utf8(response.clone()).unwrap(), served);
             assert_eq!(response.capacity(), response.len());
         }
@@ -272,7 +273,7 @@ mod tests {
             let meta = expected["meta"].as_object_mut().unwrap();
             meta.retain(|name, _| !matches!(name.as_str(), "_versionId" | "_lastUpdated"));
             let served: Value =
-                serde_json::from_slice(&serve(&form.bytes, form.splice, version, "now")).unwrap();
+                serde_json::from_slice(&serve(&form.bytes, form.splice, ResourceVersion::new(version), "now")).unwrap();
             prop_assert_eq!(served, expected);
         }
     }

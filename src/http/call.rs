@@ -19,6 +19,7 @@ use crate::engine::{Engine, Settled};
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::{Parameters, ResourceId, ResourceKey, ResourceType};
 use crate::json::Document;
+use crate::numbers::ResourceVersion;
 use crate::records::{INLINE_BYTES_MAX, Records, RecordsError};
 
 /// One request that has passed the gate.
@@ -200,7 +201,7 @@ impl Call {
     /// # Errors
     ///
     /// 404: this server gives out numbers only.
-    pub fn version(&self) -> Result<u64, Failure> {
+    pub fn version(&self) -> Result<ResourceVersion, Failure> {
         let text = self.segment("version");
         text.parse().map_err(|_| {
             Failure::of(

@@ -6,6 +6,7 @@ use super::failure::{Failure, Fault, PROBLEM_JSON};
 use super::sending::Rest;
 use super::writing::Part;
 use crate::clock::Instant;
+use crate::numbers::ResourceVersion;
 
 /// Content type of the FHIR API.
 pub const FHIR_JSON: &str = "application/fhir+json";
@@ -108,7 +109,7 @@ impl Reply {
 
     /// The same with the headers of a FHIR version: `ETag` and `Last-Modified` (R4 §3.1.0.5).
     #[must_use]
-    pub fn version(self, version: u64, recorded_at: Instant) -> Self {
+    pub fn version(self, version: ResourceVersion, recorded_at: Instant) -> Self {
         let reply = self
             .header("etag", format!("W/\"{version}\""))
             .header("last-modified", recorded_at.http_date());
@@ -168,7 +169,7 @@ pub fn entity_tags(header: &str) -> Option<Vec<&str>> {
 
 /// Whether a read's `If-None-Match` header names the current version (RFC 9110 §13.1.2).
 #[must_use]
-pub fn is_known(header: Option<&str>, version: u64) -> bool {
+pub fn is_known(header: Option<&str>, version: impl std::fmt::Display) -> bool {
     let version = version.to_string();
     header.is_some_and(|header| {
         entity_tags(header).is_none_or(|tags| tags.contains(&version.as_str()))

@@ -12,6 +12,7 @@ use crate::clock::Instant;
 use crate::engine::{EngineError, Settled};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
+use crate::numbers::ResourceVersion;
 use crate::view::{ChartRecord, StreamEntry, View};
 
 /// Which state of a chart is meant.
@@ -52,7 +53,7 @@ pub struct ChartEvent {
     /// What it says.
     pub envelope: Envelope,
     /// The resource's version that it brings; 0 for events about the chart alone.
-    pub resource_version: u64,
+    pub resource_version: ResourceVersion,
     /// The content that the chart holds from this event on, if it brings one.
     pub resource: Option<Resource>,
 }

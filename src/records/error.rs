@@ -5,6 +5,7 @@ use crate::budget::Spent;
 use crate::engine::{CommitError, EngineError};
 use crate::fhir::check::Problem;
 use crate::log::LogError;
+use crate::numbers::ResourceVersion;
 use crate::proof::ProofError;
 use crate::seal::SealError;
 use crate::vault::VaultError;
@@ -22,7 +23,7 @@ pub enum RecordsError {
         /// The resource.
         what: String,
         /// The version that is the deletion.
-        version: u64,
+        version: ResourceVersion,
     },
     /// No scope of the token grants it.
     #[error(transparent)]

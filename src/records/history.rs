@@ -11,6 +11,7 @@ use crate::engine::{EngineError, Settled};
 use crate::fhir::search::Span;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
+use crate::numbers::ResourceVersion;
 use crate::view::{Change, Head, Order, PastVersion, View};
 
 /// Most records and versions that one page looks at for those that belong to it.
@@ -24,7 +25,7 @@ pub struct Version {
     /// Of which resource.
     pub key: ResourceKey,
     /// FHIR's `versionId`.
-    pub version: u64,
+    pub version: ResourceVersion,
     /// When it was recorded.
     pub recorded_at: Instant,
     /// True when the resource did not exist (any more) before it.
@@ -163,7 +164,8 @@ impl PageBuilder<'_> {
         let own = self.reach.to(key.kind).flatten();
         let absent = || self.records.absent(self.view, own, key, key.to_string());
         let head = self.view.head(key)?.ok_or_else(absent)?;
-        let newest = HistoryPlace { end: head.version + 1, before: head.version + 1 };
+        let end = head.version.next().get();
+        let newest = HistoryPlace { end, before: end };
         let place = self.request.from.unwrap_or(newest);
         let is_only_counted = self.request.limit == 0;
         let is_counted = is_only_counted || place.end <= COUNTED_MAX;
@@ -172,7 +174,7 @@ impl PageBuilder<'_> {
             if is_counted { place.end } else { place.before.saturating_add(1).min(place.end) };
         let mut page = HistoryPage::default();
         let (mut is_visible, mut total, mut until) = (false, 0, None);
-        for entry in self.view.versions(&head, start) {
+        for entry in self.view.versions(&head, ResourceVersion::new(start)) {
             let (version, past) = entry?;
             self.grant.budget().read(1)?;
             let charts: Vec<_> = past.aliases().collect();
@@ -187,13 +189,13 @@ impl PageBuilder<'_> {
                 continue;
             }
             total += 1;
-            if version >= place.before {
+            if version.get() >= place.before {
                 continue;
             }
             if !page.is_full(self.request.limit) {
                 page.push(self.version(key, version, &past)?);
             } else if page.next.is_none() && !is_only_counted {
-                page.next = Some(HistoryPlace { before: version + 1, ..place });
+                page.next = Some(HistoryPlace { before: version.next().get(), ..place });
                 if !is_counted {
                     break;
                 }
@@ -209,7 +211,7 @@ impl PageBuilder<'_> {
     fn version(
         &self,
         key: &ResourceKey,
-        version: u64,
+        version: ResourceVersion,
         past: &PastVersion,
     ) -> Result<Version, RecordsError> {
         let read = || self.records.past(self.view, self.grant, key, version, past);

@@ -8,6 +8,7 @@ use crate::clock::Instant;
 use crate::engine::Settled;
 use crate::fhir::{ResourceId, ResourceKey, stored};
 use crate::log::{Location, StreamAlias};
+use crate::numbers::ResourceVersion;
 use crate::view::{Head, PastVersion, View};
 
 /// A version of a resource, as stored.
@@ -16,7 +17,7 @@ pub struct Resource {
     /// Which resource.
     pub key: ResourceKey,
     /// FHIR's `versionId`.
-    pub version: u64,
+    pub version: ResourceVersion,
     /// When it was recorded.
     pub recorded_at: Instant,
     /// Stored form: everything but `meta.versionId` and `meta.lastUpdated`.
@@ -67,7 +68,7 @@ impl Records {
         let what = || format!("{key} as of {moment}");
         let view = self.views.view();
         let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key, what()))?;
-        let mut versions = view.versions(&head, u64::MAX);
+        let mut versions = view.versions(&head, head.version.next());
         let current = loop {
             match versions.next().transpose()? {
                 Some((_, past)) if past.recorded_at > moment => {}
@@ -95,7 +96,7 @@ impl Records {
         &self,
         grant: &Grant,
         key: &ResourceKey,
-        version: u64,
+        version: ResourceVersion,
     ) -> Result<Resource, RecordsError> {
         let own = grant.reach(key.kind, Permission::Read)?;
         let what = || format!("version {version} of {key}");
@@ -157,7 +158,7 @@ impl Records {
         view: &View,
         grant: &Grant,
         key: &ResourceKey,
-        version: u64,
+        version: ResourceVersion,
         past: &PastVersion,
     ) -> Result<Resource, RecordsError> {
         let body = self.body(view, past.location)?;

@@ -306,7 +306,7 @@ impl<'a> Application<'a> {
                 let stored = StoredHead { version: head.version, event: head.current };
                 self.batch.insert(&spaces.heads, head.number.to_be_bytes(), encode(&stored)?);
                 if before.current != before.first {
-                    let key = keys::pair(head.number, before.version);
+                    let key = keys::pair(head.number, before.version.get());
                     self.batch.insert(&spaces.history, key, encode(&before.current)?);
                 }
             }

@@ -9,6 +9,7 @@ use super::{View, ViewError, keys};
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
+use crate::numbers::ResourceVersion;
 
 /// A new version of a resource, as its home event tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct Change {
     /// Its type.
     pub kind: ResourceType,
     /// FHIR's `versionId`.
-    pub version: u64,
+    pub version: ResourceVersion,
     /// False when this version is a deletion.
     pub live: bool,
     /// True when the resource did not exist (any more) before it.
@@ -112,13 +113,13 @@ impl View {
     pub fn superseded(
         &self,
         number: u64,
-        version: u64,
+        version: ResourceVersion,
         events: u64,
     ) -> Result<Option<Instant>, ViewError> {
         let Some(head) = self.head_of(number)? else { return Ok(None) };
-        for later in version + 1..=head.version {
+        for later in version.get() + 1..=head.version.get() {
             // A version that was erased is not there.
-            if let Some(past) = self.version(&head, later)? {
+            if let Some(past) = self.version(&head, ResourceVersion::new(later))? {
                 return Ok((past.position < events).then_some(past.recorded_at));
             }
         }

@@ -19,6 +19,7 @@ use crate::chart::Tombstone;
 use crate::fhir::search::Parameters;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
+use crate::numbers::ResourceVersion;
 use crate::vault::Wrap;
 
 /// The record of the index that was read last: neighbouring resources are often in one.
@@ -261,7 +262,11 @@ impl View {
     /// # Errors
     ///
     /// The view store's.
-    pub fn version(&self, head: &Head, version: u64) -> Result<Option<PastVersion>, ViewError> {
+    pub fn version(
+        &self,
+        head: &Head,
+        version: ResourceVersion,
+    ) -> Result<Option<PastVersion>, ViewError> {
         let Some(pointer) = self.event_of(head, version)? else { return Ok(None) };
         let event = self.event(pointer)?;
         let places = self.places_of(head, version, &event)?;
@@ -282,20 +287,25 @@ impl View {
     pub fn versions<'a>(
         &'a self,
         head: &'a Head,
-        before: u64,
-    ) -> impl Iterator<Item = Result<(u64, PastVersion), ViewError>> + 'a {
-        (1..before.min(head.version + 1)).rev().filter_map(|version| {
+        before: ResourceVersion,
+    ) -> impl Iterator<Item = Result<(ResourceVersion, PastVersion), ViewError>> + 'a {
+        (1..before.min(head.version.next()).get()).rev().filter_map(|version| {
+            let version = ResourceVersion::new(version);
             let past = self.version(head, version).transpose()?;
             Some(past.map(|past| (version, past)))
         })
     }
 
     /// The event that carries a version.
-    fn event_of(&self, head: &Head, version: u64) -> Result<Option<Pointer>, ViewError> {
+    fn event_of(
+        &self,
+        head: &Head,
+        version: ResourceVersion,
+    ) -> Result<Option<Pointer>, ViewError> {
         if version == head.version {
             return Ok(Some(head.current));
         }
-        let key = keys::pair(head.number, version);
+        let key = keys::pair(head.number, version.get());
         let past = self.record(&self.spaces().history, "history", key)?;
         if past.is_some() || head.first == head.current {
             return Ok(past);
@@ -309,13 +319,13 @@ impl View {
     fn places_of(
         &self,
         head: &Head,
-        version: u64,
+        version: ResourceVersion,
         event: &IndexedEvent,
     ) -> Result<Vec<StreamPlace>, ViewError> {
         if event.holds_body() {
             return self.places(event);
         }
-        match self.event_of(head, version - 1)? {
+        match self.event_of(head, ResourceVersion::new(version.get() - 1))? {
             Some(before) => self.places(&self.event(before)?),
             None => Ok(Vec::new()),
         }

@@ -7,6 +7,7 @@ use super::pointer::Pointer;
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
+use crate::numbers::ResourceVersion;
 
 mod stored_instant {
     use super::Instant;
@@ -69,7 +70,7 @@ pub struct Head {
     /// Position of its first event.
     pub number: u64,
     /// FHIR's `versionId`.
-    pub version: u64,
+    pub version: ResourceVersion,
     /// False after a deletion.
     pub live: bool,
     /// True when the body says `entered-in-error`.
@@ -92,7 +93,7 @@ pub struct Head {
 /// `history`: the same of the versions between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StoredHead {
-    pub version: u64,
+    pub version: ResourceVersion,
     pub event: Pointer,
 }
 
@@ -133,7 +134,7 @@ pub struct StreamEntry {
     /// Type and number of the resource that it is about.
     pub subject: Option<(ResourceType, u64)>,
     /// The resource's version that it brings; 0 for events about the chart alone.
-    pub resource_version: u64,
+    pub resource_version: ResourceVersion,
     pub(super) body: Option<Location>,
 }
 

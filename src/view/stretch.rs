@@ -12,6 +12,7 @@ use super::records::decode;
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
+use crate::numbers::ResourceVersion;
 
 /// What the index stores about an event besides its place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +22,7 @@ pub struct Note {
     /// many events before this one the home event stands.
     pub related: u32,
     /// The resource's version that it brings; 0: it is about no resource.
-    pub version: u64,
+    pub version: ResourceVersion,
     /// Chart version whose body it replaces or removes; 0: none.
     pub supersedes: u64,
 }

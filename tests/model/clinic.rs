@@ -11,6 +11,7 @@ use chartlog::engine::{DataDirectory, EngineOptions, ProofOptions, PurgeWindow};
 use chartlog::fhir::search::{Criteria, Parameters, Query, parse_query};
 use chartlog::fhir::{ResourceKey, ResourceType};
 use chartlog::json::Document;
+use chartlog::numbers::ResourceVersion;
 use chartlog::records::{
     Action, Change, Records, RecordsError, RecordsOptions, SearchRequest, Target, Write,
     WriteResult,
@@ -121,8 +122,10 @@ pub fn write_of(transaction: &Transaction, version_of: impl Fn(&str) -> Option<u
         let version = version_of(&key);
         match condition {
             Condition::None => {}
-            Condition::Right => change.if_match = version,
-            Condition::Wrong => change.if_match = Some(version.unwrap_or(0) + 7),
+            Condition::Right => change.if_match = version.map(ResourceVersion::new),
+            Condition::Wrong => {
+                change.if_match = Some(ResourceVersion::new(version.unwrap_or(0) + 7))
+            }
             Condition::NotThere => change.if_none_match = true,
         }
         change

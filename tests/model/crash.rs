@@ -7,6 +7,7 @@ use chartlog::disk::RealDisk;
 use chartlog::engine::EngineOptions;
 use chartlog::fhir::ResourceId;
 use chartlog::log::{self, LogError, LogKind};
+use chartlog::numbers::ResourceVersion;
 use chartlog::records::WriteResult;
 use tempfile::TempDir;
 
@@ -382,7 +383,11 @@ fn damage_under_kept_views_shows_as_an_error_and_never_as_other_data() {
             let expected = &fold.resources[name];
             for (number, expected) in (1u64..).zip(expected) {
                 let key = crate::clinic::key(name);
-                match store.read_version(&crate::clinic::grant(), &key, number) {
+                match store.read_version(
+                    &crate::clinic::grant(),
+                    &key,
+                    ResourceVersion::new(number),
+                ) {
                     Ok(one) => {
                         let text = String::from_utf8(one.bytes()).unwrap();
                         assert_eq!(Some(text), expected.served);

@@ -10,6 +10,7 @@ use chartlog::disk::RealDisk;
 use chartlog::engine::{EngineError, EngineOptions};
 use chartlog::fhir::ResourceId;
 use chartlog::log::{self, LogKind, StreamAlias};
+use chartlog::numbers::ResourceVersion;
 use chartlog::records::{
     At, Erased, ErasureRequest, EventFilter, HistoryOf, HistoryRequest, Records, RecordsError,
 };
@@ -128,7 +129,11 @@ fn refuses(store: &Arc<Records>, patient: &str) {
     assert!(store.read(&grant(), &key(&name)).is_err_and(|error| gone(&error)));
     let history = HistoryRequest::newest(HistoryOf::Resource(key(&name)), 9);
     assert!(store.history(&grant(), &history).is_err_and(|error| gone(&error)));
-    assert!(store.read_version(&grant(), &key(&name), 1).is_err_and(|error| gone(&error)));
+    assert!(
+        store
+            .read_version(&grant(), &key(&name), ResourceVersion::new(1))
+            .is_err_and(|error| gone(&error))
+    );
     let text = format!(r#"{{"resourceType":"Patient","id":"{patient}"}}"#);
     let target = chartlog::records::Target::Key(key(&name));
     let write =

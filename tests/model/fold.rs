@@ -138,7 +138,7 @@ impl Fold {
             }
             let (effect, more) = self.change(&key, op, recorded_at, commit);
             assert_eq!(done.effect, effect, "{key} {op:?}");
-            assert_eq!(done.version as usize, self.resources.get(&key).map_or(0, Vec::len));
+            assert_eq!(done.version.get() as usize, self.resources.get(&key).map_or(0, Vec::len));
             if changed(effect) {
                 assert_eq!(done.recorded_at, Some(recorded_at));
             }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use chartlog::clock::Instant;
 use chartlog::engine::EngineOptions;
 use chartlog::fhir::ResourceId;
+use chartlog::numbers::ResourceVersion;
 use chartlog::records::{At, EventFilter, HistoryOf, HistoryRequest, Records, RecordsError};
 
 use crate::clinic::{block_on, grant, grant_of, key, open, options, search, send, write_of};
@@ -92,7 +93,7 @@ fn compare_events(store: &Records, fold: &Fold, patient: &str, positions: &mut B
             event.version,
             event.envelope.event_type.to_string(),
             event.envelope.resource.clone(),
-            event.resource_version,
+            event.resource_version.get(),
             event.resource.as_ref().map(|one| String::from_utf8(one.bytes()).unwrap()),
             event.recorded_at,
         );
@@ -189,13 +190,13 @@ fn compare_versions(store: &Records, fold: &Fold, name: &str) {
         let served = found.resource.as_ref().map(|one| String::from_utf8(one.bytes()).unwrap());
         assert_eq!(
             (found.version, found.recorded_at, found.first, &served),
-            (number, expected.recorded_at, expected.first, &expected.served),
+            (ResourceVersion::new(number), expected.recorded_at, expected.first, &expected.served),
             "{name}"
         );
-        match store.read_version(&grant(), &key(name), number) {
+        match store.read_version(&grant(), &key(name), ResourceVersion::new(number)) {
             Ok(one) => assert_eq!(Some(String::from_utf8(one.bytes()).unwrap()), expected.served),
             Err(RecordsError::Gone { version, .. }) => {
-                assert_eq!((version, &expected.served), (number, &None));
+                assert_eq!((version.get(), &expected.served), (number, &None));
             }
             Err(error) => panic!("{name} version {number}: {error}"),
         }
@@ -204,11 +205,12 @@ fn compare_versions(store: &Records, fold: &Fold, name: &str) {
     match store.read(&grant(), &key(name)) {
         Ok(one) => assert_eq!(Some(String::from_utf8(one.bytes()).unwrap()), now.served),
         Err(RecordsError::Gone { version, .. }) => {
-            assert_eq!((version as usize, &now.served), (expected.len(), &None));
+            assert_eq!((version.get() as usize, &now.served), (expected.len(), &None));
         }
         Err(error) => panic!("{name}: {error}"),
     }
-    let beyond = store.read_version(&grant(), &key(name), expected.len() as u64 + 1);
+    let beyond =
+        store.read_version(&grant(), &key(name), ResourceVersion::new(expected.len() as u64 + 1));
     assert!(matches!(beyond, Err(RecordsError::NotFound(_))));
 }
 

@@ -91,7 +91,7 @@ fn readers_and_writers_go_on_while_new_generations_take_over() {
                     // Read your writes, whatever generation is served.
                     let id = key(&format!("Observation/b{writer}"));
                     let read = store.read(&grant(), &id).unwrap();
-                    assert_eq!((value_of(&read.bytes()), read.version), (value, value + 1));
+                    assert_eq!((value_of(&read.bytes()), read.version.get()), (value, value + 1));
                 }
             });
         }

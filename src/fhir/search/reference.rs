@@ -11,6 +11,7 @@ use crate::fhir::path::Item;
 use crate::fhir::types::quotable;
 use crate::fhir::{Reference, ResourceId, ResourceKey, ResourceType};
 use crate::json::Node;
+use crate::numbers::ResourceVersion;
 
 /// The texts of which a reference must have one: `Type/id`, or a URL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -76,7 +77,7 @@ pub(super) fn add_values(item: Item<'_>, base_url: Option<&str>, out: &mut Vec<V
 pub(super) fn local_target(
     node: Node<'_>,
     base_url: Option<&str>,
-) -> Option<(ResourceKey, Option<u64>)> {
+) -> Option<(ResourceKey, Option<ResourceVersion>)> {
     if let Some(key) = key_of_resource(node) {
         return Some((key, None));
     }

@@ -6,6 +6,7 @@ use super::{date, number, quantity, reference, string, token, uri};
 use crate::fhir::path::{Expression, Item};
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Node;
+use crate::numbers::ResourceVersion;
 
 /// All terms of a resource, sorted, each once. `base_url` is this server's own: references below it
 /// are local.
@@ -37,7 +38,7 @@ pub fn references_of(
     parameter: &SearchParameter,
     resource: Node<'_>,
     base_url: Option<&str>,
-) -> Vec<(ResourceKey, Option<u64>)> {
+) -> Vec<(ResourceKey, Option<ResourceVersion>)> {
     let target = |item| match item {
         Item::Node(node) => reference::local_target(node, base_url),
         Item::Boolean(_) => None,

@@ -28,6 +28,7 @@ use super::reply::FHIR_JSON;
 use super::routes::Routes;
 use super::{Call, Failure, Reply};
 use crate::fhir::check::IssueCode;
+use crate::numbers::ResourceVersion;
 use crate::records::{Change, ChangeResult, Effect, IdempotencyKey, Write};
 
 /// Mounts the interactions. Fixed paths come before patterns that would match them too.
@@ -111,7 +112,7 @@ fn written(call: &Call, done: &ChangeResult, wanted: Return) -> Reply {
 
 /// The address of the version that a write led to.
 fn location(base_url: &str, done: &ChangeResult) -> Option<String> {
-    let key = done.key.as_ref().filter(|_| done.version > 0)?;
+    let key = done.key.as_ref().filter(|_| done.version.get() > 0)?;
     Some(format!("{base_url}/{key}/_history/{}", done.version))
 }
 
@@ -122,7 +123,7 @@ fn deleted(done: &ChangeResult, wanted: Return, events: Option<(u64, u64)>) -> R
         _ => Reply::empty(StatusCode::NO_CONTENT),
     };
     let reply = reply.positions(events);
-    match done.version {
+    match done.version.get() {
         0 => reply,
         version => reply.header("etag", format!("W/\"{version}\"")),
     }
@@ -169,7 +170,7 @@ fn informed(done: &ChangeResult) -> Vec<u8> {
 }
 
 /// The version that an `If-Match` header names.
-fn if_match(header: Option<&str>, place: &str) -> Result<Option<u64>, Failure> {
+fn if_match(header: Option<&str>, place: &str) -> Result<Option<ResourceVersion>, Failure> {
     let Some(header) = header else { return Ok(None) };
     let wrong = || {
         let diagnostics = format!("{header} is not one version: write W/\"3\"");

@@ -350,7 +350,7 @@ fn event(event: &ChartEvent) -> Result<Event, Failure> {
         event_type: envelope.event_type.to_string(),
         resource: envelope.resource.clone(),
         reason: envelope.reason.clone(),
-        version_id: (event.resource_version > 0).then(|| event.resource_version.to_string()),
+        version_id: (event.resource_version.get() > 0).then(|| event.resource_version.to_string()),
         actor: Actor {
             subject: actor.subject.clone(),
             client: actor.client.clone(),

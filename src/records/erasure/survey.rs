@@ -29,7 +29,7 @@ impl Records {
         let mut seen = BTreeSet::new();
         for entry in view.stream(alias, 1, chart.version) {
             let (_, entry) = entry?;
-            if entry.resource_version > 0 {
+            if entry.resource_version.get() > 0 {
                 let (envelope, _) = self.keys.read_event(view, entry.location)?;
                 seen.extend(envelope.key());
             }

@@ -11,6 +11,7 @@ use crate::fhir::search::Parameters;
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Document;
 use crate::log::{Location, StreamAlias};
+use crate::numbers::ResourceVersion;
 use crate::records::resource::Resource;
 use crate::records::{RecordsError, error::unreadable};
 use crate::view::{Allowance, Head, Neighbours, Order, View, ViewError};
@@ -76,7 +77,7 @@ pub(super) struct Held {
     /// Position of the resource's first event.
     pub number: u64,
     /// FHIR's `versionId`.
-    pub version: u64,
+    pub version: ResourceVersion,
     /// Where its event lies.
     pub location: Location,
     /// When it was recorded.
@@ -163,11 +164,15 @@ impl<'a> SearchContext<'a> {
             let held = Held { number, version, location, recorded_at, charts };
             return Ok(head.live.then_some(held));
         }
-        self.held_before(head, u64::MAX)
+        self.held_before(head, head.version)
     }
 
     /// The newest version below `before` that counts.
-    fn held_before(&self, head: &Head, before: u64) -> Result<Option<Held>, RecordsError> {
+    fn held_before(
+        &self,
+        head: &Head,
+        before: ResourceVersion,
+    ) -> Result<Option<Held>, RecordsError> {
         for past in self.view.versions(head, before) {
             self.records.take(1)?;
             let (version, past) = past?;
@@ -186,10 +191,10 @@ impl<'a> SearchContext<'a> {
     pub fn held_version(
         &self,
         key: &ResourceKey,
-        version: u64,
+        version: ResourceVersion,
     ) -> Result<Option<Held>, RecordsError> {
         let Some(head) = self.view.head(key)? else { return Ok(None) };
-        let held = self.held_before(&head, version.saturating_add(1))?;
+        let held = self.held_before(&head, version.next())?;
         Ok(held.filter(|held| held.version == version))
     }
 

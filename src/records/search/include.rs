@@ -14,6 +14,7 @@ use crate::fhir::search::{
 };
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Document;
+use crate::numbers::ResourceVersion;
 use crate::records::error::unreadable;
 use crate::view::ViewError;
 
@@ -21,7 +22,7 @@ use crate::view::ViewError;
 const INCLUDED_MAX: usize = 5_000;
 
 /// Which version of a resource: the one that counts, or the one that a reference names.
-type Wanted = (ResourceKey, Option<u64>);
+type Wanted = (ResourceKey, Option<ResourceVersion>);
 
 /// What is gathered for one page.
 struct Gathered {

@@ -11,6 +11,7 @@ use crate::engine::{EngineError, Prepared};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType, Term, terms_of};
 use crate::json::Document;
 use crate::log::StreamAlias;
+use crate::numbers::ResourceVersion;
 use crate::view::TermChange;
 
 impl Planner<'_> {
@@ -18,7 +19,7 @@ impl Planner<'_> {
     pub(super) fn draft(
         &mut self,
         key: &ResourceKey,
-        version: u64,
+        version: ResourceVersion,
         before: Option<&Before>,
         content: Option<&Content>,
         drafted: &[Drafted],

@@ -158,7 +158,7 @@ impl Records {
     ) -> Result<ChangeResult, RecordsError> {
         let unreadable = || RecordsError::unreadable(format!("{key} has no version at {position}"));
         let head = view.head(key)?.ok_or_else(unreadable)?;
-        let mut versions = view.versions(&head, u64::MAX);
+        let mut versions = view.versions(&head, head.version.next());
         let (version, past) = loop {
             let (version, past) = versions.next().ok_or_else(unreadable)??;
             if past.position == position {

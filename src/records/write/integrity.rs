@@ -12,6 +12,7 @@ use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
 use crate::fhir::reference::Reference;
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::{Kind, Node};
+use crate::numbers::ResourceVersion;
 
 impl Planner<'_> {
     /// Refuses references to resources of this server that are not there when the commit is done.
@@ -68,7 +69,11 @@ impl Planner<'_> {
 
     /// Whether a resource that the request does not change is there, for this caller; the answer
     /// must still be so at the commit.
-    fn is_live(&mut self, key: &ResourceKey, version: Option<u64>) -> Result<bool, RecordsError> {
+    fn is_live(
+        &mut self,
+        key: &ResourceKey,
+        version: Option<ResourceVersion>,
+    ) -> Result<bool, RecordsError> {
         let Ok(own) = self.grant.reach(key.kind, Permission::Read) else { return Ok(false) };
         let Some(head) = self.view.head(key)?.filter(|head| head.live) else { return Ok(false) };
         let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();

@@ -31,6 +31,7 @@ use crate::clock::Instant;
 use crate::engine::{Command, CommitError, Committed, EngineError, Expectation, Prepared};
 use crate::fhir::{Criteria, Patch, ResourceId, ResourceKey, ResourceType};
 use crate::json::{Document, Node};
+use crate::numbers::ResourceVersion;
 use crate::view::ViewError;
 
 /// How often a write is decided again before the caller is asked to come back later.
@@ -73,7 +74,7 @@ pub struct Change {
     /// What is to become of it.
     pub action: Action,
     /// `If-Match`: the version it must have.
-    pub if_match: Option<u64>,
+    pub if_match: Option<ResourceVersion>,
     /// `If-None-Match: *`: it must not exist.
     pub if_none_match: bool,
     /// The name under which other entries of the request refer to it.
@@ -130,7 +131,7 @@ pub struct ChangeResult {
     /// What became of it.
     pub effect: Effect,
     /// Its version and time now; version 0 when it never existed.
-    pub version: u64,
+    pub version: ResourceVersion,
     /// When that version was recorded.
     pub recorded_at: Option<Instant>,
     /// Its content now, if it has one.
@@ -189,7 +190,8 @@ impl ChangeResult {
     /// Criteria found nothing to delete.
     fn nothing() -> Self {
         let (key, recorded_at, resource) = (None, None, None);
-        Self { key, effect: Effect::Absent, version: 0, recorded_at, resource, repeated: false }
+        let version = ResourceVersion::new(0);
+        Self { key, effect: Effect::Absent, version, recorded_at, resource, repeated: false }
     }
 }
 

@@ -194,7 +194,7 @@ impl Planner<'_> {
         };
         self.redefine(change, key, before.as_ref(), content.as_ref())?;
         let effect = Effect::of(home.event_kind);
-        let version = before.as_ref().map_or(0, |before| before.head.version) + 1;
+        let version = before.as_ref().map(|before| before.head.version).unwrap_or_default().next();
         let terms = self.draft(key, version, before.as_ref(), content.as_ref(), &drafted)?;
         // The time is filled in when the commit has one.
         let recorded_at = Instant::default();
