@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use chartlog::fhir::ResourceId;
 use chartlog::json::Document;
+use chartlog::numbers::ChartVersion;
 use chartlog::records::{Action, At, Change, EventFilter, Records, Target, Write};
 use harness::{median, store};
 
@@ -40,7 +41,9 @@ fn main() {
     let patient: ResourceId = PATIENT.parse().expect("an id");
     let grant = store::grant(&store::caller());
     let filter = EventFilter::default();
-    let (all, _) = store.events(&grant, &patient, &filter, 0, usize::MAX).expect("the events");
+    let (all, _) = store
+        .events(&grant, &patient, &filter, ChartVersion::new(0), usize::MAX)
+        .expect("the events");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime");
     let later = all.iter().skip(resources + 1);

@@ -25,6 +25,12 @@ macro_rules! number {
                 self.0
             }
 
+            /// The one before it; of 0: 0.
+            #[must_use]
+            pub const fn previous(self) -> Self {
+                Self(self.0.saturating_sub(1))
+            }
+
             /// The one that follows it; behind the last there is none, and clients name any number.
             #[must_use]
             pub const fn next(self) -> Self {
@@ -47,6 +53,34 @@ macro_rules! number {
         }
     };
 }
+
+/// Numbers that follow each other without a gap, so that steps between them can be counted.
+macro_rules! gapless {
+    ($name:ident) => {
+        impl std::ops::Add<u64> for $name {
+            type Output = Self;
+
+            fn add(self, steps: u64) -> Self {
+                Self(self.0 + steps)
+            }
+        }
+
+        impl std::ops::Sub for $name {
+            type Output = u64;
+
+            fn sub(self, other: Self) -> u64 {
+                self.0 - other.0
+            }
+        }
+    };
+}
+
+number! {
+    /// Number of an event within its chart, from 1, which the chart has as its version from then on.
+    /// 0: none yet.
+    ChartVersion
+}
+gapless!(ChartVersion);
 
 number! {
     /// Number of a version of a resource, from 1: FHIR's `meta.versionId`. 0: none.

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::log::StreamAlias;
+use crate::numbers::ChartVersion;
 
 /// Bytes of a tombstone.
 pub const TOMBSTONE_BYTES: usize = 16;
@@ -19,7 +20,7 @@ pub struct Erasure {
     /// The chart.
     pub chart: StreamAlias,
     /// Its version when it was erased: the number of its events.
-    pub events: u64,
+    pub events: ChartVersion,
     /// Why.
     pub reason: String,
     /// On what legal basis.
@@ -36,7 +37,7 @@ pub struct Erasure {
 #[serde(deny_unknown_fields)]
 struct ErasureBody {
     chart: String,
-    events: u64,
+    events: ChartVersion,
     reason: String,
     basis: String,
     resources: u64,
@@ -89,7 +90,7 @@ mod tests {
     fn an_erasure_reads_back() {
         let erasure = Erasure {
             chart: StreamAlias(77),
-            events: 3,
+            events: ChartVersion::new(3),
             reason: "asked \"for\" it".into(),
             basis: "GDPR Art. 17(1)(b)".into(),
             resources: 1,

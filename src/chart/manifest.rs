@@ -1,5 +1,7 @@
 //! The manifest: which events of a chart contain the then-current body of each resource.
 
+use crate::numbers::ChartVersion;
+
 /// The chart versions whose bodies were current at one version, as one bit per event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
@@ -10,7 +12,7 @@ pub struct Manifest {
 impl Manifest {
     /// Takes in the next event: the version whose body it replaces or removes (0: none), and
     /// whether it brings a body itself.
-    pub fn apply(&mut self, version: u64, supersedes: u64, holds_body: bool) {
+    pub fn apply(&mut self, version: ChartVersion, supersedes: ChartVersion, holds_body: bool) {
         self.set(supersedes, false);
         if holds_body {
             self.set(version, true);
@@ -18,10 +20,12 @@ impl Manifest {
     }
 
     /// The versions, ascending.
-    pub fn versions(&self) -> impl Iterator<Item = u64> + '_ {
+    pub fn versions(&self) -> impl Iterator<Item = ChartVersion> + '_ {
         self.words.iter().zip(0u64..).flat_map(|(word, at)| {
             let word = *word;
-            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at * 64 + bit)
+            (0..64)
+                .filter(move |bit| word >> bit & 1 == 1)
+                .map(move |bit| ChartVersion::new(at * 64 + bit))
         })
     }
 
@@ -37,12 +41,12 @@ impl Manifest {
         self.len() == 0
     }
 
-    fn set(&mut self, version: u64, on: bool) {
-        let Ok(word) = usize::try_from(version / 64) else { return };
+    fn set(&mut self, version: ChartVersion, on: bool) {
+        let Ok(word) = usize::try_from(version.get() / 64) else { return };
         if on && word >= self.words.len() {
             self.words.resize(word + 1, 0);
         }
-        let bit = 1 << (version % 64);
+        let bit = 1 << (version.get() % 64);
         match self.words.get_mut(word) {
             Some(word) if on => *word |= bit,
             Some(word) => *word &= !bit,
@@ -66,7 +70,7 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
-    use super::Manifest;
+    use super::{ChartVersion, Manifest};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -75,9 +79,9 @@ mod tests {
         fn behaves_as_a_set(events in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..300)) {
             let mut manifest = Manifest::default();
             let mut set = BTreeSet::new();
-            for (version, (superseded, holds_body)) in (1u64..).zip(events) {
-                let live: Vec<u64> = set.iter().copied().collect();
-                let supersedes = if live.is_empty() { 0 } else { live[superseded.index(live.len())] };
+            for (version, (superseded, holds_body)) in (1..).map(ChartVersion::new).zip(events) {
+                let live: Vec<ChartVersion> = set.iter().copied().collect();
+                let supersedes = if live.is_empty() { ChartVersion::new(0) } else { live[superseded.index(live.len())] };
                 manifest.apply(version, supersedes, holds_body);
                 set.remove(&supersedes);
                 if holds_body {

@@ -11,6 +11,7 @@ use crate::chart::{Envelope, Erasure};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Content, StreamAlias};
+use crate::numbers::ChartVersion;
 use crate::vault::Wrap;
 use crate::view::TermChange;
 
@@ -59,7 +60,7 @@ pub enum Expectation {
     /// The patient's chart has that alias, or does not exist.
     Chart(ResourceId, Option<StreamAlias>),
     /// The patient's chart is at that version (0: does not exist).
-    ChartVersion(ResourceId, u64),
+    ChartVersion(ResourceId, ChartVersion),
     /// No change at that position or later is one that is watched for.
     Unchanged {
         /// The position behind the last event that the decision saw.

@@ -13,6 +13,7 @@ use crate::fhir::status;
 use crate::fhir::terms_of;
 use crate::json::Document;
 use crate::log::{Frame, Group, Location, LogError, StreamAlias};
+use crate::numbers::ChartVersion;
 use crate::seal::SealingKey;
 use crate::vault::{VaultError, Wrap};
 use crate::view::{Event, Fact, FactGroup, Generation, TermChange};
@@ -203,7 +204,10 @@ impl<'a> Opener<'a> {
             return Ok(None);
         };
         let is_first = frame.content.wrap().is_some();
-        let stream_version = u64::from(frame.version);
+        let stream_version = match alias {
+            StreamAlias::NONE => ChartVersion::default(),
+            _ => ChartVersion::new(frame.version.into()),
+        };
         let payload = self.keys.unseal(&key, frame, location)?;
         let (envelope, start) = envelope_of(&payload)?;
         let mut fact = Fact {

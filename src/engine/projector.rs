@@ -140,6 +140,7 @@ mod tests {
     use crate::chart::{Actor, Envelope, EventKind, EventType};
     use crate::engine::command::Prepared;
     use crate::log::{Content, StreamAlias};
+    use crate::numbers::ChartVersion;
     use crate::view::ViewOptions;
     use tokio::sync::oneshot;
 
@@ -147,7 +148,7 @@ mod tests {
     fn group(
         first_position: u64,
         patient: &str,
-        version: u64,
+        version: ChartVersion,
     ) -> (AppendedGroup, Sequenced, Answered) {
         let event_type = EventType { subject: "chart".to_owned(), event_kind: EventKind::Opened };
         let mut envelope = Envelope::new(event_type, Actor::default());
@@ -185,7 +186,9 @@ mod tests {
         let mut projector =
             EventProjector::new(views.clone(), Box::new(|_, _| Ok(())), Arc::clone(&health), None);
         // The chart is not at version 6, and the group behind it follows from what is there.
-        for (position, patient, version) in [(0, "a", 7), (1, "b", 1)] {
+        for (position, patient, version) in
+            [(0, "a", ChartVersion::new(7)), (1, "b", ChartVersion::new(1))]
+        {
             let (written, sequenced, mut answer) = group(position, patient, version);
             projector.project(Ok(Some(written)), vec![sequenced]);
             let answer = answer.try_recv().unwrap();

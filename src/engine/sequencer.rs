@@ -16,6 +16,7 @@ use super::watch::RecentChange;
 use crate::chart::EventKind;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::{Content, Frame, FrameKind, StreamAlias};
+use crate::numbers::ChartVersion;
 use crate::view::{View, ViewError, Views};
 
 /// Comparisons of watches with recent changes that one command may cost the ordering thread: a few
@@ -29,8 +30,8 @@ pub struct Sequenced {
     pub reply: Reply,
     /// The generation of the views whose terms the events have.
     pub generation: u64,
-    /// Its events with their stream versions, or why there are none.
-    pub events: Result<Vec<(Prepared, u64)>, CommitError>,
+    /// Its events with their numbers in their charts, or why there are none.
+    pub events: Result<Vec<(Prepared, ChartVersion)>, CommitError>,
 }
 
 /// Keys changed by commits that the views may not show yet, with the position behind them.
@@ -53,7 +54,7 @@ pub struct EventSequencer {
     /// Whether there is a body.
     heads: Recent<ResourceKey, bool>,
     /// `None`: erased.
-    charts: Recent<ResourceId, Option<(StreamAlias, u64)>>,
+    charts: Recent<ResourceId, Option<(StreamAlias, ChartVersion)>>,
     idempotency: Recent<String, ()>,
     changes: RecentChanges,
 }
@@ -86,7 +87,10 @@ impl EventSequencer {
         self.view.get_or_insert_with(|| self.views.view())
     }
 
-    fn chart(&mut self, patient: &ResourceId) -> Result<Option<(StreamAlias, u64)>, ViewError> {
+    fn chart(
+        &mut self,
+        patient: &ResourceId,
+    ) -> Result<Option<(StreamAlias, ChartVersion)>, ViewError> {
         if let Some((chart, _)) = self.charts.0.get(patient) {
             return Ok(*chart);
         }
@@ -112,7 +116,7 @@ impl EventSequencer {
                     && (alias.is_some() || !self.was_erased(patient)?)
             }
             Expectation::ChartVersion(patient, version) => {
-                self.chart(patient)?.map_or(0, |(_, version)| version) == *version
+                self.chart(patient)?.map(|(_, version)| version).unwrap_or_default() == *version
             }
             Expectation::Unchanged { since, watch } => {
                 self.changes.none_matters(*since, &**watch, left)
@@ -160,27 +164,27 @@ impl EventSequencer {
         self.changes.forget_before(end);
     }
 
-    /// The number of each event in its stream. Changes nothing: a command of which one event cannot
+    /// The number of each event in its chart; 0 in the directory. Changes nothing: a command of which one event cannot
     /// be numbered leaves nothing behind.
-    fn numbers(&mut self, events: &[Prepared]) -> Result<Vec<u64>, ViewError> {
-        let mut charts: HashMap<&ResourceId, u64> = HashMap::new();
+    fn numbers(&mut self, events: &[Prepared]) -> Result<Vec<ChartVersion>, ViewError> {
+        let mut charts: HashMap<&ResourceId, ChartVersion> = HashMap::new();
         let mut versions = Vec::with_capacity(events.len());
         for event in events {
             let Some(patient) = &event.patient else {
-                versions.push(event.envelope.version.get());
+                versions.push(ChartVersion::default());
                 continue;
             };
             let before = match charts.get(patient) {
                 Some(version) => *version,
-                None => self.chart(patient)?.map_or(0, |(_, version)| version),
+                None => self.chart(patient)?.map(|(_, version)| version).unwrap_or_default(),
             };
-            charts.insert(patient, before + 1);
-            versions.push(before + 1);
+            charts.insert(patient, before.next());
+            versions.push(before.next());
         }
         Ok(versions)
     }
 
-    fn remember(&mut self, event: &Prepared, version: u64, generation: u64, end: u64) {
+    fn remember(&mut self, event: &Prepared, version: ChartVersion, generation: u64, end: u64) {
         if let Some(patient) = &event.patient {
             self.charts.0.insert(patient.clone(), (Some((event.alias, version)), end));
         }
@@ -206,7 +210,7 @@ impl EventSequencer {
         &mut self,
         expectations: &[Expectation],
         events: &[Prepared],
-    ) -> Result<Vec<u64>, CommitError> {
+    ) -> Result<Vec<ChartVersion>, CommitError> {
         if self.health.has_failed() {
             return Err(CommitError::Failed);
         }
@@ -240,12 +244,13 @@ impl Sequencer for EventSequencer {
         for (at, (mut event, version)) in events.into_iter().zip(versions).enumerate() {
             self.remember(&event, version, generation, end);
             let is_chart = event.alias != StreamAlias::NONE;
+            let number = if is_chart { version.get() } else { event.envelope.version.get() };
             group.add(Frame {
                 kind: if is_chart { FrameKind::Chart } else { FrameKind::Directory },
                 last_of_commit: at == last,
                 alias: event.alias,
                 // A chart would need four thousand million events.
-                version: u32::try_from(version).unwrap_or(u32::MAX),
+                version: u32::try_from(number).unwrap_or(u32::MAX),
                 content: std::mem::replace(&mut event.content, Content::clear(Vec::new())),
             });
             numbered.push((event, version));

@@ -12,7 +12,7 @@ use crate::clock::Instant;
 use crate::engine::{EngineError, Settled};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
-use crate::numbers::ResourceVersion;
+use crate::numbers::{ChartVersion, ResourceVersion};
 use crate::view::{ChartRecord, StreamEntry, View};
 
 /// Which state of a chart is meant.
@@ -21,7 +21,7 @@ pub enum At {
     /// The current one.
     Now,
     /// After the event with that number.
-    Version(u64),
+    Version(ChartVersion),
     /// The one that a reader had at that moment.
     Moment(Settled),
 }
@@ -32,7 +32,7 @@ pub struct Chart {
     /// Whose.
     pub patient: ResourceId,
     /// The version; 0 before the first event.
-    pub version: u64,
+    pub version: ChartVersion,
     /// When that version's event was recorded; `None` before the first.
     pub recorded_at: Option<Instant>,
     /// What the chart held, in the order in which the bodies were recorded.
@@ -43,7 +43,7 @@ pub struct Chart {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChartEvent {
     /// Its number in the chart.
-    pub version: u64,
+    pub version: ChartVersion,
     /// Its number in the whole log.
     pub position: u64,
     /// When it was recorded.
@@ -122,7 +122,7 @@ impl Records {
         grant: &Grant,
         patient: &ResourceId,
         at: At,
-    ) -> Result<u64, RecordsError> {
+    ) -> Result<ChartVersion, RecordsError> {
         let (view, record) = self.open_chart(grant, patient)?;
         resolve(&view, &record, patient, at)
     }
@@ -138,12 +138,12 @@ impl Records {
         grant: &Grant,
         patient: &ResourceId,
         filter: &EventFilter,
-        after: u64,
+        after: ChartVersion,
         limit: usize,
-    ) -> Result<(Vec<ChartEvent>, Option<u64>), RecordsError> {
+    ) -> Result<(Vec<ChartEvent>, Option<ChartVersion>), RecordsError> {
         let (view, record) = self.open_chart(grant, patient)?;
         let (mut events, mut bytes) = (Vec::new(), 0);
-        let entries = view.stream(record.alias(), after.saturating_add(1), u64::MAX);
+        let entries = view.stream(record.alias(), after.next(), record.version);
         for (scanned, entry) in entries.enumerate() {
             let (version, entry) = entry?;
             let is_past = filter.until.is_some_and(|until| entry.recorded_at >= until);
@@ -151,7 +151,7 @@ impl Records {
                 break;
             }
             if events.len() == limit || bytes >= PAGE_BYTES_MAX || scanned == EVENTS_SCANNED_MAX {
-                return Ok((events, Some(version - 1)));
+                return Ok((events, Some(version.previous())));
             }
             if filter.since.is_some_and(|since| entry.recorded_at < since) {
                 continue;
@@ -171,17 +171,17 @@ impl Records {
         &self,
         grant: &Grant,
         patient: &ResourceId,
-        after: u64,
+        after: ChartVersion,
         limit: usize,
         disclose: bool,
-    ) -> Result<(Vec<Exhibit>, Option<u64>), RecordsError> {
+    ) -> Result<(Vec<Exhibit>, Option<ChartVersion>), RecordsError> {
         let (view, record) = self.open_chart(grant, patient)?;
         let mut exhibits = Vec::new();
-        let entries = view.stream(record.alias(), after.saturating_add(1), u64::MAX);
+        let entries = view.stream(record.alias(), after.next(), record.version);
         for (scanned, entry) in entries.enumerate() {
             let (version, entry) = entry?;
             if exhibits.len() == limit || scanned == EVENTS_SCANNED_MAX {
-                return Ok((exhibits, Some(version - 1)));
+                return Ok((exhibits, Some(version.previous())));
             }
             let (envelope, _) = self.keys.read_event(&view, entry.location)?;
             if envelope.key().is_some_and(|key| !may_show(grant, key.kind, patient)) {
@@ -210,16 +210,16 @@ impl Records {
         patient: &ResourceId,
         from: At,
         to: At,
-    ) -> Result<(u64, u64, Vec<Difference>), RecordsError> {
+    ) -> Result<(ChartVersion, ChartVersion, Vec<Difference>), RecordsError> {
         let (view, record) = self.open_chart(grant, patient)?;
         let from = resolve(&view, &record, patient, from)?;
         let to = resolve(&view, &record, patient, to)?;
-        let held = |version| -> Result<Vec<u64>, RecordsError> {
+        let held = |version| -> Result<Vec<ChartVersion>, RecordsError> {
             Ok(view.manifest(record.alias(), version)?.versions().collect())
         };
         let (first, second) = (held(from)?, held(to)?);
         let mut changes: BTreeMap<ResourceKey, Difference> = BTreeMap::new();
-        let changed = |these: &[u64], those: &[u64]| -> Vec<u64> {
+        let changed = |these: &[ChartVersion], those: &[ChartVersion]| -> Vec<ChartVersion> {
             these.iter().filter(|one| those.binary_search(one).is_err()).copied().collect()
         };
         for (versions, is_before) in
@@ -261,13 +261,13 @@ impl Records {
         view: &View,
         grant: &Grant,
         record: &ChartRecord,
-        version: u64,
+        version: ChartVersion,
         readable: impl Fn(ResourceType) -> bool,
     ) -> Result<Vec<Resource>, RecordsError> {
         let manifest = view.manifest(record.alias(), version)?;
         let mut resources = Vec::with_capacity(manifest.len());
         // Neighbours in the stream are neighbours on disk: walk it unless most of it is history.
-        if manifest.len() as u64 >= version / 8 {
+        if manifest.len() as u64 >= version.get() / 8 {
             for entry in view.stream_of(record.alias(), manifest.versions()) {
                 let (_, entry) = entry?;
                 resources.extend(self.resource_of(view, grant, &entry)?);
@@ -286,7 +286,7 @@ impl Records {
         view: &View,
         grant: &Grant,
         record: &ChartRecord,
-        version: u64,
+        version: ChartVersion,
     ) -> Result<Option<Resource>, RecordsError> {
         match view.stream_entry(record.alias(), version)? {
             Some(entry) => self.resource_of(view, grant, &entry),
@@ -317,7 +317,7 @@ impl Records {
         view: &View,
         grant: &Grant,
         alias: StreamAlias,
-        version: u64,
+        version: ChartVersion,
         entry: &StreamEntry,
     ) -> Result<ChartEvent, RecordsError> {
         let (envelope, _) = self.keys.read_event(view, entry.location)?;
@@ -337,14 +337,15 @@ impl Records {
         &self,
         view: &View,
         alias: StreamAlias,
-        version: u64,
+        version: ChartVersion,
         envelope: &Envelope,
     ) -> Result<Actor, RecordsError> {
         let steps = match &envelope.actor {
             Stated::Here(actor) => return Ok(actor.clone()),
             Stated::Before(steps) => *steps,
         };
-        let entry = view.stream_entry(alias, version.saturating_sub(steps))?;
+        let entry =
+            view.stream_entry(alias, ChartVersion::new(version.get().saturating_sub(steps)))?;
         let at = entry.ok_or_else(unreadable)?.location;
         let (envelope, _) = self.keys.read_event(view, at)?;
         match envelope.actor {
@@ -365,7 +366,7 @@ pub(super) fn resolve(
     record: &ChartRecord,
     patient: &ResourceId,
     at: At,
-) -> Result<u64, RecordsError> {
+) -> Result<ChartVersion, RecordsError> {
     match at {
         At::Now => Ok(record.version),
         At::Version(version) if version <= record.version => Ok(version),

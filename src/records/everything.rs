@@ -6,6 +6,7 @@ use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::fhir::{Care, ResourceId, ResourceType};
 use crate::json::Document;
+use crate::numbers::ChartVersion;
 
 /// What of a chart is wanted.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ pub struct EverythingRequest {
     /// Only care of this time.
     pub care: Option<Care>,
     /// Chart version behind which the page starts; 0: at the beginning.
-    pub after: u64,
+    pub after: ChartVersion,
     /// Most resources on the page; 0 only counts them, from `after` to the end of the chart.
     pub limit: usize,
     /// Bytes of opened resources after which the page takes no further one.
@@ -36,9 +37,9 @@ pub struct EverythingPage {
     /// How many they are, or would be if they were not only counted.
     pub count: usize,
     /// Version of the chart that all pages show.
-    pub version: u64,
+    pub version: ChartVersion,
     /// `after` of the next page, if there may be one.
-    pub next: Option<u64>,
+    pub next: Option<ChartVersion>,
 }
 
 impl Records {

@@ -5,6 +5,7 @@ use crate::auth::Grant;
 use crate::engine::proofs::LogProof;
 use crate::fhir::ResourceId;
 use crate::log::{Content, Frame};
+use crate::numbers::ChartVersion;
 use crate::proof::{BUNDLE_FORMAT, Base64, Bundle, BundleLog, Disclosed, Entry, ProofError};
 use crate::seal::SealingKey;
 
@@ -41,7 +42,7 @@ impl Records {
         &self,
         grant: &Grant,
         patient: &ResourceId,
-        after: u64,
+        after: ChartVersion,
         limit: usize,
         disclose: bool,
     ) -> Result<Evidence, RecordsError> {
@@ -49,7 +50,7 @@ impl Records {
         let (exhibits, next) = self.chart_exhibits(grant, patient, after, limit, disclose)?;
         let none =
             || RecordsError::NotFound(format!("an event of this chart above version {after}"));
-        bundle(proof, BundleLog::Events, exhibits, next, none)
+        bundle(proof, BundleLog::Events, exhibits, next.map(ChartVersion::get), none)
     }
 }
 

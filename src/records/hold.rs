@@ -10,6 +10,7 @@ use crate::chart::{Envelope, EventKind, EventType};
 use crate::clock::Instant;
 use crate::engine::{Command, CommitError, Committed, EngineError, Expectation};
 use crate::fhir::ResourceId;
+use crate::numbers::ChartVersion;
 use crate::view::ChartRecord;
 
 /// The scope that holding (`c`) and releasing (`d`) take, by name.
@@ -24,7 +25,7 @@ pub struct Hold {
     /// Whether it is held.
     pub held: bool,
     /// Version of the chart.
-    pub version: u64,
+    pub version: ChartVersion,
     /// When that was recorded.
     pub recorded_at: Instant,
     /// Position of the event; `None`: nothing was to be done.
@@ -63,7 +64,7 @@ impl Records {
         Ok(match committed {
             Some(committed) => Hold {
                 held,
-                version: chart.version + 1,
+                version: chart.version.next(),
                 recorded_at: committed.recorded_at,
                 position: Some(committed.first_position),
             },

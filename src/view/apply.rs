@@ -16,6 +16,7 @@ use super::{Event, Fact, FactGroup, TermChange, View, ViewError, keys};
 use crate::chart::{Erasure, EventKind};
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Location, StreamAlias};
+use crate::numbers::ChartVersion;
 
 impl Generation {
     /// Applies groups of events, in order, all or nothing. A resource is changed once per group.
@@ -75,7 +76,7 @@ impl OpenResource<'_> {
 }
 
 /// One step of a chart's stream: version, what it supersedes, whether it brings a body.
-type Step = (u64, u64, bool);
+type Step = (ChartVersion, ChartVersion, bool);
 
 struct Application<'a> {
     view: &'a View,
@@ -169,7 +170,7 @@ impl<'a> Application<'a> {
         let place = before
             .filter(|before| before.live)
             .and_then(|before| before.places.iter().find(|place| place.alias() == fact.alias));
-        let supersedes = place.map_or(0, |place| place.version);
+        let supersedes = place.map(|place| place.version).unwrap_or_default();
         let mut note = Note::default();
         (note.supersedes, note.version) = (supersedes, fact.envelope.version);
         self.push(fact, note, subject)
@@ -249,7 +250,7 @@ impl<'a> Application<'a> {
             let before = open.before.as_ref().filter(|before| before.live);
             let place = before
                 .and_then(|before| before.places.iter().find(|place| place.alias() == fact.alias));
-            note.supersedes = place.map_or(0, |place| place.version);
+            note.supersedes = place.map(|place| place.version).unwrap_or_default();
             if fact.holds_body {
                 open.head.places.push(StreamPlace::new(fact.alias, fact.stream_version));
             }
@@ -270,13 +271,18 @@ impl<'a> Application<'a> {
                         let aliases = &self.view.spaces().aliases;
                         self.batch.insert(aliases, fact.alias.0.to_be_bytes(), patient.as_str());
                         let recorded_at = self.group.recorded_at;
-                        ChartRecord { alias: fact.alias.0, version: 0, recorded_at, held: false }
+                        ChartRecord {
+                            alias: fact.alias.0,
+                            version: ChartVersion::new(0),
+                            recorded_at,
+                            held: false,
+                        }
                     }
                 };
                 place.insert((patient, record))
             }
         };
-        if record.alias != fact.alias.0 || record.version + 1 != fact.stream_version {
+        if record.alias != fact.alias.0 || record.version.next() != fact.stream_version {
             return Err(ViewError::Apply(format!(
                 "chart {} is at version {}, the event says {}",
                 fact.alias, record.version, fact.stream_version
@@ -355,16 +361,16 @@ impl<'a> Application<'a> {
     /// Stores the manifest at each version of the groups where one is due.
     fn take_snapshots(&mut self, alias: StreamAlias, steps: &[Step]) -> Result<(), ViewError> {
         let least = self.view.generation.snapshot_events_min;
-        let is_due = |version: u64| version.is_multiple_of(interval(least, version));
+        let is_due = |version: ChartVersion| version.get().is_multiple_of(interval(least, version));
         let Some(last_due) = steps.iter().rposition(|(version, _, _)| is_due(*version)) else {
             return Ok(());
         };
-        let first = steps.first().map_or(1, |(version, _, _)| *version);
-        let mut manifest = self.view.manifest(alias, first - 1)?;
+        let before = steps.first().map(|(version, _, _)| version.previous()).unwrap_or_default();
+        let mut manifest = self.view.manifest(alias, before)?;
         for (version, supersedes, holds_body) in steps.iter().take(last_due + 1) {
             manifest.apply(*version, *supersedes, *holds_body);
             if is_due(*version) {
-                let key = keys::pair(alias.0, *version);
+                let key = keys::pair(alias.0, version.get());
                 self.batch.insert(&self.view.spaces().snapshots, key, manifest.encode());
             }
         }
@@ -379,7 +385,7 @@ fn is_first(event_kind: EventKind) -> bool {
 
 /// Events between snapshots: grows with the chart, so that all its snapshots together stay in
 /// proportion to its events (a snapshot takes one bit per event before it).
-fn interval(least: u64, version: u64) -> u64 {
-    let sixteenth = version.checked_ilog2().map_or(1, |bits| (1u64 << bits) / 16);
+fn interval(least: u64, version: ChartVersion) -> u64 {
+    let sixteenth = version.get().checked_ilog2().map_or(1, |bits| (1u64 << bits) / 16);
     least.max(sixteenth)
 }

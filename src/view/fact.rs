@@ -6,6 +6,7 @@ use crate::chart::{Envelope, Erasure};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, Term};
 use crate::log::{Location, StreamAlias};
+use crate::numbers::ChartVersion;
 use crate::vault::Wrap;
 
 /// How a resource's index terms change with an event.
@@ -35,8 +36,8 @@ pub struct Fact {
     pub location: Location,
     /// The stream it belongs to; [`StreamAlias::NONE`]: the directory.
     pub alias: StreamAlias,
-    /// Its number in a chart's stream.
-    pub stream_version: u64,
+    /// Its number in the chart's stream; 0 in the directory, where it has none.
+    pub stream_version: ChartVersion,
     /// The patient whose chart that is.
     pub patient: Option<ResourceId>,
     /// The wrapped key of the chart, in the event that opens it.

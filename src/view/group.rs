@@ -9,6 +9,7 @@ use super::stretch::{NewEvent, Stretch};
 use super::{FactGroup, ViewError, keys};
 use crate::clock::Instant;
 use crate::log::StreamAlias;
+use crate::numbers::ChartVersion;
 
 /// A group while its events are taken.
 pub struct OpenGroup {
@@ -37,7 +38,7 @@ impl OpenGroup {
             let stretch = Stretch::of(*recorded_at, part)?;
             batch.insert(&spaces.events, start.to_be_bytes(), encode(&stretch)?);
         }
-        let mut run: Option<(StreamAlias, u64, StreamRun)> = None;
+        let mut run: Option<(StreamAlias, ChartVersion, StreamRun)> = None;
         let start = Pointer::new(*first_position, 0);
         for (at, event) in (0u64..).zip(events) {
             match (&mut run, event.stream) {
@@ -60,10 +61,10 @@ impl OpenGroup {
 fn write_run(
     batch: &mut Batch,
     spaces: &Spaces,
-    run: Option<(StreamAlias, u64, StreamRun)>,
+    run: Option<(StreamAlias, ChartVersion, StreamRun)>,
 ) -> Result<(), ViewError> {
     if let Some((alias, version, run)) = run {
-        batch.insert(&spaces.streams, keys::pair(alias.0, version), encode(&run)?);
+        batch.insert(&spaces.streams, keys::pair(alias.0, version.get()), encode(&run)?);
     }
     Ok(())
 }

@@ -325,7 +325,7 @@ impl View {
         if event.holds_body() {
             return self.places(event);
         }
-        match self.event_of(head, ResourceVersion::new(version.get() - 1))? {
+        match self.event_of(head, version.previous())? {
             Some(before) => self.places(&self.event(before)?),
             None => Ok(Vec::new()),
         }

@@ -7,7 +7,7 @@ use super::pointer::Pointer;
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
-use crate::numbers::ResourceVersion;
+use crate::numbers::{ChartVersion, ResourceVersion};
 
 mod stored_instant {
     use super::Instant;
@@ -28,7 +28,7 @@ pub struct ChartRecord {
     /// Alias of its stream.
     pub(super) alias: u64,
     /// Version of its last event.
-    pub version: u64,
+    pub version: ChartVersion,
     /// When that was recorded.
     #[serde(with = "stored_instant")]
     pub recorded_at: Instant,
@@ -49,11 +49,11 @@ impl ChartRecord {
 pub struct StreamPlace {
     alias: StreamAlias,
     /// Chart version of the event that put its current body there.
-    pub version: u64,
+    pub version: ChartVersion,
 }
 
 impl StreamPlace {
-    pub(super) fn new(alias: StreamAlias, version: u64) -> Self {
+    pub(super) fn new(alias: StreamAlias, version: ChartVersion) -> Self {
         Self { alias, version }
     }
 
@@ -130,7 +130,7 @@ pub struct StreamEntry {
     /// When it was recorded.
     pub recorded_at: Instant,
     /// Chart version whose body this event replaces or removes; 0: none.
-    pub supersedes: u64,
+    pub supersedes: ChartVersion,
     /// Type and number of the resource that it is about.
     pub subject: Option<(ResourceType, u64)>,
     /// The resource's version that it brings; 0 for events about the chart alone.

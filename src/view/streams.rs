@@ -9,6 +9,7 @@ use super::{ChartRecord, View, ViewError, keys};
 use crate::chart::Manifest;
 use crate::clock::Instant;
 use crate::log::StreamAlias;
+use crate::numbers::ChartVersion;
 
 impl View {
     /// One event of a chart.
@@ -19,7 +20,7 @@ impl View {
     pub fn stream_entry(
         &self,
         alias: StreamAlias,
-        version: u64,
+        version: ChartVersion,
     ) -> Result<Option<StreamEntry>, ViewError> {
         self.stream(alias, version, version).next().map(|entry| Ok(entry?.1)).transpose()
     }
@@ -28,9 +29,9 @@ impl View {
     pub fn stream(
         &self,
         alias: StreamAlias,
-        first: u64,
-        last: u64,
-    ) -> impl Iterator<Item = Result<(u64, StreamEntry), ViewError>> + '_ {
+        first: ChartVersion,
+        last: ChartVersion,
+    ) -> impl Iterator<Item = Result<(ChartVersion, StreamEntry), ViewError>> + '_ {
         let mut walk = Walk { view: self, stretch: None };
         self.pointers(alias, first, last).map(move |step| {
             let (version, pointer) = step?;
@@ -42,13 +43,14 @@ impl View {
     pub fn stream_of<'a>(
         &'a self,
         alias: StreamAlias,
-        versions: impl Iterator<Item = u64> + 'a,
-    ) -> impl Iterator<Item = Result<(u64, StreamEntry), ViewError>> + 'a {
+        versions: impl Iterator<Item = ChartVersion> + 'a,
+    ) -> impl Iterator<Item = Result<(ChartVersion, StreamEntry), ViewError>> + 'a {
         let mut versions = versions.peekable();
         let mut walk = Walk { view: self, stretch: None };
-        let first = versions.peek().copied().unwrap_or(u64::MAX);
         // The last version is not known: the walk ends with the last that is wanted.
-        let mut steps = self.pointers(alias, first, u64::MAX);
+        let last = ChartVersion::new(u64::MAX);
+        let first = versions.peek().copied().unwrap_or(last);
+        let mut steps = self.pointers(alias, first, last);
         std::iter::from_fn(move || {
             let wanted = versions.next()?;
             loop {
@@ -67,25 +69,25 @@ impl View {
     fn pointers(
         &self,
         alias: StreamAlias,
-        first: u64,
-        last: u64,
-    ) -> impl Iterator<Item = Result<(u64, Pointer), ViewError>> + '_ {
+        first: ChartVersion,
+        last: ChartVersion,
+    ) -> impl Iterator<Item = Result<(ChartVersion, Pointer), ViewError>> + '_ {
         let space = &self.spaces().streams;
         // The run that holds the first may begin before it.
-        let before = keys::pair(alias.0, 0)..=keys::pair(alias.0, first);
+        let before = keys::pair(alias.0, 0)..=keys::pair(alias.0, first.get());
         let before = self.snapshot.range(space, before).next_back();
         let after = (first < last).then(|| {
-            let after = keys::pair(alias.0, first + 1)..=keys::pair(alias.0, last);
+            let after = keys::pair(alias.0, first.next().get())..=keys::pair(alias.0, last.get());
             self.snapshot.range(space, after)
         });
         let mut runs = before.into_iter().chain(after.into_iter().flatten());
-        let mut run = (0, StreamRun { first: Pointer::new(0, 0), events: 0 });
+        let mut run = (ChartVersion::new(0), StreamRun { first: Pointer::new(0, 0), events: 0 });
         let mut next = first;
         std::iter::from_fn(move || {
             while next >= run.0 + run.1.events {
                 let entry = runs.next()?.into_inner();
                 let read = entry.map_err(ViewError::from).and_then(|(key, value)| {
-                    Ok((keys::last_number(&key), decode("streams", &value)?))
+                    Ok((ChartVersion::new(keys::last_number(&key)), decode("streams", &value)?))
                 });
                 match read {
                     Ok(read) => run = read,
@@ -96,7 +98,7 @@ impl View {
                 return None;
             }
             let version = next.max(run.0);
-            next = version + 1;
+            next = version.next();
             Some(Ok((version, run.1.first.onward(version - run.0))))
         })
     }
@@ -106,18 +108,22 @@ impl View {
     /// # Errors
     ///
     /// The view store's.
-    pub fn manifest(&self, alias: StreamAlias, version: u64) -> Result<Manifest, ViewError> {
-        let range = keys::pair(alias.0, 0)..=keys::pair(alias.0, version);
+    pub fn manifest(
+        &self,
+        alias: StreamAlias,
+        version: ChartVersion,
+    ) -> Result<Manifest, ViewError> {
+        let range = keys::pair(alias.0, 0)..=keys::pair(alias.0, version.get());
         let (mut manifest, from) =
             match self.snapshot.range(&self.spaces().snapshots, range).next_back() {
                 Some(entry) => {
                     let (key, value) = entry.into_inner()?;
-                    (Manifest::decode(&value), keys::last_number(&key))
+                    (Manifest::decode(&value), ChartVersion::new(keys::last_number(&key)))
                 }
-                None => (Manifest::default(), 0),
+                None => (Manifest::default(), ChartVersion::new(0)),
             };
         let mut walk = Walk { view: self, stretch: None };
-        for step in self.pointers(alias, from + 1, version) {
+        for step in self.pointers(alias, from.next(), version) {
             let (version, pointer) = step?;
             let event = walk.event(pointer)?;
             manifest.apply(version, event.note.supersedes, event.holds_body());
@@ -130,13 +136,17 @@ impl View {
     /// # Errors
     ///
     /// The view store's.
-    pub fn version_at(&self, chart: &ChartRecord, moment: Instant) -> Result<u64, ViewError> {
+    pub fn version_at(
+        &self,
+        chart: &ChartRecord,
+        moment: Instant,
+    ) -> Result<ChartVersion, ViewError> {
         if chart.recorded_at <= moment {
             return Ok(chart.version);
         }
-        let (mut known, mut beyond) = (0, chart.version);
-        while known + 1 < beyond {
-            let middle = known.midpoint(beyond);
+        let (mut known, mut beyond) = (ChartVersion::new(0), chart.version);
+        while known.next() < beyond {
+            let middle = ChartVersion::new(known.get().midpoint(beyond.get()));
             let step = self.pointers(chart.alias(), middle, middle).next().transpose()?;
             let (_, pointer) = step.ok_or(ViewError::Record("streams"))?;
             if self.event(pointer)?.recorded_at <= moment {

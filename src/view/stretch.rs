@@ -12,7 +12,7 @@ use super::records::decode;
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
-use crate::numbers::ResourceVersion;
+use crate::numbers::{ChartVersion, ResourceVersion};
 
 /// What the index stores about an event besides its place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct Note {
     /// The resource's version that it brings; 0: it is about no resource.
     pub version: ResourceVersion,
     /// Chart version whose body it replaces or removes; 0: none.
-    pub supersedes: u64,
+    pub supersedes: ChartVersion,
 }
 
 /// A fact about an event, as a bit of [`Note`].
@@ -58,7 +58,7 @@ impl Note {
 }
 
 /// An event's chart and its number there.
-pub type StreamStep = Option<(StreamAlias, u64)>;
+pub type StreamStep = Option<(StreamAlias, ChartVersion)>;
 
 /// Which resource an event is about. Empty for an event that cannot be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -129,7 +129,7 @@ const NO_KIND: u8 = 0;
 struct Run {
     events: u32,
     /// The chart's alias, and the chart version of the first; bytes, for they are random.
-    stream: Option<([u8; 8], u64)>,
+    stream: Option<([u8; 8], ChartVersion)>,
     note: Note,
 }
 
@@ -228,7 +228,7 @@ fn kind_code(kind: Option<ResourceType>) -> Result<u8, ViewError> {
 }
 
 impl Run {
-    fn goes_on(&self, stream: Option<([u8; 8], u64)>, note: Note) -> bool {
+    fn goes_on(&self, stream: Option<([u8; 8], ChartVersion)>, note: Note) -> bool {
         let next = self.stream.map(|(alias, version)| (alias, version + u64::from(self.events)));
         note == self.note && stream == next
     }
@@ -257,7 +257,7 @@ mod tests {
         let events: Vec<NewEvent> = (0..64)
             .map(|at| NewEvent {
                 location: Location { segment: 1, offset: 300 * at, length: 300 },
-                stream: Some((StreamAlias(9), 10 + u64::from(at))),
+                stream: Some((StreamAlias(9), ChartVersion::new(10 + u64::from(at)))),
                 note,
                 subject: Subject { kind, since_first: 0 },
             })
@@ -276,12 +276,12 @@ mod tests {
             start in 0u32..1_000_000,
         ) {
             let mut offset = start;
-            let mut versions = [0; 3];
+            let mut versions = [ChartVersion::default(); 3];
             let events: Vec<_> = lengths.iter().map(|(length, chart, body)| {
                 let location = Location { segment: 3, offset, length: *length };
                 offset += length;
                 let version = &mut versions[*chart as usize];
-                *version += 1;
+                *version = version.next();
                 let stream = (*chart > 0).then_some((StreamAlias(*chart), *version));
                 let note = Note::default().with(Flag::Body, *body);
                 let kind = ResourceType::from_code((*length % 147) as u16);

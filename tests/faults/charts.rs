@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use chartlog::audit::AccessFilter;
 use chartlog::chart::{AccessEntry, Outcome};
 use chartlog::fhir::ResourceId;
+use chartlog::numbers::ChartVersion;
 use chartlog::records::{At, ChartEvent, EventFilter, HistoryOf, HistoryRequest, Records, Version};
 
 use crate::clinic::{grant, key};
@@ -13,7 +14,10 @@ use crate::fold::Fold;
 
 fn events(store: &Records, patient: &str) -> Vec<ChartEvent> {
     let id: ResourceId = patient.parse().unwrap();
-    store.events(&grant(), &id, &EventFilter::default(), 0, usize::MAX).unwrap().0
+    store
+        .events(&grant(), &id, &EventFilter::default(), ChartVersion::new(0), usize::MAX)
+        .unwrap()
+        .0
 }
 
 /// Versions of a resource, oldest first.
@@ -36,7 +40,7 @@ pub fn compare(store: &Records, fold: &Fold, exactly: bool) {
         assert!(found.len() >= expected.len(), "events of {patient} are lost");
         assert!(!exactly || found.len() == expected.len(), "{patient} has unknown events");
         for (at, event) in found.iter().enumerate() {
-            assert_eq!(event.version, at as u64 + 1, "versions of {patient} have a hole");
+            assert_eq!(event.version.get(), at as u64 + 1, "versions of {patient} have a hole");
             assert!(positions.insert(event.position), "position {} twice", event.position);
             let Some(expected) = expected.get(at) else { continue };
             let served = event.resource.as_ref().map(|one| text(one.bytes()));

@@ -10,7 +10,7 @@ use chartlog::disk::RealDisk;
 use chartlog::engine::{EngineError, EngineOptions};
 use chartlog::fhir::ResourceId;
 use chartlog::log::{self, LogKind, StreamAlias};
-use chartlog::numbers::ResourceVersion;
+use chartlog::numbers::{ChartVersion, ResourceVersion};
 use chartlog::records::{
     At, Erased, ErasureRequest, EventFilter, HistoryOf, HistoryRequest, Records, RecordsError,
 };
@@ -57,18 +57,22 @@ impl Portrait {
         for patient in PATIENTS.into_iter().filter(|patient| *patient != but) {
             let id: ResourceId = patient.parse().unwrap();
             let Ok(chart) = store.chart(&grant(), &id, At::Now, None) else { continue };
-            for version in 0..=chart.version {
-                let at = store.chart(&grant(), &id, At::Version(version), None).unwrap();
+            for version in 0..=chart.version.get() {
+                let at = store
+                    .chart(&grant(), &id, At::Version(ChartVersion::new(version)), None)
+                    .unwrap();
                 let texts = at.resources.iter().map(|one| text(one.bytes())).collect();
                 portrait.charts.insert((patient.to_owned(), version), texts);
             }
             let filter = EventFilter::default();
-            for event in store.events(&grant(), &id, &filter, 0, 100_000).unwrap().0 {
+            for event in
+                store.events(&grant(), &id, &filter, ChartVersion::new(0), 100_000).unwrap().0
+            {
                 let said = (
                     event.envelope.event_type.to_string(),
                     event.resource.map(|one| text(one.bytes())),
                 );
-                portrait.events.insert((patient.to_owned(), event.version), said);
+                portrait.events.insert((patient.to_owned(), event.version.get()), said);
             }
         }
         for name in SLOTS {
@@ -120,7 +124,7 @@ fn refuses(store: &Arc<Records>, patient: &str) {
     let gone = |error: &RecordsError| matches!(error, RecordsError::Engine(EngineError::Erased(_)));
     for at in [
         At::Now,
-        At::Version(1),
+        At::Version(ChartVersion::new(1)),
         At::Moment(block_on(store.settled(chartlog::clock::Instant::now())).unwrap()),
     ] {
         assert!(store.chart(&grant(), &id, at, None).is_err_and(|error| gone(&error)));

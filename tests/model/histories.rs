@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chartlog::clock::Instant;
 use chartlog::engine::EngineOptions;
 use chartlog::fhir::ResourceId;
-use chartlog::numbers::ResourceVersion;
+use chartlog::numbers::{ChartVersion, ResourceVersion};
 use chartlog::records::{At, EventFilter, HistoryOf, HistoryRequest, Records, RecordsError};
 
 use crate::clinic::{block_on, grant, grant_of, key, open, options, search, send, write_of};
@@ -77,7 +77,7 @@ fn compare_events(store: &Records, fold: &Fold, patient: &str, positions: &mut B
     let id: ResourceId = patient.parse().unwrap();
     let expected = &fold.charts[patient];
     let mut found = Vec::new();
-    let mut after = 0;
+    let mut after = ChartVersion::new(0);
     loop {
         let (page, next) = store.events(&grant(), &id, &EventFilter::default(), after, 7).unwrap();
         found.extend(page);
@@ -90,7 +90,7 @@ fn compare_events(store: &Records, fold: &Fold, patient: &str, positions: &mut B
     let mut last = None;
     for ((version, event), expected) in (1..).zip(&found).zip(expected) {
         let said = (
-            event.version,
+            event.version.get(),
             event.envelope.event_type.to_string(),
             event.envelope.resource.clone(),
             event.resource_version.get(),
@@ -114,7 +114,7 @@ fn compare_events(store: &Records, fold: &Fold, patient: &str, positions: &mut B
     }
     let about = found.last().and_then(|event| event.envelope.key());
     let filter = EventFilter { resource: about.clone(), ..EventFilter::default() };
-    let (some, _) = store.events(&grant(), &id, &filter, 0, 100_000).unwrap();
+    let (some, _) = store.events(&grant(), &id, &filter, ChartVersion::new(0), 100_000).unwrap();
     let about = about.map(|key| key.to_string());
     let count = expected.iter().filter(|event| about.is_none() || event.resource == about).count();
     assert_eq!(some.len(), count, "events of {patient} about {about:?}");
@@ -124,13 +124,14 @@ fn compare_charts(store: &Records, fold: &Fold, patient: &str) {
     let events = &fold.charts[patient];
     for version in 0..=events.len() {
         let expected = fold.chart_at(patient, version);
-        assert_eq!(held(store, patient, At::Version(version as u64)), (version as u64, expected));
+        let at = At::Version(ChartVersion::new(version as u64));
+        assert_eq!(held(store, patient, at), (version as u64, expected));
     }
     assert_eq!(
         held(store, patient, At::Now),
         (events.len() as u64, fold.chart_at(patient, events.len()))
     );
-    let beyond = At::Version(events.len() as u64 + 1);
+    let beyond = At::Version(ChartVersion::new(events.len() as u64 + 1));
     let answer = store.chart(&grant(), &patient.parse().unwrap(), beyond, None);
     assert!(matches!(answer, Err(RecordsError::NotFound(_))), "{answer:?}");
     for event in events {
@@ -151,7 +152,7 @@ fn held(store: &Records, patient: &str, at: At) -> (u64, Vec<(String, String)>) 
     let chart = store.chart(&grant(), &patient.parse().unwrap(), at, None).unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let resources = chart.resources.iter().map(|one| (one.key.to_string(), text(one.bytes())));
-    (chart.version, resources.collect())
+    (chart.version.get(), resources.collect())
 }
 
 fn compare_differences(store: &Records, fold: &Fold, patient: &str) {
@@ -160,7 +161,8 @@ fn compare_differences(store: &Records, fold: &Fold, patient: &str) {
     let pairs =
         (0..=last).flat_map(|at| [(0, at), (at, last), (last, at), (at, (at + 3).min(last))]);
     for (from, to) in pairs {
-        let (first, second) = (At::Version(from as u64), At::Version(to as u64));
+        let at = |version: usize| At::Version(ChartVersion::new(version as u64));
+        let (first, second) = (at(from), at(to));
         let (_, _, found) = store.difference(&grant(), &id, first, second).unwrap();
         let bytes = |one: &Option<chartlog::records::Resource>| {
             one.as_ref().map(|one| String::from_utf8(one.bytes()).unwrap())
@@ -264,7 +266,9 @@ fn portrait(store: &Records, fold: &Fold) -> String {
     let mut out = String::new();
     for patient in fold.charts.keys() {
         let id: ResourceId = patient.parse().unwrap();
-        let (events, _) = store.events(&grant(), &id, &EventFilter::default(), 0, 1 << 20).unwrap();
+        let (events, _) = store
+            .events(&grant(), &id, &EventFilter::default(), ChartVersion::new(0), 1 << 20)
+            .unwrap();
         for event in &events {
             writeln!(out, "{event:?}").unwrap();
             writeln!(out, "{:?}", held(store, patient, At::Version(event.version))).unwrap();

@@ -12,6 +12,7 @@ use super::{Call, Failure, Reply};
 use crate::fhir::check::IssueCode;
 use crate::fhir::search::Span;
 use crate::fhir::{Care, ResourceType};
+use crate::numbers::ChartVersion;
 use crate::records::{At, EverythingRequest, PAGE_BYTES_MAX};
 
 /// Bytes of resources in a part of an answer, so much as fills the buffers on its way.
@@ -54,15 +55,16 @@ pub async fn everything(call: Call) -> Result<Reply, Failure> {
         address.push_str(&format!("{separator}{name}={}", encoded(value)));
     }
     let cursor = text("_cursor", "a cursor")?;
-    let from = cursor.map(|text| open_cursor::<(u64, u64)>(&call, "_cursor", &address, &text));
+    let from = cursor
+        .map(|text| open_cursor::<(ChartVersion, ChartVersion)>(&call, "_cursor", &address, &text));
     let (at, after) = match from.transpose()? {
         Some((version, after)) => (At::Version(version), after),
         None => match moment {
-            Some(moment) => (At::Moment(call.settled(moment).await?), 0),
-            None => (At::Now, 0),
+            Some(moment) => (At::Moment(call.settled(moment).await?), ChartVersion::default()),
+            None => (At::Now, ChartVersion::default()),
         },
     };
-    let (is_count, is_first) = (call.rendering.is_count, after == 0);
+    let (is_count, is_first) = (call.rendering.is_count, after == ChartVersion::default());
     let request = EverythingRequest {
         patient,
         at,

@@ -11,6 +11,7 @@ use super::{instant, raw};
 use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
+use crate::numbers::ChartVersion;
 use crate::records::{At, Records};
 
 /// A chart at one version.
@@ -48,7 +49,7 @@ pub async fn chart(call: Call) -> Result<Reply, Failure> {
     let moment = call.parameter::<String>("asOf", "an instant")?;
     let at = match (version, moment) {
         (None, None) => At::Now,
-        (Some(version), None) => At::Version(version),
+        (Some(version), None) => At::Version(ChartVersion::new(version)),
         (None, Some(moment)) => At::Moment(call.settled(instant(&moment, "asOf")?).await?),
         (Some(_), Some(_)) => {
             return Err(Failure::at(
@@ -73,7 +74,7 @@ pub async fn chart(call: Call) -> Result<Reply, Failure> {
     let resources: Result<_, _> = chart.resources.iter().map(raw).collect();
     let body = Chart {
         patient: chart.patient.to_string(),
-        version: chart.version,
+        version: chart.version.get(),
         recorded_at: chart.recorded_at,
         resources: resources?,
     };

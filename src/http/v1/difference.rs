@@ -78,5 +78,5 @@ pub async fn difference(call: Call) -> Result<Reply, Failure> {
             after: difference.after.as_ref().map(raw).transpose()?,
         });
     }
-    Ok(Reply::json(StatusCode::OK, &Difference { from, to, changes }))
+    Ok(Reply::json(StatusCode::OK, &Difference { from: from.get(), to: to.get(), changes }))
 }

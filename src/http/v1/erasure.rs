@@ -178,7 +178,7 @@ async fn set_hold(mut call: Call, held: bool) -> Result<Reply, Failure> {
     let words = Words::read(&document, &["reason"])?;
     let hold = call.records().hold(&call.grant, &patient, held, &words.text("reason")).await?;
     let crate::records::Hold { held, version, recorded_at, position } = hold;
-    Ok(Reply::json(StatusCode::OK, &Hold { held, version, recorded_at, position }))
+    Ok(Reply::json(StatusCode::OK, &Hold { held, version: version.get(), recorded_at, position }))
 }
 
 /// The members of a small request: texts, and one switch.

@@ -17,6 +17,7 @@ use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
 use crate::fhir::{ResourceId, ResourceKey, check};
 use crate::json::{Document, Kind, Node};
+use crate::numbers::ChartVersion;
 use crate::records::{
     Action, Change, ChartEvent, Effect, EventFilter, Records, Target, Write, WriteResult,
 };
@@ -106,7 +107,7 @@ pub async fn append(mut call: Call) -> Result<Reply, Failure> {
         problems.truncate(PROBLEMS_MAX);
         return Err(Failure::invalid(problems));
     }
-    let expected_version = expected.map(|version| (patient, version));
+    let expected_version = expected.map(|version| (patient, ChartVersion::new(version)));
     let write = Write { changes, expected_version, idempotency, size };
     let written = call.records().write(&call.grant, Arc::new(write)).await?;
     let answer = appended(&written);
@@ -331,20 +332,21 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
         until: moment("until")?,
     };
     let limit = page_size(&call, "count")?.max(1);
-    let after = read_cursor(&call, "cursor")?.unwrap_or(0);
+    let after = ChartVersion::new(read_cursor(&call, "cursor")?.unwrap_or(0));
     let read = move |records: &Records, grant: &Grant| {
         records.events(grant, &patient, &filter, after, limit)
     };
     let (events, next) = call.aside(read).await?;
     let events: Result<_, _> = events.iter().map(event).collect();
-    Ok(Reply::json(StatusCode::OK, &EventPage { events: events?, next: next.map(cursor) }))
+    let next = next.map(|next| cursor(next.get()));
+    Ok(Reply::json(StatusCode::OK, &EventPage { events: events?, next }))
 }
 
 fn event(event: &ChartEvent) -> Result<Event, Failure> {
     let envelope = &event.envelope;
     let actor = &event.actor;
     Ok(Event {
-        version: event.version,
+        version: event.version.get(),
         position: event.position,
         recorded_at: event.recorded_at,
         event_type: envelope.event_type.to_string(),

@@ -7,6 +7,7 @@ use super::super::reply::Reply;
 use super::super::{Call, Failure};
 use crate::audit;
 use crate::auth::Grant;
+use crate::numbers::ChartVersion;
 use crate::records::{Evidence, Records};
 
 /// The events of a chart as evidence that an outsider checks with the log's public key alone.
@@ -24,7 +25,8 @@ pub async fn of_chart(call: Call) -> Result<Reply, Failure> {
     let patient = call.id()?;
     let asked = Asked::of(&call)?;
     let path = format!("/v1/patients/{patient}/events/evidence");
-    let (after, limit, disclose) = (asked.after.unwrap_or(0), asked.limit, asked.disclose);
+    let after = ChartVersion::new(asked.after.unwrap_or(0));
+    let (limit, disclose) = (asked.limit, asked.disclose);
     let read = move |records: &Records, grant: &Grant| {
         records.event_evidence(grant, &patient, after, limit, disclose)
     };

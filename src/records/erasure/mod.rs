@@ -187,7 +187,7 @@ impl Records {
 fn erased(erasure: &Erasure, done: Option<ErasureDone>) -> Erased {
     Erased {
         chart: erasure.chart,
-        events: erasure.events,
+        events: erasure.events.get(),
         resources: erasure.resources,
         shared: erasure.shared,
         done,

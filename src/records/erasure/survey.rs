@@ -6,6 +6,7 @@ use super::{ErasureRequest, Records, RecordsError};
 use crate::auth::Grant;
 use crate::chart::Erasure;
 use crate::fhir::{ResourceKey, ResourceType};
+use crate::numbers::ChartVersion;
 use crate::view::View;
 
 impl Records {
@@ -27,7 +28,7 @@ impl Records {
             return Err(RecordsError::Conflict { place: String::new(), reason });
         }
         let mut seen = BTreeSet::new();
-        for entry in view.stream(alias, 1, chart.version) {
+        for entry in view.stream(alias, ChartVersion::new(1), chart.version) {
             let (_, entry) = entry?;
             if entry.resource_version.get() > 0 {
                 let (envelope, _) = self.keys.read_event(view, entry.location)?;

@@ -31,7 +31,7 @@ use crate::clock::Instant;
 use crate::engine::{Command, CommitError, Committed, EngineError, Expectation, Prepared};
 use crate::fhir::{Criteria, Patch, ResourceId, ResourceKey, ResourceType};
 use crate::json::{Document, Node};
-use crate::numbers::ResourceVersion;
+use crate::numbers::{ChartVersion, ResourceVersion};
 use crate::view::ViewError;
 
 /// How often a write is decided again before the caller is asked to come back later.
@@ -48,7 +48,7 @@ pub struct Write {
     /// What is to change; no resource twice.
     pub changes: Vec<Change>,
     /// The version that a chart must have (0: none yet).
-    pub expected_version: Option<(ResourceId, u64)>,
+    pub expected_version: Option<(ResourceId, ChartVersion)>,
     /// Makes repeating the request harmless, forever.
     pub idempotency: Option<IdempotencyKey>,
     /// Bytes of the request: decides where it is worked on.

@@ -17,6 +17,7 @@ use crate::auth::Grant;
 use crate::chart::{Current, Wish, decide};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey};
+use crate::numbers::ChartVersion;
 
 impl Records {
     pub(super) fn plan(
@@ -116,8 +117,12 @@ impl Planner<'_> {
         Ok(Plan::Commit { events, expectations, done, generation })
     }
 
-    fn expect_version(&mut self, patient: &ResourceId, expected: u64) -> Result<(), RecordsError> {
-        let actual = self.view.chart(patient)?.map_or(0, |chart| chart.version);
+    fn expect_version(
+        &mut self,
+        patient: &ResourceId,
+        expected: ChartVersion,
+    ) -> Result<(), RecordsError> {
+        let actual = self.view.chart(patient)?.map(|chart| chart.version).unwrap_or_default();
         if actual != expected {
             let reason = format!(
                 "expectedVersion is {expected}, the chart of patient {patient} is at version {actual}"
