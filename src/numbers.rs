@@ -83,6 +83,11 @@ number! {
 gapless!(ChartVersion);
 
 number! {
+    /// Number of a resource in the index: the position of its first event.
+    ResourceNumber
+}
+
+number! {
     /// Number of a version of a resource, from 1: FHIR's `meta.versionId`. 0: none.
     ResourceVersion
 }

@@ -9,6 +9,7 @@ use crate::budget::Budget;
 use crate::chart::Actor;
 use crate::fhir::{ResourceId, ResourceType};
 use crate::log::StreamAlias;
+use crate::numbers::ResourceNumber;
 
 /// The right of one request to reach the store, and the duty to record that it did.
 ///
@@ -30,7 +31,7 @@ pub struct Seen {
     /// The charts whose content it was shown or denied.
     pub charts: BTreeSet<StreamAlias>,
     /// Number of the one resource it was about, if it was about one.
-    pub resource: Option<u64>,
+    pub resource: Option<ResourceNumber>,
     /// True when it committed events: these are its trace.
     pub committed: bool,
     /// True when the events alone do not tell all that it saw or was refused.
@@ -149,7 +150,7 @@ impl Grant {
     }
 
     /// Notes that the request was about one resource.
-    pub fn saw_resource(&self, number: u64) {
+    pub fn saw_resource(&self, number: ResourceNumber) {
         self.seen(|seen| *seen.resource.get_or_insert(number));
     }
 

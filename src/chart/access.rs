@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::log::StreamAlias;
+use crate::numbers::ResourceNumber;
 
 /// How a request ended, as its access entry says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +51,7 @@ pub struct AccessEntry {
     pub charts: Vec<String>,
     /// Number of the one resource it was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource: Option<u64>,
+    pub resource: Option<ResourceNumber>,
     /// Method, path and query as sent.
     pub query: String,
 }

@@ -8,7 +8,7 @@ use crate::clock::Instant;
 use crate::engine::Settled;
 use crate::fhir::{ResourceId, ResourceKey, stored};
 use crate::log::{Location, StreamAlias};
-use crate::numbers::ResourceVersion;
+use crate::numbers::{ResourceNumber, ResourceVersion};
 use crate::view::{Head, PastVersion, View};
 
 /// A version of a resource, as stored.
@@ -188,7 +188,7 @@ pub(super) fn lies_in(
 }
 
 /// Also what is refused leaves its trace in the charts concerned.
-pub(super) fn note(grant: &Grant, number: u64, charts: &[StreamAlias]) {
+pub(super) fn note(grant: &Grant, number: ResourceNumber, charts: &[StreamAlias]) {
     grant.saw_resource(number);
     for alias in charts {
         grant.saw_chart(*alias);

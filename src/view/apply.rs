@@ -16,7 +16,7 @@ use super::{Event, Fact, FactGroup, TermChange, View, ViewError, keys};
 use crate::chart::{Erasure, EventKind};
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Location, StreamAlias};
-use crate::numbers::ChartVersion;
+use crate::numbers::{ChartVersion, ResourceNumber};
 
 impl Generation {
     /// Applies groups of events, in order, all or nothing. A resource is changed once per group.
@@ -70,7 +70,7 @@ struct OpenResource<'a> {
 impl OpenResource<'_> {
     /// What the index stores about the resource in its home event.
     fn subject(&self) -> Subject {
-        let since_first = self.head.position - self.head.number;
+        let since_first = self.head.position - self.head.number.get();
         Subject { kind: Some(self.key.kind), since_first }
     }
 }
@@ -210,7 +210,7 @@ impl<'a> Application<'a> {
         let current = self.group.pointer();
         let first = before.as_ref().map_or(current, |before| before.first);
         let head = Head {
-            number: first.position(),
+            number: ResourceNumber::new(first.position()),
             version: fact.envelope.version,
             live: fact.holds_body,
             retracted: fact.retracted,
@@ -310,9 +310,9 @@ impl<'a> Application<'a> {
             None => self.batch.insert(&spaces.names, keys::resource(&key), encode(&head.first)?),
             Some(before) => {
                 let stored = StoredHead { version: head.version, event: head.current };
-                self.batch.insert(&spaces.heads, head.number.to_be_bytes(), encode(&stored)?);
+                self.batch.insert(&spaces.heads, head.number.get().to_be_bytes(), encode(&stored)?);
                 if before.current != before.first {
-                    let key = keys::pair(head.number, before.version.get());
+                    let key = keys::pair(head.number.get(), before.version.get());
                     self.batch.insert(&spaces.history, key, encode(&before.current)?);
                 }
             }

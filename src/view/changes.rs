@@ -9,7 +9,7 @@ use super::{View, ViewError, keys};
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
-use crate::numbers::ResourceVersion;
+use crate::numbers::{ResourceNumber, ResourceVersion};
 
 /// A new version of a resource, as its home event tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Change {
     /// When it was recorded.
     pub recorded_at: Instant,
     /// Number of the resource: position of its first event.
-    pub number: u64,
+    pub number: ResourceNumber,
     /// Its type.
     pub kind: ResourceType,
     /// FHIR's `versionId`.
@@ -112,7 +112,7 @@ impl View {
     /// The view store's.
     pub fn superseded(
         &self,
-        number: u64,
+        number: ResourceNumber,
         version: ResourceVersion,
         events: u64,
     ) -> Result<Option<Instant>, ViewError> {
@@ -148,7 +148,7 @@ impl View {
             position,
             location: event.location,
             recorded_at: event.recorded_at,
-            number: position.saturating_sub(event.subject.since_first),
+            number: ResourceNumber::new(position.saturating_sub(event.subject.since_first)),
             kind,
             version: event.note.version,
             live: event.holds_body(),

@@ -7,6 +7,7 @@ use aws_lc_rs::digest;
 use super::postings::CHUNK_BITS;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
+use crate::numbers::ResourceNumber;
 
 /// Index parameter under which the charts of a resource are indexed; search parameters have codes
 /// below it.
@@ -110,8 +111,8 @@ pub fn behind_term(mut prefix: Vec<u8>) -> Vec<u8> {
 }
 
 /// The block of `values` that a number falls into.
-pub fn block_of(number: u64) -> u64 {
-    number >> BLOCK_BITS
+pub fn block_of(number: ResourceNumber) -> u64 {
+    number.get() >> BLOCK_BITS
 }
 
 /// The chunk with which a block begins.
@@ -132,11 +133,11 @@ pub fn block(kind: ResourceType, parameter: u16, tag: u8, block: u64) -> Vec<u8>
 }
 
 /// A key of `values`: the rest of the value and the number within the block follow.
-pub fn value(kind: ResourceType, parameter: u16, value: &[u8], number: u64) -> Vec<u8> {
+pub fn value(kind: ResourceType, parameter: u16, value: &[u8], number: ResourceNumber) -> Vec<u8> {
     let (tag, rest) = value.split_first().unwrap_or((&0, &[]));
     let mut out = block(kind, parameter, *tag, block_of(number));
     out.extend_from_slice(rest);
-    let bytes = number.to_be_bytes();
+    let bytes = number.get().to_be_bytes();
     let within = bytes.last_chunk::<IN_BLOCK_BYTES>().copied().unwrap_or_default();
     let mask = (1u16 << BLOCK_BITS) - 1;
     out.extend_from_slice(&(u16::from_be_bytes(within) & mask).to_be_bytes());
@@ -171,9 +172,10 @@ pub fn read_block(key: &[u8]) -> Option<u64> {
 
 /// The value behind its tag, and the number, in a key of `values` that begins with `prefix` bytes up
 /// to its block.
-pub fn read_value(key: &[u8], prefix: usize, block: u64) -> Option<(&[u8], u64)> {
+pub fn read_value(key: &[u8], prefix: usize, block: u64) -> Option<(&[u8], ResourceNumber)> {
     let (value, within) = key.get(prefix..)?.split_last_chunk::<IN_BLOCK_BYTES>()?;
-    Some((value, block << BLOCK_BITS | u64::from(u16::from_be_bytes(*within))))
+    let number = block << BLOCK_BITS | u64::from(u16::from_be_bytes(*within));
+    Some((value, ResourceNumber::new(number)))
 }
 
 fn push_digits(out: &mut Vec<u8>, number: u64) {
@@ -224,7 +226,7 @@ mod tests {
 
         #[test]
         fn a_key_of_a_value_leads_to_its_blocks(rest in prop::collection::vec(any::<u8>(), 0..20), number in any::<u64>(), bits in 12u32..64) {
-            let number = number >> bits;
+            let number = ResourceNumber::new(number >> bits);
             let patient = ResourceType::PATIENT;
             let text = [&[0x80], rest.as_slice()].concat();
             let key = value(patient, 7, &text, number);

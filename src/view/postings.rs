@@ -3,14 +3,16 @@
 //! A chunk stands for 256 neighbouring numbers. What has many numbers takes a bit for each, what has
 //! few a byte, and a transaction that stores many resources of a patient changes few records.
 
+use crate::numbers::ResourceNumber;
+
 /// Numbers in one chunk, as a power of two.
 pub const CHUNK_BITS: u32 = 8;
 /// Bytes of a chunk as bits; a shorter record lists the numbers.
 const BITMAP_BYTES: usize = 32;
 
 /// The chunk of a number.
-pub fn chunk_of(number: u64) -> u64 {
-    number >> CHUNK_BITS
+pub fn chunk_of(number: ResourceNumber) -> u64 {
+    number.get() >> CHUNK_BITS
 }
 
 /// A set of the numbers of one chunk.
@@ -19,20 +21,20 @@ pub struct Postings([u64; 4]);
 
 impl Postings {
     /// Adds a number of the chunk.
-    pub fn insert(&mut self, number: u64) {
+    pub fn insert(&mut self, number: ResourceNumber) {
         let (word, bit) = self.place(number);
         *word |= bit;
     }
 
     /// Removes a number.
-    pub fn remove(&mut self, number: u64) {
+    pub fn remove(&mut self, number: ResourceNumber) {
         let (word, bit) = self.place(number);
         *word &= !bit;
     }
 
     /// Whether it contains a number of the chunk.
     #[must_use]
-    pub fn contains(mut self, number: u64) -> bool {
+    pub fn contains(mut self, number: ResourceNumber) -> bool {
         let (word, bit) = self.place(number);
         *word & bit != 0
     }
@@ -71,14 +73,14 @@ impl Postings {
     }
 
     /// The numbers, ascending.
-    pub fn numbers(self, chunk: u64) -> impl Iterator<Item = u64> {
+    pub fn numbers(self, chunk: u64) -> impl Iterator<Item = ResourceNumber> {
         let first = chunk << CHUNK_BITS;
         (0..4u64).zip(self.0).flat_map(move |(at, mut word)| {
             std::iter::from_fn(move || {
                 let bit = u64::from(word.trailing_zeros());
                 let rest = word.checked_sub(1)?;
                 word &= rest;
-                Some(first + at * 64 + bit)
+                Some(ResourceNumber::new(first + at * 64 + bit))
             })
         })
     }
@@ -86,7 +88,7 @@ impl Postings {
     /// The bytes of a record.
     pub fn encode(self) -> Vec<u8> {
         if self.count() < BITMAP_BYTES {
-            self.numbers(0).map(|number| number.to_le_bytes()[0]).collect()
+            self.numbers(0).map(|number| number.get().to_le_bytes()[0]).collect()
         } else {
             self.0.iter().flat_map(|word| word.to_le_bytes()).collect()
         }
@@ -100,20 +102,20 @@ impl Postings {
                 *word = u64::from_le_bytes(*bytes);
             }
         } else {
-            bytes.iter().for_each(|byte| set.insert(u64::from(*byte)));
+            bytes.iter().for_each(|byte| set.insert(ResourceNumber::new((*byte).into())));
         }
         set
     }
 
-    fn place(&mut self, number: u64) -> (&mut u64, u64) {
+    fn place(&mut self, number: ResourceNumber) -> (&mut u64, u64) {
         let [first, second, third, fourth] = &mut self.0;
-        let word = match number >> 6 & 3 {
+        let word = match number.get() >> 6 & 3 {
             0 => first,
             1 => second,
             2 => third,
             _ => fourth,
         };
-        (word, 1 << (number & 63))
+        (word, 1 << (number.get() & 63))
     }
 }
 
@@ -128,7 +130,7 @@ mod tests {
         fn behave_as_a_set(changes in prop::collection::vec((any::<bool>(), any::<u8>()), 0..120)) {
             let (mut postings, mut set) = (Postings::default(), BTreeSet::new());
             for (insert, number) in changes {
-                let number = 7 * 256 + u64::from(number);
+                let number = ResourceNumber::new(7 * 256 + u64::from(number));
                 if insert { postings.insert(number); set.insert(number); } else { postings.remove(number); set.remove(&number); }
                 prop_assert_eq!(postings.numbers(7).any(|one| one == number), insert);
             }

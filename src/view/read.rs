@@ -19,7 +19,7 @@ use crate::chart::Tombstone;
 use crate::fhir::search::Parameters;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
-use crate::numbers::ResourceVersion;
+use crate::numbers::{ResourceNumber, ResourceVersion};
 use crate::vault::Wrap;
 
 /// The record of the index that was read last: neighbouring resources are often in one.
@@ -154,7 +154,7 @@ impl View {
     /// # Errors
     ///
     /// The view store's.
-    pub fn head_of(&self, number: u64) -> Result<Option<Head>, ViewError> {
+    pub fn head_of(&self, number: ResourceNumber) -> Result<Option<Head>, ViewError> {
         self.head_near(number, &mut Neighbours::default())
     }
 
@@ -163,16 +163,20 @@ impl View {
     /// # Errors
     ///
     /// The view store's.
-    pub fn head_near(&self, number: u64, near: &mut Neighbours) -> Result<Option<Head>, ViewError> {
+    pub fn head_near(
+        &self,
+        number: ResourceNumber,
+        near: &mut Neighbours,
+    ) -> Result<Option<Head>, ViewError> {
         let holds = |(first, stretch): &(u64, Stretch)| {
-            number.checked_sub(*first).is_some_and(|back| back < stretch.len())
+            number.get().checked_sub(*first).is_some_and(|back| back < stretch.len())
         };
         if !near.0.as_ref().is_some_and(holds) {
-            near.0 = self.stretch_with(number)?;
+            near.0 = self.stretch_with(number.get())?;
         }
         match &near.0 {
             Some((first, stretch)) => {
-                self.head_since(Pointer::new(number, number - first), Some(stretch))
+                self.head_since(Pointer::new(number.get(), number.get() - first), Some(stretch))
             }
             None => Ok(None),
         }
@@ -185,8 +189,8 @@ impl View {
         first: Pointer,
         known: Option<&Stretch>,
     ) -> Result<Option<Head>, ViewError> {
-        let number = first.position();
-        let changed = self.record(&self.spaces().heads, "heads", number.to_be_bytes())?;
+        let number = ResourceNumber::new(first.position());
+        let changed = self.record(&self.spaces().heads, "heads", number.get().to_be_bytes())?;
         let current = changed.map_or(first, |StoredHead { event, .. }| event);
         let event = match known.filter(|_| current.first() == first.first()) {
             Some(stretch) => stretch.event(current).ok_or(ViewError::Record("events"))?,
@@ -305,7 +309,7 @@ impl View {
         if version == head.version {
             return Ok(Some(head.current));
         }
-        let key = keys::pair(head.number, version.get());
+        let key = keys::pair(head.number.get(), version.get());
         let past = self.record(&self.spaces().history, "history", key)?;
         if past.is_some() || head.first == head.current {
             return Ok(past);

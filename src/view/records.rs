@@ -7,7 +7,7 @@ use super::pointer::Pointer;
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
-use crate::numbers::{ChartVersion, ResourceVersion};
+use crate::numbers::{ChartVersion, ResourceNumber, ResourceVersion};
 
 mod stored_instant {
     use super::Instant;
@@ -68,7 +68,7 @@ impl StreamPlace {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// Position of its first event.
-    pub number: u64,
+    pub number: ResourceNumber,
     /// FHIR's `versionId`.
     pub version: ResourceVersion,
     /// False after a deletion.
@@ -132,7 +132,7 @@ pub struct StreamEntry {
     /// Chart version whose body this event replaces or removes; 0: none.
     pub supersedes: ChartVersion,
     /// Type and number of the resource that it is about.
-    pub subject: Option<(ResourceType, u64)>,
+    pub subject: Option<(ResourceType, ResourceNumber)>,
     /// The resource's version that it brings; 0 for events about the chart alone.
     pub resource_version: ResourceVersion,
     pub(super) body: Option<Location>,

@@ -9,7 +9,7 @@ use super::{ChartRecord, View, ViewError, keys};
 use crate::chart::Manifest;
 use crate::clock::Instant;
 use crate::log::StreamAlias;
-use crate::numbers::ChartVersion;
+use crate::numbers::{ChartVersion, ResourceNumber};
 
 impl View {
     /// One event of a chart.
@@ -181,7 +181,7 @@ impl Walk<'_> {
             true => self.event(pointer.backward(event.note.related.into()))?,
             false => event,
         };
-        let number = home.pointer.position() - home.subject.since_first;
+        let number = ResourceNumber::new(home.pointer.position() - home.subject.since_first);
         Ok(StreamEntry {
             subject: home.subject.kind.map(|kind| (kind, number)),
             position: pointer.position(),

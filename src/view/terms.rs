@@ -10,6 +10,7 @@ use super::postings::{CHUNK_BITS, Postings, chunk_of};
 use super::{ViewError, keys};
 use crate::fhir::search::Layout;
 use crate::fhir::{ResourceType, Term};
+use crate::numbers::ResourceNumber;
 
 /// The state that a batch changes.
 #[derive(Clone, Copy)]
@@ -61,7 +62,7 @@ impl TermLedger {
         tables: Tables<'_>,
         kind: ResourceType,
         term: &Term,
-        number: u64,
+        number: ResourceNumber,
         has: bool,
     ) -> Result<(), ViewError> {
         match term.layout() {
@@ -81,7 +82,7 @@ impl TermLedger {
         &mut self,
         tables: Tables<'_>,
         term: Vec<u8>,
-        number: u64,
+        number: ResourceNumber,
         has: bool,
     ) -> Result<(), ViewError> {
         let postings = self.postings(tables, term, number)?;
@@ -97,7 +98,7 @@ impl TermLedger {
         &mut self,
         tables: Tables<'_>,
         term: Vec<u8>,
-        number: u64,
+        number: ResourceNumber,
     ) -> Result<&mut Postings, ViewError> {
         let chunk = chunk_of(number);
         // No number of a later chunk is older than the batch.
@@ -123,7 +124,8 @@ impl TermLedger {
         batch: &mut Batch,
     ) -> Result<(), ViewError> {
         let spaces = tables.spaces;
-        let open = chunk_of(applied);
+        let next = ResourceNumber::new(applied);
+        let open = chunk_of(next);
         if self.open != Some(open) {
             self.recent.clear();
             let is_whole = open << CHUNK_BITS >= self.first_position;
@@ -142,9 +144,9 @@ impl TermLedger {
                 self.recent.insert(key, postings);
             }
         }
-        if self.open_block != keys::block_of(applied) {
+        if self.open_block != keys::block_of(next) {
             self.marked.clear();
-            self.open_block = keys::block_of(applied);
+            self.open_block = keys::block_of(next);
         }
         let values: Vec<_> = std::mem::take(&mut self.values).into_iter().collect();
         for of_value in values.chunk_by(|(one, _), (other, _)| {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use chartlog::chart::{AccessEntry, Outcome};
 use chartlog::engine::EngineOptions;
+use chartlog::numbers::ResourceNumber;
 use chartlog::records::{At, Records, Target, Write};
 
 use crate::clinic::{block_on, grant, key, open, options, put, search};
@@ -63,7 +64,7 @@ fn entry(store: &Records) -> AccessEntry {
         outcome: Outcome::Granted,
         status: 200,
         charts: Vec::new(),
-        resource: Some(store.engine().applied_position()),
+        resource: Some(ResourceNumber::new(store.engine().applied_position())),
         query: "GET /".to_owned(),
     }
 }

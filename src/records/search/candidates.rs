@@ -12,6 +12,7 @@ use super::set::Set;
 use crate::fhir::ResourceType;
 use crate::fhir::search::Criterion;
 use crate::log::StreamAlias;
+use crate::numbers::ResourceNumber;
 use crate::view::{CHUNK_BITS, Postings, TermNumbers, chunk_of};
 
 /// A match: the version that counts, opened if it had to be looked into.
@@ -49,7 +50,7 @@ struct Clause<'a> {
 
 /// A candidate, with the clauses that must still be asked about it.
 struct Candidate {
-    number: u64,
+    number: ResourceNumber,
     /// All of them, for what has changed.
     has_changed: bool,
     unsure: Vec<usize>,
@@ -66,10 +67,10 @@ pub(super) struct Matches<'a> {
     base: Vec<Set<'a>>,
     clauses: Vec<Clause<'a>>,
     /// What the index does not show as it was.
-    changed: Option<&'a BTreeSet<u64>>,
+    changed: Option<&'a BTreeSet<ResourceNumber>>,
     /// The next chunk to look at; `None`: there is nothing more.
     next_chunk: Option<u64>,
-    first: u64,
+    first: ResourceNumber,
     waiting: VecDeque<Candidate>,
 }
 
@@ -85,7 +86,7 @@ impl<'a> Matches<'a> {
         kind: ResourceType,
         criteria: &'a [Criterion],
         chart: Option<StreamAlias>,
-        after: Option<u64>,
+        after: Option<ResourceNumber>,
     ) -> Result<Self, RecordsError> {
         let mut walk = Self::empty(context, kind, criteria, chart, after)?;
         if walk.next_chunk.is_none() {
@@ -114,8 +115,8 @@ impl<'a> Matches<'a> {
         context: &'a SearchContext<'a>,
         kind: ResourceType,
         criteria: &'a [Criterion],
-        numbers: &'a BTreeSet<u64>,
-        after: Option<u64>,
+        numbers: &'a BTreeSet<ResourceNumber>,
+        after: Option<ResourceNumber>,
     ) -> Result<Self, RecordsError> {
         let mut walk = Self::empty(context, kind, criteria, None, after)?;
         walk.changed = Some(numbers);
@@ -128,10 +129,10 @@ impl<'a> Matches<'a> {
         kind: ResourceType,
         criteria: &'a [Criterion],
         chart: Option<StreamAlias>,
-        after: Option<u64>,
+        after: Option<ResourceNumber>,
     ) -> Result<Self, RecordsError> {
         let reach = context.reach(kind)?;
-        let first = after.map_or(0, |after| after.saturating_add(1));
+        let first = after.map(ResourceNumber::next).unwrap_or_default();
         let own = if let SearchReach::Chart(own) = reach { Some(own) } else { None };
         Ok(Self {
             context,
@@ -172,7 +173,8 @@ impl<'a> Matches<'a> {
         {
             let found = self.seek(from)?;
             let next_changed = self.changed.and_then(|changed| {
-                let number = changed.range(self.first.max(from << CHUNK_BITS)..).next();
+                let number =
+                    changed.range(self.first.max(ResourceNumber::new(from << CHUNK_BITS))..).next();
                 number.map(|number| chunk_of(*number))
             });
             let chunk = match (found, next_changed) {
@@ -183,9 +185,9 @@ impl<'a> Matches<'a> {
                     return Ok(());
                 }
             };
-            self.next_chunk =
-                chunk.checked_add(1).filter(|next| *next <= chunk_of(self.context.end));
-            if chunk <= chunk_of(self.context.end) {
+            let last = chunk_of(ResourceNumber::new(self.context.end));
+            self.next_chunk = chunk.checked_add(1).filter(|next| *next <= last);
+            if chunk <= last {
                 self.take_chunk(chunk, found == Some(chunk))?;
             }
         }
@@ -234,8 +236,9 @@ impl<'a> Matches<'a> {
             }
         }
         let changed = self.changed;
-        let has_changed = |number: &u64| changed.is_some_and(|changed| changed.contains(number));
-        let unsure = |number: u64| -> Vec<usize> {
+        let has_changed =
+            |number: &ResourceNumber| changed.is_some_and(|changed| changed.contains(number));
+        let unsure = |number: ResourceNumber| -> Vec<usize> {
             let told = |at: usize| {
                 let mut of_clause = sure.iter().filter(|(clause, _)| *clause == at);
                 of_clause.all(|(_, sure)| sure.contains(number))
@@ -243,14 +246,14 @@ impl<'a> Matches<'a> {
             let asked = self.clauses.iter().enumerate();
             asked.filter(|(at, clause)| !clause.is_sure || !told(*at)).map(|(at, _)| at).collect()
         };
-        let (first, end) = (self.first, self.context.end);
-        let counts = |number: &u64| *number >= first && *number < end;
+        let (first, end) = (self.first, ResourceNumber::new(self.context.end));
+        let counts = |number: &ResourceNumber| *number >= first && *number < end;
         let numbers = all.unwrap_or_default().numbers(chunk);
         let mut candidates: Vec<Candidate> = numbers
             .filter(|number| counts(number) && !has_changed(number))
             .map(|number| Candidate { number, has_changed: false, unsure: unsure(number) })
             .collect();
-        let start = chunk << CHUNK_BITS;
+        let start = ResourceNumber::new(chunk << CHUNK_BITS);
         let past = changed.into_iter().flat_map(|changed| changed.range(start..));
         let past =
             past.take_while(|number| chunk_of(**number) == chunk).filter(|number| counts(number));

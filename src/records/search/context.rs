@@ -11,7 +11,7 @@ use crate::fhir::search::Parameters;
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Document;
 use crate::log::{Location, StreamAlias};
-use crate::numbers::ResourceVersion;
+use crate::numbers::{ResourceNumber, ResourceVersion};
 use crate::records::resource::Resource;
 use crate::records::{RecordsError, error::unreadable};
 use crate::view::{Allowance, Head, Neighbours, Order, View, ViewError};
@@ -57,7 +57,7 @@ pub(super) struct SearchContext<'a> {
     near: RefCell<Neighbours>,
     opened: Cell<u64>,
     /// By type, the resources that were changed at or behind `end`.
-    changed: OnceCell<HashMap<ResourceType, BTreeSet<u64>>>,
+    changed: OnceCell<HashMap<ResourceType, BTreeSet<ResourceNumber>>>,
 }
 
 /// How far a caller reaches within a type.
@@ -75,7 +75,7 @@ pub(super) enum SearchReach {
 #[derive(Debug, Clone)]
 pub(super) struct Held {
     /// Position of the resource's first event.
-    pub number: u64,
+    pub number: ResourceNumber,
     /// FHIR's `versionId`.
     pub version: ResourceVersion,
     /// Where its event lies.
@@ -138,8 +138,8 @@ impl<'a> SearchContext<'a> {
 
     /// The version that counts of the resource with that number; `None`: there is none, or it is
     /// deleted.
-    pub fn held(&self, number: u64) -> Result<Option<Held>, RecordsError> {
-        if number >= self.end {
+    pub fn held(&self, number: ResourceNumber) -> Result<Option<Held>, RecordsError> {
+        if number.get() >= self.end {
             return Ok(None);
         }
         self.records.take(1)?;
@@ -235,7 +235,10 @@ impl<'a> SearchContext<'a> {
     }
 
     /// The resources of a type that existed, and were changed at or behind the end.
-    pub fn changed(&self, kind: ResourceType) -> Result<Option<&BTreeSet<u64>>, RecordsError> {
+    pub fn changed(
+        &self,
+        kind: ResourceType,
+    ) -> Result<Option<&BTreeSet<ResourceNumber>>, RecordsError> {
         if let Some(changed) = self.changed.get() {
             return Ok(changed.get(&kind));
         }
@@ -246,11 +249,11 @@ impl<'a> SearchContext<'a> {
         if applied - self.end > self.limits.changes {
             return Err(ViewError::Costly.into());
         }
-        let mut changed: HashMap<ResourceType, BTreeSet<u64>> = HashMap::new();
+        let mut changed: HashMap<ResourceType, BTreeSet<ResourceNumber>> = HashMap::new();
         for record in self.view.changes(self.end..applied, Order::Ascending) {
             self.records.take(1)?;
             let (_, changes) = record?;
-            for change in changes.iter().filter(|change| change.number < self.end) {
+            for change in changes.iter().filter(|change| change.number.get() < self.end) {
                 changed.entry(change.kind).or_default().insert(change.number);
             }
         }

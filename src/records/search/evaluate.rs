@@ -7,6 +7,7 @@ use super::context::{Held, Opened, SearchContext, SearchReach};
 use super::set::Set;
 use crate::fhir::search::{Chain, Condition, Criterion, Has, reference_value, references_of};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::numbers::ResourceNumber;
 use crate::view::TermNumbers;
 
 /// Most matches at the other end of a chain that are looked up before the candidates themselves are
@@ -116,7 +117,7 @@ impl<'a> SearchContext<'a> {
         &self,
         kind: ResourceType,
         ids: &[ResourceId],
-    ) -> Result<Vec<u64>, RecordsError> {
+    ) -> Result<Vec<ResourceNumber>, RecordsError> {
         let mut numbers = Vec::with_capacity(ids.len());
         for id in ids {
             let key = ResourceKey::new(kind, id.clone());

@@ -40,6 +40,7 @@ use crate::fhir::search::{Criteria, Parameters, Query};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType, definitions};
 use crate::json::Document;
 use crate::log::StreamAlias;
+use crate::numbers::ResourceNumber;
 use crate::view::{Head, View, ViewError};
 use candidates::{Found, Matches};
 pub(super) use context::Limits;
@@ -78,7 +79,7 @@ pub struct PageStart {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum After {
     /// In the order of types and resource numbers.
-    Number { query: usize, number: u64 },
+    Number { query: usize, number: ResourceNumber },
     /// In the order that was asked for.
     Rank(Rank),
 }
@@ -101,7 +102,7 @@ pub struct Page {
 const EVENTS_PER_RESOURCE: u64 = 4;
 
 /// The candidates of each query when they do not come from the index.
-type Candidates = HashMap<ResourceType, BTreeSet<u64>>;
+type Candidates = HashMap<ResourceType, BTreeSet<ResourceNumber>>;
 
 impl Records {
     /// One page of the resources that match.
@@ -328,7 +329,11 @@ impl<'a> Search<'a> {
         Ok(Self { context, grant, request, chart, past, is_nowhere })
     }
 
-    fn walk(&self, query: usize, after: Option<u64>) -> Result<Option<Matches<'_>>, RecordsError> {
+    fn walk(
+        &self,
+        query: usize,
+        after: Option<ResourceNumber>,
+    ) -> Result<Option<Matches<'_>>, RecordsError> {
         let Some((kind, query)) = self.request.queries.get(query) else { return Ok(None) };
         if self.is_nowhere {
             return Ok(None);
@@ -349,7 +354,7 @@ impl<'a> Search<'a> {
     fn matches(
         &self,
         query: usize,
-        after: Option<u64>,
+        after: Option<ResourceNumber>,
     ) -> impl Iterator<Item = Result<(usize, Found), RecordsError>> {
         let queries = query..self.request.queries.len();
         queries.flat_map(move |at| {

@@ -14,6 +14,7 @@ use super::context::SearchReach;
 use super::{After, Found, Page, RecordsError, Search};
 use crate::clock::Instant;
 use crate::fhir::search::{Criterion, Sort, SortBy, Window};
+use crate::numbers::ResourceNumber;
 use crate::records::resource::PAGE_BYTES_MAX;
 use crate::view::{Order, ViewError};
 
@@ -35,7 +36,7 @@ pub(super) struct Rank {
     keys: Vec<Option<Vec<u8>>>,
     /// Then the queries in their order, and the numbers of resources.
     query: usize,
-    number: u64,
+    number: ResourceNumber,
 }
 
 /// The matches of a page, and one more if there is one.
@@ -296,7 +297,7 @@ struct Times {
     /// As the walk goes: the first may be the latest.
     first: Instant,
     last: Instant,
-    numbers: BTreeSet<u64>,
+    numbers: BTreeSet<ResourceNumber>,
 }
 
 impl Times {

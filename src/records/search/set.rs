@@ -2,6 +2,7 @@
 
 use crate::fhir::ResourceType;
 use crate::fhir::search::{Condition, Lookup, Plan, Probe, Term};
+use crate::numbers::ResourceNumber;
 use crate::view::{Members, Postings, TermNumbers, ValueNumbers, chunk_of};
 
 use super::RecordsError;
@@ -14,7 +15,7 @@ pub(super) enum Set<'a> {
     /// Those that have a value in a range.
     Values(ValueNumbers<'a>),
     /// These, sorted.
-    Numbers(Vec<u64>),
+    Numbers(Vec<ResourceNumber>),
     /// What is in any of several.
     Union(Vec<Set<'a>>),
     /// All of the type but those of a set.
