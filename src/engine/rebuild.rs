@@ -52,6 +52,12 @@ impl Drop for Reset<'_> {
 }
 
 impl Engine {
+    /// The number of the generation of views that is served: one more with each rebuild.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.views.serving().number()
+    }
+
     /// How many events are in the generation of views that is being built, and how many are to be; 0
     /// of 0 if none is being built.
     #[must_use]

@@ -40,7 +40,7 @@ pub fn render(engine: &Engine) -> String {
     let number = |number: u64| number as f64;
     metrics::gauge!("chartlog_applied_position").set(number(engine.applied_position()));
     metrics::gauge!("chartlog_writable").set(if engine.is_writable() { 1.0 } else { 0.0 });
-    metrics::gauge!("chartlog_views_generation").set(number(engine.views().serving().number()));
+    metrics::gauge!("chartlog_views_generation").set(number(engine.generation()));
     let (done, total) = engine.building();
     metrics::gauge!("chartlog_views_building_done").set(number(done));
     metrics::gauge!("chartlog_views_building_total").set(number(total));

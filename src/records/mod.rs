@@ -126,8 +126,7 @@ impl Records {
     }
 
     /// One consistent state of the views.
-    #[must_use]
-    pub fn view(&self) -> View {
+    pub(crate) fn view(&self) -> View {
         self.views.view()
     }
 
