@@ -53,7 +53,6 @@ pub use rebuild::{Rebuilt, ViewsCompared};
 pub use recent::RecentChange;
 pub use renewal::PurgeWindow;
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
@@ -63,6 +62,7 @@ use crate::clock::Instant;
 use crate::disk::Disk;
 use crate::fhir::search::Definition;
 use crate::log::{self, FrameKind, LogKind, Reader, StreamAlias};
+use crate::numbers::Position;
 use crate::seal::{CursorKey, Dictionary};
 use crate::vault::{MasterKey, MasterKeySource, Vault};
 use crate::view::{View, ViewOptions, Views};
@@ -155,8 +155,10 @@ impl Engine {
             }
             Ok::<_, EngineError>(log)
         };
-        let events = open("events", LogKind::Events, applied.applied_events()?.max(signed_events))?;
-        let access = open("access", LogKind::Access, applied.applied_access()?.max(signed_access))?;
+        let events =
+            open("events", LogKind::Events, applied.applied_events()?.get().max(signed_events))?;
+        let access =
+            open("access", LogKind::Access, applied.applied_access()?.get().max(signed_access))?;
         drop(applied);
         let keys = Keys::new(vault, views.clone(), events.reader.clone())?;
         let serving = views.serving();
@@ -167,7 +169,7 @@ impl Engine {
         let proofs =
             places.map(|places| Proofs::open(places, &events, &access, sinks)).transpose()?;
         let health = Arc::new(Health::default());
-        health.applied_events.store(events.writer.next_position(), Ordering::Release);
+        health.applied(events.writer.next_position());
         let limits = CommitterLimits {
             queue_commands_max: options.queue_commands_max,
             group_bytes_max: options.group_bytes_max,
@@ -300,8 +302,8 @@ impl Engine {
 
     /// Number of events in the log that are visible.
     #[must_use]
-    pub fn applied_position(&self) -> u64 {
-        self.health.applied_events.load(Ordering::Acquire)
+    pub fn applied_position(&self) -> Position {
+        self.health.applied_events()
     }
 
     /// The views.
