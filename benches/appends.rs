@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use chartlog::disk::RealDisk;
 use chartlog::log::{self, LogKind};
+use chartlog::numbers::Position;
 use chartlog::records::Records;
 use harness::{clinic, median, per_second, shown, store};
 
@@ -76,7 +77,7 @@ fn main() {
         let mut rounds = Vec::new();
         for _ in 0..harness::rounds() {
             let store = store::open(&root);
-            let first = store.engine().applied_position();
+            let first = store.engine().applied_position().get();
             let (appends, took) = runtime.block_on(append(&store, clients, &others));
             drop(store);
             let groups = groups_since(&root, first);
@@ -192,7 +193,7 @@ fn groups_since(root: &Path, first: u64) -> Vec<usize> {
         0,
     );
     let log = log.expect("the event log");
-    let groups = log.reader.scan(first, log.writer.next_position());
+    let groups = log.reader.scan(Position::new(first), log.writer.next_position());
     groups.map(|group| group.expect("a group").location.length as usize).collect()
 }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use chartlog::chart::Payload;
 use chartlog::disk::RealDisk;
 use chartlog::log::{self, LogKind, StreamAlias};
+use chartlog::numbers::Position;
 use chartlog::seal::sample;
 use chartlog::vault::{MasterKey, MasterKeySource, Vault, Wrap};
 
@@ -65,7 +66,7 @@ fn collect(
     samples: &mut Samples,
 ) {
     let log = log::open(RealDisk::handle(), directory, kind, 1 << 28, 0).unwrap();
-    for group in log.reader.scan(0, log.writer.next_position()) {
+    for group in log.reader.scan(Position::new(0), log.writer.next_position()) {
         for (frame, _) in group.unwrap().frames {
             if let Some(wrap) = frame.content.wrap() {
                 wraps.insert(frame.alias, Wrap::from_bytes(*wrap));

@@ -76,6 +76,13 @@ macro_rules! gapless {
 }
 
 number! {
+    /// Gapless number of an event or access entry in its log, from 0; also of the next one, which is how
+    /// many there are.
+    Position
+}
+gapless!(Position);
+
+number! {
     /// Number of an event within its chart, from 1, which the chart has as its version from then on.
     /// 0: none yet.
     ChartVersion
@@ -85,6 +92,20 @@ gapless!(ChartVersion);
 number! {
     /// Number of a resource in the index: the position of its first event.
     ResourceNumber
+}
+
+impl ResourceNumber {
+    /// Of the resource whose first event stands there.
+    #[must_use]
+    pub const fn of(first: Position) -> Self {
+        Self(first.0)
+    }
+
+    /// Position of its first event.
+    #[must_use]
+    pub const fn position(self) -> Position {
+        Position(self.0)
+    }
 }
 
 number! {

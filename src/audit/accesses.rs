@@ -5,6 +5,7 @@ use crate::chart::{AccessEntry, Outcome};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::{Frame, Group, StreamAlias};
+use crate::numbers::Position;
 use crate::proof::BundleLog;
 use crate::records::{Evidence, Exhibit, Records, RecordsError, bundle, disclosed};
 use crate::view::View;
@@ -13,7 +14,7 @@ use crate::view::View;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
     /// Its number in the access log.
-    pub position: u64,
+    pub position: Position,
     /// When it was recorded.
     pub recorded_at: Instant,
     /// What it says.
@@ -51,12 +52,12 @@ pub fn accesses(
     grant: &Grant,
     patient: Option<&ResourceId>,
     filter: &AccessFilter,
-    before: u64,
+    before: Position,
     limit: usize,
-) -> Result<(Vec<Access>, Option<u64>), RecordsError> {
+) -> Result<(Vec<Access>, Option<Position>), RecordsError> {
     let own = grant.reach(ResourceType::AUDIT_EVENT, Permission::Read)?;
     let view = records.view();
-    let positions: Box<dyn Iterator<Item = Result<u64, RecordsError>>> = match patient {
+    let positions: Box<dyn Iterator<Item = Result<Position, RecordsError>>> = match patient {
         Some(patient) => {
             let alias = audited_chart(records, &view, grant, patient)?;
             Box::new(view.accesses_of_chart(alias, before).map(|one| Ok(one?)))
@@ -64,7 +65,7 @@ pub fn accesses(
         None => {
             allow_all(grant)?;
             let last = before.min(view.applied_access()?);
-            Box::new((0..last).rev().map(Ok))
+            Box::new((0..last.get()).rev().map(|position| Ok(Position::new(position))))
         }
     };
     let mut accesses = Vec::new();
@@ -72,7 +73,7 @@ pub fn accesses(
     for (scanned, position) in positions.enumerate() {
         let position = position?;
         if accesses.len() == limit || scanned == ENTRIES_SCANNED_MAX {
-            return Ok((accesses, Some(position + 1)));
+            return Ok((accesses, Some(position.next())));
         }
         let access = access(records, &view, position, &mut group)?;
         if filter.since.is_some_and(|since| access.recorded_at < since) {
@@ -92,23 +93,23 @@ pub fn accesses(
 fn exhibits(
     records: &Records,
     grant: &Grant,
-    first: u64,
+    first: Position,
     limit: usize,
     discloses: bool,
-) -> Result<(Vec<Exhibit>, Option<u64>), RecordsError> {
+) -> Result<(Vec<Exhibit>, Option<Position>), RecordsError> {
     allow_all(grant)?;
     let view = records.view();
     let end = view.applied_access()?;
-    let last = first.saturating_add(limit as u64).min(end);
+    let last = Position::new(first.get().saturating_add(limit as u64)).min(end);
     let mut exhibits = Vec::new();
     let mut group = None;
-    for position in first..last {
+    for position in (first.get()..last.get()).map(Position::new) {
         let (frame, recorded_at) = access_frame(records, &view, position, &mut group)?;
         let disclosed =
             if discloses { disclosed(records.engine().keys().access(), &frame)? } else { None };
         exhibits.push(Exhibit { position, recorded_at, frame, disclosed });
     }
-    Ok((exhibits, (last < end).then_some(last.saturating_sub(1))))
+    Ok((exhibits, (last < end).then_some(last.previous())))
 }
 
 fn audited_chart(
@@ -133,7 +134,7 @@ fn audited_chart(
 fn access_frame(
     records: &Records,
     view: &View,
-    position: u64,
+    position: Position,
     group: &mut Option<Group>,
 ) -> Result<(Frame, i64), RecordsError> {
     let holds = |group: &Group| {
@@ -154,7 +155,7 @@ fn access_frame(
 fn access(
     records: &Records,
     view: &View,
-    position: u64,
+    position: Position,
     group: &mut Option<Group>,
 ) -> Result<Access, RecordsError> {
     let (frame, recorded_at) = access_frame(records, view, position, group)?;
@@ -184,15 +185,15 @@ fn access(
 pub fn evidence(
     records: &Records,
     grant: &Grant,
-    after: Option<u64>,
+    after: Option<Position>,
     limit: usize,
     disclose: bool,
 ) -> Result<Evidence, RecordsError> {
     let proof = records.engine().proof(BundleLog::Access)?;
-    let first = after.map_or(0, |after| after.saturating_add(1));
+    let first = after.map(Position::next).unwrap_or_default();
     let (exhibits, next) = exhibits(records, grant, first, limit, disclose)?;
     let none = || RecordsError::NotFound(format!("an access entry from position {first} on"));
-    bundle(proof, BundleLog::Access, exhibits, next, none)
+    bundle(proof, BundleLog::Access, exhibits, next.map(Position::get), none)
 }
 
 /// Only who may read and search all access entries.
@@ -205,7 +206,7 @@ fn allow_all(grant: &Grant) -> Result<(), RecordsError> {
     Ok(())
 }
 
-fn unreadable(position: u64) -> RecordsError {
+fn unreadable(position: Position) -> RecordsError {
     RecordsError::unreadable(format!("access entry {position} does not read back"))
 }
 

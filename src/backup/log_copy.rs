@@ -34,9 +34,9 @@ pub fn copies(engine: &Engine, grant: &Grant) -> Result<[LogCopy; 2], RecordsErr
     let (signed_events, signed_access) =
         (signed(engine, BundleLog::Events), signed(engine, BundleLog::Access));
     let access = engine.views().view().applied_access()?;
-    let access = copy(engine.access_reader(), access, signed_access)?;
+    let access = copy(engine.access_reader(), access.get(), signed_access)?;
     let events = engine.applied_position();
-    let events = copy(engine.keys().reader(), events, signed_events)?;
+    let events = copy(engine.keys().reader(), events.get(), signed_events)?;
     Ok([events, access])
 }
 

@@ -22,7 +22,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let served = Served::open(&config)?;
     let base = served.base_url.clone();
     let issuer = served.issuer.clone();
-    let was_empty = served.store.engine().applied_position() == 0;
+    let was_empty = served.store.engine().applied_position().get() == 0;
     let store = Arc::clone(&served.store);
     let result = actix_web::rt::System::new().block_on(async move {
         let Running { address, handle, server } = served.start(&config)?;

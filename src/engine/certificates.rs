@@ -8,6 +8,7 @@ use crate::chart::{Erasure, Payload};
 use crate::clock::Instant;
 use crate::disk::{self, Disk};
 use crate::log::StreamAlias;
+use crate::numbers::Position;
 use crate::proof::Signer;
 use crate::vault::Vault;
 use crate::view::IndexedPlace;
@@ -46,7 +47,7 @@ impl Certificates {
     pub(super) fn erasure(
         &self,
         erasure: &Erasure,
-        position: u64,
+        position: Position,
         recorded_at: Instant,
     ) -> Result<String, EngineError> {
         let Erasure { chart, events, reason, basis, resources, shared, .. } = erasure;

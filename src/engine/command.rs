@@ -11,7 +11,7 @@ use crate::chart::{Envelope, Erasure};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Content, StreamAlias};
-use crate::numbers::ChartVersion;
+use crate::numbers::{ChartVersion, Position};
 use crate::vault::Wrap;
 use crate::view::TermChange;
 
@@ -54,7 +54,7 @@ pub struct Prepared {
 #[derive(Debug)]
 pub enum Expectation {
     /// The resource's current event is at that position, or it never existed.
-    Head(ResourceKey, Option<u64>),
+    Head(ResourceKey, Option<Position>),
     /// The resource exists.
     Live(ResourceKey),
     /// The patient's chart has that alias, or does not exist.
@@ -64,7 +64,7 @@ pub enum Expectation {
     /// No change at that position or later is one that is watched for.
     Unchanged {
         /// The position behind the last event that the decision saw.
-        since: u64,
+        since: Position,
         /// Which changes count.
         watch: Box<dyn Watch>,
     },
@@ -78,7 +78,7 @@ pub enum Expectation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
     /// Position of its first event.
-    pub first_position: u64,
+    pub first_position: Position,
     /// Its time.
     pub recorded_at: Instant,
 }

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use super::health::{Health, supervised};
 use crate::log::{AppendedGroup, Frame, LogError, Writer};
+use crate::numbers::Position;
 
 /// Groups that may be on disk and not yet visible.
 const GROUPS_IN_FLIGHT: usize = 2;
@@ -57,7 +58,7 @@ pub trait Projector: Send + 'static {
 #[derive(Debug)]
 pub struct OpenGroup {
     /// Position of its first frame.
-    pub first_position: u64,
+    pub first_position: Position,
     /// Its time, microseconds since 1970.
     pub recorded_at: i64,
     /// Its frames so far.

@@ -13,7 +13,7 @@ use crate::fhir::status;
 use crate::fhir::terms_of;
 use crate::json::Document;
 use crate::log::{Frame, Group, Location, LogError, StreamAlias};
-use crate::numbers::ChartVersion;
+use crate::numbers::{ChartVersion, Position};
 use crate::seal::SealingKey;
 use crate::vault::{VaultError, Wrap};
 use crate::view::{Event, Fact, FactGroup, Generation, TermChange};
@@ -30,8 +30,8 @@ type Numbered<T, E> = (u64, Result<Vec<T>, E>);
 /// facts have the terms that their resource has after them as `added`.
 pub fn decoded_groups(
     opener: &Opener<'_>,
-    from: u64,
-    end: u64,
+    from: Position,
+    end: Position,
     mut take: impl FnMut(FactGroup) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -52,7 +52,12 @@ pub fn decoded_groups(
 }
 
 /// Reads groups, several at a time.
-fn scan(opener: &Opener<'_>, from: u64, end: u64, parts: &SyncSender<Numbered<Group, LogError>>) {
+fn scan(
+    opener: &Opener<'_>,
+    from: Position,
+    end: Position,
+    parts: &SyncSender<Numbered<Group, LogError>>,
+) {
     let mut groups = opener.keys.reader().scan(from, end);
     for number in 0.. {
         let mut part = Vec::new();

@@ -7,6 +7,7 @@ use super::{Engine, EngineError};
 use crate::chart::Erasure;
 use crate::clock::Instant;
 use crate::fhir::ResourceKey;
+use crate::numbers::Position;
 use crate::view::View;
 
 /// The right to rebuild the views or to erase a chart, of which one happens at a time.
@@ -47,7 +48,7 @@ impl Engine {
         &self,
         _: &Alone<'_>,
         erasure: &Erasure,
-        position: u64,
+        position: Position,
         recorded_at: Instant,
     ) -> Result<String, EngineError> {
         self.complete_epoch()?;

@@ -20,6 +20,7 @@ use super::projector::EventProjector;
 use super::sequencer::EventSequencer;
 use crate::clock::Instant;
 use crate::log::{Group, LogError, Reader, Writer};
+use crate::numbers::Position;
 
 /// The answer to a command, once its commit is durable and visible. A closed channel: unknown.
 pub type Pending = oneshot::Receiver<Result<Committed, CommitError>>;
@@ -39,7 +40,7 @@ pub trait EventLog: Debug + Send + Sync {
     fn submit(&self, command: Command) -> Result<Pending, CommitError>;
 
     /// The groups from the one with position `from` on, below position `end`.
-    fn follow(&self, from: u64, end: u64) -> Groups;
+    fn follow(&self, from: Position, end: Position) -> Groups;
 
     /// Waits until all events that were recorded at a moment or before it are visible, and keeps
     /// later ones from carrying that time.
@@ -100,7 +101,7 @@ impl EventLog for LocalLog {
         Ok(pending)
     }
 
-    fn follow(&self, from: u64, end: u64) -> Groups {
+    fn follow(&self, from: Position, end: Position) -> Groups {
         Box::new(self.reader.scan(from, end))
     }
 

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use super::EngineError;
 use crate::log::LogError;
+use crate::numbers::Position;
 use crate::proof::ProofError;
 use crate::view::ViewError;
 
@@ -13,7 +14,7 @@ use crate::view::ViewError;
 #[derive(Debug, Default)]
 pub struct Health {
     /// Events that the views hold.
-    pub applied_events: AtomicU64,
+    applied_events: AtomicU64,
     /// Events that the generation which is being built contains, and how many it is to contain; 0 of
     /// 0 while none is being built.
     building: (AtomicU64, AtomicU64),
@@ -22,6 +23,16 @@ pub struct Health {
 }
 
 impl Health {
+    /// Position behind the last event that the views hold.
+    pub fn applied_events(&self) -> Position {
+        Position::new(self.applied_events.load(Ordering::Acquire))
+    }
+
+    /// The views hold the events below that position.
+    pub fn applied(&self, end: Position) {
+        self.applied_events.store(end.get(), Ordering::Release);
+    }
+
     /// So many events are in the generation that is being built.
     pub fn build(&self, done: u64, total: u64) {
         self.building.0.store(done, Ordering::Relaxed);

@@ -54,7 +54,6 @@ pub use rebuild::{Rebuilt, ViewsCompared};
 pub use renewal::PurgeWindow;
 pub use watch::{RecentChange, Watch};
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
@@ -64,6 +63,7 @@ use crate::clock::Instant;
 use crate::disk::Disk;
 use crate::fhir::search::Definition;
 use crate::log::{self, FrameKind, LogKind, Reader, StreamAlias};
+use crate::numbers::Position;
 use crate::seal::{CursorKey, Dictionary};
 use crate::vault::{MasterKey, MasterKeySource, Vault};
 use crate::view::{View, ViewOptions, Views};
@@ -156,8 +156,10 @@ impl Engine {
             }
             Ok::<_, EngineError>(log)
         };
-        let events = open("events", LogKind::Events, applied.applied_events()?.max(signed_events))?;
-        let access = open("access", LogKind::Access, applied.applied_access()?.max(signed_access))?;
+        let events =
+            open("events", LogKind::Events, applied.applied_events()?.get().max(signed_events))?;
+        let access =
+            open("access", LogKind::Access, applied.applied_access()?.get().max(signed_access))?;
         drop(applied);
         let keys = Keys::new(vault, views.clone(), events.reader.clone())?;
         let serving = views.serving();
@@ -168,7 +170,7 @@ impl Engine {
         let proofs =
             places.map(|places| Proofs::open(places, &events, &access, sinks)).transpose()?;
         let health = Arc::new(Health::default());
-        health.applied_events.store(events.writer.next_position(), Ordering::Release);
+        health.applied(events.writer.next_position());
         let limits = CommitterLimits {
             queue_commands_max: options.queue_commands_max,
             group_bytes_max: options.group_bytes_max,
@@ -301,8 +303,8 @@ impl Engine {
 
     /// Number of events in the log that are visible.
     #[must_use]
-    pub fn applied_position(&self) -> u64 {
-        self.health.applied_events.load(Ordering::Acquire)
+    pub fn applied_position(&self) -> Position {
+        self.health.applied_events()
     }
 
     /// The views.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::EngineError;
 use super::command::{CommitError, Committed, Reply};
@@ -12,10 +11,11 @@ use super::proofs::LogProof;
 use super::sequencer::Sequenced;
 use crate::clock::Instant;
 use crate::log::{AppendedGroup, LogError};
+use crate::numbers::Position;
 use crate::view::{Event, Fact, FactGroup, Generation, Views};
 
 /// Applies the events of the log to a generation of the views, up to a position.
-pub type Replay = Box<dyn Fn(&Arc<Generation>, u64) -> Result<(), EngineError> + Send>;
+pub type Replay = Box<dyn Fn(&Arc<Generation>, Position) -> Result<(), EngineError> + Send>;
 
 /// Applies groups to the views and answers, on the projecting thread.
 pub struct EventProjector {
@@ -89,7 +89,7 @@ impl EventProjector {
             self.health.fail_views("the views could not be written", &error);
             return fail_all(answers);
         }
-        self.health.applied_events.store(applied, Ordering::Release);
+        self.health.applied(applied);
         answers
     }
 }
@@ -166,7 +166,7 @@ mod tests {
         };
         let (reply, answer) = oneshot::channel();
         let written = AppendedGroup {
-            first_position,
+            first_position: Position::new(first_position),
             recorded_at: 0,
             group: Default::default(),
             frames: vec![Default::default()],
@@ -194,7 +194,7 @@ mod tests {
             let answer = answer.try_recv().unwrap();
             assert!(matches!(answer, Err(CommitError::Unknown)), "{answer:?}");
         }
-        assert_eq!(views.view().applied_events().unwrap(), 0, "a start would skip the first");
+        assert_eq!(views.view().applied_events().unwrap().get(), 0, "a start would skip the first");
         assert_eq!(health.failure(), Some("the views could not be written"));
     }
 }

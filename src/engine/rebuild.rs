@@ -96,6 +96,7 @@ impl Engine {
         })?;
         let view = self.views.view();
         let (events, accesses) = (view.applied_events()?, view.applied_access()?);
+        let (events, accesses) = (events.get(), accesses.get());
         Ok(Rebuilt { events, accesses, took: started.elapsed() })
     }
 
@@ -111,12 +112,15 @@ impl Engine {
             let served = self.views.view();
             let (events, accesses) = (served.applied_events()?, served.applied_access()?);
             let built = generation.view();
-            let behind = events - built.applied_events()? + accesses - built.applied_access()?;
+            let behind =
+                (events - built.applied_events()?) + (accesses - built.applied_access()?);
             if behind <= BEHIND_MAX || behind >= last {
                 return Ok(());
             }
             last = behind;
-            replay_events(generation, &self.keys, events, &|done| progress(done, events))?;
+            replay_events(generation, &self.keys, events, &|done| {
+                progress(done.get(), events.get())
+            })?;
             replay_access(generation, &self.keys, &self.access_reader, accesses)?;
         }
     }
@@ -140,10 +144,11 @@ impl Engine {
         let anew = building.generation();
         let view = self.views.view();
         let (events, accesses) = (view.applied_events()?, view.applied_access()?);
-        replay_events(anew, &self.keys, events, &|done| progress(done, events))?;
+        replay_events(anew, &self.keys, events, &|done| progress(done.get(), events.get()))?;
         replay_access(anew, &self.keys, &self.access_reader, accesses)?;
         anew.rewrap(&[], self.keys.vault().epoch()?)?;
         let comparison = serving.compare(anew)?;
+        let (events, accesses) = (events.get(), accesses.get());
         Ok(ViewsCompared::With { events, accesses, comparison })
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::watch::{RecentChange, Watch};
 use crate::fhir::ResourceType;
+use crate::numbers::Position;
 
 /// Most changes that are kept, and most index terms in them: some 10 MB.
 const CHANGES_MAX: usize = 8_192;
@@ -13,12 +14,12 @@ const TERMS_MAX: usize = 131_072;
 /// The changes at the end of the log, by type, each with the position behind its commit.
 #[derive(Debug, Default)]
 pub struct RecentChanges {
-    by_type: HashMap<ResourceType, VecDeque<(u64, RecentChange)>>,
+    by_type: HashMap<ResourceType, VecDeque<(Position, RecentChange)>>,
     /// The types in the order of the changes, to drop the oldest first.
     order: VecDeque<ResourceType>,
     terms: usize,
     /// All changes of commits that end behind this position are kept.
-    complete_from: u64,
+    complete_from: Position,
 }
 
 /// What a check against recent changes may cost, in comparisons.
@@ -27,7 +28,7 @@ pub struct Comparisons(pub usize);
 
 impl RecentChanges {
     /// Keeps a change of a commit that ends at `end`, and drops the oldest ones beyond the limits.
-    pub fn keep(&mut self, end: u64, change: RecentChange) {
+    pub fn keep(&mut self, end: Position, change: RecentChange) {
         self.terms += size(&change);
         self.order.push_back(change.key.kind);
         self.by_type.entry(change.key.kind).or_default().push_back((end, change));
@@ -42,13 +43,13 @@ impl RecentChanges {
     }
 
     /// Drops all: nothing is known of changes before `end`.
-    pub fn forget_before(&mut self, end: u64) {
+    pub fn forget_before(&mut self, end: Position) {
         *self = Self { complete_from: end, ..Self::default() };
     }
 
     /// Whether it is known that no change since a position matters to a watch. False also when
     /// that is not known any more, or would take more comparisons than are left.
-    pub fn none_matters(&self, since: u64, watch: &dyn Watch, left: &mut Comparisons) -> bool {
+    pub fn none_matters(&self, since: Position, watch: &dyn Watch, left: &mut Comparisons) -> bool {
         if since < self.complete_from {
             return false;
         }

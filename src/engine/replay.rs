@@ -17,6 +17,7 @@ use super::keys::Keys;
 use crate::chart::AccessEntry;
 use crate::fhir::{ResourceKey, Term};
 use crate::log::{Group, Location, Reader};
+use crate::numbers::Position;
 use crate::view::{AccessGroup, Event, Fact, FactGroup, Generation, TermChange, View};
 
 /// Events after which a batch takes no further group.
@@ -27,8 +28,8 @@ const BATCH_EVENTS_MIN: usize = 4_096;
 pub fn replay_events(
     generation: &Arc<Generation>,
     keys: &Keys,
-    end: u64,
-    progress: &dyn Fn(u64),
+    end: Position,
+    progress: &dyn Fn(Position),
 ) -> Result<(), EngineError> {
     let from = generation.view().applied_events()?;
     if from >= end {
@@ -131,7 +132,7 @@ pub fn replay_access(
     generation: &Arc<Generation>,
     keys: &Keys,
     reader: &Reader,
-    end: u64,
+    end: Position,
 ) -> Result<(), EngineError> {
     let from = generation.view().applied_access()?;
     let mut groups = Vec::new();

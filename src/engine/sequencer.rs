@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::EngineError;
 use super::command::{Command, CommitError, Expectation, Prepared, Reply};
@@ -16,7 +15,7 @@ use super::watch::RecentChange;
 use crate::chart::EventKind;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::{Content, Frame, FrameKind, StreamAlias};
-use crate::numbers::ChartVersion;
+use crate::numbers::{ChartVersion, Position};
 use crate::view::{View, ViewError, Views};
 
 /// Comparisons of watches with recent changes that one command may cost the ordering thread: a few
@@ -36,10 +35,10 @@ pub struct Sequenced {
 
 /// Keys changed by commits that the views may not show yet, with the position behind them.
 #[derive(Debug)]
-struct Recent<K, V>(HashMap<K, (V, u64)>);
+struct Recent<K, V>(HashMap<K, (V, Position)>);
 
 impl<K: Eq + Hash, V> Recent<K, V> {
-    fn forget_below(&mut self, applied: u64) {
+    fn forget_below(&mut self, applied: Position) {
         self.0.retain(|_, (_, end)| *end > applied);
     }
 }
@@ -76,7 +75,7 @@ impl EventSequencer {
     /// Takes a fresh snapshot of the views, and drops what that shows by now.
     fn refresh(&mut self) {
         // Read before the view is taken: the view then shows at least as much.
-        let applied = self.health.applied_events.load(Ordering::Acquire);
+        let applied = self.health.applied_events();
         self.view = Some(self.views.view());
         self.heads.forget_below(applied);
         self.charts.forget_below(applied);
@@ -155,7 +154,7 @@ impl EventSequencer {
 
     /// The charts that were expected at a version are erased: nothing is added to them any more,
     /// and nothing that was found before counts.
-    fn forget_charts(&mut self, expectations: &[Expectation], end: u64) {
+    fn forget_charts(&mut self, expectations: &[Expectation], end: Position) {
         for expectation in expectations {
             if let Expectation::ChartVersion(patient, _) = expectation {
                 self.charts.0.insert(patient.clone(), (None, end));
@@ -184,7 +183,13 @@ impl EventSequencer {
         Ok(versions)
     }
 
-    fn remember(&mut self, event: &Prepared, version: ChartVersion, generation: u64, end: u64) {
+    fn remember(
+        &mut self,
+        event: &Prepared,
+        version: ChartVersion,
+        generation: u64,
+        end: Position,
+    ) {
         if let Some(patient) = &event.patient {
             self.charts.0.insert(patient.clone(), (Some((event.alias, version)), end));
         }

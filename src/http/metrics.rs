@@ -38,7 +38,7 @@ pub fn count(operation: &Arc<str>, status: StatusCode, took: Duration) {
 pub fn render(engine: &Engine) -> String {
     #[allow(clippy::cast_precision_loss)]
     let number = |number: u64| number as f64;
-    metrics::gauge!("chartlog_applied_position").set(number(engine.applied_position()));
+    metrics::gauge!("chartlog_applied_position").set(number(engine.applied_position().get()));
     metrics::gauge!("chartlog_writable").set(if engine.is_writable() { 1.0 } else { 0.0 });
     metrics::gauge!("chartlog_views_generation").set(number(engine.generation()));
     let (done, total) = engine.building();

@@ -6,7 +6,7 @@ use super::failure::{Failure, Fault, PROBLEM_JSON};
 use super::sending::Rest;
 use super::writing::Part;
 use crate::clock::Instant;
-use crate::numbers::ResourceVersion;
+use crate::numbers::{Position, ResourceVersion};
 
 /// Content type of the FHIR API.
 pub const FHIR_JSON: &str = "application/fhir+json";
@@ -100,7 +100,7 @@ impl Reply {
     /// The same with the positions of the events that a write led to: what a client keeps to ask
     /// for their proofs.
     #[must_use]
-    pub fn positions(self, events: Option<(u64, u64)>) -> Self {
+    pub fn positions(self, events: Option<(Position, u64)>) -> Self {
         match positions(events) {
             Some(text) => self.header("chartlog-position", text),
             None => self,
@@ -144,12 +144,12 @@ impl Failure {
 
 /// `<first>-<last>`, or `<position>` of a single event; of a position and a count.
 #[must_use]
-pub fn positions(events: Option<(u64, u64)>) -> Option<String> {
+pub fn positions(events: Option<(Position, u64)>) -> Option<String> {
     let (first, count) = events?;
     Some(match count {
         0 => return None,
         1 => first.to_string(),
-        count => format!("{first}-{}", first + count - 1),
+        count => format!("{first}-{}", first + (count - 1)),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::clock::Instant;
 use crate::disk::{self, Disk};
 use crate::engine::{EngineError, read_origin};
 use crate::log::{self, Frame, LogKind, StreamAlias, Survey};
+use crate::numbers::Position;
 use crate::proof::{Checkpoint, Note};
 use crate::seal::{Dictionary, SealingKey};
 use crate::vault::{Catalogue, MasterKey, Vault, VaultError, Wrap};
@@ -195,7 +196,7 @@ impl Count<'_> {
         progress: &dyn Fn(u64, u64),
     ) -> Result<(), EngineError> {
         let mut payloads = LogPayloads::default();
-        for group in survey.reader.scan(0, survey.position) {
+        for group in survey.reader.scan(Position::new(0), Position::new(survey.position)) {
             for (frame, at) in group?.frames {
                 self.seen += 1;
                 if kind == LogKind::Events {

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use super::format::{GROUP_HEADER, GroupHeader, SEGMENT_HEADER, frame_length};
 use super::{Frame, Location, LogError, disk_error};
 use crate::disk::DiskFile;
+use crate::numbers::Position;
 
 /// Reads a log while it is being written; clones share the open files and take no lock.
 #[derive(Debug, Clone)]
@@ -25,7 +26,7 @@ struct Segment {
 #[derive(Debug, Clone)]
 pub struct Group {
     /// Position of the first frame.
-    pub first_position: u64,
+    pub first_position: Position,
     /// Microseconds since 1970.
     pub recorded_at: i64,
     /// Where the group lies, header included.
@@ -122,10 +123,16 @@ impl Reader {
     /// A damaged place ends the iteration with its error.
     pub fn scan(
         &self,
-        position: u64,
-        end: u64,
+        position: Position,
+        end: Position,
     ) -> impl Iterator<Item = Result<Group, LogError>> + use<> {
-        let mut cursor = Cursor { reader: self.clone(), at: None, reached: 0, position, end };
+        let mut cursor = Cursor {
+            reader: self.clone(),
+            at: None,
+            reached: 0,
+            position: position.get(),
+            end: end.get(),
+        };
         std::iter::from_fn(move || {
             let next = cursor.next().inspect_err(|_| cursor.end = cursor.position);
             next.transpose()
@@ -241,7 +248,7 @@ impl Segment {
             return Err(self.damaged(at.offset.into(), "a group holds another number of frames"));
         }
         Ok(Group {
-            first_position: header.first_position,
+            first_position: Position::new(header.first_position),
             recorded_at: header.recorded_at,
             location: at,
             frames,

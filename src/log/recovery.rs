@@ -267,6 +267,7 @@ mod tests {
     use super::super::{Content, Frame, FrameKind, StreamAlias};
     use super::*;
     use crate::disk::RealDisk;
+    use crate::numbers::Position;
 
     fn frames(count: u32, size: usize) -> Vec<Frame> {
         (0..count)
@@ -300,10 +301,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         filled(directory.path(), 20);
         let log = open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 0).unwrap();
-        assert_eq!(log.writer.next_position(), 60);
+        assert_eq!(log.writer.next_position().get(), 60);
         assert!(log.reader.segments() > 3);
-        let groups: Vec<_> = log.reader.scan(31, 60).map(Result::unwrap).collect();
-        assert_eq!(groups.first().unwrap().first_position, 30);
+        let groups: Vec<_> =
+            log.reader.scan(Position::new(31), Position::new(60)).map(Result::unwrap).collect();
+        assert_eq!(groups.first().unwrap().first_position.get(), 30);
         assert_eq!(groups.len(), 10);
         let (frame, location) = &groups[0].frames[1];
         assert_eq!(&log.reader.frame(*location).unwrap(), frame);
@@ -318,14 +320,14 @@ mod tests {
         let before = {
             let log =
                 open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 0).unwrap();
-            log.writer.next_position()
+            log.writer.next_position().get()
         };
         let group = 36 + 3 * (FRAME_HEADER + 100);
         for cut in 1..group {
             std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
             let log =
                 open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 0).unwrap();
-            assert_eq!(log.writer.next_position(), before - 3, "cut {cut}");
+            assert_eq!(log.writer.next_position().get(), before - 3, "cut {cut}");
             assert_eq!(log.dropped_bytes, (group - cut) as u64);
         }
     }
@@ -358,7 +360,7 @@ mod tests {
         assert!(error.contains("end at position 3, but 6"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "nothing was changed");
         let log = open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 3).unwrap();
-        assert_eq!(log.writer.next_position(), 3);
+        assert_eq!(log.writer.next_position().get(), 3);
     }
 
     #[test]
@@ -381,7 +383,7 @@ mod tests {
         let next = segment_path(directory.path(), number + 1);
         std::fs::write(&next, b"CHART").unwrap();
         let log = open(RealDisk::handle(), directory.path(), LogKind::Events, 2_000, 0).unwrap();
-        assert_eq!(log.writer.next_position(), 60);
+        assert_eq!(log.writer.next_position().get(), 60);
         assert_eq!(log.writer.stamp(0), 19);
     }
 }

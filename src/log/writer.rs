@@ -7,6 +7,7 @@ use super::format::{FORMAT, GROUP_HEADER, GroupHeader, SEGMENT_HEADER, SegmentHe
 use super::reader::Reader;
 use super::{Frame, Location, LogError, LogKind, disk_error};
 use crate::disk::{Disk, DiskFile};
+use crate::numbers::Position;
 
 /// Appends groups; at most one exists per log.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub struct Writer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppendedGroup {
     /// Position of its first frame.
-    pub first_position: u64,
+    pub first_position: Position,
     /// Its time, microseconds since 1970.
     pub recorded_at: i64,
     /// Where the group itself lies, header included.
@@ -93,8 +94,8 @@ impl Writer {
 
     /// Position that the next frame will have: the number of frames in the log.
     #[must_use]
-    pub fn next_position(&self) -> u64 {
-        self.next_position
+    pub fn next_position(&self) -> Position {
+        Position::new(self.next_position)
     }
 
     /// The time for a group that starts now: never before the last one's.
@@ -158,7 +159,7 @@ impl Writer {
         self.file.write_all_at(&bytes, self.length).map_err(disk_error(&self.path))?;
         self.file.sync_data().map_err(disk_error(&self.path))?;
         self.length += group_length;
-        let first_position = self.next_position;
+        let first_position = self.next_position();
         self.next_position += frames.len() as u64;
         self.recorded_at = recorded_at;
         Ok(AppendedGroup { first_position, recorded_at, group, bytes, frames: locations })

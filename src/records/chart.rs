@@ -12,7 +12,7 @@ use crate::clock::Instant;
 use crate::engine::{EngineError, Settled};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
-use crate::numbers::{ChartVersion, ResourceVersion};
+use crate::numbers::{ChartVersion, Position, ResourceVersion};
 use crate::view::{ChartRecord, StreamEntry, View};
 
 /// Which state of a chart is meant.
@@ -45,7 +45,7 @@ pub struct ChartEvent {
     /// Its number in the chart.
     pub version: ChartVersion,
     /// Its number in the whole log.
-    pub position: u64,
+    pub position: Position,
     /// When it was recorded.
     pub recorded_at: Instant,
     /// Who caused it.

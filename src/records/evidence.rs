@@ -5,7 +5,7 @@ use crate::auth::Grant;
 use crate::engine::proofs::LogProof;
 use crate::fhir::ResourceId;
 use crate::log::{Content, Frame};
-use crate::numbers::ChartVersion;
+use crate::numbers::{ChartVersion, Position};
 use crate::proof::{BUNDLE_FORMAT, Base64, Bundle, BundleLog, Disclosed, Entry, ProofError};
 use crate::seal::SealingKey;
 
@@ -22,7 +22,7 @@ pub struct Evidence {
 #[derive(Debug)]
 pub struct Exhibit {
     /// Its position in its log.
-    pub position: u64,
+    pub position: Position,
     /// When it was recorded, microseconds since 1970.
     pub recorded_at: i64,
     /// The frame.
@@ -83,16 +83,16 @@ pub fn bundle(
     none: impl FnOnce() -> RecordsError,
 ) -> Result<Evidence, RecordsError> {
     let last = exhibits.last().ok_or_else(none)?.position;
-    let signed = proof.checkpoint_over(last + 1)?;
+    let signed = proof.checkpoint_over(last.next().get())?;
     let size = signed.checkpoint().size;
     let entry = |exhibit: Exhibit| -> Result<Entry, ProofError> {
         let mut frame = Vec::with_capacity(exhibit.frame.length());
         exhibit.frame.put(&mut frame);
         Ok(Entry {
-            position: exhibit.position,
+            position: exhibit.position.get(),
             recorded_at: exhibit.recorded_at,
             frame: Base64(frame),
-            proof: proof.tiles().inclusion(exhibit.position, size)?.hashes,
+            proof: proof.tiles().inclusion(exhibit.position.get(), size)?.hashes,
             disclosed: exhibit.disclosed,
         })
     };

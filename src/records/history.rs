@@ -11,7 +11,7 @@ use crate::engine::{EngineError, Settled};
 use crate::fhir::search::Span;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
-use crate::numbers::ResourceVersion;
+use crate::numbers::{Position, ResourceVersion};
 use crate::view::{Change, Head, Order, PastVersion, View};
 
 /// Most records and versions that one page looks at for those that belong to it.
@@ -221,13 +221,14 @@ impl PageBuilder<'_> {
     }
 
     fn of_many(&self) -> Result<HistoryPage, RecordsError> {
-        let events = self.view.applied_events()?;
+        let events = self.view.applied_events()?.get();
         let place = self.request.from.unwrap_or(HistoryPlace { end: events, before: events });
         let position_at = |micros| self.view.position_at(Instant::from_micros(micros));
         let until =
             self.request.at.map(|(at, _)| position_at(at.to.saturating_add(1))).transpose()?;
         let since = self.request.since.map(|since| position_at(since.micros())).transpose()?;
-        let last = place.end.min(place.before).min(until.unwrap_or(u64::MAX));
+        let last = Position::new(place.end.min(place.before));
+        let last = until.map_or(last, |until| last.min(until));
         let first = since.unwrap_or_default().min(last);
         let mut page = HistoryPage::default();
         let mut looks = 0;
@@ -238,18 +239,19 @@ impl PageBuilder<'_> {
             for change in &changes {
                 let Some(own) = self.reach.to(change.kind) else { continue };
                 looks += 1;
-                if !self.is_wanted(change, place.end)? {
+                if !self.is_wanted(change, Position::new(place.end))? {
                     continue;
                 }
                 let Some(version) = self.seen(change, own)? else { continue };
                 if page.is_full(self.request.limit) {
-                    page.next = Some(HistoryPlace { before: change.position + 1, ..place });
+                    page.next =
+                        Some(HistoryPlace { before: change.position.next().get(), ..place });
                     return Ok(page);
                 }
                 page.push(version);
             }
             if looks >= LOOKS_MAX && passed > first {
-                page.next = Some(HistoryPlace { before: passed, ..place });
+                page.next = Some(HistoryPlace { before: passed.get(), ..place });
                 return Ok(page);
             }
         }
@@ -257,7 +259,7 @@ impl PageBuilder<'_> {
     }
 
     /// Whether a change belongs to the time that is asked for.
-    fn is_wanted(&self, change: &Change, events: u64) -> Result<bool, RecordsError> {
+    fn is_wanted(&self, change: &Change, events: Position) -> Result<bool, RecordsError> {
         let is_before =
             self.request.at.is_some_and(|(at, _)| change.recorded_at.micros() < at.from);
         let until = if is_before && change.live {

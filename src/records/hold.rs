@@ -10,7 +10,7 @@ use crate::chart::{Envelope, EventKind, EventType};
 use crate::clock::Instant;
 use crate::engine::{Command, CommitError, Committed, EngineError, Expectation};
 use crate::fhir::ResourceId;
-use crate::numbers::ChartVersion;
+use crate::numbers::{ChartVersion, Position};
 use crate::view::ChartRecord;
 
 /// The scope that holding (`c`) and releasing (`d`) take, by name.
@@ -29,7 +29,7 @@ pub struct Hold {
     /// When that was recorded.
     pub recorded_at: Instant,
     /// Position of the event; `None`: nothing was to be done.
-    pub position: Option<u64>,
+    pub position: Option<Position>,
 }
 
 impl Records {

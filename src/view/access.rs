@@ -8,12 +8,13 @@ use super::generation::Generation;
 use super::records::encode;
 use super::{View, ViewError, keys};
 use crate::log::{Location, StreamAlias};
+use crate::numbers::Position;
 
 /// The entries of one group of the access log.
 #[derive(Debug, Clone)]
 pub struct AccessGroup {
     /// Position of the first.
-    pub first_position: u64,
+    pub first_position: Position,
     /// Where the group lies.
     pub location: Location,
     /// The charts of each entry, in order.
@@ -30,14 +31,14 @@ impl Generation {
         let Some(last) = groups.last() else { return Ok(()) };
         let mut batch = self.database.batch();
         for AccessGroup { first_position, location, charts } in groups {
-            for (charts, position) in charts.iter().zip(*first_position..) {
+            for (charts, position) in charts.iter().zip(first_position.get()..) {
                 for alias in charts {
                     batch.insert(&self.spaces.access_charts, keys::pair(alias.0, position), []);
                 }
             }
             let Location { segment, offset, length } = *location;
             let place = encode(&(segment, offset, length))?;
-            batch.insert(&self.spaces.access_groups, first_position.to_be_bytes(), place);
+            batch.insert(&self.spaces.access_groups, first_position.get().to_be_bytes(), place);
         }
         let applied = last.first_position + last.charts.len() as u64;
         batch.insert(&self.spaces.state, "access", encode(&applied)?);
@@ -50,15 +51,15 @@ impl View {
     pub fn accesses_of_chart(
         &self,
         alias: StreamAlias,
-        before: u64,
-    ) -> impl Iterator<Item = Result<u64, ViewError>> + use<> {
-        let range = keys::pair(alias.0, 0)..keys::pair(alias.0, before);
+        before: Position,
+    ) -> impl Iterator<Item = Result<Position, ViewError>> + use<> {
+        let range = keys::pair(alias.0, 0)..keys::pair(alias.0, before.get());
         let entries = self.snapshot.range(&self.spaces().access_charts, range).rev();
         // The files must stay as long as the iterator.
         let generation = Arc::clone(&self.generation);
         entries.map(move |entry| {
             let _ = &generation;
-            Ok(keys::last_number(&entry.key()?))
+            Ok(Position::new(keys::last_number(&entry.key()?)))
         })
     }
 
@@ -67,8 +68,8 @@ impl View {
     /// # Errors
     ///
     /// The view store's.
-    pub fn access_group(&self, position: u64) -> Result<Option<Location>, ViewError> {
-        let range = 0u64.to_be_bytes()..=position.to_be_bytes();
+    pub fn access_group(&self, position: Position) -> Result<Option<Location>, ViewError> {
+        let range = 0u64.to_be_bytes()..=position.get().to_be_bytes();
         let Some(entry) = self.snapshot.range(&self.spaces().access_groups, range).next_back()
         else {
             return Ok(None);

@@ -16,7 +16,7 @@ use super::{Event, Fact, FactGroup, TermChange, View, ViewError, keys};
 use crate::chart::{Erasure, EventKind};
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Location, StreamAlias};
-use crate::numbers::{ChartVersion, ResourceNumber};
+use crate::numbers::{ChartVersion, Position, ResourceNumber};
 
 impl Generation {
     /// Applies groups of events, in order, all or nothing. A resource is changed once per group.
@@ -70,7 +70,7 @@ struct OpenResource<'a> {
 impl OpenResource<'_> {
     /// What the index stores about the resource in its home event.
     fn subject(&self) -> Subject {
-        let since_first = self.head.position - self.head.number.get();
+        let since_first = self.head.position - self.head.number.position();
         Subject { kind: Some(self.key.kind), since_first }
     }
 }
@@ -210,7 +210,7 @@ impl<'a> Application<'a> {
         let current = self.group.pointer();
         let first = before.as_ref().map_or(current, |before| before.first);
         let head = Head {
-            number: ResourceNumber::new(first.position()),
+            number: ResourceNumber::of(first.position()),
             version: fact.envelope.version,
             live: fact.holds_body,
             retracted: fact.retracted,
@@ -345,7 +345,7 @@ impl<'a> Application<'a> {
         self.group.write(&mut self.batch, self.view.spaces())
     }
 
-    fn finish(mut self, applied: u64) -> Result<(), ViewError> {
+    fn finish(mut self, applied: Position) -> Result<(), ViewError> {
         let spaces = self.view.spaces();
         for (patient, record) in self.charts.values() {
             self.batch.insert(&spaces.charts, keys::patient(patient), encode(record)?);

@@ -9,13 +9,13 @@ use super::{View, ViewError, keys};
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
-use crate::numbers::{ResourceNumber, ResourceVersion};
+use crate::numbers::{Position, ResourceNumber, ResourceVersion};
 
 /// A new version of a resource, as its home event tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// Position of the event.
-    pub position: u64,
+    pub position: Position,
     /// Where its frame lies.
     pub location: Location,
     /// When it was recorded.
@@ -52,9 +52,9 @@ impl View {
     /// has (`Descending`), stands beside them.
     pub fn changes(
         &self,
-        positions: Range<u64>,
+        positions: Range<Position>,
         order: Order,
-    ) -> impl Iterator<Item = Result<(u64, Vec<Change>), ViewError>> + '_ {
+    ) -> impl Iterator<Item = Result<(Position, Vec<Change>), ViewError>> + '_ {
         let mut records = self.stretches(positions.clone());
         std::iter::from_fn(move || {
             let next = match order {
@@ -63,7 +63,7 @@ impl View {
             };
             let read = |entry: fjall::Guard| {
                 let (key, value) = entry.into_inner()?;
-                Ok((keys::last_number(&key), Stretch::decode(&value)?))
+                Ok((Position::new(keys::last_number(&key)), Stretch::decode(&value)?))
             };
             let (first, stretch) = match next.map(read)? {
                 Ok(record) => record,
@@ -89,10 +89,12 @@ impl View {
     /// # Errors
     ///
     /// The view store's.
-    pub fn position_at(&self, moment: Instant) -> Result<u64, ViewError> {
-        let (mut from, mut until) = (0, self.applied_events()?);
+    pub fn position_at(&self, moment: Instant) -> Result<Position, ViewError> {
+        let (mut from, mut until) = (Position::new(0), self.applied_events()?);
         while from < until {
-            let middle = self.pointer(from.midpoint(until))?.ok_or(ViewError::Record("events"))?;
+            let middle = self
+                .pointer(Position::new(from.get().midpoint(until.get())))?
+                .ok_or(ViewError::Record("events"))?;
             let stretch = self.stretch(middle)?;
             // All events of a stretch have one time.
             if stretch.recorded_at() >= moment {
@@ -114,7 +116,7 @@ impl View {
         &self,
         number: ResourceNumber,
         version: ResourceVersion,
-        events: u64,
+        events: Position,
     ) -> Result<Option<Instant>, ViewError> {
         let Some(head) = self.head_of(number)? else { return Ok(None) };
         for later in version.get() + 1..=head.version.get() {
@@ -127,14 +129,15 @@ impl View {
     }
 
     /// The records that hold the events at some positions.
-    fn stretches(&self, positions: Range<u64>) -> fjall::Iter {
+    fn stretches(&self, positions: Range<Position>) -> fjall::Iter {
         let space = &self.spaces().events;
-        let before = 0u64.to_be_bytes()..=positions.start.to_be_bytes();
+        let (start, end) = (positions.start.get(), positions.end.get());
+        let before = 0u64.to_be_bytes()..=start.to_be_bytes();
         // The one that holds the first may begin before it.
         let first = self.snapshot.range(space, before).next_back();
         let first = first.and_then(|entry| entry.key().ok()).map(|key| keys::last_number(&key));
         let first = first.unwrap_or_default();
-        self.snapshot.range(space, first.to_be_bytes()..positions.end.max(first).to_be_bytes())
+        self.snapshot.range(space, first.to_be_bytes()..end.max(first).to_be_bytes())
     }
 
     fn change(&self, event: &IndexedEvent) -> Option<Change> {
@@ -148,7 +151,7 @@ impl View {
             position,
             location: event.location,
             recorded_at: event.recorded_at,
-            number: ResourceNumber::new(position.saturating_sub(event.subject.since_first)),
+            number: ResourceNumber::new(position.get().saturating_sub(event.subject.since_first)),
             kind,
             version: event.note.version,
             live: event.holds_body(),

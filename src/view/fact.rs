@@ -6,7 +6,7 @@ use crate::chart::{Envelope, Erasure};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, Term};
 use crate::log::{Location, StreamAlias};
-use crate::numbers::ChartVersion;
+use crate::numbers::{ChartVersion, Position};
 use crate::vault::Wrap;
 
 /// How a resource's index terms change with an event.
@@ -67,7 +67,7 @@ pub enum Event {
 #[derive(Debug, Clone)]
 pub struct FactGroup {
     /// Position of the first.
-    pub first_position: u64,
+    pub first_position: Position,
     /// When all of them were recorded.
     pub recorded_at: Instant,
     /// The events, in order.

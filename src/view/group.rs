@@ -9,11 +9,11 @@ use super::stretch::{NewEvent, Stretch};
 use super::{FactGroup, ViewError, keys};
 use crate::clock::Instant;
 use crate::log::StreamAlias;
-use crate::numbers::ChartVersion;
+use crate::numbers::{ChartVersion, Position};
 
 /// A group while its events are taken.
 pub struct OpenGroup {
-    pub first_position: u64,
+    pub first_position: Position,
     pub recorded_at: Instant,
     pub events: Vec<NewEvent>,
 }
@@ -33,7 +33,7 @@ impl OpenGroup {
     /// Writes down where its events stand: in the log, and in their streams.
     pub fn write(&self, batch: &mut Batch, spaces: &Spaces) -> Result<(), ViewError> {
         let Self { first_position, recorded_at, events } = self;
-        let starts = (*first_position..).step_by(STRETCH_EVENTS as usize);
+        let starts = (first_position.get()..).step_by(STRETCH_EVENTS as usize);
         for (part, start) in events.chunks(STRETCH_EVENTS as usize).zip(starts) {
             let stretch = Stretch::of(*recorded_at, part)?;
             batch.insert(&spaces.events, start.to_be_bytes(), encode(&stretch)?);

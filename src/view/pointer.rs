@@ -1,5 +1,6 @@
 //! Pointers: where the index of events has an event.
 
+use crate::numbers::Position;
 use serde::{Deserialize, Serialize};
 
 /// Events in a full stretch, as a power of two.
@@ -14,18 +15,18 @@ pub struct Pointer(u64);
 
 impl Pointer {
     /// Of an event at a position, so many events behind the start of its stretch.
-    pub fn new(position: u64, back: u64) -> Self {
-        Self(position << STRETCH_BITS | back & (STRETCH_EVENTS - 1))
+    pub fn new(position: Position, back: u64) -> Self {
+        Self(position.get() << STRETCH_BITS | back & (STRETCH_EVENTS - 1))
     }
 
     /// The event's position.
-    pub fn position(self) -> u64 {
-        self.0 >> STRETCH_BITS
+    pub fn position(self) -> Position {
+        Position::new(self.0 >> STRETCH_BITS)
     }
 
     /// Position of the first event of its stretch.
-    pub fn first(self) -> u64 {
-        self.position() - self.back()
+    pub fn first(self) -> Position {
+        Position::new(self.position().get() - self.back())
     }
 
     /// How many events of its stretch stand before it.
@@ -41,6 +42,6 @@ impl Pointer {
     /// The event so many events before it, in the same group.
     pub fn backward(self, events: u64) -> Self {
         let back = self.back().wrapping_sub(events);
-        Self::new(self.position().saturating_sub(events), back)
+        Self::new(Position::new(self.position().get().saturating_sub(events)), back)
     }
 }

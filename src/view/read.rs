@@ -19,12 +19,12 @@ use crate::chart::Tombstone;
 use crate::fhir::search::Parameters;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
-use crate::numbers::{ResourceNumber, ResourceVersion};
+use crate::numbers::{Position, ResourceNumber, ResourceVersion};
 use crate::vault::Wrap;
 
 /// The record of the index that was read last: neighbouring resources are often in one.
 #[derive(Debug, Default)]
-pub struct Neighbours(Option<(u64, Stretch)>);
+pub struct Neighbours(Option<(Position, Stretch)>);
 
 /// One state of all views, unaffected by what is applied later.
 #[derive(Clone)]
@@ -84,7 +84,7 @@ impl View {
     /// # Errors
     ///
     /// As all functions here: the view store's.
-    pub fn applied_events(&self) -> Result<u64, ViewError> {
+    pub fn applied_events(&self) -> Result<Position, ViewError> {
         Ok(self.record(&self.spaces().state, "state", "events")?.unwrap_or_default())
     }
 
@@ -93,7 +93,7 @@ impl View {
     /// # Errors
     ///
     /// The view store's.
-    pub fn applied_access(&self) -> Result<u64, ViewError> {
+    pub fn applied_access(&self) -> Result<Position, ViewError> {
         Ok(self.record(&self.spaces().state, "state", "access")?.unwrap_or_default())
     }
 
@@ -168,16 +168,17 @@ impl View {
         number: ResourceNumber,
         near: &mut Neighbours,
     ) -> Result<Option<Head>, ViewError> {
-        let holds = |(first, stretch): &(u64, Stretch)| {
-            number.get().checked_sub(*first).is_some_and(|back| back < stretch.len())
+        let holds = |(first, stretch): &(Position, Stretch)| {
+            number.get().checked_sub(first.get()).is_some_and(|back| back < stretch.len())
         };
         if !near.0.as_ref().is_some_and(holds) {
-            near.0 = self.stretch_with(number.get())?;
+            near.0 = self.stretch_with(number.position())?;
         }
         match &near.0 {
-            Some((first, stretch)) => {
-                self.head_since(Pointer::new(number.get(), number.get() - first), Some(stretch))
-            }
+            Some((first, stretch)) => self.head_since(
+                Pointer::new(number.position(), number.position() - *first),
+                Some(stretch),
+            ),
             None => Ok(None),
         }
     }
@@ -189,7 +190,7 @@ impl View {
         first: Pointer,
         known: Option<&Stretch>,
     ) -> Result<Option<Head>, ViewError> {
-        let number = ResourceNumber::new(first.position());
+        let number = ResourceNumber::of(first.position());
         let changed = self.record(&self.spaces().heads, "heads", number.get().to_be_bytes())?;
         let current = changed.map_or(first, |StoredHead { event, .. }| event);
         let event = match known.filter(|_| current.first() == first.first()) {
@@ -349,22 +350,22 @@ impl View {
     }
 
     /// The record with the event at a position, and the position of its first event.
-    fn stretch_with(&self, position: u64) -> Result<Option<(u64, Stretch)>, ViewError> {
-        let range = 0u64.to_be_bytes()..=position.to_be_bytes();
+    fn stretch_with(&self, position: Position) -> Result<Option<(Position, Stretch)>, ViewError> {
+        let range = 0u64.to_be_bytes()..=position.get().to_be_bytes();
         let Some(entry) = self.snapshot.range(&self.spaces().events, range).next_back() else {
             return Ok(None);
         };
         let (key, value) = entry.into_inner()?;
-        Ok(Some((keys::last_number(&key), Stretch::decode(&value)?)))
+        Ok(Some((Position::new(keys::last_number(&key)), Stretch::decode(&value)?)))
     }
 
     /// Where the index has the event at a position.
-    pub(super) fn pointer(&self, position: u64) -> Result<Option<Pointer>, ViewError> {
-        let range = 0u64.to_be_bytes()..=position.to_be_bytes();
+    pub(super) fn pointer(&self, position: Position) -> Result<Option<Pointer>, ViewError> {
+        let range = 0u64.to_be_bytes()..=position.get().to_be_bytes();
         let Some(entry) = self.snapshot.range(&self.spaces().events, range).next_back() else {
             return Ok(None);
         };
-        Ok(Some(Pointer::new(position, position - keys::last_number(&entry.key()?))))
+        Ok(Some(Pointer::new(position, position.get() - keys::last_number(&entry.key()?))))
     }
 
     pub(super) fn event(&self, pointer: Pointer) -> Result<IndexedEvent, ViewError> {
@@ -373,7 +374,8 @@ impl View {
 
     /// The record in which an event is.
     pub(super) fn stretch(&self, pointer: Pointer) -> Result<Stretch, ViewError> {
-        let bytes = self.snapshot.get(&self.spaces().events, pointer.first().to_be_bytes())?;
+        let bytes =
+            self.snapshot.get(&self.spaces().events, pointer.first().get().to_be_bytes())?;
         Stretch::decode(&bytes.ok_or(ViewError::Record("events"))?)
     }
 

@@ -7,7 +7,7 @@ use super::pointer::Pointer;
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
-use crate::numbers::{ChartVersion, ResourceNumber, ResourceVersion};
+use crate::numbers::{ChartVersion, Position, ResourceNumber, ResourceVersion};
 
 mod stored_instant {
     use super::Instant;
@@ -76,7 +76,7 @@ pub struct Head {
     /// True when the body says `entered-in-error`.
     pub retracted: bool,
     /// Position of the event that carries this version.
-    pub position: u64,
+    pub position: Position,
     /// Where that event lies.
     pub location: Location,
     /// When it was recorded.
@@ -101,7 +101,7 @@ pub(super) struct StoredHead {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastVersion {
     /// Position of the event that carries it.
-    pub position: u64,
+    pub position: Position,
     /// Where that event lies.
     pub location: Location,
     /// When it was recorded.
@@ -124,7 +124,7 @@ impl PastVersion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamEntry {
     /// Position of the event.
-    pub position: u64,
+    pub position: Position,
     /// Where it lies.
     pub location: Location,
     /// When it was recorded.
@@ -157,7 +157,7 @@ pub(super) struct StreamRun {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexedPlace {
     /// Its position.
-    pub position: u64,
+    pub position: Position,
     /// Where its frame lies.
     pub location: Location,
     /// When it was recorded.
@@ -178,7 +178,7 @@ pub(super) struct ErasedChart {
 pub struct IdempotentCommit {
     pub(super) request: [u8; 16],
     /// Position of its first event.
-    pub first_position: u64,
+    pub first_position: Position,
     /// Where that lies; the commit's other events follow it.
     pub first: Location,
     /// When it was recorded.

@@ -9,7 +9,7 @@ use super::{ChartRecord, View, ViewError, keys};
 use crate::chart::Manifest;
 use crate::clock::Instant;
 use crate::log::StreamAlias;
-use crate::numbers::{ChartVersion, ResourceNumber};
+use crate::numbers::{ChartVersion, Position, ResourceNumber};
 
 impl View {
     /// One event of a chart.
@@ -81,7 +81,10 @@ impl View {
             self.snapshot.range(space, after)
         });
         let mut runs = before.into_iter().chain(after.into_iter().flatten());
-        let mut run = (ChartVersion::new(0), StreamRun { first: Pointer::new(0, 0), events: 0 });
+        let mut run = (
+            ChartVersion::new(0),
+            StreamRun { first: Pointer::new(Position::new(0), 0), events: 0 },
+        );
         let mut next = first;
         std::iter::from_fn(move || {
             while next >= run.0 + run.1.events {
@@ -162,7 +165,7 @@ impl View {
 /// Looks up one event after the other, and keeps the record that the last one was in.
 struct Walk<'a> {
     view: &'a View,
-    stretch: Option<(u64, Stretch)>,
+    stretch: Option<(Position, Stretch)>,
 }
 
 impl Walk<'_> {
@@ -181,7 +184,7 @@ impl Walk<'_> {
             true => self.event(pointer.backward(event.note.related.into()))?,
             false => event,
         };
-        let number = ResourceNumber::new(home.pointer.position() - home.subject.since_first);
+        let number = ResourceNumber::new(home.pointer.position().get() - home.subject.since_first);
         Ok(StreamEntry {
             subject: home.subject.kind.map(|kind| (kind, number)),
             position: pointer.position(),

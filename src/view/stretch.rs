@@ -12,7 +12,7 @@ use super::records::decode;
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
-use crate::numbers::{ChartVersion, ResourceVersion};
+use crate::numbers::{ChartVersion, Position, ResourceVersion};
 
 /// What the index stores about an event besides its place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,7 +191,7 @@ impl Stretch {
     }
 
     /// All events of the stretch, of which the first stands at that position.
-    pub fn events(&self, first: u64) -> impl Iterator<Item = IndexedEvent> + '_ {
+    pub fn events(&self, first: Position) -> impl Iterator<Item = IndexedEvent> + '_ {
         let steps = self.runs.iter().flat_map(|run| {
             (0..u64::from(run.events)).map(|within| {
                 let stream = run.stream.map(|(alias, version)| {
@@ -241,11 +241,11 @@ mod tests {
 
     #[test]
     fn pointers_of_a_group_follow_from_each_other() {
-        let first = Pointer::new(1_000, 0);
+        let first = Pointer::new(Position::new(1_000), 0);
         for events in [0, 1, 63, 64, 65, 500] {
             let other = first.onward(events);
-            assert_eq!(other.position(), 1_000 + events);
-            assert_eq!(other.first(), 1_000 + events / 64 * 64);
+            assert_eq!(other.position(), Position::new(1_000 + events));
+            assert_eq!(other.first(), Position::new(1_000 + events / 64 * 64));
             assert_eq!(other.backward(events), first);
         }
     }
@@ -293,14 +293,14 @@ mod tests {
             let read = Stretch::decode(&bytes).unwrap();
             prop_assert_eq!(&read, &stretch);
             for (at, expected) in (0u64..).zip(&events) {
-                let pointer = Pointer::new(70 + at, at);
+                let pointer = Pointer::new(Position::new(70 + at), at);
                 let event = read.event(pointer).unwrap();
                 let IndexedEvent { location, stream, note, subject, .. } = event;
                 prop_assert_eq!(&NewEvent { location, stream, note, subject }, expected);
                 prop_assert_eq!(event.pointer, pointer);
             }
             let behind = events.len() as u64;
-            prop_assert_eq!(read.event(Pointer::new(70 + behind, behind)), None);
+            prop_assert_eq!(read.event(Pointer::new(Position::new(70 + behind), behind)), None);
         }
     }
 }

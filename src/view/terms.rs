@@ -10,7 +10,7 @@ use super::postings::{CHUNK_BITS, Postings, chunk_of};
 use super::{ViewError, keys};
 use crate::fhir::search::Layout;
 use crate::fhir::{ResourceType, Term};
-use crate::numbers::ResourceNumber;
+use crate::numbers::{Position, ResourceNumber};
 
 /// The state that a batch changes.
 #[derive(Clone, Copy)]
@@ -43,12 +43,12 @@ pub struct TermLedger {
     marked: HashSet<Vec<u8>>,
     open_block: u64,
     /// Position of the first event of the batch.
-    first_position: u64,
+    first_position: Position,
 }
 
 impl TermLedger {
     /// Begins a batch.
-    pub fn begin(&mut self, first_position: u64) {
+    pub fn begin(&mut self, first_position: Position) {
         self.first_position = first_position;
         if !self.changed.is_empty() || !self.values.is_empty() {
             // The batch before failed.
@@ -102,7 +102,7 @@ impl TermLedger {
     ) -> Result<&mut Postings, ViewError> {
         let chunk = chunk_of(number);
         // No number of a later chunk is older than the batch.
-        let is_known = chunk << CHUNK_BITS >= self.first_position || self.open == Some(chunk);
+        let is_known = chunk << CHUNK_BITS >= self.first_position.get() || self.open == Some(chunk);
         match self.changed.entry(keys::with_chunk(term, chunk)) {
             Entry::Occupied(known) => Ok(&mut known.into_mut().1),
             Entry::Vacant(place) => {
@@ -119,16 +119,16 @@ impl TermLedger {
     /// Puts what has changed into the batch, which ends below `applied`.
     pub fn finish(
         &mut self,
-        applied: u64,
+        applied: Position,
         tables: Tables<'_>,
         batch: &mut Batch,
     ) -> Result<(), ViewError> {
         let spaces = tables.spaces;
-        let next = ResourceNumber::new(applied);
+        let next = ResourceNumber::of(applied);
         let open = chunk_of(next);
         if self.open != Some(open) {
             self.recent.clear();
-            let is_whole = open << CHUNK_BITS >= self.first_position;
+            let is_whole = open << CHUNK_BITS >= self.first_position.get();
             self.open = is_whole.then_some(open);
         }
         let mut changed: Vec<_> = self.changed.drain().collect();

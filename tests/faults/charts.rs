@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use chartlog::audit::AccessFilter;
 use chartlog::chart::{AccessEntry, Outcome};
 use chartlog::fhir::ResourceId;
-use chartlog::numbers::ChartVersion;
+use chartlog::numbers::{ChartVersion, Position};
 use chartlog::records::{At, ChartEvent, EventFilter, HistoryOf, HistoryRequest, Records, Version};
 
 use crate::clinic::{grant, key};
@@ -41,7 +41,7 @@ pub fn compare(store: &Records, fold: &Fold, exactly: bool) {
         assert!(!exactly || found.len() == expected.len(), "{patient} has unknown events");
         for (at, event) in found.iter().enumerate() {
             assert_eq!(event.version.get(), at as u64 + 1, "versions of {patient} have a hole");
-            assert!(positions.insert(event.position), "position {} twice", event.position);
+            assert!(positions.insert(event.position.get()), "position {} twice", event.position);
             let Some(expected) = expected.get(at) else { continue };
             let served = event.resource.as_ref().map(|one| text(one.bytes()));
             assert_eq!(event.envelope.event_type.to_string(), expected.word);
@@ -52,7 +52,10 @@ pub fn compare(store: &Records, fold: &Fold, exactly: bool) {
                 (expected.recorded_at, expected.served.clone())
             );
             let (first, end) = expected.commit;
-            assert!((first..end).contains(&event.position), "{event:?} is outside its commit");
+            assert!(
+                (first..end).contains(&event.position.get()),
+                "{event:?} is outside its commit"
+            );
         }
         let times: Vec<_> = found.iter().map(|event| event.recorded_at).collect();
         assert!(times.is_sorted(), "time runs backwards in {patient}");
@@ -114,11 +117,11 @@ pub fn compare_accesses(store: &Records, acknowledged: &HashSet<String>) {
         &grant(),
         None,
         &AccessFilter::default(),
-        u64::MAX,
+        Position::new(u64::MAX),
         usize::MAX,
     )
     .unwrap();
-    let positions: Vec<u64> = found.iter().rev().map(|access| access.position).collect();
+    let positions: Vec<u64> = found.iter().rev().map(|access| access.position.get()).collect();
     assert_eq!(positions, (0..found.len() as u64).collect::<Vec<_>>(), "holes between entries");
     let requests: Vec<_> = found.iter().map(|access| access.entry.request.clone()).collect();
     let distinct: HashSet<String> = requests.iter().cloned().collect();

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use chartlog::log::{self, Content, Frame, FrameKind, LogError, LogKind, Recovered, StreamAlias};
+use chartlog::numbers::Position;
 
 use crate::random::Random;
 use crate::simulated::{Fault, Plan, SimulatedDisk};
@@ -64,13 +65,13 @@ pub fn verify(log: &Recovered, truth: &mut Truth) -> Result<(), String> {
     let mut expected = truth.groups.iter().chain(&truth.pending);
     let mut found = 0;
     let mut recorded_at = i64::MIN;
-    for group in log.reader.scan(0, end) {
+    for group in log.reader.scan(Position::new(0), end) {
         let group = group.map_err(|error| error.to_string())?;
         let told = Told {
             recorded_at: group.recorded_at,
             frames: group.frames.into_iter().map(|(frame, _)| frame).collect(),
         };
-        if group.first_position != position {
+        if group.first_position.get() != position {
             return Err(format!("position {} follows {position}", group.first_position));
         }
         if told.recorded_at < recorded_at {
@@ -86,7 +87,7 @@ pub fn verify(log: &Recovered, truth: &mut Truth) -> Result<(), String> {
         recorded_at = told.recorded_at;
         found += 1;
     }
-    if position != end {
+    if position != end.get() {
         return Err(format!("the log ends at {position}, and says it ends at {end}"));
     }
     let known = truth.groups.len();
@@ -114,7 +115,7 @@ pub fn group(random: &mut Random, log: &Recovered) -> Told {
                 kind: FrameKind::Chart,
                 last_of_commit: event + 1 == events,
                 alias: StreamAlias(1 + random.below(9)),
-                version: (1 + first) as u32 + frames.len() as u32,
+                version: (1 + first.get()) as u32 + frames.len() as u32,
                 content: Content::clear(random.bytes(size as usize)),
             });
         }
@@ -137,7 +138,7 @@ fn live(
         let told = group(random, &log);
         match log.writer.append(told.recorded_at, &told.frames) {
             Ok(written) => {
-                if written.first_position != truth.position() {
+                if written.first_position.get() != truth.position() {
                     return Err(format!("position {} was given away", written.first_position));
                 }
                 truth.groups.push(told);
@@ -162,7 +163,7 @@ fn verify_unless_failing(log: &Recovered, truth: &mut Truth) -> Result<(), Strin
     match verify(log, &mut learned) {
         Err(error) if error.contains("os error") => {
             // What was not acknowledged is in the log or not: its end tells.
-            let shown = log.writer.next_position() > truth.position();
+            let shown = log.writer.next_position().get() > truth.position();
             let pending = truth.pending.take();
             truth.groups.extend(pending.filter(|_| shown));
             Ok(())

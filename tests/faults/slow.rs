@@ -12,6 +12,7 @@ use chartlog::engine::committer::{
 use chartlog::log::{
     self, AppendedGroup, Content, Frame, FrameKind, LogError, LogKind, StreamAlias,
 };
+use chartlog::numbers::Position;
 
 use crate::logs::place;
 use crate::random::{Random, seed};
@@ -276,7 +277,11 @@ fn a_clock_that_steps_back_never_makes_the_log_run_backwards() {
         }
     }
     let log = log::open(disk.handle(), &directory, LogKind::Access, 2_000, 400).unwrap();
-    let times: Vec<i64> = log.reader.scan(0, 400).map(|group| group.unwrap().recorded_at).collect();
+    let times: Vec<i64> = log
+        .reader
+        .scan(Position::new(0), Position::new(400))
+        .map(|group| group.unwrap().recorded_at)
+        .collect();
     assert!(times.is_sorted(), "the log runs backwards");
 }
 

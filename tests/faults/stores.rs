@@ -66,7 +66,9 @@ impl Truth {
         for (at, answer) in answers.into_iter().enumerate() {
             match answer {
                 Ok(written) => {
-                    committed.extend(written.events.map(|(first, _)| (first, at, written.clone())));
+                    committed.extend(
+                        written.events.map(|(first, _)| (first.get(), at, written.clone())),
+                    );
                 }
                 Err(RecordsError::Precondition { .. }) => {}
                 Err(error) => {
@@ -99,7 +101,7 @@ impl Truth {
     /// Holds a store that was opened after a crash against what is known. True: it holds exactly
     /// what was acknowledged.
     pub fn check(&self, store: &Records) -> bool {
-        let position = store.engine().applied_position();
+        let position = store.engine().applied_position().get();
         assert!(position >= self.fold.position, "events are lost");
         let exactly = position == self.fold.position;
         assert!(exactly || self.unknown > 0, "events that nobody wrote");

@@ -7,7 +7,7 @@ use chartlog::disk::RealDisk;
 use chartlog::engine::EngineOptions;
 use chartlog::fhir::ResourceId;
 use chartlog::log::{self, LogError, LogKind};
-use chartlog::numbers::ResourceVersion;
+use chartlog::numbers::{Position, ResourceVersion};
 use chartlog::records::WriteResult;
 use tempfile::TempDir;
 
@@ -143,11 +143,11 @@ fn recorded_for_cuts(seed: u64) -> (Recorded, Vec<u8>, Vec<Group>) {
 /// Opens the log alone and reads all of it.
 fn scan(events: &Path) -> Result<u64, LogError> {
     let log = log::open(RealDisk::handle(), events, LogKind::Events, SEGMENT_BYTES_MAX, 0)?;
-    let end = log.writer.next_position();
+    let end = log.writer.next_position().get();
     let mut position = 0;
-    for group in log.reader.scan(0, end) {
+    for group in log.reader.scan(Position::new(0), Position::new(end)) {
         let group = group?;
-        assert_eq!(group.first_position, position, "a hole in the positions");
+        assert_eq!(group.first_position.get(), position, "a hole in the positions");
         position += group.frames.len() as u64;
         assert!(group.frames.last().unwrap().0.last_of_commit, "half a commit in a group");
         assert!(group.frames.iter().all(|(frame, _)| frame.content.is_sealed()));
@@ -193,7 +193,7 @@ fn a_store_whose_log_was_cut_shows_whole_commits_whatever_became_of_its_views() 
     let before = |cut: usize| {
         let before = recorded.commits.iter().map(|(_, written)| written.events.unwrap());
         let start = u64::from_le_bytes(bytes[16..24].try_into().unwrap());
-        let start = before.map(|(at, count)| at + count).filter(|end| *end <= start).max();
+        let start = before.map(|(at, count)| at.get() + count).filter(|end| *end <= start).max();
         let whole = groups.iter().filter(|group| group.end <= cut).map(|group| group.position);
         whole.max().or(start).unwrap_or(0)
     };
@@ -234,7 +234,7 @@ fn older_views_are_brought_up_to_date() {
     std::fs::remove_dir_all(&views).unwrap();
     copy(&recorded.older_views, &views);
     let store = open(recorded.root.path(), &sizes()).unwrap();
-    compare(&store, &recorded.fold_below(store.engine().applied_position()));
+    compare(&store, &recorded.fold_below(store.engine().applied_position().get()));
     let (_, last) = recorded.commits.last().unwrap();
     let (first, count) = last.events.unwrap();
     assert_eq!(store.engine().applied_position(), first + count);
@@ -247,7 +247,7 @@ fn views_that_do_not_open_are_rebuilt() {
     overwrite_all(&views);
     let store = open(recorded.root.path(), &sizes()).unwrap();
     let (first, count) = recorded.commits.last().unwrap().1.events.unwrap();
-    compare(&store, &recorded.fold_below(first + count));
+    compare(&store, &recorded.fold_below((first + count).get()));
 }
 
 fn overwrite_all(directory: &Path) {
@@ -359,7 +359,7 @@ fn damage_under_kept_views_shows_as_an_error_and_never_as_other_data() {
     let seed = seed();
     let (recorded, ..) = recorded_for_cuts(seed);
     let position = recorded.commits.last().unwrap().1.events.map(|(at, count)| at + count).unwrap();
-    let fold = recorded.fold_below(position);
+    let fold = recorded.fold_below(position.get());
     let segments = recorded.segments();
     let first = &segments[0];
     let whole = std::fs::read(first).unwrap();

@@ -10,7 +10,7 @@ use chartlog::disk::RealDisk;
 use chartlog::engine::{EngineError, EngineOptions};
 use chartlog::fhir::ResourceId;
 use chartlog::log::{self, LogKind, StreamAlias};
-use chartlog::numbers::{ChartVersion, ResourceVersion};
+use chartlog::numbers::{ChartVersion, Position, ResourceVersion};
 use chartlog::records::{
     At, Erased, ErasureRequest, EventFilter, HistoryOf, HistoryRequest, Records, RecordsError,
 };
@@ -244,7 +244,7 @@ fn opened(log: &Path, data: &Path) -> (Vec<Vec<u8>>, usize) {
     let mut wraps: HashMap<StreamAlias, Wrap> = vault.wraps().unwrap().into_iter().collect();
     let log = log::open(RealDisk::handle(), log, LogKind::Events, 1 << 20, 0).unwrap();
     let (mut payloads, mut closed) = (Vec::new(), 0);
-    for group in log.reader.scan(0, log.writer.next_position()) {
+    for group in log.reader.scan(Position::new(0), log.writer.next_position()) {
         for (frame, _) in group.unwrap().frames {
             if let Some(wrap) = frame.content.wrap() {
                 wraps.entry(frame.alias).or_insert_with(|| Wrap::from_bytes(*wrap));

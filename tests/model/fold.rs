@@ -119,7 +119,8 @@ impl Fold {
         let time = written.done.iter().find(|done| changed(done.effect));
         let recorded_at = time.and_then(|done| done.recorded_at).unwrap_or(self.recorded_at);
         assert!(recorded_at >= self.recorded_at, "time runs backwards");
-        let (first, count) = written.events.unwrap_or((self.position, 0));
+        let events = written.events.map(|(first, count)| (first.get(), count));
+        let (first, count) = events.unwrap_or((self.position, 0));
         assert_eq!(first, self.position, "positions have a hole or an overlap");
         let commit = (first, first + count);
         // Conditions are about the state before the commit.

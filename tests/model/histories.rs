@@ -54,7 +54,7 @@ pub fn play(store: &Arc<Records>, fold: &mut Fold, rounds: &[Round]) {
 
 /// Compares everything that the store says with the fold.
 pub fn compare(store: &Records, fold: &Fold) {
-    assert_eq!(store.engine().applied_position(), fold.position, "number of events");
+    assert_eq!(store.engine().applied_position().get(), fold.position, "number of events");
     let mut positions = BTreeSet::new();
     for patient in PATIENTS {
         let id: ResourceId = patient.parse().unwrap();
@@ -107,10 +107,10 @@ fn compare_events(store: &Records, fold: &Fold, patient: &str, positions: &mut B
         );
         assert_eq!(said, expected_words);
         let (first, end) = expected.commit;
-        assert!((first..end).contains(&event.position), "{event:?} is outside its commit");
+        assert!((first..end).contains(&event.position.get()), "{event:?} is outside its commit");
         assert!(last < Some(event.position), "positions run backwards in {patient}");
         last = Some(event.position);
-        assert!(positions.insert(event.position), "position {} twice", event.position);
+        assert!(positions.insert(event.position.get()), "position {} twice", event.position);
     }
     let about = found.last().and_then(|event| event.envelope.key());
     let filter = EventFilter { resource: about.clone(), ..EventFilter::default() };

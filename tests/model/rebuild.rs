@@ -64,7 +64,7 @@ fn entry(store: &Records) -> AccessEntry {
         outcome: Outcome::Granted,
         status: 200,
         charts: Vec::new(),
-        resource: Some(ResourceNumber::new(store.engine().applied_position())),
+        resource: Some(ResourceNumber::of(store.engine().applied_position())),
         query: "GET /".to_owned(),
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use chartlog::engine::{Engine, EngineOptions};
 use chartlog::log::SEGMENT_HEADER;
+use chartlog::numbers::Position;
 use chartlog::view::Comparison;
 
 use crate::clinic::{open, options, send, write_of};
@@ -28,7 +29,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Appends the groups from position `from` on to the event log in another data directory.
-fn deliver(engine: &Engine, from: u64, to: &Path) -> usize {
+fn deliver(engine: &Engine, from: Position, to: &Path) -> usize {
     let reader = engine.keys().reader();
     let mut groups = 0;
     for group in engine.events().follow(from, engine.applied_position()) {

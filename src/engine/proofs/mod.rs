@@ -19,6 +19,7 @@ use std::time::Duration;
 use super::{DataDirectory, EngineError, EngineOptions};
 use crate::disk::{self, Disk};
 use crate::log::{AppendedGroup, Reader, Recovered};
+use crate::numbers::Position;
 use crate::proof::{
     BundleLog, Checkpoint, Hash, Issuer, ProofError, SignedCheckpoint, Signer, Sink, SinkHandle,
     TileReader, Tiles, Verifier, leaf,
@@ -155,7 +156,7 @@ impl Place {
     /// Opens tiles and checkpoint, and adds the leaves that the log has beyond them.
     pub fn open(self, log: &Recovered, sinks: &[Sink]) -> Result<Arc<LogProof>, EngineError> {
         let Self { disk, directory, signer } = self;
-        let length = log.writer.next_position();
+        let length = log.writer.next_position().get();
         let (mut tiles, held) = Tiles::open(Arc::clone(&disk), &directory, length)?;
         catch_up(&mut tiles, &log.reader, held, length)?;
         write_key(&*disk, &directory.join(VERIFIER_KEY), signer.verifier())?;
@@ -189,7 +190,7 @@ impl LogProof {
     pub fn append(&self, written: &AppendedGroup) -> Result<(), ProofError> {
         let start = u64::from(written.group.offset);
         let mut leaves = Vec::with_capacity(written.frames.len());
-        for (position, at) in (written.first_position..).zip(&written.frames) {
+        for (position, at) in (written.first_position.get()..).zip(&written.frames) {
             let from = usize::try_from(u64::from(at.offset) - start).unwrap_or(usize::MAX);
             let frame = written.bytes.get(from..from.saturating_add(at.length as usize));
             leaves.push(leaf(position, written.recorded_at, frame.unwrap_or_default()));
@@ -275,9 +276,9 @@ fn named(path: &Path, error: ProofError) -> EngineError {
 fn catch_up(tiles: &mut Tiles, log: &Reader, held: u64, length: u64) -> Result<(), EngineError> {
     let mut leaves: Vec<Hash> = Vec::new();
     let mut bytes = Vec::new();
-    for group in log.scan(held, length) {
+    for group in log.scan(Position::new(held), Position::new(length)) {
         let group = group?;
-        for (position, (frame, _)) in (group.first_position..).zip(&group.frames) {
+        for (position, (frame, _)) in (group.first_position.get()..).zip(&group.frames) {
             if position >= held {
                 bytes.clear();
                 frame.put(&mut bytes);

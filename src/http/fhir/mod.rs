@@ -28,7 +28,7 @@ use super::reply::FHIR_JSON;
 use super::routes::Routes;
 use super::{Call, Failure, Reply};
 use crate::fhir::check::IssueCode;
-use crate::numbers::ResourceVersion;
+use crate::numbers::{Position, ResourceVersion};
 use crate::records::{Change, ChangeResult, Effect, IdempotencyKey, Write};
 
 /// Mounts the interactions. Fixed paths come before patterns that would match them too.
@@ -117,7 +117,7 @@ fn location(base_url: &str, done: &ChangeResult) -> Option<String> {
 }
 
 /// The answer to a deletion.
-fn deleted(done: &ChangeResult, wanted: Return, events: Option<(u64, u64)>) -> Reply {
+fn deleted(done: &ChangeResult, wanted: Return, events: Option<(Position, u64)>) -> Reply {
     let reply = match wanted {
         Return::Outcome => Reply::new(StatusCode::OK, FHIR_JSON, informed(done)),
         _ => Reply::empty(StatusCode::NO_CONTENT),
@@ -135,7 +135,7 @@ async fn commit(
     change: Change,
     idempotency: Option<IdempotencyKey>,
     size: usize,
-) -> Result<(ChangeResult, Option<(u64, u64)>), Failure> {
+) -> Result<(ChangeResult, Option<(Position, u64)>), Failure> {
     let write = Write { changes: vec![change], expected_version: None, idempotency, size };
     let written = call.records().write(&call.grant, Arc::new(write)).await?;
     let done = written.done.into_iter().next().ok_or_else(Failure::internal)?;

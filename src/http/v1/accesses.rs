@@ -14,6 +14,7 @@ use crate::chart::Outcome;
 use crate::clock::Instant;
 use crate::fhir::ResourceId;
 use crate::fhir::check::IssueCode;
+use crate::numbers::Position;
 use crate::records::Records;
 
 /// A page of access entries.
@@ -130,19 +131,20 @@ async fn page(call: &Call, patient: Option<ResourceId>) -> Result<Reply, Failure
         until: moment("until")?,
     };
     let limit = page_size(call, "count")?.max(1);
-    let before = read_cursor(call, "cursor")?.unwrap_or(u64::MAX);
+    let before = Position::new(read_cursor(call, "cursor")?.unwrap_or(u64::MAX));
     let read = move |records: &Records, grant: &Grant| {
         audit::accesses(records, grant, patient.as_ref(), &filter, before, limit)
     };
     let (found, next) = call.aside(read).await?;
     let accesses = found.into_iter().map(access).collect();
-    Ok(Reply::json(StatusCode::OK, &AccessPage { accesses, next: next.map(cursor) }))
+    let next = next.map(|next| cursor(next.get()));
+    Ok(Reply::json(StatusCode::OK, &AccessPage { accesses, next }))
 }
 
 fn access(access: audit::Access) -> Access {
     let audit::Access { position, recorded_at, entry, patients, resource } = access;
     Access {
-        position,
+        position: position.get(),
         recorded_at,
         subject: entry.subject,
         client: entry.client,

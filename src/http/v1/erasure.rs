@@ -11,6 +11,7 @@ use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::json::{Document, Kind};
 use crate::log::StreamAlias;
+use crate::numbers::Position;
 use crate::records::{ERASURE, ErasureRequest, HOLD};
 
 /// Why a chart is to be erased.
@@ -117,7 +118,7 @@ pub async fn erase(mut call: Call) -> Result<Reply, Failure> {
             events: erased.events,
             resources: erased.resources,
             shared: erased.shared,
-            position: done.as_ref().map(|done| done.position),
+            position: done.as_ref().map(|done| done.position.get()),
             recorded_at: done.as_ref().map(|done| done.recorded_at),
             certificate: done.map(|done| done.certificate),
         },
@@ -178,7 +179,10 @@ async fn set_hold(mut call: Call, held: bool) -> Result<Reply, Failure> {
     let words = Words::read(&document, &["reason"])?;
     let hold = call.records().hold(&call.grant, &patient, held, &words.text("reason")).await?;
     let crate::records::Hold { held, version, recorded_at, position } = hold;
-    Ok(Reply::json(StatusCode::OK, &Hold { held, version: version.get(), recorded_at, position }))
+    Ok(Reply::json(
+        StatusCode::OK,
+        &Hold { held, version: version.get(), recorded_at, position: position.map(Position::get) },
+    ))
 }
 
 /// The members of a small request: texts, and one switch.

@@ -125,7 +125,7 @@ fn appended(written: &WriteResult) -> Appended {
     let changed =
         written.done.iter().find(|done| !matches!(done.effect, Effect::Unchanged | Effect::Absent));
     Appended {
-        position: written.events.map(|(position, _)| position),
+        position: written.events.map(|(position, _)| position.get()),
         events: written.events.map_or(0, |(_, count)| count),
         recorded_at: changed.and_then(|done| done.recorded_at),
         resources: resources.collect(),
@@ -347,7 +347,7 @@ fn event(event: &ChartEvent) -> Result<Event, Failure> {
     let actor = &event.actor;
     Ok(Event {
         version: event.version.get(),
-        position: event.position,
+        position: event.position.get(),
         recorded_at: event.recorded_at,
         event_type: envelope.event_type.to_string(),
         resource: envelope.resource.clone(),

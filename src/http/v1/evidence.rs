@@ -7,7 +7,7 @@ use super::super::reply::Reply;
 use super::super::{Call, Failure};
 use crate::audit;
 use crate::auth::Grant;
-use crate::numbers::ChartVersion;
+use crate::numbers::{ChartVersion, Position};
 use crate::records::{Evidence, Records};
 
 /// The events of a chart as evidence that an outsider checks with the log's public key alone.
@@ -46,7 +46,8 @@ pub async fn of_chart(call: Call) -> Result<Reply, Failure> {
         (status = 403, description = "The token does not grant AuditEvent.rs on everything"), (status = 404, description = "No such entries")))]
 pub async fn of_accesses(call: Call) -> Result<Reply, Failure> {
     let asked = Asked::of(&call)?;
-    let (after, limit, disclose) = (asked.after, asked.limit, asked.disclose);
+    let after = asked.after.map(Position::new);
+    let (limit, disclose) = (asked.limit, asked.disclose);
     let read = move |records: &Records, grant: &Grant| {
         audit::evidence(records, grant, after, limit, disclose)
     };

@@ -23,6 +23,7 @@ use crate::engine::{Alone, Command, CommitError, EngineError, Expectation, Prepa
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
+use crate::numbers::Position;
 use crate::view::View;
 
 /// The scope that erasing takes, by name.
@@ -64,7 +65,7 @@ pub struct Erased {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErasureDone {
     /// Position of `chart.erased` in the event log.
-    pub position: u64,
+    pub position: Position,
     /// Its time.
     pub recorded_at: Instant,
     /// The signed statement.

@@ -11,7 +11,7 @@ use crate::fhir::search::Parameters;
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Document;
 use crate::log::{Location, StreamAlias};
-use crate::numbers::{ResourceNumber, ResourceVersion};
+use crate::numbers::{Position, ResourceNumber, ResourceVersion};
 use crate::records::resource::Resource;
 use crate::records::{RecordsError, error::unreadable};
 use crate::view::{Allowance, Head, Neighbours, Order, View, ViewError};
@@ -50,7 +50,7 @@ pub(super) struct SearchContext<'a> {
     pub parameters: &'a Parameters,
     pub base_url: Option<&'a str>,
     /// Position behind the last event that counts.
-    pub end: u64,
+    pub end: Position,
     pub records: Allowance<'a>,
     limits: Limits<'a>,
     /// Matches are looked up in the order of their numbers.
@@ -102,7 +102,7 @@ impl<'a> SearchContext<'a> {
         grant: Option<&'a Grant>,
         parameters: &'a Parameters,
         base_url: Option<&'a str>,
-        end: u64,
+        end: Position,
         limits: Limits<'a>,
     ) -> Self {
         Self {
@@ -139,7 +139,7 @@ impl<'a> SearchContext<'a> {
     /// The version that counts of the resource with that number; `None`: there is none, or it is
     /// deleted.
     pub fn held(&self, number: ResourceNumber) -> Result<Option<Held>, RecordsError> {
-        if number.get() >= self.end {
+        if number.position() >= self.end {
             return Ok(None);
         }
         self.records.take(1)?;
@@ -253,7 +253,7 @@ impl<'a> SearchContext<'a> {
         for record in self.view.changes(self.end..applied, Order::Ascending) {
             self.records.take(1)?;
             let (_, changes) = record?;
-            for change in changes.iter().filter(|change| change.number.get() < self.end) {
+            for change in changes.iter().filter(|change| change.number.position() < self.end) {
                 changed.entry(change.kind).or_default().insert(change.number);
             }
         }

@@ -40,7 +40,7 @@ use crate::fhir::search::{Criteria, Parameters, Query};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType, definitions};
 use crate::json::Document;
 use crate::log::StreamAlias;
-use crate::numbers::ResourceNumber;
+use crate::numbers::{Position, ResourceNumber};
 use crate::view::{Head, View, ViewError};
 use candidates::{Found, Matches};
 pub(super) use context::Limits;
@@ -68,7 +68,7 @@ pub struct SearchRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageStart {
     /// The moment of all pages: the position behind the last event that counts.
-    end: u64,
+    end: Position,
     /// The last match of the page before.
     after: After,
     /// How many matches there are, if they were counted.
@@ -215,7 +215,7 @@ impl Records {
     }
 
     /// The position behind the last event that counts.
-    fn end_of(&self, view: &View, request: &SearchRequest) -> Result<u64, RecordsError> {
+    fn end_of(&self, view: &View, request: &SearchRequest) -> Result<Position, RecordsError> {
         match (&request.start, request.as_of) {
             (Some(start), _) => Ok(start.end),
             (None, None) => Ok(view.applied_events()?),
@@ -235,7 +235,7 @@ pub(super) struct FoundByCriteria {
     /// The criteria, with lists and value sets resolved.
     pub resolved: Criteria,
     /// The position behind the last event that was seen.
-    pub end: u64,
+    pub end: Position,
 }
 
 /// The resources that the criteria of a write find for its caller, so many at most: two are enough
@@ -317,7 +317,8 @@ impl<'a> Search<'a> {
                     if let Some(moment) = request.as_of {
                         let held = past::candidates(context.view, &record, moment.moment())?;
                         let count: usize = held.values().map(BTreeSet::len).sum();
-                        let since = context.view.applied_events()?.saturating_sub(context.end);
+                        let since =
+                            context.view.applied_events()?.get().saturating_sub(context.end.get());
                         // What has changed since then is soon told, if it is not much more than what
                         // the chart held: then the index knows the rest.
                         past = (since > EVENTS_PER_RESOURCE * count as u64).then_some(held);

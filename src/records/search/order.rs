@@ -14,7 +14,7 @@ use super::context::SearchReach;
 use super::{After, Found, Page, RecordsError, Search};
 use crate::clock::Instant;
 use crate::fhir::search::{Criterion, Sort, SortBy, Window};
-use crate::numbers::ResourceNumber;
+use crate::numbers::{Position, ResourceNumber};
 use crate::records::resource::PAGE_BYTES_MAX;
 use crate::view::{Order, ViewError};
 
@@ -209,7 +209,7 @@ impl Search<'_> {
     fn by_changes(&self, rule: &Sort, best: &mut Best<'_>) -> Result<(), RecordsError> {
         let Some((kind, _)) = self.request.queries.first() else { return Ok(()) };
         let after = best.after.and_then(|after| recorded_at(after.keys.first()?.as_ref()?));
-        let (view, mut left) = (self.context.view, 0..self.context.end);
+        let (view, mut left) = (self.context.view, Position::new(0)..self.context.end);
         let order = match (rule.descending, after) {
             (true, Some(after)) => {
                 left.end = left

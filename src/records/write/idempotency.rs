@@ -15,6 +15,7 @@ use crate::chart::{Actor, EventKind, IdempotencyMark, fingerprint};
 use crate::engine::envelope_of;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
+use crate::numbers::Position;
 use crate::view::{IdempotentCommit, View};
 
 /// The durable form of a client's key: bound to who used it.
@@ -39,7 +40,7 @@ struct CommittedBefore<'a> {
     limits: Limits<'a>,
     mark: &'a IdempotencyMark,
     /// What the commit did to which resource, and where that stands in the log.
-    then: HashMap<ResourceKey, (EventKind, u64)>,
+    then: HashMap<ResourceKey, (EventKind, Position)>,
     /// The resources that one of the changes is known to have been about.
     claimed: HashSet<ResourceKey>,
 }
@@ -91,7 +92,7 @@ impl CommittedBefore<'_> {
             return Ok(found);
         }
         let removes = matches!(change.action, Action::Remove);
-        let fits = |(key, (event_kind, _)): &(&ResourceKey, &(EventKind, u64))| {
+        let fits = |(key, (event_kind, _)): &(&ResourceKey, &(EventKind, Position))| {
             key.kind == *kind
                 && (*event_kind == EventKind::Removed) == removes
                 && !self.claimed.contains(*key)
@@ -116,7 +117,8 @@ impl Records {
         let frames = self.keys.reader().commit(commit.first)?;
         let count = frames.len() as u64;
         let mut then = HashMap::new();
-        for ((frame, at), position) in frames.into_iter().zip(commit.first_position..) {
+        for ((frame, at), steps) in frames.into_iter().zip(0..) {
+            let position = commit.first_position + steps;
             grant.saw_chart(frame.alias);
             let (envelope, _) = envelope_of(&self.keys.open(view, frame, at)?)?;
             if let Some(key) = envelope.key().filter(|_| envelope.home.is_none()) {
@@ -154,7 +156,7 @@ impl Records {
         grant: &Grant,
         key: &ResourceKey,
         event_kind: EventKind,
-        position: u64,
+        position: Position,
     ) -> Result<ChangeResult, RecordsError> {
         let unreadable = || RecordsError::unreadable(format!("{key} has no version at {position}"));
         let head = view.head(key)?.ok_or_else(unreadable)?;

@@ -31,7 +31,7 @@ use crate::clock::Instant;
 use crate::engine::{Command, CommitError, Committed, EngineError, Expectation, Prepared};
 use crate::fhir::{Criteria, Patch, ResourceId, ResourceKey, ResourceType};
 use crate::json::{Document, Node};
-use crate::numbers::{ChartVersion, ResourceVersion};
+use crate::numbers::{ChartVersion, Position, ResourceVersion};
 use crate::view::ViewError;
 
 /// How often a write is decided again before the caller is asked to come back later.
@@ -146,7 +146,7 @@ pub struct WriteResult {
     /// One result per change, in their order.
     pub done: Vec<ChangeResult>,
     /// Position and number of the events that were committed for it, now or earlier.
-    pub events: Option<(u64, u64)>,
+    pub events: Option<(Position, u64)>,
 }
 
 impl Effect {

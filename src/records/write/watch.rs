@@ -153,3 +153,106 @@ fn has(terms: &[Term], parameter: u16, lookup: &Lookup) -> bool {
         Lookup::Range { to, .. } => value <= to || value.starts_with(to),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fhir::search::{Parameters, terms_of};
+    use crate::fhir::{ResourceKey, parse_query};
+    use crate::json::Document;
+    use crate::view::TermChange;
+
+    /// What criteria may ask for. All can be decided by one resource alone.
+    const QUERIES: [&str; 14] = [
+        "identifier=urn:t|a",
+        "identifier=urn:t|a,urn:t|b",
+        "identifier=urn:t|a&code=x",
+        "identifier=urn:t|a&code:not=x",
+        "identifier=urn:t|a&status:not=final",
+        "code:text=word",
+        "code=x&value-quantity=gt5",
+        "code-value-quantity=x$gt5",
+        "date=ge2024-03&identifier=urn:t|a",
+        "date=lt2024-03&code=x",
+        "subject=Patient/p",
+        "subject:Patient=p&status=final",
+        "_id=o1",
+        "_id=o1,o2&code=x",
+    ];
+
+    /// An Observation of a small world.
+    fn observation() -> impl Strategy<Value = String> {
+        let two = |one: &'static str, other: &'static str| prop_oneof![Just(one), Just(other)];
+        let parts = (two("a", "b"), two("x", "y"), two("final", "amended"), two("p", "q"));
+        (parts, two("word", "other"), two("2024-01-01", "2024-06-01"), 3..8u8).prop_map(
+            |((identifier, code, status, patient), text, date, value)| {
+                format!(
+                    r#"{{"resourceType":"Observation","id":"o1","status":"{status}","identifier":[{{"system":"urn:t","value":"{identifier}"}}],"code":{{"coding":[{{"code":"{code}"}}],"text":"{text}"}},"subject":{{"reference":"Patient/{patient}"}},"effectiveDateTime":"{date}","valueQuantity":{{"value":{value},"unit":"kg"}}}}"#
+                )
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_change_of_what_is_found_always_counts(
+            before in prop::option::of(observation()),
+            after in prop::option::of(observation()),
+            query in prop::sample::select(QUERIES.to_vec()),
+        ) {
+            let parameters = Parameters::standard();
+            let key: ResourceKey = "Observation/o1".parse().unwrap();
+            let pairs = parse_query(query).unwrap();
+            let criteria = Criteria::parse(&parameters, key.kind, &pairs, None).unwrap();
+            let (before, after) = (before.as_deref(), after.as_deref());
+            let parse = |text: &str| Document::parse(text).unwrap();
+            let is_found = |text: Option<&str>| text.is_some_and(|text| {
+                let document = parse(text);
+                criteria.all.iter().all(|one| one.holds_of(&key, document.root(), None).unwrap())
+            });
+            let terms = |text: Option<&str>| {
+                let of = |text: &str| terms_of(&parameters, key.kind, parse(text).root(), None);
+                text.map(of).unwrap_or_default()
+            };
+            let change = RecentChange {
+                key: key.clone(),
+                terms: Arc::new(TermChange::between(&terms(before), &terms(after))),
+                is_new: before.is_none(),
+                has_moved: false,
+                generation: 1,
+            };
+            let watch = CriteriaWatch::new(&criteria, &criteria, 1);
+            if is_found(before) != is_found(after) {
+                prop_assert!(watch.could_matter(&change), "{query}: {before:?} → {after:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn unrelated_new_resources_do_not_count() {
+        let parameters = Parameters::standard();
+        let kind: ResourceType = "Observation".parse().unwrap();
+        let pairs = parse_query("identifier=urn:t|a&code=x").unwrap();
+        let criteria = Criteria::parse(&parameters, kind, &pairs, None).unwrap();
+        let watch = CriteriaWatch::new(&criteria, &criteria, 1);
+        let counts = |identifier: &str| {
+            let text = format!(
+                r#"{{"resourceType":"Observation","identifier":[{{"system":"urn:t","value":"{identifier}"}}],"code":{{"coding":[{{"code":"x"}}]}}}}"#
+            );
+            let document = Document::parse(text).unwrap();
+            let added = terms_of(&parameters, kind, document.root(), None);
+            watch.could_matter(&RecentChange {
+                key: ResourceKey::new(kind, "o".parse().unwrap()),
+                terms: Arc::new(TermChange { added, removed: Vec::new() }),
+                is_new: true,
+                has_moved: false,
+                generation: 1,
+            })
+        };
+        assert!(counts("a") && !counts("b"));
+    }
+}

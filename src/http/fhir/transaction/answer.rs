@@ -5,6 +5,7 @@ use super::super::{Call, Failure, Reply, Return, informed, location};
 use super::look::Look;
 use crate::http::reply::positions;
 use crate::json::quote;
+use crate::numbers::Position;
 use crate::records::{ChangeResult, Effect, Resource};
 
 /// URL of the extension of `Bundle.entry.response` that says where in the log an entry of a batch
@@ -17,7 +18,7 @@ pub(super) fn written(
     call: &Call,
     done: &ChangeResult,
     wanted: Return,
-    events: Option<(u64, u64)>,
+    events: Option<(Position, u64)>,
 ) {
     let status = match done.effect {
         Effect::Created => "201",

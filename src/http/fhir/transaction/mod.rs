@@ -18,6 +18,7 @@ use crate::chart::fingerprint;
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
 use crate::http::Fault;
 use crate::json::{Document, Kind, Node};
+use crate::numbers::Position;
 use crate::records::{
     Action, Change, ChangeResult, INLINE_BYTES_MAX, IdempotencyKey, Records, Target, Write,
 };
@@ -106,7 +107,7 @@ struct Sent {
 
 /// What became of an entry of a batch.
 enum Outcome {
-    Written(Box<ChangeResult>, Option<(u64, u64)>),
+    Written(Box<ChangeResult>, Option<(Position, u64)>),
     Looked(Look, Result<Reply, Failure>),
     Failed(Failure),
 }
