@@ -68,7 +68,8 @@ impl HistoryRequest {
     }
 }
 
-/// A place between two pages: of one resource its versions, otherwise positions in the log.
+/// A place between two pages: of one resource its versions, otherwise positions in the log; so both
+/// are plain numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryPlace {
     /// What the first page did not see: this, and all that is later, is as if it were not.
