@@ -94,7 +94,14 @@ impl Keys {
     ///
     /// As [`Keys::of`]; damage that names the place when the frame does not open.
     pub fn open(&self, view: &View, frame: Frame, at: Location) -> Result<Vec<u8>, EngineError> {
-        self.unseal(&*self.of(view, frame.alias)?, frame, at)
+        let key = match self.of(view, frame.alias) {
+            // The alias stands in the clear: one that no chart ever had was altered.
+            Err(EngineError::Erased(_)) if !self.views.view().knows(frame.alias)? => {
+                return Err(self.reader.damage(at, "no chart has its alias").into());
+            }
+            key => key?,
+        };
+        self.unseal(&key, frame, at)
     }
 
     /// The payload of a frame that was read from a location, with the keys of its chart.

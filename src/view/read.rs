@@ -239,6 +239,17 @@ impl View {
         Ok(self.snapshot.first_key_value(&self.spaces().erased).is_some())
     }
 
+    /// Whether a chart is known, or was and is erased.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn knows(&self, alias: StreamAlias) -> Result<bool, ViewError> {
+        let (alias, spaces) = (alias.0.to_be_bytes(), self.spaces());
+        Ok(self.snapshot.contains_key(&spaces.keys, alias)?
+            || self.snapshot.contains_key(&spaces.erased, alias)?)
+    }
+
     /// The charts that were erased, each with the position of the event that says so and where that
     /// lies.
     pub fn erased(
