@@ -18,9 +18,10 @@ use crate::log::{Content, Frame, FrameKind, StreamAlias};
 use crate::numbers::{ChartVersion, Position};
 use crate::view::{View, ViewError, Views};
 
-/// Comparisons of watches with recent changes that one command may cost the ordering thread: a few
-/// milliseconds. A command that would take more is decided again, on a newer state.
-const COMPARISONS_MAX: usize = 50_000;
+/// Comparisons of watches with recent changes that one command may cost the ordering thread: some 20
+/// milliseconds at worst, for hundreds of conditions beside as many other changes of the same type.
+/// A command that would take more is decided again, on a newer state.
+const COMPARISONS_MAX: usize = 300_000;
 
 /// A command after the check.
 #[derive(Debug)]
