@@ -123,3 +123,27 @@ impl From<Refused> for EngineError {
         CommitError::from(refused).into()
     }
 }
+
+#[cfg(test)]
+impl Prepared {
+    /// The event that opens a chart, in the clear.
+    pub(super) fn opening(alias: u64, patient: &str) -> Self {
+        let event_type = crate::chart::EventType {
+            subject: "chart".to_owned(),
+            event_kind: crate::chart::EventKind::Opened,
+        };
+        let mut envelope = Envelope::new(event_type, crate::chart::Actor::default());
+        envelope.patient = Some(patient.to_owned());
+        Self {
+            alias: StreamAlias(alias),
+            patient: patient.parse().ok(),
+            envelope,
+            content: Content::clear(Vec::new()),
+            wrap: None,
+            holds_body: false,
+            retracted: false,
+            terms: Arc::default(),
+            erasure: None,
+        }
+    }
+}

@@ -137,9 +137,7 @@ impl Projector for EventProjector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chart::{Actor, Envelope, EventKind, EventType};
     use crate::engine::command::Prepared;
-    use crate::log::{Content, StreamAlias};
     use crate::numbers::ChartVersion;
     use crate::view::ViewOptions;
     use tokio::sync::oneshot;
@@ -150,20 +148,7 @@ mod tests {
         patient: &str,
         version: ChartVersion,
     ) -> (AppendedGroup, Sequenced, Answered) {
-        let event_type = EventType { subject: "chart".to_owned(), event_kind: EventKind::Opened };
-        let mut envelope = Envelope::new(event_type, Actor::default());
-        envelope.patient = Some(patient.to_owned());
-        let event = Prepared {
-            alias: StreamAlias(1 + first_position),
-            patient: patient.parse().ok(),
-            envelope,
-            content: Content::clear(Vec::new()),
-            wrap: None,
-            holds_body: false,
-            retracted: false,
-            terms: Arc::default(),
-            erasure: None,
-        };
+        let event = Prepared::opening(1 + first_position, patient);
         let (reply, answer) = oneshot::channel();
         let written = AppendedGroup {
             first_position: Position::new(first_position),

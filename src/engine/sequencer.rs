@@ -273,13 +273,11 @@ impl Sequencer for EventSequencer {
 mod tests {
     use std::sync::Arc;
 
-    use crate::chart::{Actor, Envelope, EventKind, EventType};
     use crate::disk::RealDisk;
     use crate::engine::{
         Command, CommitError, DataDirectory, Engine, EngineOptions, Prepared, ProofOptions,
         PurgeWindow,
     };
-    use crate::log::{Content, StreamAlias};
     use crate::vault::MasterKeySource;
 
     fn open(root: &std::path::Path) -> Arc<Engine> {
@@ -299,30 +297,12 @@ mod tests {
         Engine::open(DataDirectory::open(root).unwrap(), &options, |_, _| Ok(Vec::new())).unwrap()
     }
 
-    /// The event that opens a chart.
-    fn opened(alias: u64, patient: &str) -> Prepared {
-        let event_type = EventType { subject: "chart".to_owned(), event_kind: EventKind::Opened };
-        let mut envelope = Envelope::new(event_type, Actor::default());
-        envelope.patient = Some(patient.to_owned());
-        Prepared {
-            alias: StreamAlias(alias),
-            patient: patient.parse().ok(),
-            envelope,
-            content: Content::clear(Vec::new()),
-            wrap: None,
-            holds_body: false,
-            retracted: false,
-            terms: Arc::default(),
-            erasure: None,
-        }
-    }
-
     #[test]
     fn a_commit_of_which_one_event_cannot_be_numbered_leaves_nothing_in_the_log() {
         let root = tempfile::tempdir().unwrap();
         let engine = open(root.path());
         engine.views().serving().garble_chart(&"b".parse().unwrap());
-        let events = vec![opened(1, "a"), opened(2, "b")];
+        let events = vec![Prepared::opening(1, "a"), Prepared::opening(2, "b")];
         let generation = engine.views().view().generation();
         let command = Command { events, expectations: Vec::new(), generation };
         assert_eq!(engine.commit_blocking(command), Err(CommitError::Failed));
