@@ -7,9 +7,9 @@ use super::watch::{RecentChange, Watch};
 use crate::fhir::ResourceType;
 use crate::numbers::Position;
 
-/// Most changes that are kept, and most index terms in them: some 10 MB.
-const CHANGES_MAX: usize = 8_192;
-const TERMS_MAX: usize = 131_072;
+/// Most changes that are kept, and most index terms in them: some 5 MB.
+const CHANGES_MAX: usize = 4_096;
+const TERMS_MAX: usize = 65_536;
 
 /// The changes at the end of the log, by type, each with the position behind its commit.
 #[derive(Debug, Default)]

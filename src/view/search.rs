@@ -25,13 +25,18 @@ const VALUES_MAX: usize = 4_096;
 pub struct Allowance<'a> {
     budget: &'a Budget,
     own: Cell<u64>,
+    /// Taken from the budget and not used yet.
+    credit: Cell<u64>,
 }
+
+/// Records that are taken from a budget at once: it has a lock and looks at the clock.
+const CREDIT: u64 = 128;
 
 impl<'a> Allowance<'a> {
     /// Of a request's budget so many.
     #[must_use]
     pub fn of(budget: &'a Budget, records: u64) -> Self {
-        Self { budget, own: Cell::new(records) }
+        Self { budget, own: Cell::new(records), credit: Cell::new(0) }
     }
 
     /// Takes some of it.
@@ -42,7 +47,12 @@ impl<'a> Allowance<'a> {
     pub fn take(&self, records: u64) -> Result<(), ViewError> {
         let left = self.own.get().checked_sub(records).ok_or(ViewError::Costly)?;
         self.own.set(left);
-        Ok(self.budget.read(records)?)
+        if self.credit.get() < records {
+            self.budget.read(records.max(CREDIT))?;
+            self.credit.set(self.credit.get() + records.max(CREDIT));
+        }
+        self.credit.set(self.credit.get() - records);
+        Ok(())
     }
 }
 
