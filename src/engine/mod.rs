@@ -71,6 +71,7 @@ use access::AccessCommand;
 use certificates::Certificates;
 use committer::{Committer, CommitterLimits};
 use proofs::{Checkpoints, Proofs};
+use recent::{Watchers, Watching};
 use renewal::Renewer;
 
 /// Sizes and names of an engine.
@@ -117,6 +118,7 @@ pub struct Engine {
     cursors: CursorKey,
     access_reader: Reader,
     health: Arc<Health>,
+    watchers: Arc<Watchers>,
     certificates: Certificates,
     renewer: Renewer,
     defined: DefinedParameters,
@@ -175,8 +177,13 @@ impl Engine {
             queue_commands_max: options.queue_commands_max,
             group_bytes_max: options.group_bytes_max,
         };
-        let sequencer =
-            sequencer::EventSequencer::new(views.clone(), keys.clone(), Arc::clone(&health));
+        let watchers = Arc::new(Watchers::default());
+        let sequencer = sequencer::EventSequencer::new(
+            views.clone(),
+            keys.clone(),
+            Arc::clone(&health),
+            Arc::clone(&watchers),
+        );
         let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.events));
         let opened = keys.clone();
         let replay: projector::Replay = Box::new(move |generation, end| {
@@ -212,6 +219,7 @@ impl Engine {
             keys,
             access_reader,
             health,
+            watchers,
             certificates,
             renewer,
             defined,
@@ -239,7 +247,14 @@ impl Engine {
         self.events.submit(command)?.await.unwrap_or(Err(CommitError::Unknown))
     }
 
-    /// The same for threads that may block.
+    /// Has recent changes kept until the guard is dropped, for a command that is decided on criteria: to be called
+    /// before the view is taken that it is decided on.
+    #[must_use]
+    pub fn watching(&self) -> Watching {
+        Watching::begin(&self.watchers)
+    }
+
+    /// The same as [`Engine::commit`] for threads that may block.
     ///
     /// # Errors
     ///

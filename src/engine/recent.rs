@@ -2,6 +2,8 @@
 //! not have seen yet.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::watch::{RecentChange, Watch};
 use crate::fhir::ResourceType;
@@ -20,6 +22,37 @@ pub struct RecentChanges {
     terms: usize,
     /// All changes of commits that end behind this position are kept.
     complete_from: Position,
+}
+
+/// Commands that are being decided on criteria. While there is none, no change is kept.
+#[derive(Debug, Default)]
+pub struct Watchers(AtomicUsize);
+
+impl Watchers {
+    /// Whether there is one. What is sequenced while there is none is not kept: a command that begins to be
+    /// decided meanwhile, on a state without it, is decided again.
+    pub fn any(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 0
+    }
+}
+
+/// A command is being decided on criteria, until this is dropped.
+#[derive(Debug)]
+pub struct Watching(Arc<Watchers>);
+
+impl Watching {
+    /// Begins, before the command takes the state that it is decided on.
+    #[must_use]
+    pub fn begin(watchers: &Arc<Watchers>) -> Self {
+        watchers.0.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(watchers))
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// What a check against recent changes may cost, in comparisons.
@@ -44,6 +77,10 @@ impl RecentChanges {
 
     /// Drops all: nothing is known of changes before `end`.
     pub fn forget_before(&mut self, end: Position) {
+        if self.order.is_empty() {
+            self.complete_from = end;
+            return;
+        }
         *self = Self { complete_from: end, ..Self::default() };
     }
 

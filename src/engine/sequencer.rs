@@ -10,7 +10,7 @@ use super::command::{Command, CommitError, Expectation, Prepared, Reply};
 use super::committer::{OpenGroup, Sequencer};
 use super::health::Health;
 use super::keys::Keys;
-use super::recent::{Comparisons, RecentChanges};
+use super::recent::{Comparisons, RecentChanges, Watchers};
 use super::watch::RecentChange;
 use crate::chart::EventKind;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
@@ -57,10 +57,11 @@ pub struct EventSequencer {
     charts: Recent<ResourceId, Option<(StreamAlias, ChartVersion)>>,
     idempotency: Recent<String, ()>,
     changes: RecentChanges,
+    watchers: Arc<Watchers>,
 }
 
 impl EventSequencer {
-    pub fn new(views: Views, keys: Keys, health: Arc<Health>) -> Self {
+    pub fn new(views: Views, keys: Keys, health: Arc<Health>, watchers: Arc<Watchers>) -> Self {
         Self {
             views,
             health,
@@ -70,6 +71,7 @@ impl EventSequencer {
             charts: Recent(HashMap::new()),
             idempotency: Recent(HashMap::new()),
             changes: RecentChanges::default(),
+            watchers,
         }
     }
 
@@ -184,26 +186,30 @@ impl EventSequencer {
         Ok(versions)
     }
 
+    /// Keeps what a later command is checked against; `watched`: the generation whose terms the event has, if its
+    /// change is to be kept.
     fn remember(
         &mut self,
         event: &Prepared,
         version: ChartVersion,
-        generation: u64,
+        watched: Option<u64>,
         end: Position,
     ) {
         if let Some(patient) = &event.patient {
             self.charts.0.insert(patient.clone(), (Some((event.alias, version)), end));
         }
         if let Some(key) = event.envelope.key().filter(|_| event.envelope.home.is_none()) {
-            let event_kind = event.envelope.event_type.event_kind;
-            let change = RecentChange {
-                key: key.clone(),
-                terms: Arc::clone(&event.terms),
-                is_new: matches!(event_kind, EventKind::Recorded | EventKind::Restored),
-                has_moved: matches!(event_kind, EventKind::MovedIn | EventKind::MovedOut),
-                generation,
-            };
-            self.changes.keep(end, change);
+            if let Some(generation) = watched {
+                let event_kind = event.envelope.event_type.event_kind;
+                let change = RecentChange {
+                    key: key.clone(),
+                    terms: Arc::clone(&event.terms),
+                    is_new: matches!(event_kind, EventKind::Recorded | EventKind::Restored),
+                    has_moved: matches!(event_kind, EventKind::MovedIn | EventKind::MovedOut),
+                    generation,
+                };
+                self.changes.keep(end, change);
+            }
             self.heads.0.insert(key, (event.holds_body, end));
         }
         if let Some(mark) = &event.envelope.idempotency {
@@ -245,10 +251,14 @@ impl Sequencer for EventSequencer {
         if events.iter().any(|event| event.erasure.is_some()) {
             self.forget_charts(&expectations, end);
         }
+        let is_watched = self.watchers.any();
+        if !is_watched {
+            self.changes.forget_before(end);
+        }
         let last = events.len().saturating_sub(1);
         let mut numbered = Vec::with_capacity(events.len());
         for (at, (mut event, version)) in events.into_iter().zip(versions).enumerate() {
-            self.remember(&event, version, generation, end);
+            self.remember(&event, version, is_watched.then_some(generation), end);
             let is_chart = event.alias != StreamAlias::NONE;
             let number = if is_chart { version.get() } else { event.envelope.version.get() };
             group.add(Frame {
@@ -264,6 +274,7 @@ impl Sequencer for EventSequencer {
         Sequenced { reply, generation, events: Ok(numbered) }
     }
 
+    /// Drops the snapshot of the views on which the group was checked.
     fn end_group(&mut self) {
         self.view = None;
     }

@@ -235,6 +235,7 @@ impl Records {
         // the limit holds.
         let defines = write.changes.iter().any(|change| is_definition(&change.target));
         let _only = if defines { Some(self.defining.lock().await) } else { None };
+        let _watching = (write.conditions() > 0).then(|| self.engine.watching());
         for attempt in 0..ATTEMPTS_MAX {
             let plan = match self.decide(grant, &write).await {
                 // Each attempt takes from the budget of the request: with costly criteria, few fit.
