@@ -19,6 +19,7 @@
 //! `seal`, `proof`, `log`, `json`. `budget`, `clock`, `config` and `disk` are used by all; `demo` stands
 //! beside the list. `ARCHITECTURE.md` has the whole picture.
 
+pub mod access;
 pub mod audit;
 pub mod auth;
 pub mod backup;

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Bytes};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use chartlog::auth::{Issuer, LocalIssuer, TokenRequest, Verifier, VerifierOptions};
@@ -75,7 +75,9 @@ pub fn over(store: Arc<Records>) -> (Serving, String) {
 
 fn options(config: &Config, public_url: String) -> ServerOptions {
     let limits = LimitsConfig { shutdown_timeout_seconds: 1, ..config.limits.clone() };
-    ServerOptions { public_url, workers: config.server.worker_count(), limits }
+    let (workers, proxies) = (config.server.worker_count(), http::Proxies::default());
+    let audit = config.audit.clone();
+    ServerOptions { public_url, workers, limits, audit, proxies }
 }
 
 /// Serves bodies by their path, from memory: no token, no store, no trace. Settings as above.
@@ -108,7 +110,9 @@ async fn body(request: HttpRequest, bodies: web::Data<HashMap<String, Bytes>>) -
     }
 }
 
-fn serve(start: impl FnOnce(TcpListener) -> (ServerHandle, Server) + Send + 'static) -> Serving {
+fn serve<S: Future<Output = std::io::Result<()>> + 'static>(
+    start: impl FnOnce(TcpListener) -> (ServerHandle, S) + Send + 'static,
+) -> Serving {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     let (started, wait) = mpsc::channel();

@@ -53,13 +53,10 @@ pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Records> {
 pub fn caller() -> Arc<Caller> {
     Arc::new(Caller {
         subject: "dr-bench".to_owned(),
-        client: None,
         issuer: "chartlog-local".to_owned(),
         scopes: Scopes::parse("user/*.cruds"),
-        patient: None,
-        token_id: None,
         expires_at: i64::MAX,
-        not_before: None,
+        ..Caller::default()
     })
 }
 
@@ -67,11 +64,10 @@ pub fn caller() -> Arc<Caller> {
 pub fn grant(caller: &Arc<Caller>) -> Arc<Grant> {
     let actor = Actor {
         subject: caller.subject.clone(),
-        client: None,
         issuer: caller.issuer.clone(),
-        purpose: None,
         address: Some("127.0.0.1".to_owned()),
         request: uuid::Uuid::now_v7().to_string(),
+        ..Actor::default()
     };
     Arc::new(Grant::new(Arc::clone(caller), actor, Budget::default()))
 }

@@ -1,11 +1,35 @@
 //! Audit: who looked at which chart, or was refused.
 //!
 //! In: one entry for each request, from the gate, written by the engine before the answer leaves.
-//! Out: entries with the names behind their aliases, newest first, and evidence of them.
-//! What an entry says is defined in [`crate::chart::AccessEntry`].
+//! Out: entries with the names behind their aliases, and commits as their own traces, in the order of time; evidence
+//! of entries, and exports with the proof that they are complete.
+//! What an entry says is defined in [`crate::access`].
 //!
 //! Never: changing an entry; showing a patient the names of others.
 
 mod accesses;
+mod commits;
+mod event;
+mod evidence;
+mod export;
+mod filter;
+mod frames;
+mod id;
+mod named;
+mod operator;
+mod reader;
+mod reports;
+mod sort;
+mod walk;
 
-pub use accesses::{Access, AccessFilter, accesses, evidence};
+pub use accesses::{Access, access, accesses};
+pub use event::{AuditEvent, AuditEventId, AuditQuery, audit_event, audit_events};
+pub use evidence::evidence;
+pub use export::{export_check, export_entries, export_events, export_frames, export_head};
+pub use filter::AccessFilter;
+pub use id::AccessId;
+pub use named::{charts_named, seal_words};
+pub use operator::last_of;
+pub use reader::{NamedLook, Names, ShownVersion};
+pub use reports::{Cell, Column, Report, ReportKind, ReportRequest, report, summaries};
+pub use sort::Sort;

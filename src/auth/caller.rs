@@ -6,7 +6,7 @@ use super::scopes::{Level, Permission, Scopes};
 ///
 /// Only a [`Verifier`](super::Verifier) should make one from the outside world; the expiry is
 /// checked on each verification, not here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caller {
     /// The person or program the token speaks for: claim `sub`, unique within the issuer (RFC 7519
     /// §4.1.2).
@@ -18,9 +18,23 @@ pub struct Caller {
     pub issuer: String,
     /// What the issuer granted: claim `scope` (RFC 8693 §4.2).
     pub scopes: Scopes,
+    /// The same in words, for the access log.
+    pub granted: String,
     /// The logical id of the patient in whose context the app was launched: claim `patient` (SMART
     /// App Launch 2.2, §scopes and launch context).
     pub patient: Option<String>,
+    /// Name of the subject: claim `name`, or `subject_name` of IHE's IUA profile.
+    pub name: Option<String>,
+    /// Role of the subject: claim `role`, or `subject_role` of IUA.
+    pub role: Option<String>,
+    /// Organisation of the subject: claim `organization`, or `subject_organization` of IUA.
+    pub organization: Option<String>,
+    /// The resource that stands for the subject, such as `Practitioner/x`: claim `fhirUser` (SMART App Launch 2.2).
+    pub fhir_user: Option<String>,
+    /// Who acts on behalf of the subject: claim `act` (RFC 8693 §4.1).
+    pub acting: Option<String>,
+    /// Purpose of use: claim `purpose_of_use`, or that of IUA.
+    pub purpose: Option<String>,
     /// The token's own identifier, for the access log: claim `jti` (RFC 7519 §4.1.7).
     pub token_id: Option<String>,
     /// From this moment on the token is worthless: claim `exp`, in Unix seconds.
@@ -83,13 +97,10 @@ mod tests {
     fn caller(scope: &str, patient: Option<&str>) -> Caller {
         Caller {
             subject: "someone".to_owned(),
-            client: None,
             issuer: "https://issuer.example".to_owned(),
             scopes: Scopes::parse(scope),
             patient: patient.map(str::to_owned),
-            token_id: None,
-            expires_at: 0,
-            not_before: None,
+            ..Caller::default()
         }
     }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Caller, Permission, Reach};
+use crate::access::Part;
 use crate::budget::Budget;
 use crate::chart::Actor;
 use crate::fhir::{ResourceId, ResourceType};
 use crate::log::StreamAlias;
-use crate::numbers::ResourceNumber;
+use crate::numbers::{Position, ResourceNumber};
 
 /// The right of one request to reach the store, and the duty to record that it did.
 ///
@@ -21,8 +22,16 @@ pub struct Grant {
     caller: Arc<Caller>,
     own_chart: Option<ResourceId>,
     actor: Actor,
-    budget: Budget,
-    seen: Mutex<Seen>,
+    budget: Arc<Budget>,
+    notes: Mutex<Notes>,
+}
+
+/// What a grant has noted.
+#[derive(Debug, Default)]
+struct Notes {
+    seen: Seen,
+    /// Positions of the versions that an entry has told of already.
+    told: BTreeSet<Position>,
 }
 
 /// What a request has seen so far.
@@ -32,6 +41,12 @@ pub struct Seen {
     pub charts: BTreeSet<StreamAlias>,
     /// Number of the one resource it was about, if it was about one.
     pub resource: Option<ResourceNumber>,
+    /// Positions of the events that brought the versions that leave with the answer.
+    pub shown: BTreeSet<Position>,
+    /// The entries of a Bundle.
+    pub parts: Vec<Part>,
+    /// Positions of the events that it committed, if the entry is to say so.
+    pub written: BTreeSet<Position>,
     /// True when it committed events: these are its trace.
     pub committed: bool,
     /// True when the events alone do not tell all that it saw or was refused.
@@ -55,7 +70,21 @@ impl Grant {
     #[must_use]
     pub fn new(caller: Arc<Caller>, actor: Actor, budget: Budget) -> Self {
         let own_chart = caller.patient.as_deref().and_then(|id| id.parse().ok());
-        Self { caller, own_chart, actor, budget, seen: Mutex::default() }
+        let budget = Arc::new(budget);
+        Self { caller, own_chart, actor, budget, notes: Mutex::default() }
+    }
+
+    /// The same right, for an entry of a Bundle: what that sees is told apart, in a part of the access
+    /// entry. Whoever asks for it owes [`Grant::had_part`].
+    #[must_use]
+    pub fn for_part(&self) -> Self {
+        Self {
+            caller: Arc::clone(&self.caller),
+            own_chart: self.own_chart.clone(),
+            actor: self.actor.clone(),
+            budget: Arc::clone(&self.budget),
+            notes: Mutex::default(),
+        }
     }
 
     /// Who is asking, as the token says it.
@@ -165,18 +194,60 @@ impl Grant {
         self.seen(|seen| seen.owes_entry = true);
     }
 
+    /// Whether its events are not trace enough, as far as is known.
+    #[must_use]
+    pub fn does_owe_entry(&self) -> bool {
+        self.seen(|seen| seen.owes_entry)
+    }
+
     /// Notes that the token granted too little for a part of the request.
     pub fn was_refused(&self) {
         self.seen(|seen| seen.was_refused = true);
     }
 
-    /// What the request has seen so far.
+    /// Notes that a version leaves with the answer: that which the event at a position brought.
+    pub fn showed(&self, position: Position) {
+        self.notes(|Notes { seen, told }| {
+            if !told.contains(&position) {
+                seen.shown.insert(position);
+            }
+        });
+    }
+
+    /// Notes so many events of this request, from a position on, for an entry that is written anyway.
+    pub fn wrote(&self, first: Position, count: u64) {
+        self.seen(|seen| seen.written.extend((0..count).map(|event| first + event)));
+    }
+
+    /// Notes what an entry of a Bundle asked for, and how that ended.
+    pub fn had_part(&self, part: Part) {
+        self.seen(|seen| seen.parts.push(part));
+    }
+
+    /// Whether versions leave that were not told of before.
     #[must_use]
-    pub fn summary(&self) -> Seen {
-        self.seen(|seen| seen.clone())
+    pub fn has_shown(&self) -> bool {
+        self.seen(|seen| !seen.shown.is_empty())
+    }
+
+    /// What the request has seen so far, and which versions leave that were not told of before.
+    #[must_use]
+    pub fn take_seen(&self) -> Seen {
+        self.notes(|Notes { seen, told }| {
+            let shown = std::mem::take(&mut seen.shown);
+            told.extend(&shown);
+            let charts = seen.charts.clone();
+            let (parts, written) =
+                (std::mem::take(&mut seen.parts), std::mem::take(&mut seen.written));
+            Seen { charts, shown, parts, written, ..*seen }
+        })
     }
 
     fn seen<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
-        look(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+        self.notes(|notes| look(&mut notes.seen))
+    }
+
+    fn notes<T>(&self, note: impl FnOnce(&mut Notes) -> T) -> T {
+        note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -98,7 +98,7 @@ impl Manifest {
             )));
         }
         let manifest: Self = serde_json::from_slice(text).map_err(wrong)?;
-        if manifest.data != engine::FORMAT {
+        if !engine::is_readable(&manifest.data) {
             let (path, found) = (from.into(), manifest.data);
             return Err(DirectoryError::Newer { path, found }.into());
         }

@@ -121,7 +121,7 @@ fn refuse_data(disk: &dyn Disk, root: &Path) -> Result<(), BackupError> {
     let names = disk.list(root).map_err(disk_error(root))?;
     let unfinished = names.iter().any(|name| name == UNFINISHED);
     let may_stay = |name: &str| match name {
-        "vault" | "LOCK" | "FORMAT" | "lost+found" | UNFINISHED => true,
+        "vault" | "LOCK" | "FORMAT" | "NOTICES" | "lost+found" | UNFINISHED => true,
         "ORIGIN" | "proof" => unfinished,
         _ => false,
     };

@@ -118,6 +118,7 @@ impl<'de> Deserialize<'de> for EventType {
 
 /// Who caused a commit, for what, in which request.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Actor {
     /// Subject of the token.
     pub subject: String,
@@ -126,14 +127,41 @@ pub struct Actor {
     pub client: Option<String>,
     /// Issuer of the token.
     pub issuer: String,
-    /// `X-Purpose-Of-Use`, where given.
+    /// Name of the subject, where the token says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Role of the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Organisation of the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+    /// The resource that stands for the subject: claim `fhirUser` of SMART.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fhir_user: Option<String>,
+    /// Who acts on behalf of the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acting: Option<String>,
+    /// The token's own id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<String>,
+    /// Purpose of use: of the token, or else `X-Purpose-Of-Use`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
     /// Network address of the peer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// Id of the request.
+    /// `User-Agent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// Id that the server gave the request.
     pub request: String,
+    /// Id that the client gave the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_request: Option<String>,
+    /// `traceparent` (W3C Trace Context).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// What is stored of an `Idempotency-Key`, in the first event of its commit.
@@ -150,7 +178,7 @@ pub struct IdempotencyMark {
 #[serde(untagged)]
 pub enum Stated {
     /// Here.
-    Here(Actor),
+    Here(Box<Actor>),
     /// In the event of the same chart that many versions before.
     Before(u64),
 }
@@ -205,7 +233,7 @@ impl Envelope {
             resource: None,
             version: first(),
             home: None,
-            actor: Stated::Here(actor),
+            actor: Stated::Here(Box::new(actor)),
             reason: None,
             idempotency: None,
         }

@@ -10,14 +10,12 @@
 //!
 //! Pure: no I/O, no clock, no randomness, no HTTP, no database.
 
-mod access;
 pub mod decide;
 mod erasure;
 pub mod event;
 mod fingerprint;
 pub mod manifest;
 
-pub use access::{AccessEntry, Outcome};
 pub use decide::{Current, Drafted, Wish, decide};
 pub use erasure::{Erasure, TOMBSTONE_BYTES, Tombstone};
 pub use event::{Actor, Envelope, EventKind, EventType, IdempotencyMark, Payload, Stated};

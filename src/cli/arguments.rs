@@ -1,7 +1,9 @@
 //! The grammar of the command line.
 
+mod audit;
 mod operations;
 
+pub use audit::{AuditCommand, AuditExportArguments, ExportForm};
 pub use operations::{
     BackupArguments, BackupFrom, ExportArguments, RestoreArguments, StatsArguments, VaultCommand,
     VaultImportArguments,
@@ -51,8 +53,11 @@ pub enum Command {
     Rebuild(RebuildArguments),
     /// Erase a patient's chart in a store that no server has open
     Erase(EraseArguments),
-    /// Verify that a data directory, or a bundle of evidence, is what was written and signed
+    /// Verify that a data directory, a bundle of evidence, or an audit export is what was written and signed
     Verify(VerifyArguments),
+    /// See who looked
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Copy the logs of a store to another place, also while it is served
     Backup(BackupArguments),
     /// Make a data directory from a backup
@@ -205,6 +210,13 @@ pub struct VerifyArguments {
     /// Verify this evidence bundle and nothing else
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "checkpoints", "open", "views"])]
     pub bundle: Option<PathBuf>,
+    /// Verify this audit export with proof and nothing else: that it holds every entry of its period
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["bundle", "data", "checkpoints", "open", "views"]
+    )]
+    pub export: Option<PathBuf>,
     /// Public key of a log, kept away from the data directory; may be given for each log
     #[arg(long = "key", value_name = "VKEY")]
     pub keys: Vec<String>,

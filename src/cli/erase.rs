@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::arguments::EraseArguments;
+use super::operator::OPERATOR;
 use super::served::engine_options;
 use crate::auth::{Caller, Grant, Scopes};
 use crate::budget::Budget;
@@ -12,8 +13,6 @@ use crate::config::Config;
 use crate::engine::{DataDirectory, DirectoryError, EngineOptions, PurgeWindow};
 use crate::records::{ErasureRequest, Records, RecordsOptions};
 
-/// Who the event says it was.
-const OPERATOR: &str = "operator";
 const ISSUER: &str = "chartlog-erase";
 
 /// Erases, and prints the certificate.
@@ -63,13 +62,10 @@ pub fn run(config: &Config, arguments: &EraseArguments) -> Result<(), Failure> {
 fn grant() -> Arc<Grant> {
     let caller = Caller {
         subject: OPERATOR.to_owned(),
-        client: None,
         issuer: ISSUER.to_owned(),
         scopes: Scopes::parse("system/ChartErasure.c"),
-        patient: None,
-        token_id: None,
         expires_at: i64::MAX,
-        not_before: None,
+        ..Caller::default()
     };
     let actor = Actor {
         subject: OPERATOR.to_owned(),

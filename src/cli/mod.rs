@@ -5,11 +5,14 @@
 //! once, before a command starts; a command gets what it needs and never reads the environment.
 
 mod arguments;
+mod audit;
 mod backup;
 mod config;
 mod erase;
 mod import;
+mod notices;
 mod openapi;
+mod operator;
 mod progress;
 mod rebuild;
 mod restore;
@@ -26,10 +29,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use arguments::{
-    Arguments, BackupArguments, BackupFrom, Command, ConfigArguments, ExportArguments,
-    ImportArguments, ImportTarget, OpenapiArguments, RebuildArguments, RestoreArguments, Secret,
-    ServeArguments, StatsArguments, TokenArguments, VaultCommand, VaultImportArguments,
-    VerifyArguments,
+    Arguments, AuditCommand, AuditExportArguments, BackupArguments, BackupFrom, Command,
+    ConfigArguments, ExportArguments, ExportForm, ImportArguments, ImportTarget, OpenapiArguments,
+    RebuildArguments, RestoreArguments, Secret, ServeArguments, StatsArguments, TokenArguments,
+    VaultCommand, VaultImportArguments, VerifyArguments,
 };
 
 use crate::config::{ConfigError, Loaded, Overrides};
@@ -130,10 +133,12 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             telemetry::init(&config.log).map_err(Failure::failed)?;
             erase::run(&config, &arguments)
         }
-        Command::Verify(arguments) => match &arguments.bundle {
-            Some(bundle) => verify::run_bundle(bundle, &arguments),
-            None => verify::run(&load(&arguments.store.overrides())?.config, &arguments),
+        Command::Verify(arguments) => match (&arguments.bundle, &arguments.export) {
+            (Some(bundle), _) => verify::run_bundle(bundle, &arguments),
+            (None, Some(export)) => verify::run_export(export, &arguments),
+            (None, None) => verify::run(&load(&arguments.store.overrides())?.config, &arguments),
         },
+        Command::Audit(AuditCommand::Export(arguments)) => audit::export(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => {
             restore::run(&load(&arguments.store.overrides())?.config, &arguments)

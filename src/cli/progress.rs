@@ -12,6 +12,11 @@ pub fn entries() -> ProgressBar {
     bar("{bar:30} {human_pos}/{human_len} entries  {eta} left")
 }
 
+/// A bar that counts frames of a log.
+pub fn frames() -> ProgressBar {
+    bar("{bar:30} {human_pos}/{human_len} frames  {eta} left")
+}
+
 fn bar(template: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template(template) {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Failure;
 use super::import::grouped;
 use super::served::engine_options;
+use super::{Failure, operator};
+use crate::clock::Instant;
 use crate::config::Config;
 use crate::engine::{DataDirectory, DirectoryError, Rebuilt};
 use crate::records::{Records, RecordsOptions};
@@ -25,13 +26,18 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     let options = engine_options(config)?;
     let store =
         Records::open(directory, &options, RecordsOptions::default()).map_err(Failure::failed)?;
+    operator::tell_notices(&store)?;
+    let begun_at = Instant::now().micros();
     let bar = bar();
     let rebuilt = store.engine().rebuild(|done, all| {
         bar.set_length(all);
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    println!("{}", summary(&rebuilt.map_err(Failure::failed)?));
+    let rebuilt = rebuilt.map_err(Failure::failed)?;
+    let words = format!("events={}&accesses={}", rebuilt.events, rebuilt.accesses);
+    operator::record(&store, "rebuild", begun_at, words)?;
+    println!("{}", summary(&rebuilt));
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `chartlog restore`: a data directory from a backup.
 
 use super::import::grouped;
+use super::notices::Notice;
 use super::{Failure, RestoreArguments, progress};
 use crate::backup::{Restored, restore};
 use crate::config::Config;
@@ -19,7 +20,15 @@ pub fn run(config: &Config, arguments: &RestoreArguments) -> Result<(), Failure>
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    print!("{}", summary(&restored.map_err(Failure::failed)?));
+    let restored = restored.map_err(Failure::failed)?;
+    let (events, accesses) = (restored.events, restored.accesses);
+    let left_out = (restored.events_left_out, restored.accesses_left_out);
+    let words = format!(
+        "events={events}&accesses={accesses}&eventsLeftOut={}&accessesLeftOut={}",
+        left_out.0, left_out.1
+    );
+    Notice::now("restore", words).leave(data).map_err(Failure::failed)?;
+    print!("{}", summary(&restored));
     if !has_keys(&data.join("vault")) {
         println!(
             "It cannot be opened without its keys. Next: chartlog vault import FILE --data {} \

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::served::{Served, sign};
-use super::{Failure, Secret, import};
+use super::{Failure, Secret, import, operator};
 use crate::auth::LocalIssuer;
 use crate::config::Config;
 use crate::demo;
@@ -24,6 +24,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let issuer = served.issuer.clone();
     let was_empty = served.store.engine().applied_position().get() == 0;
     let store = Arc::clone(&served.store);
+    operator::started(&store, &config)?;
     let result = actix_web::rt::System::new().block_on(async move {
         let Running { address, handle, server } = served.start(&config)?;
         let server = actix_web::rt::spawn(server);
@@ -39,6 +40,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
         println!("listening on {base}");
         server.await.map_err(Failure::failed)?.map_err(Failure::failed)
     });
+    operator::stopped(&store);
     store.engine().close();
     result
 }

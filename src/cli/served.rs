@@ -58,6 +58,11 @@ impl Served {
             public_url: self.base_url,
             workers: config.server.worker_count(),
             limits: config.limits.clone(),
+            audit: config.audit.clone(),
+            proxies: http::Proxies {
+                trusted: config.server.proxy_networks(),
+                header: config.server.proxy_header,
+            },
         };
         http::start(self.listener, self.store, self.verifier, options).map_err(Failure::failed)
     }

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use super::notices::Notice;
 use super::{ExportArguments, Failure, VaultImportArguments};
+use crate::chart::fingerprint;
 use crate::clock::Instant;
 use crate::config::Config;
 use crate::disk::RealDisk;
@@ -32,6 +34,9 @@ pub fn export(config: &Config, arguments: &ExportArguments) -> Result<(), Failur
     }
     let (master, _) = master(config, false)?;
     let vault = Vault::open(RealDisk::handle(), &folder, master, false, true);
+    let words = format!("recipient={}", fingerprint(&[&read(&arguments.recipient)?]));
+    // First: nobody shall have the keys without a trace.
+    Notice::now("vaultExport", words).leave(data).map_err(Failure::failed)?;
     let (file, escrowed) = vault
         .and_then(|vault| vault.export(&recipient, &Instant::now().to_string()))
         .map_err(Failure::failed)?;
@@ -60,6 +65,8 @@ pub fn import(config: &Config, arguments: &VaultImportArguments) -> Result<(), F
     let (master, is_made) = master(config, true)?;
     let escrowed = vault::import(&RealDisk, &folder, &master, &file, &key)
         .map_err(|error| at(&arguments.input, &error))?;
+    let words = format!("exportedAt={}", escrowed.exported_at);
+    Notice::now("vaultImport", words).leave(data).map_err(Failure::failed)?;
     println!("{} brought into {}", told(&escrowed), folder.display());
     if is_made {
         println!(

@@ -1,15 +1,19 @@
-//! `chartlog verify`: whether a data directory, or a bundle of evidence, is what was written and signed.
+//! `chartlog verify`: whether a data directory, a bundle of evidence, or an audit export is what was written
+//! and signed.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::served::engine_options;
 use super::{Failure, VerifyArguments};
+use crate::clock::Instant;
 use crate::config::Config;
 use crate::engine::DataDirectory;
 use crate::inspect::{self, Finding, Verdict, VerifyOptions};
-use crate::proof::{Verifier, verify_bundle};
+use crate::proof::{ExportReport, Verifier, verify_bundle, verify_export};
 use crate::records::{Records, RecordsOptions};
 
 /// Bars that count bytes of the logs, and events.
@@ -108,6 +112,39 @@ pub fn run_bundle(path: &Path, arguments: &VerifyArguments) -> Result<(), Failur
         report.origin,
         report.disclosed,
         report.size
+    );
+    Ok(())
+}
+
+/// Verifies an audit export; needs nothing but the file and the key.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_export(path: &Path, arguments: &VerifyArguments) -> Result<(), Failure> {
+    let keys = keys(&arguments.keys)?;
+    let [key] = keys.as_slice() else {
+        let message =
+            "an export is checked with the one key of the access log, kept elsewhere: --key VKEY";
+        return Err(Failure::usage(message));
+    };
+    let failed = |error| Failure::failed(format!("{}: {error}", path.display()));
+    let file = File::open(path).map_err(failed)?;
+    let bar = bar(BYTES, file.metadata().map_err(failed)?.len());
+    let report = verify_export(BufReader::new(file), &key.to_string(), &|bytes| bar.inc(bytes));
+    bar.finish_and_clear();
+    let report =
+        report.map_err(|error| Failure::altered(format!("{}: {error}", path.display())))?;
+    let ExportReport { origin, size, since, until, frames, entries, disclosed } = report;
+    let since = since.map_or_else(
+        || "the beginning".to_owned(),
+        |since| Instant::from_micros(since).to_string(),
+    );
+    println!(
+        "holds    {}: these are all {frames} frames, with {entries} access entries, that {origin} recorded \
+         from {since} until {}; {disclosed} of the frames are disclosed; signed when the log had {size}",
+        path.display(),
+        Instant::from_micros(until),
     );
     Ok(())
 }

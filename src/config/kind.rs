@@ -7,6 +7,8 @@ use std::ops::RangeInclusive;
 use toml::Value;
 use tracing_subscriber::EnvFilter;
 
+use super::server::network;
+
 /// What a setting takes.
 #[derive(Debug)]
 pub enum Kind {
@@ -30,8 +32,12 @@ pub enum Kind {
     Filter,
     /// A name that checkpoints can carry, or nothing.
     Origin,
+    /// A time zone of the IANA database.
+    TimeZone,
     /// A list of places for checkpoints.
     Sinks,
+    /// A list of networks and addresses.
+    Networks,
     /// A list of at least one name.
     Names,
     /// A list of token issuers.
@@ -45,9 +51,11 @@ impl Kind {
     pub fn text_to_toml<'text>(&self, text: &'text str) -> Cow<'text, str> {
         match self {
             Self::Switch | Self::Number(_) | Self::Issuers => Cow::Borrowed(text),
-            Self::Names | Self::Sinks if text.trim_start().starts_with('[') => Cow::Borrowed(text),
-            Self::Sinks if text.trim().is_empty() => Cow::Borrowed("[]"),
-            Self::Names | Self::Sinks => {
+            Self::Names | Self::Sinks | Self::Networks if text.trim_start().starts_with('[') => {
+                Cow::Borrowed(text)
+            }
+            Self::Sinks | Self::Networks if text.trim().is_empty() => Cow::Borrowed("[]"),
+            Self::Names | Self::Sinks | Self::Networks => {
                 let names = text.split(',').map(|name| Value::from(name.trim()));
                 Cow::Owned(Value::Array(names.collect()).to_string())
             }
@@ -56,6 +64,7 @@ impl Kind {
             | Self::Path
             | Self::KeySource
             | Self::Origin
+            | Self::TimeZone
             | Self::Window
             | Self::Choice(_)
             | Self::Filter => Cow::Owned(Value::from(text).to_string()),
@@ -81,10 +90,14 @@ impl Kind {
                     |letter: char| letter.is_whitespace() || letter.is_control() || letter == '+';
                 !name.contains(refused) && !name.ends_with('/')
             }
+            (Self::TimeZone, Value::String(name)) => name.parse::<chrono_tz::Tz>().is_ok(),
             (Self::Sinks, Value::Array(sinks)) => {
                 let starts = ["folder:", "webhook:", "witness:"];
                 let named = |sink: &str| starts.iter().any(|start| sink.starts_with(start));
                 sinks.iter().all(|sink| sink.as_str().is_some_and(named))
+            }
+            (Self::Networks, Value::Array(networks)) => {
+                networks.iter().all(|text| text.as_str().and_then(network).is_some())
             }
             (Self::Names, Value::Array(names)) => {
                 !names.is_empty() && names.iter().all(|name| name.as_str() != Some(""))
@@ -122,7 +135,11 @@ impl fmt::Display for Kind {
                 "empty, or a name without spaces, + and a slash at its end, such as \
                  \"charts.example.org/north\""
             }
+            Self::TimeZone => "a name of the IANA time zone database, such as \"Europe/Berlin\"",
             Self::Sinks => "a list of folder:/PATH, webhook:URL and witness:VKEY@URL",
+            Self::Networks => {
+                "a list of addresses and networks, such as [\"10.0.0.7\", \"fd00::/8\"]"
+            }
             Self::Names => "a list of at least one name, such as [\"chartlog\"]",
             Self::Issuers => "a list of tables [[auth.issuers]]",
         };

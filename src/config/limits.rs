@@ -35,6 +35,8 @@ pub struct LimitsConfig {
     pub heavy_requests_max: usize,
     /// Such requests that may wait for those; more are answered 503.
     pub heavy_waiting_max: usize,
+    /// Requests without an acceptable token that are recorded one by one, of each address and minute.
+    pub stranger_entries_max: u64,
     /// Seconds that requests under way get to finish when the server stops.
     pub shutdown_timeout_seconds: u64,
 }
@@ -71,6 +73,7 @@ impl Default for LimitsConfig {
             // A burst of many clients waits for some seconds; what it may hold in memory is bounded
             // by `bodies_bytes_max`.
             heavy_waiting_max: 1_024,
+            stranger_entries_max: 60,
             shutdown_timeout_seconds: 30,
         }
     }

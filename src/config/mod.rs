@@ -19,6 +19,7 @@
 //! Never: reading the process's environment or a file by itself (the caller hands in both), opening
 //! anything a setting names, or printing a secret.
 
+mod audit;
 mod auth;
 mod check;
 mod demo;
@@ -40,6 +41,7 @@ mod store;
 mod tests;
 mod vault;
 
+pub use audit::AuditConfig;
 pub use auth::{Algorithm, AuthConfig, Issuer, IssuerKey};
 pub use demo::DemoConfig;
 pub use duration::{DurationError, parse_duration};
@@ -48,8 +50,8 @@ pub use load::{DEFAULT_FILE, FILE_VARIABLE, Loaded, Override, Overrides, load};
 pub use log::{LogConfig, LogFormat};
 pub use problem::{ConfigError, Problem};
 pub use proof::ProofConfig;
-pub use server::ServerConfig;
-pub use show::{example, in_force, option_help};
+pub use server::{ProxyHeader, ServerConfig};
+pub use show::{effective, example, in_force, option_help};
 pub use source::{Source, Sources};
 pub use store::{ReferentialIntegrity, StoreConfig};
 pub use vault::VaultConfig;
@@ -67,6 +69,8 @@ pub struct Config {
     pub proof: ProofConfig,
     /// Whose tokens are accepted.
     pub auth: AuthConfig,
+    /// Which accesses are called unusual.
+    pub audit: AuditConfig,
     /// What one request or one client may ask for.
     pub limits: LimitsConfig,
     /// What is written to the log of the process (not the log of events).

@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
 /// The part `[server]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -11,9 +14,35 @@ pub struct ServerConfig {
     pub public_url: Option<String>,
     /// Threads that serve requests; 0 means one per processor core.
     pub workers: usize,
+    /// Addresses and networks of the proxies whose word about a client's address counts.
+    pub trusted_proxies: Vec<String>,
+    /// The header in which they say it.
+    pub proxy_header: ProxyHeader,
+}
+
+/// Where proxies write which address a request came from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// A network, or an address that stands for the network of itself alone.
+pub(super) fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.into()))
 }
 
 impl ServerConfig {
+    /// The networks of trusted proxies.
+    #[must_use]
+    pub fn proxy_networks(&self) -> Vec<IpNet> {
+        self.trusted_proxies.iter().filter_map(|text| network(text)).collect()
+    }
+
     /// Threads that serve requests: at least one.
     #[must_use]
     pub fn worker_count(&self) -> usize {
@@ -50,7 +79,13 @@ impl ServerConfig {
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), public_url: None, workers: 0 }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            public_url: None,
+            workers: 0,
+            trusted_proxies: Vec::new(),
+            proxy_header: ProxyHeader::default(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use toml::de::{DeValue, ValueDeserializer};
 use toml::{Spanned, Value};
 
 use super::kind::Kind;
-use super::{Config, Issuer, LogFormat, ReferentialIntegrity};
+use super::{Config, Issuer, LogFormat, ProxyHeader, ReferentialIntegrity};
 
 /// What is shown in place of a secret.
 pub const MASK: &str = "********";
@@ -110,6 +110,7 @@ impl Plain for PathBuf {}
 impl Plain for std::net::SocketAddr {}
 impl Plain for LogFormat {}
 impl Plain for ReferentialIntegrity {}
+impl Plain for ProxyHeader {}
 impl Plain for Vec<String> {}
 impl Plain for Vec<Issuer> {}
 

@@ -11,6 +11,7 @@ pub static SECTIONS: &[(&str, &str)] = &[
     ("vault", "Where the key to all keys comes from."),
     ("proof", "How it is shown that nobody has changed the logs."),
     ("auth", "Whose tokens are believed."),
+    ("audit", "Which accesses the report on unusual ones names."),
     ("limits", "What one request or one client may ask for."),
     ("log", "What the process writes to stderr."),
     ("demo", "The synthetic clinic."),
@@ -42,6 +43,20 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Number(0..=1024),
         "Threads that serve requests; 0: one per processor core",
         |config| &mut config.server.workers,
+    ),
+    setting(
+        "server.trusted_proxies",
+        Kind::Networks,
+        "Addresses and networks of the proxies in front of the server, whose word about a client's\n\
+         address goes into the access log",
+        |config| &mut config.server.trusted_proxies,
+    ),
+    setting(
+        "server.proxy_header",
+        Kind::Choice(&["x-forwarded-for", "forwarded"]),
+        "The header in which they write it themselves; what a client sends in the other one counts\n\
+         for nothing",
+        |config| &mut config.server.proxy_header,
     ),
     setting("store.data", Kind::Path, "Data directory: logs, views and keys", |config| {
         &mut config.store.data
@@ -163,6 +178,57 @@ pub static SETTINGS: &[Setting] = &[
         |config| &mut config.auth.issuers,
     ),
     setting(
+        "audit.unusual_own_chart",
+        Kind::Switch,
+        "Users who look into a chart that seems to be their own",
+        |config| &mut config.audit.unusual_own_chart,
+    ),
+    setting(
+        "audit.unusual_same_surname",
+        Kind::Switch,
+        "Users who have the surname of the patient",
+        |config| &mut config.audit.unusual_same_surname,
+    ),
+    setting(
+        "audit.unusual_vip",
+        Kind::Switch,
+        "Patients who have one of the labels of audit.vip_codes, in meta.security or meta.tag",
+        |config| &mut config.audit.unusual_vip,
+    ),
+    setting(
+        "audit.unusual_no_relation",
+        Kind::Switch,
+        "Users whom no visit, care team, order or plan in the chart names",
+        |config| &mut config.audit.unusual_no_relation,
+    ),
+    setting("audit.unusual_night", Kind::Switch, "Accesses at night", |config| {
+        &mut config.audit.unusual_night
+    }),
+    setting(
+        "audit.vip_codes",
+        Kind::Names,
+        "Codes of labels, each code or system|code",
+        |config| &mut config.audit.vip_codes,
+    ),
+    setting(
+        "audit.night_begins_hour",
+        Kind::Number(0..=23),
+        "Hour of the day at which the night begins",
+        |config| &mut config.audit.night_begins_hour,
+    ),
+    setting(
+        "audit.night_ends_hour",
+        Kind::Number(0..=23),
+        "Hour of the day at which it ends",
+        |config| &mut config.audit.night_ends_hour,
+    ),
+    setting(
+        "audit.time_zone",
+        Kind::TimeZone,
+        "Time zone of these hours: a name of the IANA database, such as Europe/Berlin",
+        |config| &mut config.audit.time_zone,
+    ),
+    setting(
         "limits.body_bytes_max",
         Kind::Number(1024..=WHOLE_BYTES_MAX),
         "Largest request body in bytes",
@@ -246,6 +312,13 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Number(0..=1 << 20),
         "Such requests that may wait for their turn; more are answered 503",
         |config| &mut config.limits.heavy_waiting_max,
+    ),
+    setting(
+        "limits.stranger_entries_max",
+        Kind::Number(0..=1 << 20),
+        "Requests without an acceptable token that are recorded one by one, of each address and\n\
+         minute; those beyond are counted, and recorded as one sum",
+        |config| &mut config.limits.stranger_entries_max,
     ),
     setting(
         "limits.shutdown_timeout_seconds",

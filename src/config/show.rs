@@ -25,6 +25,17 @@ pub fn in_force(loaded: &Loaded) -> String {
     head + &SECTIONS.iter().map(section).collect::<String>()
 }
 
+/// What is in force, a line for each setting, with secrets masked: equal texts are equal configurations.
+#[must_use]
+pub fn effective(config: &Config) -> String {
+    let mut config = config.clone();
+    let lines = SETTINGS.iter().map(|setting| {
+        let value = shown(setting, &mut config);
+        format!("{} = {value}\n", setting.key)
+    });
+    lines.collect()
+}
+
 /// The example file: every setting at its default, commented out, with what it means.
 #[must_use]
 pub fn example() -> String {
@@ -65,12 +76,15 @@ fn settings_of(section: &str) -> impl Iterator<Item = &'static Setting> {
 
 pub(super) fn in_force_line(setting: &Setting, config: &mut Config, source: &Source) -> String {
     let (_, name) = setting.section_and_name();
+    format!("{name} = {}  # {source}\n", shown(setting, config))
+}
+
+/// The value of a setting as TOML.
+fn shown(setting: &Setting, config: &mut Config) -> String {
     let value = (setting.field)(config).get();
     // A default is in the documentation, so it hides nothing.
     let default = (setting.field)(&mut Config::default()).get();
-    let shown =
-        if setting.secret && value != default { format!("{MASK:?}") } else { written(&value) };
-    format!("{name} = {shown}  # {source}\n")
+    if setting.secret && value != default { format!("{MASK:?}") } else { written(&value) }
 }
 
 fn example_entry(setting: &Setting) -> String {

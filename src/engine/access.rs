@@ -4,44 +4,68 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::EngineError;
 use super::committer::{OpenGroup, Projector, Sequencer};
 use super::health::Health;
+use super::keys::Keys;
 use super::proofs::LogProof;
-use crate::log::{AppendedGroup, Content, Frame, FrameKind, LogError, StreamAlias};
+use crate::access::{self, AccessEntry};
+use crate::log::{AppendedGroup, Frame, FrameKind, LogError, StreamAlias};
+use crate::seal::Dictionary;
 use crate::view::{AccessGroup, Views};
+
+/// Bytes that an entry is counted with when a group is filled: what one of a search takes.
+const ENTRY_BYTES: usize = 512;
 
 /// One entry to be written.
 #[derive(Debug)]
 pub struct AccessCommand {
-    pub content: Content,
-    pub charts: Vec<StreamAlias>,
+    pub entry: Arc<AccessEntry>,
     pub reply: oneshot::Sender<bool>,
 }
 
-/// An entry in a group.
-#[derive(Debug)]
-pub struct Sequenced {
-    charts: Vec<StreamAlias>,
-    reply: oneshot::Sender<bool>,
+/// Takes every entry as it comes, and writes those of a group in one frame.
+pub struct AccessSequencer {
+    keys: Keys,
+    health: Arc<Health>,
+    entries: Vec<Arc<AccessEntry>>,
 }
 
-/// Takes every entry as it comes.
-pub struct AccessSequencer;
+impl AccessSequencer {
+    pub fn new(keys: Keys, health: Arc<Health>) -> Self {
+        Self { keys, health, entries: Vec::new() }
+    }
+
+    fn frame(&self, entries: &[Arc<AccessEntry>], recorded_at: i64) -> Result<Frame, EngineError> {
+        let payload = access::pack(entries, recorded_at);
+        let (kind, alias) = (FrameKind::Access, StreamAlias::NONE);
+        let dictionary = Dictionary::of("access");
+        let content = self.keys.access().seal(kind, alias, dictionary, &payload)?;
+        // A queue holds far fewer.
+        let version = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        Ok(Frame { kind, last_of_commit: true, alias, version, content })
+    }
+}
 
 impl Sequencer for AccessSequencer {
     type Command = AccessCommand;
-    type Sequenced = Sequenced;
+    type Sequenced = AccessCommand;
 
-    fn sequence(&mut self, command: AccessCommand, group: &mut OpenGroup) -> Sequenced {
-        let AccessCommand { content, charts, reply } = command;
-        group.add(Frame {
-            kind: FrameKind::Access,
-            last_of_commit: true,
-            alias: StreamAlias::NONE,
-            version: 0,
-            content,
-        });
-        Sequenced { charts, reply }
+    fn sequence(&mut self, command: AccessCommand, group: &mut OpenGroup) -> AccessCommand {
+        group.expect(ENTRY_BYTES);
+        self.entries.push(Arc::clone(&command.entry));
+        command
+    }
+
+    fn end_group(&mut self, group: &mut OpenGroup) {
+        let entries = std::mem::take(&mut self.entries);
+        match self.frame(&entries, group.recorded_at) {
+            Ok(frame) => group.add(frame),
+            // Without its frame none of them is answered.
+            Err(error) => {
+                self.health.fail("access entries could not be sealed", None, &error);
+            }
+        }
     }
 }
 
@@ -63,7 +87,7 @@ impl AccessProjector {
     fn apply_group(
         &mut self,
         written: Result<Option<AppendedGroup>, LogError>,
-        sequenced: &mut [Sequenced],
+        sequenced: &[AccessCommand],
     ) -> bool {
         let written = match written {
             Ok(Some(written)) => written,
@@ -82,11 +106,9 @@ impl AccessProjector {
             self.health.fail_proofs("the proofs could not be written", &error);
             return false;
         }
-        let group = AccessGroup {
-            first_position: written.first_position,
-            location: written.group,
-            charts: sequenced.iter_mut().map(|entry| std::mem::take(&mut entry.charts)).collect(),
-        };
+        let AppendedGroup { first_position, group, recorded_at, .. } = written;
+        let mut group = AccessGroup::new(first_position, group, recorded_at);
+        group.add(sequenced.iter().map(|command| &*command.entry));
         if let Err(error) = self.views.apply_access(group) {
             self.is_behind = true;
             self.health
@@ -98,17 +120,17 @@ impl AccessProjector {
 }
 
 impl Projector for AccessProjector {
-    type Sequenced = Sequenced;
+    type Sequenced = AccessCommand;
 
     fn project(
         &mut self,
         written: Result<Option<AppendedGroup>, LogError>,
-        mut sequenced: Vec<Sequenced>,
+        sequenced: Vec<AccessCommand>,
     ) {
-        let durable = self.apply_group(written, &mut sequenced);
-        for entry in sequenced {
+        let durable = self.apply_group(written, &sequenced);
+        for command in sequenced {
             // The request may have gone away; its entry stays.
-            let _ = entry.reply.send(durable);
+            let _ = command.reply.send(durable);
         }
     }
 }

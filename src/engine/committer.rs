@@ -37,8 +37,8 @@ pub trait Sequencer: Send + 'static {
     /// Checks and numbers a command, and adds its frames to the group: all of them or none.
     fn sequence(&mut self, command: Self::Command, group: &mut OpenGroup) -> Self::Sequenced;
 
-    /// The group is complete: drops the snapshot of the views on which it was checked.
-    fn end_group(&mut self) {}
+    /// The group takes no further command and is about to be written.
+    fn end_group(&mut self, group: &mut OpenGroup);
 }
 
 /// Makes the groups of one log visible and answers their commands, on the projecting thread.
@@ -69,8 +69,13 @@ pub struct OpenGroup {
 impl OpenGroup {
     /// Adds a frame.
     pub fn add(&mut self, frame: Frame) {
-        self.bytes += frame.length();
+        self.expect(frame.length());
         self.frames.push(frame);
+    }
+
+    /// Counts the bytes of a frame that is added when the group ends.
+    pub fn expect(&mut self, bytes: usize) {
+        self.bytes += bytes;
     }
 }
 
@@ -221,12 +226,12 @@ fn order<C, A>(
             let Ok(next) = commands.try_recv() else { break };
             sequenced.push(sequencer.sequence(next, &mut group));
         }
+        sequencer.end_group(&mut group);
         let written = if group.frames.is_empty() {
             Ok(None)
         } else {
             writer.append(group.recorded_at, &group.frames).map(Some)
         };
-        sequencer.end_group();
         if groups.send((written, sequenced)).is_err() {
             return;
         }
@@ -266,6 +271,8 @@ mod tests {
             });
             (reply, group.recorded_at)
         }
+
+        fn end_group(&mut self, _: &mut OpenGroup) {}
     }
 
     struct Tell(Arc<AtomicI64>);

@@ -209,6 +209,7 @@ impl<'a> Opener<'a> {
             return Ok(None);
         };
         let is_first = frame.content.wrap().is_some();
+        let ends_commit = frame.last_of_commit;
         let stream_version = match alias {
             StreamAlias::NONE => ChartVersion::default(),
             _ => ChartVersion::new(frame.version.into()),
@@ -226,6 +227,7 @@ impl<'a> Opener<'a> {
             retracted: false,
             terms: Arc::default(),
             erasure: None,
+            ends_commit,
         };
         let body = payload.get(start..).unwrap_or_default();
         if fact.envelope.event_type.event_kind == EventKind::Erased {

@@ -8,11 +8,25 @@ use std::path::{Path, PathBuf};
 use crate::disk::Disk;
 
 /// Version of the layout; a newer one is refused.
-pub const FORMAT: &str = "2";
+pub const FORMAT: &str = "3";
+/// The format before: frames of the access log held one entry each. A store of that format is opened, and is of the
+/// current one from then on.
+const FORMAT_BEFORE: &str = "2";
 const KEY_BYTES: usize = 32;
 /// What stands in a data directory.
-const NAMES: [&str; 9] =
-    ["FORMAT", "LOCK", "ORIGIN", "keys", "log", "proof", "certificates", "vault", "views"];
+const NAMES: [&str; 11] = [
+    "FORMAT",
+    "LOCK",
+    "ORIGIN",
+    "NOTICES",
+    "NOTICES.taken",
+    "keys",
+    "log",
+    "proof",
+    "certificates",
+    "vault",
+    "views",
+];
 
 /// A data directory that this process alone writes.
 ///
@@ -193,7 +207,7 @@ pub fn read_origin(root: &Path) -> Result<Option<String>, DirectoryError> {
     if !root.join("FORMAT").is_file() || !root.join("log").is_dir() {
         return Err(DirectoryError::Missing(root.to_owned()));
     }
-    check_format(root)?;
+    check_format_of(root)?;
     let path = root.join("ORIGIN");
     match std::fs::read_to_string(&path) {
         Ok(found) => Ok(Some(found.trim_end().to_owned())),
@@ -227,10 +241,16 @@ fn close_to_others(root: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Whether this program reads that format.
+#[must_use]
+pub fn is_readable(format: &str) -> bool {
+    [FORMAT, FORMAT_BEFORE].contains(&format)
+}
+
 /// Checks that there is a store that this program can read, and leaves it alone.
 pub fn check_format_of(root: &Path) -> Result<(), DirectoryError> {
     match std::fs::read_to_string(root.join("FORMAT")) {
-        Ok(found) if found.trim() == FORMAT => Ok(()),
+        Ok(found) if is_readable(found.trim()) => Ok(()),
         Ok(found) => {
             Err(DirectoryError::Newer { path: root.to_owned(), found: found.trim().to_owned() })
         }
@@ -241,10 +261,14 @@ pub fn check_format_of(root: &Path) -> Result<(), DirectoryError> {
     }
 }
 
+/// Checks the same, and writes down that the store is of the current format from now on.
 fn check_format(root: &Path) -> Result<(), DirectoryError> {
     let path = root.join("FORMAT");
     match std::fs::read_to_string(&path) {
         Ok(found) if found.trim() == FORMAT => Ok(()),
+        Ok(found) if found.trim() == FORMAT_BEFORE => {
+            write_durably(&path, format!("{FORMAT}\n").as_bytes())
+        }
         Ok(found) => {
             Err(DirectoryError::Newer { path: root.to_owned(), found: found.trim().to_owned() })
         }
@@ -325,9 +349,9 @@ mod tests {
         let first = DataDirectory::open(root.path()).unwrap();
         assert!(matches!(DataDirectory::open(root.path()), Err(DirectoryError::InUse(_))));
         drop(first);
-        std::fs::write(root.path().join("FORMAT"), "3\n").unwrap();
+        std::fs::write(root.path().join("FORMAT"), "4\n").unwrap();
         let error = DataDirectory::open(root.path()).unwrap_err().to_string();
-        assert!(error.contains("data format 3"), "{error}");
+        assert!(error.contains("data format 4"), "{error}");
     }
 
     #[test]

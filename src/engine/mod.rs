@@ -42,7 +42,8 @@ mod watch;
 
 pub use command::{Command, CommitError, Committed, Expectation, Prepared};
 pub use directory::{
-    DataDirectory, DirectoryError, FORMAT, check_format_of, read_local_issuer_secret, read_origin,
+    DataDirectory, DirectoryError, FORMAT, check_format_of, is_readable, read_local_issuer_secret,
+    read_origin,
 };
 pub use epoch::Alone;
 pub use error::EngineError;
@@ -54,17 +55,18 @@ pub use rebuild::{Rebuilt, ViewsCompared};
 pub use renewal::PurgeWindow;
 pub use watch::{RecentChange, Watch};
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 
-use crate::chart::AccessEntry;
+use crate::access::{AccessEntry, RequestId};
 use crate::clock::Instant;
 use crate::disk::Disk;
 use crate::fhir::search::Definition;
-use crate::log::{self, FrameKind, LogKind, Reader, StreamAlias};
+use crate::log::{self, LogKind, Reader};
 use crate::numbers::Position;
-use crate::seal::{CursorKey, Dictionary};
+use crate::seal::CursorKey;
 use crate::vault::{MasterKey, MasterKeySource, Vault};
 use crate::view::{View, ViewOptions, Views};
 use access::AccessCommand;
@@ -122,6 +124,8 @@ pub struct Engine {
     certificates: Certificates,
     renewer: Renewer,
     defined: DefinedParameters,
+    /// Random number of this run, and requests so far: the ids of requests.
+    requests: (u64, AtomicU64),
     /// Held by the one rebuild of the views, or the one erasure, that runs.
     alone: Mutex<()>,
     directory: DataDirectory,
@@ -201,7 +205,7 @@ impl Engine {
             limits,
             now,
             access.writer,
-            access::AccessSequencer,
+            access::AccessSequencer::new(keys.clone(), Arc::clone(&health)),
             projector,
             &health,
         )?;
@@ -209,6 +213,8 @@ impl Engine {
         let start = |proofs: &Proofs| Checkpoints::start(proofs, interval, Arc::clone(&health));
         let checkpoints = proofs.as_ref().map(start).transpose()?;
         let (renewer, woken) = Renewer::new();
+        // The random bits of a UUID of version 4, of its two halves together.
+        let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
         let engine = Arc::new(Self {
             events: Box::new(events),
             access,
@@ -223,6 +229,7 @@ impl Engine {
             certificates,
             renewer,
             defined,
+            requests: (high ^ low, AtomicU64::new(0)),
             alone: Mutex::default(),
             directory,
         });
@@ -273,26 +280,37 @@ impl Engine {
         Ok(Settled::at(moment))
     }
 
+    /// The id of the next request: no other of any run has it.
+    #[must_use]
+    pub fn next_request(&self) -> RequestId {
+        let (run, requests) = &self.requests;
+        RequestId::new(*run, requests.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Writes an access entry and returns when it is durable and can be found.
     ///
     /// # Errors
     ///
     /// [`EngineError::Busy`] or [`EngineError::ReadOnly`]: the request must then not be answered.
-    pub async fn record_access(&self, entry: &AccessEntry) -> Result<(), EngineError> {
-        let (reply, answer) = oneshot::channel();
-        // Strings and numbers only: this serialisation cannot fail.
-        let payload = serde_json::to_vec(entry).unwrap_or_default();
-        let content = self.keys.access().seal(
-            FrameKind::Access,
-            StreamAlias::NONE,
-            Dictionary::of("access"),
-            &payload,
-        )?;
-        self.access.submit(AccessCommand { content, charts: entry.aliases(), reply })?;
-        match answer.await {
+    pub async fn record_access(&self, entry: AccessEntry) -> Result<(), EngineError> {
+        match self.submit_access(entry)?.await {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => Err(EngineError::ReadOnly),
         }
+    }
+
+    /// The same without waiting: of what is not answered any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::record_access`].
+    pub fn submit_access(
+        &self,
+        entry: AccessEntry,
+    ) -> Result<oneshot::Receiver<bool>, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.access.submit(AccessCommand { entry: Arc::new(entry), reply })?;
+        Ok(answer)
     }
 
     /// Signs the last checkpoints. What is written later is signed at the next start; call this
@@ -332,6 +350,15 @@ impl Engine {
     #[must_use]
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// Number of the epoch of keys that charts are opened in.
+    ///
+    /// # Errors
+    ///
+    /// The vault's.
+    pub fn epoch(&self) -> Result<u32, EngineError> {
+        Ok(self.keys.vault().epoch()?)
     }
 
     /// The segments of the access log.

@@ -47,7 +47,8 @@ impl EventProjector {
             generations.insert(generation);
             let first_position = written.first_position + facts.len() as u64;
             let answer = events.map(|events| {
-                for (event, stream_version) in events {
+                let last = events.len().saturating_sub(1);
+                for (at, (event, stream_version)) in events.into_iter().enumerate() {
                     facts.push(Event::Fact(Box::new(Fact {
                         location: written.frames.get(facts.len()).copied().unwrap_or_default(),
                         alias: event.alias,
@@ -59,6 +60,7 @@ impl EventProjector {
                         retracted: event.retracted,
                         terms: event.terms,
                         erasure: event.erasure,
+                        ends_commit: at == last,
                     })));
                 }
                 Committed { first_position, recorded_at }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::EngineError;
 use super::decode::{self, Opener, decoded_groups, unreadable};
 use super::keys::Keys;
-use crate::chart::AccessEntry;
+use crate::access;
 use crate::fhir::{ResourceKey, Term};
 use crate::log::{Group, Location, Reader};
 use crate::numbers::Position;
@@ -136,13 +136,13 @@ pub fn replay_access(
 ) -> Result<(), EngineError> {
     let from = generation.view().applied_access()?;
     let mut groups = Vec::new();
-    let mut entries = 0;
+    let mut frames = 0;
     for group in reader.scan(from, end) {
         let group = access_group(keys, group?)?;
-        entries += group.charts.len();
+        frames += group.frames();
         groups.push(group);
-        if entries >= BATCH_EVENTS_MIN {
-            entries = 0;
+        if frames >= BATCH_EVENTS_MIN {
+            frames = 0;
             generation.apply_access(&groups)?;
             groups.clear();
         }
@@ -151,13 +151,12 @@ pub fn replay_access(
 }
 
 fn access_group(keys: &Keys, group: Group) -> Result<AccessGroup, EngineError> {
-    let charts = group.frames.into_iter().map(|(frame, _)| {
+    let recorded_at = group.recorded_at;
+    let mut indexed = AccessGroup::new(group.first_position, group.location, recorded_at);
+    for (frame, _) in group.frames {
         let payload = keys.access().open(frame.kind, frame.alias, frame.content)?;
-        Ok(AccessEntry::decode(&payload).map(|entry| entry.aliases()).unwrap_or_default())
-    });
-    Ok(AccessGroup {
-        first_position: group.first_position,
-        location: group.location,
-        charts: charts.collect::<Result<_, EngineError>>()?,
-    })
+        let entries = access::unpack(&payload, recorded_at);
+        indexed.add(&entries.ok_or_else(|| unreadable(group.location))?);
+    }
+    Ok(indexed)
 }

@@ -275,7 +275,7 @@ impl Sequencer for EventSequencer {
     }
 
     /// Drops the snapshot of the views on which the group was checked.
-    fn end_group(&mut self) {
+    fn end_group(&mut self, _: &mut OpenGroup) {
         self.view = None;
     }
 }

@@ -28,6 +28,8 @@ pub enum Fault {
     UnknownType,
     /// Deleted.
     Gone,
+    /// Erased with the chart that it was in.
+    Erased,
     /// No such route.
     NoRoute,
     /// The route has no such method.
@@ -71,6 +73,7 @@ impl Fault {
             Self::UnknownType => ("unknown-type", 404, "Not a FHIR resource type", "not-supported"),
             Self::NoRoute => ("no-route", 404, "No such address", "not-found"),
             Self::Gone => ("gone", 410, "Deleted", "deleted"),
+            Self::Erased => ("gone", 410, "Deleted", "deleted"),
             Self::Method => ("method", 405, "No such method here", "not-supported"),
             Self::Invalid => ("invalid", 400, "The request is not valid", "invalid"),
             Self::Timeout => ("timeout", 408, "The request took too long to arrive", "timeout"),
@@ -88,6 +91,12 @@ impl Fault {
             Self::Unknown => ("unknown-outcome", 500, "The outcome is unknown", "incomplete"),
             Self::Internal => ("internal", 500, "Internal error", "exception"),
         }
+    }
+
+    /// What stands for it in the type of a problem (RFC 9457), and in access entries.
+    #[must_use]
+    pub fn slug(self) -> &'static str {
+        self.row().0
     }
 
     /// The HTTP status.
@@ -115,6 +124,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Whether nothing is there.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        matches!(self.fault, Fault::NotFound | Fault::Gone | Fault::Erased)
+    }
+
     /// A failure with one sentence about it.
     #[must_use]
     pub fn of(fault: Fault, detail: impl Into<String>) -> Self {
@@ -233,11 +248,13 @@ impl From<RecordsError> for Failure {
         };
         let fault = match cause {
             RecordsError::NotFound(_) => Fault::NotFound,
-            RecordsError::Gone { .. } | RecordsError::Engine(EngineError::Erased(_)) => Fault::Gone,
+            RecordsError::Gone { .. } => Fault::Gone,
+            RecordsError::Engine(EngineError::Erased(_)) => Fault::Erased,
             RecordsError::Denied(_) => Fault::Forbidden,
             RecordsError::Precondition { .. } => Fault::Precondition,
             RecordsError::Conflict { .. } => Fault::Conflict,
             RecordsError::KeyReused => Fault::KeyReused,
+            RecordsError::MadeHere(_) => Fault::Method,
             RecordsError::Engine(EngineError::NotFound(_)) => Fault::NotFound,
             RecordsError::Engine(EngineError::Busy) => Fault::Busy,
             RecordsError::Engine(EngineError::ReadOnly) => Fault::ReadOnly,

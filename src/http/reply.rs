@@ -135,6 +135,8 @@ impl Failure {
                 reply =
                     reply.header("www-authenticate", format!("Bearer realm=\"chartlog\", {why}"));
             }
+            // Of an address that has more methods than its type of resource; others name their own.
+            Fault::Method => reply = reply.header("allow", "GET, HEAD"),
             Fault::Busy => reply = reply.header("retry-after", "1"),
             _ => {}
         }

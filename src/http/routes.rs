@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Route};
@@ -14,6 +15,7 @@ use utoipa::openapi::{RefOr, schema::Schema};
 use super::call::is_fhir;
 use super::rendering::Rendering;
 use super::state::State;
+use super::visit;
 use super::{Call, Failure, Fault, OpenCall, Reply, gate};
 
 /// Collects routes for one of the two uses.
@@ -43,12 +45,14 @@ impl<'a> Routes<'a> {
     {
         let operation = self.describe::<P>();
         let id: Arc<str> = operation.operation_id.unwrap_or_default().into();
+        let path = P::path();
         let Some(state) = self.state else { return };
         let state = Arc::clone(state);
         self.add::<P>(move |method| {
             let (state, id) = (Arc::clone(&state), Arc::clone(&id));
+            let operation = visit::Operation { id, route: format!("{method} {path}").into() };
             web::method(method).to(move |request: HttpRequest, payload: web::Payload| {
-                gate::pass(Arc::clone(&state), Arc::clone(&id), request, payload, handler)
+                gate::pass(Arc::clone(&state), operation.clone(), request, payload, handler)
             })
         });
     }
@@ -98,11 +102,15 @@ impl<'a> Routes<'a> {
 
     /// Hands the routes to an application.
     pub fn mount(self, config: &mut ServiceConfig) {
+        let Some(state) = self.state else { return };
         for (path, routes) in self.mounted {
             let mut names: Vec<&str> = routes.iter().map(|(method, _)| method.as_str()).collect();
             names.extend(path.starts_with("/fhir").then_some("OPTIONS"));
             let allow: Arc<str> = names.join(", ").into();
-            let no_method = move |request: HttpRequest| no_method(request, Arc::clone(&allow));
+            let state = Arc::clone(state);
+            let no_method = move |request: HttpRequest| {
+                no_method(request, Arc::clone(&state), Arc::clone(&allow))
+            };
             // The same with a slash at the end: some clients join addresses that way.
             let paths = [format!("{path}/"), path];
             let mut resource = web::resource(paths).default_service(web::to(no_method));
@@ -153,24 +161,28 @@ fn actix_method(method: &HttpMethod) -> Method {
     }
 }
 
-/// An address that does not exist, or not with this method.
-pub async fn no_route(request: HttpRequest) -> HttpResponse {
-    let is_fhir = is_fhir(&request);
+/// An address that does not exist.
+pub async fn no_route(request: HttpRequest, state: Arc<State>) -> HttpResponse {
     let detail = format!("there is no {} {}", request.method(), request.path());
     let failure = Failure::of(Fault::NoRoute, detail);
-    plain(failure.render(is_fhir, "none"))
+    gate::beside(state, "noRoute", request, Err(failure)).await
 }
 
 /// An address that exists, but not with this method; `allow` names those that it has.
-pub async fn no_method(request: HttpRequest, allow: Arc<str>) -> HttpResponse {
-    let is_fhir = is_fhir(&request);
-    if is_fhir && *request.method() == Method::OPTIONS {
+async fn no_method(request: HttpRequest, state: Arc<State>, allow: Arc<str>) -> HttpResponse {
+    let mut response = if is_fhir(&request) && *request.method() == Method::OPTIONS {
         // What can be asked for here is in the CapabilityStatement; this says no more.
-        return plain(Reply::empty(StatusCode::NO_CONTENT).header("allow", &*allow));
+        gate::beside(state, "options", request, Ok(Reply::empty(StatusCode::NO_CONTENT))).await
+    } else {
+        let detail = format!("{} has no {}, but {allow}", request.path(), request.method());
+        let failure = Failure::of(Fault::Method, detail);
+        gate::beside(state, "noMethod", request, Err(failure)).await
+    };
+    // The names of methods are letters.
+    if let Ok(allow) = HeaderValue::from_str(&allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
     }
-    let detail = format!("{} has no {}, but {allow}", request.path(), request.method());
-    let failure = Failure::of(Fault::Method, detail);
-    plain(failure.render(is_fhir, "none").header("allow", &*allow))
+    response
 }
 
 fn plain(reply: Reply) -> HttpResponse {

@@ -31,10 +31,12 @@ pub struct Interrupted;
 
 /// What is noted about an answer while it goes out.
 pub trait Trail {
-    /// Before a part goes out: what it shows must stand in a durable entry.
-    async fn follow(&mut self) -> Result<(), Failure>;
+    /// Before a part of so many bytes goes out: what it shows must stand in a durable entry.
+    async fn follow(&mut self, bytes: usize) -> Result<(), Failure>;
     /// The answer ends here, unfinished.
     async fn interrupted(&mut self, failure: &Failure);
+    /// All of it has gone out.
+    fn finished(&mut self);
 }
 
 /// The reading of further parts, when the request itself has been answered.
@@ -99,9 +101,10 @@ impl<T: Trail> Sending<T> {
 
     async fn written(&mut self, mut writing: Writing) -> Result<Bytes, Failure> {
         let Some(part) = self.parts.0.next().await.transpose()? else {
+            self.trail.finished();
             return Ok(writing.end().into());
         };
-        self.trail.follow().await?;
+        self.trail.follow(part.bytes.len()).await?;
         let write = move || (writing.part(part), writing);
         let (bytes, writing) = web::block(write).await.map_err(|_| Failure::internal())?;
         self.writing = Some(writing);
@@ -121,13 +124,17 @@ mod tests {
     struct Noted(Log);
 
     impl Trail for Noted {
-        async fn follow(&mut self) -> Result<(), Failure> {
+        async fn follow(&mut self, _: usize) -> Result<(), Failure> {
             self.0.lock().unwrap().push("recorded".to_owned());
             Ok(())
         }
 
         async fn interrupted(&mut self, failure: &Failure) {
             self.0.lock().unwrap().push(format!("interrupted: {}", failure.detail));
+        }
+
+        fn finished(&mut self) {
+            self.0.lock().unwrap().push("finished".to_owned());
         }
     }
 
@@ -164,6 +171,7 @@ mod tests {
         }
         bytes.extend(sent.next().await.unwrap().unwrap());
         assert_eq!((bytes.as_slice(), sent.next().await.is_none()), (b"abc".as_slice(), true));
+        assert_eq!(log.lock().unwrap().last().unwrap(), "finished");
     }
 
     #[actix_web::test]
@@ -171,11 +179,12 @@ mod tests {
         /// It has room for fewer entries than there are parts.
         struct Full(usize);
         impl Trail for Full {
-            async fn follow(&mut self) -> Result<(), Failure> {
+            async fn follow(&mut self, _: usize) -> Result<(), Failure> {
                 self.0 -= 1;
                 if self.0 == 0 { Err(Failure::internal()) } else { Ok(()) }
             }
             async fn interrupted(&mut self, _: &Failure) {}
+            fn finished(&mut self) {}
         }
         let log = Log::default();
         let trail = Noted(Arc::clone(&log));

@@ -1,17 +1,28 @@
 //! Starting the server: workers and limits.
 
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
-use actix_web::{App, HttpServer, web};
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpRequest, HttpServer, web};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{interval, timeout};
 
 use super::state::{ServerOptions, State};
 use super::{docs, routes, table};
 use crate::auth::Verifier;
+use crate::clock::Instant;
 use crate::records::Records;
+
+/// How often it is looked for sums of requests whose minute is over.
+const SUMS_EVERY: Duration = Duration::from_secs(5);
+
+/// How long threads that have been told to stop may take for it.
+const LETTING_GO: Duration = Duration::from_secs(10);
 
 /// A server that listens. It runs while its future is awaited.
 pub struct Running {
@@ -19,8 +30,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// Stops it.
     pub handle: ServerHandle,
-    /// Ends when it has stopped.
-    pub server: Server,
+    /// Ends when it has stopped, and all that there was to be recorded is in its queue.
+    pub server: Pin<Box<dyn Future<Output = std::io::Result<()>>>>,
 }
 
 impl std::fmt::Debug for Running {
@@ -41,15 +52,19 @@ pub fn start(
     options: ServerOptions,
 ) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
-    let state = Arc::new(State::new(records, verifier, options));
+    let (alive, mut gone) = mpsc::channel(1);
+    let state = Arc::new(State::new(records, verifier, options, alive));
     let (workers, limits) = (state.options.workers, state.options.limits.clone());
     let signals = Signals::listen()?;
+    let counting = Arc::clone(&state);
     let server = HttpServer::new(move || {
-        let state = Arc::clone(&state);
+        let (state, unknown) = (Arc::clone(&state), Arc::clone(&state));
         App::new()
             .configure(move |config| table::routes(Some(&state)).mount(config))
             .configure(docs::mount)
-            .default_service(web::to(routes::no_route))
+            .default_service(web::to(move |request: HttpRequest| {
+                routes::no_route(request, Arc::clone(&unknown))
+            }))
     })
     .workers(workers)
     .max_connections(limits.connections_per_worker_max)
@@ -60,7 +75,27 @@ pub fn start(
     .listen(listener)?
     .run();
     actix_web::rt::spawn(signals.stop(server.handle()));
-    Ok(Running { address, handle: server.handle(), server })
+    let handle = server.handle();
+    let server = Box::pin(async move {
+        let stopped = tokio::select! {
+            stopped = server => stopped,
+            never = write_sums(&counting) => match never {},
+        };
+        // The workers let go of what they were at a moment later: it is recorded as they do.
+        drop(counting);
+        let _ = timeout(LETTING_GO, gone.recv()).await;
+        stopped
+    });
+    Ok(Running { address, handle, server })
+}
+
+/// Records what is over of the requests without an acceptable token, again and again.
+async fn write_sums(state: &State) -> Infallible {
+    let mut ticks = interval(SUMS_EVERY);
+    loop {
+        ticks.tick().await;
+        state.write_sums(state.strangers.due(Instant::now().micros()));
+    }
 }
 
 /// The signals that stop a server. Those of actix-web do not drain on SIGINT.

@@ -1,14 +1,19 @@
 //! What all requests share.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::heavy::Heavy;
+use super::proxies::Proxies;
+use super::strangers::{Strangers, Sum};
+use crate::access::{AccessEntry, Outcome, Source};
 use crate::auth::Verifier;
 use crate::budget::WorkLimits;
-use crate::config::LimitsConfig;
+use crate::config::{AuditConfig, LimitsConfig};
+use crate::engine::EngineError;
 use crate::records::Records;
 
 /// Name and sizes of a server.
@@ -20,6 +25,10 @@ pub struct ServerOptions {
     pub workers: usize,
     /// What one request or one client may ask for.
     pub limits: LimitsConfig,
+    /// Which accesses are called unusual.
+    pub audit: AuditConfig,
+    /// The proxies in front of the server.
+    pub proxies: Proxies,
 }
 
 impl ServerOptions {
@@ -44,13 +53,22 @@ pub struct State {
     pub(super) heavy: Heavy,
     /// One permit per [`BODY_UNIT`] bytes of request bodies.
     pub(super) bodies: Arc<Semaphore>,
+    /// Requests without an acceptable token.
+    pub(super) strangers: Strangers,
+    _alive: mpsc::Sender<Infallible>,
 }
 
 /// Bytes of request bodies per permit.
 pub(super) const BODY_UNIT: usize = 1_024;
 
 impl State {
-    pub(super) fn new(records: Arc<Records>, verifier: Verifier, options: ServerOptions) -> Self {
+    /// The channel `alive` closes when nothing has the state any more.
+    pub(super) fn new(
+        records: Arc<Records>,
+        verifier: Verifier,
+        options: ServerOptions,
+        alive: mpsc::Sender<Infallible>,
+    ) -> Self {
         let fhir_base = format!("{}/fhir", options.public_url);
         // One body of the largest size always fits.
         let bytes = options.limits.bodies_bytes_max.max(options.limits.body_bytes_max);
@@ -61,6 +79,30 @@ impl State {
             options.limits.heavy_waiting_max,
             options.work().time,
         );
-        Self { records, verifier, options, fhir_base, heavy, bodies }
+        let strangers = Strangers::new(options.limits.stranger_entries_max);
+        Self { records, verifier, options, fhir_base, heavy, bodies, strangers, _alive: alive }
+    }
+
+    /// Records sums of requests without an acceptable token. Nobody waits for them.
+    pub(super) fn write_sums(&self, sums: Vec<Sum>) {
+        let engine = self.records.engine();
+        let submit = |sum: &Sum| {
+            let source = Source { address: sum.address.clone(), ..Source::default() };
+            let (request, operation) = (engine.next_request(), "refusalsSummed");
+            let mut entry = AccessEntry::of(source, request, operation, sum.since);
+            entry.look.outcome = Outcome::Refused;
+            let reason = format!("{} more requests without an acceptable token", sum.count);
+            entry.look.reason = Some(reason.into());
+            engine.submit_access(entry)
+        };
+        // When there is no room for one now, there is later.
+        let is_busy = |sum: &Sum| matches!(submit(sum), Err(EngineError::Busy));
+        self.strangers.keep(sums.into_iter().filter(is_busy));
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.write_sums(self.strangers.all());
     }
 }

@@ -160,7 +160,6 @@ pub fn stats(
     let mut stats = count.stats;
     stats.bytes = bytes(root)?;
     stats.events = events.position;
-    stats.access_entries = access.position;
     stats.log_bytes_per_event = ratio(stats.bytes.log_events, stats.events);
     stats.epochs.clone_from(&catalogue.epochs);
     stats.events_checkpoint = checkpoint(&**disk, root, LogKind::Events)?;
@@ -199,8 +198,10 @@ impl Count<'_> {
         for group in survey.reader.scan(Position::new(0), Position::new(survey.position)) {
             for (frame, at) in group?.frames {
                 self.seen += 1;
-                if kind == LogKind::Events {
-                    self.commit_and_chart(&frame);
+                match kind {
+                    LogKind::Events => self.commit_and_chart(&frame),
+                    // A frame of the format before holds one entry, and has no number of them.
+                    LogKind::Access => self.stats.access_entries += u64::from(frame.version.max(1)),
                 }
                 if self.keys.is_some() {
                     self.payload(&mut payloads, kind, frame)

@@ -15,7 +15,7 @@
 //! | signatures and keys | C2SP signed-note, RFC 8032 | `note.rs`, `key.rs`, `signer.rs` |
 //! | checkpoints | C2SP tlog-checkpoint | `checkpoint.rs`, `issuer.rs` |
 //! | witnesses and their cosignatures | C2SP tlog-witness, tlog-cosignature | `sink/`, `key.rs` |
-//! | evidence bundles | `docs/format.md` | `bundle/` |
+//! | evidence bundles, audit exports | `docs/format.md` | `bundle/` |
 //!
 //! The log is the truth: everything stored here except the checkpoints follows from it and can be
 //! recomputed. A checkpoint cannot: it is a promise, and [`Issuer`] ensures that none contradicts
@@ -41,8 +41,8 @@ mod verify;
 mod tests;
 
 pub use bundle::{
-    BUNDLE_FORMAT, Bundle, BundleLog, Disclosed, Entry, Report, StreamSpan, commitment, leaf,
-    verify_bundle,
+    BUNDLE_FORMAT, Bundle, BundleLog, Disclosed, EXPORT_FORMAT, Entry, ExportFrame, ExportHead,
+    ExportReport, Report, StreamSpan, commitment, leaf, verify_bundle, verify_export,
 };
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use encoding::Base64;
@@ -54,8 +54,8 @@ pub use signer::Signer;
 pub use sink::{Sink, SinkHandle};
 pub use tile::{TILE_WIDTH, Tile};
 pub use tiles::{TileReader, Tiles, Unsynced};
-pub use tree::{HashSource, Tree, consistency, inclusion, root};
-pub use verify::{ConsistencyProof, InclusionProof};
+pub use tree::{HashSource, Tree, consistency, inclusion, root, run};
+pub use verify::{ConsistencyProof, InclusionProof, RunProof};
 
 use std::path::PathBuf;
 
@@ -144,6 +144,14 @@ pub enum ProofError {
     Bundle {
         /// Position of the entry concerned.
         position: Option<u64>,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An audit export that does not hold.
+    #[error("line {line}: {problem}")]
+    Export {
+        /// The line concerned, from 1.
+        line: u64,
         /// What is wrong.
         problem: String,
     },

@@ -24,8 +24,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::tree::{self, TILE_HEIGHT, complete_root};
 use super::{
-    ConsistencyProof, HASH_BYTES, Hash, HashSource, InclusionProof, ProofError, TILE_WIDTH, Tile,
-    Tree, disk_error,
+    ConsistencyProof, HASH_BYTES, Hash, HashSource, InclusionProof, ProofError, RunProof,
+    TILE_WIDTH, Tile, Tree, disk_error,
 };
 use crate::disk::{self, Disk, DiskFile};
 
@@ -308,6 +308,16 @@ impl TileReader {
     pub fn consistency(&self, old: u64, new: u64) -> Result<ConsistencyProof, ProofError> {
         self.holds(new)?;
         tree::consistency(self, old, new)
+    }
+
+    /// See [`tree::run`].
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError::BeyondSize`], or the disk's.
+    pub fn run(&self, first: u64, end: u64, size: u64) -> Result<RunProof, ProofError> {
+        self.holds(size)?;
+        tree::run(self, first, end, size)
     }
 
     /// Computes all levels again from the hashes of the leaves, and returns size and root.

@@ -3,7 +3,8 @@
 //! Only the hashes of every eighth height are stored (the tile levels of C2SP tlog-tiles); those
 //! between are computed from at most 128 of the level below.
 
-use super::{ConsistencyProof, Hash, InclusionProof, ProofError};
+use super::verify::split;
+use super::{ConsistencyProof, Hash, InclusionProof, ProofError, RunProof};
 
 /// Heights from one tile level to the next: a tile is a subtree of 2⁸ = 256 hashes.
 pub const TILE_HEIGHT: u32 = 8;
@@ -147,9 +148,35 @@ pub fn consistency(
     Ok(ConsistencyProof { old_size, new_size, hashes })
 }
 
-/// The largest power of two below `leaves`, of which there are two at least (RFC 6962 §2.1, k).
-fn split(leaves: u64) -> u64 {
-    1 << (leaves - 1).ilog2()
+/// What leads, together with the leaves `first..end`, to the root of the tree of `size` leaves: the hashes of
+/// the largest subtrees beside them.
+///
+/// # Errors
+///
+/// [`ProofError::BeyondSize`], and those of the source.
+pub fn run(
+    source: &impl HashSource,
+    first: u64,
+    end: u64,
+    size: u64,
+) -> Result<RunProof, ProofError> {
+    if first > end || end > size {
+        return Err(ProofError::BeyondSize { asked: first.max(end), size });
+    }
+    let mut proof = RunProof { first, end, size, left: Vec::new(), right: Vec::new() };
+    // Subtrees that are still to be looked at, the leftmost last.
+    let mut open = if size > 0 { vec![(0, size)] } else { Vec::new() };
+    while let Some((low, high)) = open.pop() {
+        if high <= first {
+            proof.left.push(range(source, low, high)?);
+        } else if low >= end {
+            proof.right.push(range(source, low, high)?);
+        } else if low < first || high > end {
+            let middle = low + split(high - low);
+            open.extend([(middle, high), (low, middle)]);
+        }
+    }
+    Ok(proof)
 }
 
 /// The root over the leaves `low..high`, a subtree of some tree.

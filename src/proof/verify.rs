@@ -3,6 +3,8 @@
 //! RFC 6962 says how proofs are made; RFC 9162 §2.1.3.2 and §2.1.4.2 spell out how the same proofs
 //! are checked, step by step. This file follows them.
 
+use std::slice::Iter;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Hash, ProofError};
@@ -29,6 +31,69 @@ pub struct ConsistencyProof {
     pub new_size: u64,
     /// What lets one compute both roots.
     pub hashes: Vec<Hash>,
+}
+
+/// The proof that some neighbouring leaves are all that a tree holds at these positions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunProof {
+    /// Position of the first leaf.
+    pub first: u64,
+    /// Behind the last leaf.
+    pub end: u64,
+    /// Leaves of the tree.
+    pub size: u64,
+    /// The largest subtrees in front of the first leaf, from the left.
+    pub left: Vec<Hash>,
+    /// The largest subtrees behind the last leaf, from the left.
+    pub right: Vec<Hash>,
+}
+
+impl RunProof {
+    /// The root as it follows from the leaves, which are asked for one after the other; `None` if the
+    /// proof has not the hashes it needs. It holds no leaf: a run of any length is checked in the same
+    /// memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of `leaf`.
+    pub fn root<E>(
+        &self,
+        leaf: &mut impl FnMut(u64) -> Result<Hash, E>,
+    ) -> Result<Option<Hash>, E> {
+        if self.first > self.end || self.end > self.size {
+            return Ok(None);
+        }
+        let (mut left, mut right) = (self.left.iter(), self.right.iter());
+        let root = match self.size {
+            0 => Some(Hash::empty()),
+            size => self.subtree(0, size, &mut left, &mut right, leaf)?,
+        };
+        Ok(root.filter(|_| left.len() == 0 && right.len() == 0))
+    }
+
+    /// The root over the leaves `low..high`, a subtree. As deep as the tree is high.
+    fn subtree<E>(
+        &self,
+        low: u64,
+        high: u64,
+        left: &mut Iter<'_, Hash>,
+        right: &mut Iter<'_, Hash>,
+        leaf: &mut impl FnMut(u64) -> Result<Hash, E>,
+    ) -> Result<Option<Hash>, E> {
+        if high <= self.first {
+            return Ok(left.next().copied());
+        }
+        if low >= self.end {
+            return Ok(right.next().copied());
+        }
+        if high - low == 1 {
+            return leaf(low).map(Some);
+        }
+        let middle = low + split(high - low);
+        let before = self.subtree(low, middle, left, right, leaf)?;
+        let behind = self.subtree(middle, high, left, right, leaf)?;
+        Ok(before.zip(behind).map(|(before, behind)| Hash::node(before, behind)))
+    }
 }
 
 impl InclusionProof {
@@ -90,6 +155,11 @@ impl ConsistencyProof {
         }
         way.is_at_the_root().then_some((old, new))
     }
+}
+
+/// The largest power of two below `leaves`, of which there are two at least (RFC 6962 §2.1, k).
+pub fn split(leaves: u64) -> u64 {
+    1 << (leaves - 1).ilog2()
 }
 
 /// The way from a leaf up to the root, as RFC 9162 walks it.

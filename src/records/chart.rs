@@ -193,6 +193,9 @@ impl Records {
             } else {
                 None
             };
+            if disclosed.is_some() {
+                grant.showed(entry.position);
+            }
             let (position, recorded_at) = (entry.position, entry.recorded_at.micros());
             exhibits.push(Exhibit { position, recorded_at, frame, disclosed });
         }
@@ -309,7 +312,8 @@ impl Records {
         grant.budget().open(body.len())?;
         let key = envelope.key().ok_or_else(unreadable)?;
         let (version, recorded_at) = (entry.resource_version, entry.recorded_at);
-        Ok(Some(Resource { key, version, recorded_at, body }))
+        let position = Some(entry.home);
+        Ok(Some(Resource { key, version, recorded_at, position, body }))
     }
 
     fn event(
@@ -341,7 +345,7 @@ impl Records {
         envelope: &Envelope,
     ) -> Result<Actor, RecordsError> {
         let steps = match &envelope.actor {
-            Stated::Here(actor) => return Ok(actor.clone()),
+            Stated::Here(actor) => return Ok((**actor).clone()),
             Stated::Before(steps) => *steps,
         };
         let entry =
@@ -349,7 +353,7 @@ impl Records {
         let at = entry.ok_or_else(unreadable)?.location;
         let (envelope, _) = self.keys.read_event(view, at)?;
         match envelope.actor {
-            Stated::Here(actor) => Ok(actor),
+            Stated::Here(actor) => Ok(*actor),
             Stated::Before(_) => Err(unreadable()),
         }
     }

@@ -3,6 +3,7 @@
 use crate::auth::Denied;
 use crate::budget::Spent;
 use crate::engine::{CommitError, EngineError};
+use crate::fhir::ResourceType;
 use crate::fhir::check::Problem;
 use crate::log::LogError;
 use crate::numbers::ResourceVersion;
@@ -58,6 +59,11 @@ pub enum RecordsError {
         /// What was said and what is.
         reason: String,
     },
+    /// Resources of that type are made by this server alone, and are not stored.
+    #[error(
+        "{0} resources are made by this server alone: they can be read and searched, nothing else"
+    )]
+    MadeHere(ResourceType),
     /// The idempotency key was used for another request.
     #[error("this Idempotency-Key was used for another request")]
     KeyReused,

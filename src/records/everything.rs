@@ -6,7 +6,8 @@ use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::fhir::{Care, ResourceId, ResourceType};
 use crate::json::Document;
-use crate::numbers::ChartVersion;
+use crate::numbers::{ChartVersion, ResourceNumber};
+use crate::view::StreamEntry;
 
 /// What of a chart is wanted.
 #[derive(Debug, Clone)]
@@ -66,12 +67,7 @@ impl Records {
         for entry in view.stream_of(record.alias(), versions) {
             let (at, entry) = entry?;
             grant.budget().read(1)?;
-            let is_earlier = request.since.is_some_and(|since| entry.recorded_at < since);
-            let Some((kind, number)) = entry.subject.filter(|_| !is_earlier) else { continue };
-            let is_kind = request.only.as_ref().is_none_or(|only| only.contains(&kind));
-            if !is_kind || !may_show(grant, kind, patient) {
-                continue;
-            }
+            let Some(number) = request.wants(grant, &entry) else { continue };
             if is_only_counted && care.is_none() {
                 // What was erased with the chart that it was at home in is not there.
                 page.count += usize::from(view.head_of(number)?.is_some());
@@ -94,6 +90,47 @@ impl Records {
             last = at;
         }
         Ok(page)
+    }
+
+    /// Notes all versions from `after` on that the parts of an answer will show, for one access entry that
+    /// tells of the whole of it. What is about care of a time is only known when it is read: then each part
+    /// is told of by an entry of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Records::everything`].
+    pub fn tell_of_everything(
+        &self,
+        grant: &Grant,
+        request: &EverythingRequest,
+    ) -> Result<(), RecordsError> {
+        if request.care.is_some() {
+            return Ok(());
+        }
+        let (view, record) = self.open_chart(grant, &request.patient)?;
+        let version = resolve(&view, &record, &request.patient, request.at)?;
+        let manifest = view.manifest(record.alias(), version)?;
+        let versions = manifest.versions().filter(|version| *version > request.after);
+        for entry in view.stream_of(record.alias(), versions) {
+            let (_, entry) = entry?;
+            grant.budget().read(1)?;
+            if let Some(number) = request.wants(grant, &entry)
+                && view.head_of(number)?.is_some()
+            {
+                grant.showed(entry.home);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl EverythingRequest {
+    /// The resource of an event whose content is wanted, as far as the event itself tells.
+    fn wants(&self, grant: &Grant, entry: &StreamEntry) -> Option<ResourceNumber> {
+        let is_earlier = self.since.is_some_and(|since| entry.recorded_at < since);
+        let (kind, number) = entry.subject.filter(|_| !is_earlier)?;
+        let is_kind = self.only.as_ref().is_none_or(|only| only.contains(&kind));
+        (is_kind && may_show(grant, kind, &self.patient)).then_some(number)
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Version {
     pub version: ResourceVersion,
     /// When it was recorded.
     pub recorded_at: Instant,
+    /// Position of the event that brought it.
+    pub position: Position,
     /// True when the resource did not exist (any more) before it.
     pub first: bool,
     /// The content; `None` when this version is a deletion.
@@ -217,8 +219,8 @@ impl PageBuilder<'_> {
     ) -> Result<Version, RecordsError> {
         let read = || self.records.past(self.view, self.grant, key, version, past);
         let resource = past.live.then(read).transpose()?;
-        let PastVersion { recorded_at, first, .. } = *past;
-        Ok(Version { key: key.clone(), version, recorded_at, first, resource })
+        let PastVersion { recorded_at, position, first, .. } = *past;
+        Ok(Version { key: key.clone(), version, recorded_at, position, first, resource })
     }
 
     fn of_many(&self) -> Result<HistoryPage, RecordsError> {
@@ -313,9 +315,12 @@ impl PageBuilder<'_> {
             self.grant.saw_chart(chart);
         }
         let key = envelope.key().ok_or_else(super::error::unreadable)?;
-        let Change { version, recorded_at, first, live, .. } = *change;
-        let resource = live.then(|| Resource { key: key.clone(), version, recorded_at, body });
-        Ok(Some(Version { key, version, recorded_at, first, resource }))
+        let Change { version, recorded_at, first, live, position, .. } = *change;
+        let resource = live.then(|| {
+            let position = Some(position);
+            Resource { key: key.clone(), version, recorded_at, position, body }
+        });
+        Ok(Some(Version { key, version, recorded_at, position, first, resource }))
     }
 
     fn past(&self, change: &Change) -> Result<Option<PastVersion>, RecordsError> {

@@ -8,7 +8,7 @@ use crate::clock::Instant;
 use crate::engine::Settled;
 use crate::fhir::{ResourceId, ResourceKey, stored};
 use crate::log::{Location, StreamAlias};
-use crate::numbers::{ResourceNumber, ResourceVersion};
+use crate::numbers::{Position, ResourceNumber, ResourceVersion};
 use crate::view::{Head, PastVersion, View};
 
 /// A version of a resource, as stored.
@@ -20,6 +20,8 @@ pub struct Resource {
     pub version: ResourceVersion,
     /// When it was recorded.
     pub recorded_at: Instant,
+    /// Position of the event that brought this version; `None`: it is not committed yet.
+    pub(super) position: Option<Position>,
     /// Stored form: everything but `meta.versionId` and `meta.lastUpdated`.
     pub(super) body: Vec<u8>,
 }
@@ -28,9 +30,13 @@ pub struct Resource {
 pub const PAGE_BYTES_MAX: usize = 32 << 20;
 
 impl Resource {
-    /// The resource as it is served: the stored bytes, with version and time set in.
+    /// The resource as it is served: the stored bytes, with version and time set in. Notes in the grant that
+    /// this version leaves.
     #[must_use]
-    pub fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self, grant: &Grant) -> Vec<u8> {
+        if let Some(position) = self.position {
+            grant.showed(position);
+        }
         let splice = stored::splice_of(&self.body).unwrap_or_default();
         stored::serve(&self.body, splice, self.version, &self.recorded_at.to_string())
     }
@@ -75,7 +81,10 @@ impl Records {
                 current => break current,
             }
         };
-        let (version, past) = current.ok_or_else(|| RecordsError::NotFound(what()))?;
+        let (version, past) = current.ok_or_else(|| {
+            note_head(grant, &head);
+            RecordsError::NotFound(what())
+        })?;
         let charts: Vec<_> = past.aliases().collect();
         note(grant, head.number, &charts);
         if !lies_in(&view, own, &charts)? {
@@ -103,7 +112,10 @@ impl Records {
         let missing = || RecordsError::NotFound(what());
         let view = self.views.view();
         let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key, what()))?;
-        let past = view.version(&head, version)?.ok_or_else(missing)?;
+        let past = view.version(&head, version)?.ok_or_else(|| {
+            note_head(grant, &head);
+            missing()
+        })?;
         let charts: Vec<_> = past.aliases().collect();
         note(grant, head.number, &charts);
         if !lies_in(&view, own, &charts)? {
@@ -125,8 +137,7 @@ impl Records {
     ) -> Result<Head, RecordsError> {
         let missing = || RecordsError::NotFound(key.to_string());
         let head = view.head(key)?.ok_or_else(|| self.absent(view, own, key, key.to_string()))?;
-        let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
-        note(grant, head.number, &charts);
+        let charts = note_head(grant, &head);
         if !lies_in(view, own, &charts)? {
             return Err(missing());
         }
@@ -142,8 +153,9 @@ impl Records {
     ) -> Result<Resource, RecordsError> {
         let body = self.body(view, head.location)?;
         grant.budget().open(body.len())?;
-        let (version, recorded_at) = (head.version, head.recorded_at);
-        Ok(Resource { key: key.clone(), version, recorded_at, body })
+        let (version, recorded_at, position) =
+            (head.version, head.recorded_at, Some(head.position));
+        Ok(Resource { key: key.clone(), version, recorded_at, position, body })
     }
 
     /// Which resource a head is of.
@@ -163,8 +175,8 @@ impl Records {
     ) -> Result<Resource, RecordsError> {
         let body = self.body(view, past.location)?;
         grant.budget().open(body.len())?;
-        let recorded_at = past.recorded_at;
-        Ok(Resource { key: key.clone(), version, recorded_at, body })
+        let (recorded_at, position) = (past.recorded_at, Some(past.position));
+        Ok(Resource { key: key.clone(), version, recorded_at, position, body })
     }
 
     /// Stored form of the body in a frame.
@@ -185,6 +197,13 @@ pub(super) fn lies_in(
 ) -> Result<bool, RecordsError> {
     let Some(own) = own else { return Ok(true) };
     Ok(view.chart(own)?.is_some_and(|chart| charts.contains(&chart.alias())))
+}
+
+/// Notes that a resource was looked at, in the charts it lies in now.
+fn note_head(grant: &Grant, head: &Head) -> Vec<StreamAlias> {
+    let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
+    note(grant, head.number, &charts);
+    charts
 }
 
 /// Also what is refused leaves its trace in the charts concerned.

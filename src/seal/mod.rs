@@ -104,6 +104,21 @@ impl SealingKey {
         Self { seals: false, ..self }
     }
 
+    /// A key that follows from several: who lacks one of them does not have it.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError::Key`]: the cryptographic library refused.
+    pub fn joint<'a>(keys: impl Iterator<Item = &'a Self>) -> Result<CursorKey, SealError> {
+        let mut all = digest::Context::new(&digest::SHA256);
+        for key in keys {
+            all.update(hmac::sign(&key.tombstone, b"chartlog words").as_ref());
+        }
+        let all = all.finish();
+        let all = all.as_ref().first_chunk().ok_or(SealError::Key)?;
+        CursorKey::new(&*derive(all, b"chartlog words")?)
+    }
+
     /// The patient whose chart these keys open; empty for the directory and the access log.
     #[must_use]
     pub fn owner(&self) -> &str {

@@ -1,5 +1,7 @@
 //! The index over the access log.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use fjall::Readable;
@@ -7,18 +9,126 @@ use fjall::Readable;
 use super::generation::Generation;
 use super::records::encode;
 use super::{View, ViewError, keys};
+use crate::access::{AccessEntry, Action, Outcome};
+use crate::clock::Instant;
 use crate::log::{Location, StreamAlias};
 use crate::numbers::Position;
 
-/// The entries of one group of the access log.
+/// What access entries can be found by. A term leads to frames of the access log, each of which holds an entry
+/// that has it; [`AccessTerm::Author`] alone to positions of the event log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessTerm<'a> {
+    /// The request was about that chart.
+    Chart(StreamAlias),
+    /// It was made for that subject, or by one who acts on its behalf.
+    Subject(&'a str),
+    /// The client application.
+    Client(&'a str),
+    /// The organisation of the subject.
+    Organization(&'a str),
+    /// The purpose of use.
+    Purpose(&'a str),
+    /// How it ended.
+    Outcome(Outcome),
+    /// The kind of action.
+    Action(Action),
+    /// The glass was broken.
+    BreakGlass,
+    /// The request committed an event in that block of the event log: its entry tells of a commit.
+    Wrote(u64),
+    /// Of a commit: it was made for that subject, or by one who acts on its behalf. Leads to its first event.
+    Author(&'a str),
+}
+
+/// Events in a block of the event log, as a power of two.
+const BLOCK_BITS: u32 = 6;
+
+impl AccessTerm<'_> {
+    /// The entries that tell of the event at a position of the event log.
+    #[must_use]
+    pub fn wrote(event: Position) -> Self {
+        Self::Wrote(event.get() >> BLOCK_BITS)
+    }
+
+    /// The key that leads to a position.
+    pub(super) fn key(self, position: Position) -> [u8; keys::ACCESS_BYTES] {
+        keys::access(self.prefix(), position)
+    }
+
+    /// The key up to the position. A text stands there as its hash: what is found is looked at again.
+    fn prefix(self) -> [u8; keys::ACCESS_TERM_BYTES] {
+        let (tag, value) = match self {
+            Self::Chart(alias) => (0, alias.0.to_be_bytes()),
+            Self::Subject(text) => (1, keys::hash(text.as_bytes())),
+            Self::Client(text) => (2, keys::hash(text.as_bytes())),
+            Self::Organization(text) => (3, keys::hash(text.as_bytes())),
+            Self::Purpose(text) => (4, keys::hash(text.as_bytes())),
+            Self::Outcome(outcome) => (5, (outcome as u64).to_be_bytes()),
+            Self::Action(action) => (6, (action as u64).to_be_bytes()),
+            Self::BreakGlass => (7, [0; 8]),
+            Self::Wrote(block) => (8, block.to_be_bytes()),
+            Self::Author(text) => (9, keys::hash(text.as_bytes())),
+        };
+        keys::access_term(tag, value)
+    }
+}
+
+/// A group of the access log, with what its entries can be found by.
 #[derive(Debug, Clone)]
 pub struct AccessGroup {
-    /// Position of the first.
-    pub first_position: Position,
-    /// Where the group lies.
-    pub location: Location,
-    /// The charts of each entry, in order.
-    pub charts: Vec<Vec<StreamAlias>>,
+    first_position: Position,
+    /// Behind its last frame.
+    end: Position,
+    location: Location,
+    recorded_at: i64,
+    keys: BTreeSet<[u8; keys::ACCESS_BYTES]>,
+}
+
+impl AccessGroup {
+    /// A group without frames, at a place in the log, with its time in microseconds since 1970.
+    #[must_use]
+    pub fn new(first_position: Position, location: Location, recorded_at: i64) -> Self {
+        let (end, keys) = (first_position, BTreeSet::new());
+        Self { first_position, end, location, recorded_at, keys }
+    }
+
+    /// Adds the next frame, with the entries that it holds.
+    pub fn add<'a>(&mut self, entries: impl IntoIterator<Item = &'a AccessEntry>) {
+        for entry in entries {
+            self.index(entry);
+        }
+        self.end = self.end.next();
+    }
+
+    /// How many frames it has.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        usize::try_from(self.end - self.first_position).unwrap_or(usize::MAX)
+    }
+
+    fn index(&mut self, entry: &AccessEntry) {
+        let position = self.end;
+        let mut add = |term: AccessTerm<'_>| {
+            self.keys.insert(term.key(position));
+        };
+        entry.charts().into_iter().for_each(|alias| add(AccessTerm::Chart(alias)));
+        if let Some(identity) = &entry.source.identity {
+            add(AccessTerm::Subject(&identity.subject));
+            identity.acting.iter().for_each(|acting| add(AccessTerm::Subject(acting)));
+            identity.client.iter().for_each(|client| add(AccessTerm::Client(client)));
+            let organization = identity.organization.iter();
+            organization.for_each(|organization| add(AccessTerm::Organization(organization)));
+        }
+        entry.source.purpose.iter().for_each(|purpose| add(AccessTerm::Purpose(purpose)));
+        if entry.source.breaks_glass() {
+            add(AccessTerm::BreakGlass);
+        }
+        for look in entry.looks() {
+            add(AccessTerm::Outcome(look.outcome));
+            add(AccessTerm::Action(look.action()));
+            look.written.positions().for_each(|event| add(AccessTerm::wrote(event)));
+        }
+    }
 }
 
 impl Generation {
@@ -30,31 +140,30 @@ impl Generation {
     pub fn apply_access(&self, groups: &[AccessGroup]) -> Result<(), ViewError> {
         let Some(last) = groups.last() else { return Ok(()) };
         let mut batch = self.database.batch();
-        for AccessGroup { first_position, location, charts } in groups {
-            for (charts, position) in charts.iter().zip(first_position.get()..) {
-                for alias in charts {
-                    batch.insert(&self.spaces.access_charts, keys::pair(alias.0, position), []);
-                }
+        for group in groups {
+            for key in &group.keys {
+                batch.insert(&self.spaces.access_terms, *key, []);
             }
-            let Location { segment, offset, length } = *location;
-            let place = encode(&(segment, offset, length))?;
-            batch.insert(&self.spaces.access_groups, first_position.get().to_be_bytes(), place);
+            let Location { segment, offset, length } = group.location;
+            let place = encode(&(segment, offset, length, group.recorded_at))?;
+            let first = group.first_position.get().to_be_bytes();
+            batch.insert(&self.spaces.access_groups, first, place);
         }
-        let applied = last.first_position + last.charts.len() as u64;
-        batch.insert(&self.spaces.state, "access", encode(&applied)?);
+        batch.insert(&self.spaces.state, "access", encode(&last.end)?);
         Ok(batch.commit()?)
     }
 }
 
 impl View {
-    /// Positions of the access entries that touched a chart, newest first, from below `before`.
-    pub fn accesses_of_chart(
+    /// Positions that a term leads to, ascending: of the frames of the access log with an entry that has it.
+    pub fn access_frames(
         &self,
-        alias: StreamAlias,
-        before: Position,
-    ) -> impl Iterator<Item = Result<Position, ViewError>> + use<> {
-        let range = keys::pair(alias.0, 0)..keys::pair(alias.0, before.get());
-        let entries = self.snapshot.range(&self.spaces().access_charts, range).rev();
+        term: AccessTerm<'_>,
+        within: &Range<Position>,
+    ) -> impl DoubleEndedIterator<Item = Result<Position, ViewError>> + use<> {
+        let prefix = term.prefix();
+        let range = keys::access(prefix, within.start)..keys::access(prefix, within.end);
+        let entries = self.snapshot.range(&self.spaces().access_terms, range);
         // The files must stay as long as the iterator.
         let generation = Arc::clone(&self.generation);
         entries.map(move |entry| {
@@ -63,18 +172,56 @@ impl View {
         })
     }
 
-    /// Where the group lies that holds an access entry.
+    /// Where the group lies that holds a frame of the access log.
     ///
     /// # Errors
     ///
     /// The view store's.
     pub fn access_group(&self, position: Position) -> Result<Option<Location>, ViewError> {
+        Ok(self.group_of(position)?.map(|(_, location, _)| location))
+    }
+
+    /// When a frame of the access log was recorded.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn access_recorded_at(&self, position: Position) -> Result<Instant, ViewError> {
+        let group = self.group_of(position)?;
+        Ok(Instant::from_micros(group.map_or(0, |(_, _, recorded_at)| recorded_at)))
+    }
+
+    /// Position of the first frame of the access log that was recorded at a moment or later.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn access_position_at(&self, moment: Instant) -> Result<Position, ViewError> {
+        let (mut before, mut behind) = (Position::default(), self.applied_access()?);
+        // All in front of `before` are older, none from `behind` on is.
+        while before < behind {
+            let middle = Position::new(before.get().midpoint(behind.get()));
+            match self.group_of(middle)? {
+                Some((first, _, recorded_at)) if recorded_at >= moment.micros() => {
+                    behind = first.max(before);
+                }
+                _ => before = middle.next(),
+            }
+        }
+        Ok(before)
+    }
+
+    /// First position, place and time of the group that holds a frame of the access log.
+    fn group_of(&self, position: Position) -> Result<Option<(Position, Location, i64)>, ViewError> {
         let range = 0u64.to_be_bytes()..=position.get().to_be_bytes();
         let Some(entry) = self.snapshot.range(&self.spaces().access_groups, range).next_back()
         else {
             return Ok(None);
         };
-        let (segment, offset, length) = super::records::decode("access_groups", &entry.value()?)?;
-        Ok(Some(Location { segment, offset, length }))
+        let (key, value) = entry.into_inner()?;
+        let (segment, offset, length, recorded_at) =
+            super::records::decode("access_groups", &value)?;
+        let first = Position::new(keys::last_number(&key));
+        Ok(Some((first, Location { segment, offset, length }, recorded_at)))
     }
 }

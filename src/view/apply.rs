@@ -12,8 +12,8 @@ use super::records::{
 };
 use super::stretch::{Flag, NewEvent, Note, Subject};
 use super::terms::TermLedger;
-use super::{Event, Fact, FactGroup, TermChange, View, ViewError, keys};
-use crate::chart::{Erasure, EventKind};
+use super::{AccessTerm, Event, Fact, FactGroup, TermChange, View, ViewError, keys};
+use crate::chart::{Erasure, EventKind, Stated};
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Location, StreamAlias};
 use crate::numbers::{ChartVersion, Position, ResourceNumber};
@@ -38,13 +38,19 @@ impl Generation {
             steps: HashMap::new(),
             group: OpenGroup::of(first),
             open: None,
+            is_author_known: false,
         };
         let mut applied = first.first_position;
         for group in groups {
             application.group = OpenGroup::of(group);
+            application.is_author_known = false;
             for event in &group.events {
                 match event {
-                    Event::Fact(fact) => application.take(fact)?,
+                    Event::Fact(fact) => {
+                        application.note_author(fact);
+                        application.take(fact)?;
+                        application.is_author_known &= !fact.ends_commit;
+                    }
                     Event::Unreadable(location) => application.skip(*location),
                 }
             }
@@ -88,6 +94,8 @@ struct Application<'a> {
     steps: HashMap<StreamAlias, Vec<Step>>,
     group: OpenGroup,
     open: Option<OpenResource<'a>>,
+    /// Whether it is noted for whom the commit was made that is being taken.
+    is_author_known: bool,
 }
 
 impl<'a> Application<'a> {
@@ -123,6 +131,20 @@ impl<'a> Application<'a> {
         self.push(fact, note, subject)
     }
 
+    /// Notes for whom a commit was made, where its first event stands.
+    fn note_author(&mut self, fact: &Fact) {
+        let Stated::Here(actor) = &fact.envelope.actor else { return };
+        if std::mem::replace(&mut self.is_author_known, true) {
+            return;
+        }
+        let position = self.group.pointer().position();
+        let acting = actor.acting.as_ref().filter(|acting| **acting != actor.subject);
+        for subject in std::iter::once(&actor.subject).chain(acting) {
+            let key = AccessTerm::Author(subject).key(position);
+            self.batch.insert(&self.view.spaces().access_terms, key, []);
+        }
+    }
+
     fn push(&mut self, fact: &Fact, note: Note, subject: Subject) -> Result<(), ViewError> {
         let stream = (fact.alias != StreamAlias::NONE).then_some((fact.alias, fact.stream_version));
         if stream.is_some() {
@@ -136,6 +158,8 @@ impl<'a> Application<'a> {
 
     /// Takes an event of an erased chart: only that it is there.
     fn skip(&mut self, location: Location) {
+        // It may have been the last of its commit.
+        self.is_author_known = false;
         let note = Note::default().with(Flag::Unreadable, true);
         self.group.events.push(NewEvent { location, note, ..NewEvent::default() });
     }

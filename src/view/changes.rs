@@ -61,11 +61,7 @@ impl View {
                 Order::Ascending => records.next(),
                 Order::Descending => records.next_back(),
             };
-            let read = |entry: fjall::Guard| {
-                let (key, value) = entry.into_inner()?;
-                Ok((Position::new(keys::last_number(&key)), Stretch::decode(&value)?))
-            };
-            let (first, stretch) = match next.map(read)? {
+            let (first, stretch) = match next? {
                 Ok(record) => record,
                 Err(error) => return Some(Err(error)),
             };
@@ -129,7 +125,10 @@ impl View {
     }
 
     /// The records that hold the events at some positions.
-    fn stretches(&self, positions: Range<Position>) -> fjall::Iter {
+    pub(super) fn stretches(
+        &self,
+        positions: Range<Position>,
+    ) -> impl DoubleEndedIterator<Item = Result<(Position, Stretch), ViewError>> + use<> {
         let space = &self.spaces().events;
         let (start, end) = (positions.start.get(), positions.end.get());
         let before = 0u64.to_be_bytes()..=start.to_be_bytes();
@@ -137,10 +136,14 @@ impl View {
         let first = self.snapshot.range(space, before).next_back();
         let first = first.and_then(|entry| entry.key().ok()).map(|key| keys::last_number(&key));
         let first = first.unwrap_or_default();
-        self.snapshot.range(space, first.to_be_bytes()..end.max(first).to_be_bytes())
+        let records = self.snapshot.range(space, first.to_be_bytes()..end.max(first).to_be_bytes());
+        records.map(|entry| {
+            let (key, value) = entry.into_inner()?;
+            Ok((Position::new(keys::last_number(&key)), Stretch::decode(&value)?))
+        })
     }
 
-    fn change(&self, event: &IndexedEvent) -> Option<Change> {
+    pub(super) fn change(&self, event: &IndexedEvent) -> Option<Change> {
         let kind = event.subject.kind.filter(|_| !event.note.has(Flag::Elsewhere))?;
         let chart = event.stream.map(|(alias, _)| alias);
         if chart.is_some_and(|chart| self.generation.is_hidden(chart)) {

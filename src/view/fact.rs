@@ -52,6 +52,8 @@ pub struct Fact {
     pub terms: Arc<TermChange>,
     /// The chart that was erased, and its traces.
     pub erasure: Option<Erasure>,
+    /// Whether it is the last event of its commit.
+    pub ends_commit: bool,
 }
 
 /// One event of a group.

@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use super::postings::CHUNK_BITS;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
-use crate::numbers::ResourceNumber;
+use crate::numbers::{Position, ResourceNumber};
 
 /// Index parameter under which the charts of a resource are indexed; search parameters have codes
 /// below it.
@@ -50,12 +50,34 @@ pub fn patient(id: &ResourceId) -> &[u8] {
     id.as_str().as_bytes()
 }
 
-/// Two numbers: `history`, `streams`, `snapshots`, `access_charts`.
+/// Two numbers: `history`, `streams`, `snapshots`.
 pub fn pair(first: u64, second: u64) -> [u8; 16] {
     let mut out = [0; 16];
     let (left, right) = out.split_at_mut(8);
     left.copy_from_slice(&first.to_be_bytes());
     right.copy_from_slice(&second.to_be_bytes());
+    out
+}
+
+/// Bytes of a key of `access_terms` in front of the position: kind of term, and its value.
+pub const ACCESS_TERM_BYTES: usize = 9;
+/// Bytes of a key of `access_terms`.
+pub const ACCESS_BYTES: usize = ACCESS_TERM_BYTES + 8;
+
+/// `access_terms` up to the position.
+pub fn access_term(tag: u8, value: [u8; 8]) -> [u8; ACCESS_TERM_BYTES] {
+    let mut out = [tag; ACCESS_TERM_BYTES];
+    let (_, rest) = out.split_at_mut(1);
+    rest.copy_from_slice(&value);
+    out
+}
+
+/// `access_terms`.
+pub fn access(term: [u8; ACCESS_TERM_BYTES], position: Position) -> [u8; ACCESS_BYTES] {
+    let mut out = [0; ACCESS_BYTES];
+    let (left, right) = out.split_at_mut(ACCESS_TERM_BYTES);
+    left.copy_from_slice(&term);
+    right.copy_from_slice(&position.get().to_be_bytes());
     out
 }
 
@@ -196,7 +218,8 @@ fn read_digits(digits: &[u8]) -> Option<u64> {
 /// The highest chunk there can be.
 pub const LAST_CHUNK: u64 = u64::MAX >> CHUNK_BITS;
 
-fn hash<const BYTES: usize>(bytes: &[u8]) -> [u8; BYTES] {
+/// A text of any length, as the beginning of its SHA-256.
+pub fn hash<const BYTES: usize>(bytes: &[u8]) -> [u8; BYTES] {
     let hash = digest::digest(&digest::SHA256, bytes);
     hash.as_ref().first_chunk().copied().unwrap_or([0; BYTES])
 }

@@ -35,7 +35,7 @@ pub struct Spaces {
     pub blocks: Keyspace,
     pub idempotency: Keyspace,
     pub access_groups: Keyspace,
-    pub access_charts: Keyspace,
+    pub access_terms: Keyspace,
 }
 
 /// How a keyspace is mostly read.
@@ -75,7 +75,7 @@ impl Spaces {
             blocks: space("blocks", Reading::Ranges)?,
             idempotency: space("idempotency", Reading::Missing)?,
             access_groups: space("access_groups", Reading::Ranges)?,
-            access_charts: space("access_charts", Reading::Ranges)?,
+            access_terms: space("access_terms", Reading::Ranges)?,
         };
         Ok((database, spaces))
     }
@@ -100,7 +100,7 @@ impl Spaces {
             &self.blocks,
             &self.idempotency,
             &self.access_groups,
-            &self.access_charts,
+            &self.access_terms,
         ]
     }
 }

@@ -192,6 +192,7 @@ impl Walk<'_> {
             recorded_at: event.recorded_at,
             supersedes: event.note.supersedes,
             resource_version: event.note.version,
+            home: home.pointer.position(),
             body: event.holds_body().then_some(home.location),
         })
     }

@@ -276,9 +276,10 @@ fn cursors_of_others_are_refused() {
     }
     // Well-formed but far away: an empty page, no fault.
     for far in ["AAAAAAAAAAA", "__________8"] {
-        for target in ["/v1/patients/p/events?cursor=", "/v1/accesses?cursor="] {
-            get(&format!("{target}{far}")).expect(200);
-        }
+        get(&format!("/v1/patients/p/events?cursor={far}")).expect(200);
+    }
+    for far in ["0-0", "18446744073709551615-4294967295"] {
+        get(&format!("/v1/accesses?cursor={far}")).expect(200);
     }
     for target in [
         "/fhir/Patient",

@@ -409,12 +409,15 @@ fn writes_carry_who_why_and_which_request() {
     let request = request.header("x-request-id", "req-17").header("x-purpose-of-use", "TREAT");
     request.json(&observation(&value, &owner)).send().expect(201);
     for event in clinician.events(&owner) {
+        let actor = &event["actor"];
         assert_eq!(
-            event["actor"],
+            *actor,
             json!({
                 "subject": "dr-weiss", "issuer": "chartlog-local", "purpose": "TREAT",
-                "address": "127.0.0.1", "request": "req-17",
+                "address": "127.0.0.1", "clientRequest": "req-17",
+                "request": actor["request"],
             })
         );
+        assert_eq!(actor["request"].as_str().unwrap().len(), 36);
     }
 }

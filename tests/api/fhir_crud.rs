@@ -364,6 +364,11 @@ fn every_resource_type_can_be_stored_and_read() {
     let id = unique("any");
     for mut resource in smallest {
         resource["id"] = json!(id);
+        if resource["resourceType"] == "AuditEvent" {
+            // The server makes these itself.
+            clinician.put(&resource).refused(405, &["AuditEvent"]);
+            continue;
+        }
         clinician.put(&resource).expect(201);
         let target = format!("/fhir/{}/{id}", resource["resourceType"].as_str().unwrap());
         // Of a Binary the content is given, unless the resource is asked for.

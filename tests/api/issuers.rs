@@ -195,3 +195,47 @@ fn a_server_that_others_can_reach_does_not_believe_the_local_issuer_unasked() {
     assert!(stderr.contains("auth.local_issuer") && stderr.contains("0.0.0.0:0"), "{stderr}");
     assert!(output.stdout.is_empty() && !data.exists(), "nothing was done");
 }
+
+#[test]
+fn what_a_token_says_of_its_subject_stands_in_entries_and_events() {
+    let (server, signers) = with_issuer();
+    let (algorithm, signer) = &signers[2];
+    let mut all = claims();
+    for (name, value) in [
+        ("jti", json!("token-77")),
+        ("name", json!("Dr Rot")),
+        ("role", json!("physician")),
+        ("act", json!({ "sub": "nurse-1" })),
+        (
+            "extensions",
+            json!({ "ihe_iua": {
+            "subject_organization": "North Clinic", "purpose_of_use": [{ "code": "BTG" }],
+        } }),
+        ),
+    ] {
+        all[name] = value;
+    }
+    let actor = server.with_token(signer.token(algorithm, Some(algorithm), &all));
+    let (owner, id) = (unique("p"), unique("request"));
+    actor.put(&patient(&owner)).expect(201);
+    let read = actor.request("GET", &format!("/fhir/Patient/{owner}"));
+    // The purpose of the token wins over that of the header.
+    read.header("x-request-id", &id).header("x-purpose-of-use", "TREAT").send().expect(200);
+    let said = json!({
+        "subject": "dr-rot", "issuer": ISSUER, "client": "viewer", "tokenId": "token-77",
+        "name": "Dr Rot", "role": "physician", "organization": "North Clinic", "acting": "nurse-1",
+        "purpose": "BTG",
+    });
+    let page = actor.get("/v1/accesses?breakGlass=true&organization=North%20Clinic&count=50");
+    let entries = page.expect(200).json()["accesses"].clone();
+    let is_of = |entry: &&Value| entry["clientRequest"] == id.as_str();
+    let entry = entries.as_array().unwrap().iter().find(is_of).unwrap();
+    let event = &actor.events(&owner)[0]["actor"];
+    for (name, value) in said.as_object().unwrap() {
+        assert_eq!((&entry[name], &event[name]), (value, value), "{name}");
+    }
+    assert_eq!((&entry["breakGlass"], &entry["scopes"]), (&json!(true), &json!("user/*.cruds")));
+    // Who acted is found by their own name.
+    let acted = actor.get("/v1/accesses?actor=nurse-1&count=50").expect(200).json();
+    assert!(acted["accesses"].as_array().unwrap().iter().any(|entry| is_of(&entry)));
+}

@@ -7,7 +7,11 @@
 #![allow(clippy::cloned_ref_to_slice_refs)]
 
 mod appends;
+mod audit_event;
+mod audit_filing;
+mod audit_matrix;
 mod bad_input;
+mod beside;
 mod binary;
 mod bundle_entries;
 mod bundles;
@@ -18,6 +22,7 @@ mod criteria;
 mod erasure;
 mod everything;
 mod examples;
+mod exports;
 mod fhir_crud;
 mod formats;
 mod harness;
@@ -25,12 +30,16 @@ mod histories;
 mod issuers;
 mod limits;
 mod operations;
+mod operator;
 mod patches;
 mod proofs;
 mod reach;
+mod reports;
 mod search;
 mod search_parameters;
 mod tokens;
 mod trail;
+mod unusual;
 mod validation;
 mod walk;
+mod writes;

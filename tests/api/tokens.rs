@@ -21,7 +21,7 @@ pub fn seconds_from_now(seconds: i64) -> i64 {
 pub fn traced(server: &Server, request: Request) -> (Response, Value) {
     let id = unique("request");
     let response = request.header("x-request-id", &id).send();
-    assert_eq!(response.header("x-request-id"), Some(id.as_str()));
+    assert_eq!(response.header("x-correlation-id"), Some(id.as_str()));
     (response, only_access_of_request(server, &id))
 }
 

@@ -24,9 +24,16 @@ fn an_entry_says_who_when_from_where_what_why_and_how_it_ended() {
     assert_eq!(
         entry,
         json!({
-            "position": entry["position"], "recordedAt": entry["recordedAt"], "request": request,
-            "subject": "dr-weiss", "issuer": "chartlog-local", "address": "127.0.0.1", "purpose": "TREAT",
-            "operation": "readResource", "patients": [owner], "resource": format!("Patient/{owner}"),
+            "id": entry["id"], "recordedAt": entry["recordedAt"], "begunAt": entry["begunAt"],
+            "request": request, "clientRequest": entry["clientRequest"], "bytes": entry["bytes"],
+            "scopes": entry["scopes"], "subject": "dr-weiss", "issuer": "chartlog-local",
+            "address": "127.0.0.1", "purpose": "TREAT", "breakGlass": false,
+            "operation": "readResource", "action": "R", "patients": [owner],
+            "resources": [{
+                "position": entry["resources"][0]["position"], "patients": [owner],
+                "resource": format!("Patient/{owner}"), "version": "1",
+            }],
+            "resourceCount": 1,
             "query": format!("GET {target}"), "outcome": "granted", "status": 200,
         })
     );
@@ -108,9 +115,9 @@ fn every_look_leaves_one_entry_with_its_outcome() {
             "readChart",
             "failed",
             400,
-            0,
+            1,
         ),
-        (get(&narrow, &format!("/fhir/Patient/{owner}")), "readResource", "refused", 403, 0),
+        (get(&narrow, &format!("/fhir/Patient/{owner}")), "readResource", "refused", 403, 1),
         (get(&narrow, "/v1/accesses"), "listAccesses", "refused", 403, 0),
         // Writes that write nothing.
         (
@@ -125,7 +132,7 @@ fn every_look_leaves_one_entry_with_its_outcome() {
             "updateResource",
             "failed",
             400,
-            0,
+            1,
         ),
         (
             clinician
@@ -182,7 +189,10 @@ fn a_write_is_its_own_trace() {
         .expect(201);
     assert_eq!(accesses_of_request(server, &id), Vec::<Value>::new());
     let events = clinician.events(&owner);
-    assert!(events.iter().all(|event| event["actor"]["request"] == id.as_str()), "{events:?}");
+    assert!(
+        events.iter().all(|event| event["actor"]["clientRequest"] == id.as_str()),
+        "{events:?}"
+    );
 }
 
 #[test]
@@ -298,13 +308,14 @@ fn entries_are_filtered_and_paged() {
             .clone()
     };
     assert_eq!(list("actor=nosy").len(), 3);
-    assert_eq!(list("actor=dr-weiss&outcome=granted").len(), 3);
+    // Three reads, and the commit.
+    assert_eq!(list("actor=dr-weiss&outcome=granted").len(), 4);
     assert_eq!(list("actor=dr-weiss&outcome=failed").len(), 3);
     assert_eq!(list("outcome=refused").len(), 3);
     let all = list("actor=dr-weiss");
-    assert_eq!(all.len(), 6);
+    assert_eq!(all.len(), 7);
     assert!(
-        all.windows(2).all(|two| two[0]["position"].as_u64() > two[1]["position"].as_u64()),
+        all.windows(2).all(|two| two[0]["recordedAt"].as_str() > two[1]["recordedAt"].as_str()),
         "newest first"
     );
     let middle = all[2]["recordedAt"].as_str().unwrap();
@@ -323,7 +334,7 @@ fn entries_are_filtered_and_paged() {
     assert_eq!(paged, all);
     let of_chart =
         auditor.get("/v1/patients/p/accesses?outcome=granted&actor=dr-weiss").expect(200).json();
-    assert_eq!(of_chart["accesses"].as_array().unwrap().len(), 3);
+    assert_eq!(of_chart["accesses"].as_array().unwrap().len(), 4);
     for (wrong, word) in [
         ("outcome=maybe", "outcome"),
         ("since=x", "since"),

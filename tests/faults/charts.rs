@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 
-use chartlog::audit::AccessFilter;
-use chartlog::chart::{AccessEntry, Outcome};
+use chartlog::access::{AccessEntry, Identity, RequestId, Source};
+use chartlog::audit::{AccessFilter, AccessId, Sort};
 use chartlog::fhir::ResourceId;
-use chartlog::numbers::{ChartVersion, Position};
+use chartlog::numbers::ChartVersion;
 use chartlog::records::{At, ChartEvent, EventFilter, HistoryOf, HistoryRequest, Records, Version};
 
 use crate::clinic::{grant, key};
@@ -43,7 +43,7 @@ pub fn compare(store: &Records, fold: &Fold, exactly: bool) {
             assert_eq!(event.version.get(), at as u64 + 1, "versions of {patient} have a hole");
             assert!(positions.insert(event.position.get()), "position {} twice", event.position);
             let Some(expected) = expected.get(at) else { continue };
-            let served = event.resource.as_ref().map(|one| text(one.bytes()));
+            let served = event.resource.as_ref().map(|one| text(one.bytes(&grant())));
             assert_eq!(event.envelope.event_type.to_string(), expected.word);
             assert_eq!(event.envelope.resource, expected.resource);
             assert_eq!(event.resource_version.get(), expected.resource_version);
@@ -62,7 +62,8 @@ pub fn compare(store: &Records, fold: &Fold, exactly: bool) {
         if exactly {
             let id = patient.parse().unwrap();
             let now = store.chart(&grant(), &id, At::Now, None).unwrap();
-            let held = now.resources.iter().map(|one| (one.key.to_string(), text(one.bytes())));
+            let held =
+                now.resources.iter().map(|one| (one.key.to_string(), text(one.bytes(&grant()))));
             assert_eq!(held.collect::<Vec<_>>(), fold.chart_at(patient, expected.len()));
         }
     }
@@ -71,7 +72,7 @@ pub fn compare(store: &Records, fold: &Fold, exactly: bool) {
         assert!(found.len() >= expected.len(), "versions of {name} are lost");
         assert!(!exactly || found.len() == expected.len(), "{name} has unknown versions");
         for ((number, expected), found) in (1..).zip(expected).zip(&found) {
-            let served = found.resource.as_ref().map(|one| text(one.bytes()));
+            let served = found.resource.as_ref().map(|one| text(one.bytes(&grant())));
             assert_eq!((found.version.get(), found.recorded_at), (number, expected.recorded_at));
             assert_eq!(served, expected.served, "{name} version {number}");
         }
@@ -94,36 +95,41 @@ pub fn portrait(store: &Records, fold: &Fold) -> String {
 
 /// An access entry that its request tells apart.
 pub fn entry(request: &str) -> AccessEntry {
-    AccessEntry {
-        subject: Some("tester".to_owned()),
-        client: None,
-        issuer: Some("model".to_owned()),
-        address: None,
-        purpose: None,
-        request: request.to_owned(),
-        operation: "read".to_owned(),
-        outcome: Outcome::Granted,
-        status: 200,
-        charts: Vec::new(),
-        resource: None,
-        query: "GET /".to_owned(),
-    }
+    let identity = Identity {
+        subject: "tester".to_owned(),
+        issuer: "model".to_owned(),
+        ..Identity::default()
+    };
+    let source = Source { identity: Some(identity), ..Source::default() };
+    let mut entry = AccessEntry::of(source, RequestId::new(1, 1), "read", 0);
+    entry.client_request = Some(request.to_owned());
+    entry
 }
 
 /// The acknowledged entries are there, each once, and the log of entries has no holes.
 pub fn compare_accesses(store: &Records, acknowledged: &HashSet<String>) {
-    let (found, _) = chartlog::audit::accesses(
-        store,
-        &grant(),
-        None,
-        &AccessFilter::default(),
-        Position::new(u64::MAX),
-        usize::MAX,
-    )
-    .unwrap();
-    let positions: Vec<u64> = found.iter().rev().map(|access| access.position.get()).collect();
-    assert_eq!(positions, (0..found.len() as u64).collect::<Vec<_>>(), "holes between entries");
-    let requests: Vec<_> = found.iter().map(|access| access.entry.request.clone()).collect();
+    let (grant, filter) = (grant(), AccessFilter::default());
+    let (mut found, mut from) = (Vec::new(), None);
+    loop {
+        let (sort, all) = (Sort::Oldest, usize::MAX);
+        let page = chartlog::audit::accesses(store, &grant, &filter, sort, from, all).unwrap();
+        found.extend(page.0);
+        from = page.1;
+        if from.is_none() {
+            break;
+        }
+    }
+    // Commits, which are their own traces, are among them.
+    found.retain(|access| matches!(access.id, AccessId::Entry { .. }));
+    let mut next = (0, 0);
+    for access in &found {
+        let AccessId::Entry { position, index } = access.id else { continue };
+        let is_next = (position.get(), index) == next || (position.get(), index) == (next.0 + 1, 0);
+        assert!(is_next, "a hole between {next:?} and {position}-{index}");
+        next = (position.get(), index + 1);
+    }
+    let requests = found.iter().filter_map(|access| access.entry.client_request.clone());
+    let requests: Vec<_> = requests.collect();
     let distinct: HashSet<String> = requests.iter().cloned().collect();
     assert_eq!(distinct.len(), requests.len(), "an entry is there twice");
     let lost: Vec<_> = acknowledged.difference(&distinct).collect();

@@ -96,7 +96,7 @@ fn check_failed(store: &Arc<Records>, truth: &Truth, plan: Plan) {
     let refused = write_more(store);
     assert!(matches!(refused, Err(RecordsError::Engine(EngineError::ReadOnly))), "{refused:?}");
     if failure.starts_with(log[1]) {
-        let refused = block_on(store.engine().record_access(&entry("later")));
+        let refused = block_on(store.engine().record_access(entry("later")));
         assert!(matches!(refused, Err(EngineError::ReadOnly)), "{refused:?}");
     }
     // A failed log shows nothing but what it showed before.

@@ -51,7 +51,13 @@ impl Serving {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let limits = LimitsConfig { shutdown_timeout_seconds: 1, ..config.limits };
-        let options = http::ServerOptions { public_url: base.clone(), workers: 2, limits };
+        let options = http::ServerOptions {
+            public_url: base.clone(),
+            workers: 2,
+            limits,
+            audit: config.audit,
+            proxies: http::Proxies::default(),
+        };
         let (started, wait) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {

@@ -226,6 +226,8 @@ impl Sequencer for Frames {
         });
         (reply, group.recorded_at)
     }
+
+    fn end_group(&mut self, _: &mut OpenGroup) {}
 }
 
 /// Answers what is written.

@@ -54,7 +54,7 @@ impl Truth {
         let requests: Vec<String> =
             (0..ENTRIES_PER_ROUND).map(|at| format!("{name}-{at}")).collect();
         let entries: Vec<_> = requests.iter().map(|request| entry(request)).collect();
-        let records = entries.iter().map(|entry| store.engine().record_access(entry));
+        let records = entries.into_iter().map(|entry| store.engine().record_access(entry));
         let both = async {
             let (writes, records) =
                 (futures_util::future::join_all(writes), futures_util::future::join_all(records));

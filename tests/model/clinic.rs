@@ -48,13 +48,11 @@ pub fn open(root: &Path, options: &EngineOptions) -> Result<Arc<Records>, Record
 pub fn grant_of(scopes: &str, patient: Option<&str>) -> Arc<Grant> {
     let caller = Caller {
         subject: "tester".to_owned(),
-        client: None,
         issuer: "model".to_owned(),
         scopes: Scopes::parse(scopes),
         patient: patient.map(str::to_owned),
-        token_id: None,
         expires_at: i64::MAX,
-        not_before: None,
+        ..Caller::default()
     };
     let actor = Actor {
         subject: "tester".to_owned(),

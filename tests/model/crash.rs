@@ -389,7 +389,7 @@ fn damage_under_kept_views_shows_as_an_error_and_never_as_other_data() {
                     ResourceVersion::new(number),
                 ) {
                     Ok(one) => {
-                        let text = String::from_utf8(one.bytes()).unwrap();
+                        let text = String::from_utf8(one.bytes(&crate::clinic::grant())).unwrap();
                         assert_eq!(Some(text), expected.served);
                     }
                     Err(chartlog::records::RecordsError::Gone { .. }) => {
@@ -406,7 +406,10 @@ fn damage_under_kept_views_shows_as_an_error_and_never_as_other_data() {
             let id: ResourceId = patient.parse().unwrap();
             let at = chartlog::records::At::Now;
             let Ok(chart) = store.chart(&crate::clinic::grant(), &id, at, None) else { continue };
-            let served = chart.resources.iter().map(|one| String::from_utf8(one.bytes()).unwrap());
+            let served = chart
+                .resources
+                .iter()
+                .map(|one| String::from_utf8(one.bytes(&crate::clinic::grant())).unwrap());
             let expected = fold.chart_at(patient, fold.charts[patient].len());
             assert_eq!(
                 served.collect::<Vec<_>>(),

@@ -61,7 +61,7 @@ impl Portrait {
                 let at = store
                     .chart(&grant(), &id, At::Version(ChartVersion::new(version)), None)
                     .unwrap();
-                let texts = at.resources.iter().map(|one| text(one.bytes())).collect();
+                let texts = at.resources.iter().map(|one| text(one.bytes(&grant()))).collect();
                 portrait.charts.insert((patient.to_owned(), version), texts);
             }
             let filter = EventFilter::default();
@@ -70,13 +70,13 @@ impl Portrait {
             {
                 let said = (
                     event.envelope.event_type.to_string(),
-                    event.resource.map(|one| text(one.bytes())),
+                    event.resource.map(|one| text(one.bytes(&grant()))),
                 );
                 portrait.events.insert((patient.to_owned(), event.version.get()), said);
             }
         }
         for name in SLOTS {
-            let read = store.read(&grant(), &key(name)).ok().map(|one| text(one.bytes()));
+            let read = store.read(&grant(), &key(name)).ok().map(|one| text(one.bytes(&grant())));
             portrait.now.insert(name.to_owned(), read);
         }
         portrait

@@ -94,7 +94,7 @@ fn compare_events(store: &Records, fold: &Fold, patient: &str, positions: &mut B
             event.envelope.event_type.to_string(),
             event.envelope.resource.clone(),
             event.resource_version.get(),
-            event.resource.as_ref().map(|one| String::from_utf8(one.bytes()).unwrap()),
+            event.resource.as_ref().map(|one| String::from_utf8(one.bytes(&grant())).unwrap()),
             event.recorded_at,
         );
         let expected_words = (
@@ -151,7 +151,8 @@ fn compare_charts(store: &Records, fold: &Fold, patient: &str) {
 fn held(store: &Records, patient: &str, at: At) -> (u64, Vec<(String, String)>) {
     let chart = store.chart(&grant(), &patient.parse().unwrap(), at, None).unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let resources = chart.resources.iter().map(|one| (one.key.to_string(), text(one.bytes())));
+    let resources =
+        chart.resources.iter().map(|one| (one.key.to_string(), text(one.bytes(&grant()))));
     (chart.version.get(), resources.collect())
 }
 
@@ -165,7 +166,7 @@ fn compare_differences(store: &Records, fold: &Fold, patient: &str) {
         let (first, second) = (at(from), at(to));
         let (_, _, found) = store.difference(&grant(), &id, first, second).unwrap();
         let bytes = |one: &Option<chartlog::records::Resource>| {
-            one.as_ref().map(|one| String::from_utf8(one.bytes()).unwrap())
+            one.as_ref().map(|one| String::from_utf8(one.bytes(&grant())).unwrap())
         };
         let found: BTreeMap<String, _> = found
             .iter()
@@ -189,14 +190,17 @@ fn compare_versions(store: &Records, fold: &Fold, name: &str) {
     let history = store.history(&grant(), &all_of(name)).unwrap().versions;
     assert_eq!(history.len(), expected.len(), "versions of {name}");
     for ((number, expected), found) in (1u64..).zip(expected).zip(history.iter().rev()) {
-        let served = found.resource.as_ref().map(|one| String::from_utf8(one.bytes()).unwrap());
+        let served =
+            found.resource.as_ref().map(|one| String::from_utf8(one.bytes(&grant())).unwrap());
         assert_eq!(
             (found.version, found.recorded_at, found.first, &served),
             (ResourceVersion::new(number), expected.recorded_at, expected.first, &expected.served),
             "{name}"
         );
         match store.read_version(&grant(), &key(name), ResourceVersion::new(number)) {
-            Ok(one) => assert_eq!(Some(String::from_utf8(one.bytes()).unwrap()), expected.served),
+            Ok(one) => {
+                assert_eq!(Some(String::from_utf8(one.bytes(&grant())).unwrap()), expected.served)
+            }
             Err(RecordsError::Gone { version, .. }) => {
                 assert_eq!((version.get(), &expected.served), (number, &None));
             }
@@ -205,7 +209,7 @@ fn compare_versions(store: &Records, fold: &Fold, name: &str) {
     }
     let now = expected.last().unwrap();
     match store.read(&grant(), &key(name)) {
-        Ok(one) => assert_eq!(Some(String::from_utf8(one.bytes()).unwrap()), now.served),
+        Ok(one) => assert_eq!(Some(String::from_utf8(one.bytes(&grant())).unwrap()), now.served),
         Err(RecordsError::Gone { version, .. }) => {
             assert_eq!((version.get() as usize, &now.served), (expected.len(), &None));
         }
@@ -299,7 +303,7 @@ const KEYSPACES: [&str; 18] = [
     "blocks",
     "idempotency",
     "access_groups",
-    "access_charts",
+    "access_terms",
 ];
 
 /// A record of the views: its keyspace, key and value.

@@ -280,7 +280,7 @@ fn each(client: &Client, path: &str, list: &str, mut take: impl FnMut(&Value) ->
 fn requests(client: &Client, mut wanted: BTreeSet<&str>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     each(client, "/v1/accesses", "accesses", |access| {
-        let request = access["request"].as_str().unwrap();
+        let request = access["clientRequest"].as_str().unwrap_or_default();
         wanted.remove(request);
         found.insert(request.to_owned());
         !wanted.is_empty()

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use chartlog::chart::{AccessEntry, Outcome};
+use chartlog::access::{AccessEntry, RequestId, Source};
 use chartlog::engine::EngineOptions;
 use chartlog::numbers::ResourceNumber;
 use chartlog::records::{At, Records, Target, Write};
@@ -42,7 +42,7 @@ fn values(store: &Records) -> Vec<u64> {
     let mut values: Vec<(String, u64)> = chart
         .resources
         .iter()
-        .map(|one| (one.key.id.to_string(), value_of(&one.bytes())))
+        .map(|one| (one.key.id.to_string(), value_of(&one.bytes(&grant()))))
         .collect();
     values.sort();
     assert_eq!(values.len(), 2 * WRITERS as usize, "something is missing");
@@ -53,20 +53,9 @@ fn values(store: &Records) -> Vec<u64> {
 }
 
 fn entry(store: &Records) -> AccessEntry {
-    AccessEntry {
-        subject: None,
-        client: None,
-        issuer: None,
-        address: None,
-        purpose: None,
-        request: "r".to_owned(),
-        operation: "o".to_owned(),
-        outcome: Outcome::Granted,
-        status: 200,
-        charts: Vec::new(),
-        resource: Some(ResourceNumber::of(store.engine().applied_position())),
-        query: "GET /".to_owned(),
-    }
+    let mut entry = AccessEntry::of(Source::default(), RequestId::new(1, 1), "o", 0);
+    entry.look.about = Some(ResourceNumber::of(store.engine().applied_position()));
+    entry
 }
 
 #[test]
@@ -92,7 +81,10 @@ fn readers_and_writers_go_on_while_new_generations_take_over() {
                     // Read your writes, whatever generation is served.
                     let id = key(&format!("Observation/b{writer}"));
                     let read = store.read(&grant(), &id).unwrap();
-                    assert_eq!((value_of(&read.bytes()), read.version.get()), (value, value + 1));
+                    assert_eq!(
+                        (value_of(&read.bytes(&grant())), read.version.get()),
+                        (value, value + 1)
+                    );
                 }
             });
         }
@@ -108,7 +100,7 @@ fn readers_and_writers_go_on_while_new_generations_take_over() {
         });
         scope.spawn(|| {
             while going() {
-                block_on(store.engine().record_access(&entry(&store))).unwrap();
+                block_on(store.engine().record_access(entry(&store))).unwrap();
                 looks.fetch_add(1, Ordering::Relaxed);
             }
         });
@@ -204,7 +196,7 @@ fn writes_and_looks_go_on_while_a_rebuild_catches_up() {
                 for number in 0..200 - 40 * round {
                     write_pair(&store, 0, 1_000 * (round + 1) + number);
                 }
-                block_on(store.engine().record_access(&entry(&store))).unwrap();
+                block_on(store.engine().record_access(entry(&store))).unwrap();
                 tell.send(()).unwrap();
             });
             done.recv_timeout(PATIENCE).expect("a write or an access entry waits for the rebuild");

@@ -161,7 +161,7 @@ fn walk(
     loop {
         let page = store.search(&grant, &request).unwrap();
         let all = page.matches.iter().chain(&page.included);
-        found.extend(all.map(|one| String::from_utf8(one.bytes()).unwrap()));
+        found.extend(all.map(|one| String::from_utf8(one.bytes(&grant)).unwrap()));
         match page.next {
             Some(next) => {
                 first.get_or_insert_with(|| next.clone());

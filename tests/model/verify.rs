@@ -8,7 +8,7 @@ use chartlog::records::WriteResult;
 use tempfile::TempDir;
 
 use crate::clinic::{block_on, key, open, options, put, send};
-use chartlog::chart::{AccessEntry, Outcome};
+use chartlog::access::{AccessEntry, Identity, RequestId, Source};
 use chartlog::records::{Target, Write};
 
 const SEGMENT_BYTES_MAX: u64 = 20_000;
@@ -39,25 +39,14 @@ fn fill(root: &Path, numbers: std::ops::Range<usize>) {
         let written: WriteResult =
             send(&store, vec![Write { changes, ..Write::default() }]).pop().unwrap().unwrap();
         assert!(written.events.is_some());
-        block_on(store.engine().record_access(&access(number))).unwrap();
+        block_on(store.engine().record_access(access(number))).unwrap();
     }
 }
 
 fn access(number: usize) -> AccessEntry {
-    AccessEntry {
-        subject: Some("tester".to_owned()),
-        client: None,
-        issuer: None,
-        address: None,
-        purpose: None,
-        request: format!("r{number}"),
-        operation: "readResource".to_owned(),
-        outcome: Outcome::Granted,
-        status: 200,
-        charts: Vec::new(),
-        resource: None,
-        query: "GET /fhir/Observation/o1".to_owned(),
-    }
+    let identity = Identity { subject: "tester".to_owned(), ..Identity::default() };
+    let source = Source { identity: Some(identity), ..Source::default() };
+    AccessEntry::of(source, RequestId::new(1, number as u64), "readResource", 0)
 }
 
 /// What verification says.

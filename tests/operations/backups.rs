@@ -180,9 +180,9 @@ fn a_backup_has_a_directory_and_a_store_of_its_own() {
         let said = place.fail(line, code);
         assert!(said.contains(word), "{line}: {said}");
     }
-    std::fs::write(place.path("data/FORMAT"), "3\n").unwrap();
+    std::fs::write(place.path("data/FORMAT"), "4\n").unwrap();
     let said = place.fail("backup kept --data data", 1);
-    assert!(said.contains("data format 3; this program reads format 2"), "{said}");
+    assert!(said.contains("data format 4; this program reads format 3"), "{said}");
 }
 
 #[test]

@@ -55,6 +55,11 @@ fn a_golden_store_answers_as_it_did_when_it_was_written() {
             let expected: Value = serde_json::from_str(line).unwrap();
             let path = expected["path"].as_str().unwrap();
             let (status, body) = server.ask(&token, path);
+            if path.starts_with("/fhir/AuditEvent/") {
+                // Clients could store them then; now the server makes them, and has no such one.
+                assert_eq!(status, 404, "{path}: {body}");
+                continue;
+            }
             assert_eq!(status, expected["status"], "{path}: {body}");
             if let Some(expected) = expected.get("body") {
                 let body: Value = serde_json::from_str(&body).unwrap();

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Checks an evidence bundle with a verifier key, and nothing else.
+"""Checks an evidence bundle, or an audit export, with a verifier key, and nothing else.
 
     verify.py BUNDLE VKEY
+    verify.py --export EXPORT VKEY
 
-Exit code 0 if the bundle holds, 1 if it does not, with the reason. Written from
-docs/format.md alone, so that the page and the program that writes bundles check each other.
+Exit code 0 if it holds, 1 if it does not, with the reason. Written from docs/format.md alone, so
+that the page and the program that writes bundles and exports check each other.
 """
 
 import base64
@@ -17,6 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 FORMAT = "chartlog-evidence/1"
+EXPORT_FORMAT = "chartlog-audit-export/1"
 HEADER_BYTES = 50
 KIND_CHART = 1
 KINDS = {"events": (1, 2), "access": (3,)}
@@ -27,15 +29,18 @@ ED25519 = 1
 
 
 class Wrong(Exception):
-    """The bundle does not hold, and why."""
+    """The bundle or the export does not hold, and why."""
 
 
 def main():
-    if len(sys.argv) != 3:
+    arguments = sys.argv[1:]
+    is_export = arguments[:1] == ["--export"]
+    if len(arguments) != (3 if is_export else 2):
         sys.exit(__doc__)
+    path, vkey = arguments[-2:]
     try:
-        with open(sys.argv[1], "rb") as file:
-            print(verify(file.read(), sys.argv[2]))
+        with open(path, "rb") as file:
+            print(verify_export(file, vkey) if is_export else verify(file.read(), vkey))
     except Wrong as wrong:
         print(f"does not hold: {wrong}", file=sys.stderr)
         sys.exit(1)
@@ -65,6 +70,104 @@ def verify(data, vkey):
     return f"holds: {len(bundle['entries'])} of the {size} entries of {origin}"
 
 
+def verify_export(lines, vkey):
+    """Says what the export proves, whose lines (with their ends) are taken one after the other; raises
+    Wrong, which names the line, if anything is not as it has to be."""
+    key = read_key(vkey)
+    lines = Lines(lines)
+    try:
+        return check_export(lines, key)
+    except Wrong as wrong:
+        raise Wrong(f"line {lines.number}: {wrong}") from None
+
+
+def check_export(lines, key):
+    head = lines.next()
+    members(head, {"format": str, "checkpoint": str, "until": int, "first": int, "end": int,
+                   "left": list, "right": list}, "the head", {"since": int})
+    expect(head["format"] == EXPORT_FORMAT, f"the format is not {EXPORT_FORMAT}")
+    origin, size, signed_root = read_checkpoint(head["checkpoint"], key)
+    expect(origin.endswith("/access"), f"the origin {origin} does not end in /access")
+    first, end, until, since = head["first"], head["end"], head["until"], head.get("since")
+    for moment in (until, since or 0):
+        expect(-(2**63) <= moment < 2**63, "a moment is no i64")
+    expect(since is None or since <= until, "since lies behind until")
+    expect(0 <= first < end <= size, f"from {first} to {end} are no positions of {size}")
+    expect(first == 0 or since is not None, "it does not begin with the log, and has no since")
+    left, right = ([read_hash(text) for text in head[side]] for side in ("left", "right"))
+    before, found = None, {"frames": 0, "entries": 0}
+
+    def leaf_of(position):
+        nonlocal before
+        line = lines.next()
+        recorded_at, version = check_line(line, position)
+        expect(before is None or recorded_at >= before, "recordedAt decreases")
+        before = recorded_at
+        is_older = since is not None and recorded_at < since
+        if position == first != 0:
+            expect(is_older, "the run does not begin in front of the period")
+        if position == end - 1:
+            expect(recorded_at >= until, "the run does not end behind the period")
+        if not is_older and recorded_at < until:
+            found["frames"] += 1
+            found["entries"] += max(version, 1)
+        return base64.b64decode(line["leaf"])
+
+    def root(low, high):
+        if high <= first:
+            expect(left, "left has too few hashes")
+            return left.pop(0)
+        if low >= end:
+            expect(right, "right has too few hashes")
+            return right.pop(0)
+        if high - low == 1:
+            return leaf_of(low)
+        middle = low + (1 << ((high - low - 1).bit_length() - 1))
+        return sha256(b"\x01" + root(low, middle) + root(middle, high))
+
+    computed = root(0, size)
+    expect(computed == signed_root and not left and not right,
+           "the lines up to here do not lead to the signed root")
+    lines.end()
+    return (f"holds: these are all {found['frames']} frames, with {found['entries']} entries, that "
+            f"{origin} recorded from {since} until {until}")
+
+
+def check_line(line, position):
+    """The time and the version of the frame on a line."""
+    members(line, {"position": int, "recordedAt": int, "leaf": str, "frame": str}, "the line",
+            {"disclosed": dict})
+    expect(line["position"] == position, f"position {position} belongs here")
+    recorded_at = line["recordedAt"]
+    expect(-(2**63) <= recorded_at < 2**63, "recordedAt is no i64")
+    frame = read_base64(line["frame"])
+    expect(read_hash(line["leaf"]) == leaf_hash(position, recorded_at, frame),
+           "the leaf is not that of position, recordedAt and frame")
+    kind, flags, version, _ = read_header(frame)
+    expect(kind in KINDS["access"], f"kind {kind} is no access entry")
+    if "disclosed" in line:
+        check_disclosed(line["disclosed"], frame, flags)
+    return recorded_at, version
+
+
+class Lines:
+    """The lines of an export, each a JSON value."""
+
+    def __init__(self, lines):
+        self.lines, self.number = iter(lines), 0
+
+    def next(self):
+        self.number += 1
+        line = next(self.lines, None)
+        expect(line is not None, "the export ends here; there must be more lines")
+        expect(line.endswith(b"\n"), "the line is cut off")
+        return read_json(line)
+
+    def end(self):
+        self.number += 1
+        expect(next(self.lines, None) is None, "the export must have ended in front of this line")
+
+
 def check_entry(entry, before, log, size, root, versions):
     position, recorded_at = entry["position"], entry["recordedAt"]
     expect(0 <= position < size, f"the signed log has {size} entries")
@@ -73,29 +176,40 @@ def check_entry(entry, before, log, size, root, versions):
         expect(position > before["position"], "positions do not ascend")
         expect(recorded_at >= before["recordedAt"], "recordedAt decreases")
     frame = read_base64(entry["frame"])
-    expect(len(frame) >= HEADER_BYTES, "the frame is cut off")
-    length = int.from_bytes(frame[0:4], "little")
-    kind, flags = frame[4], frame[5]
-    version = int.from_bytes(frame[6:10], "little")
-    alias = int.from_bytes(frame[10:18], "little")
-    expect(len(frame) == HEADER_BYTES + length, "the frame has not the length that it says")
+    kind, flags, version, alias = read_header(frame)
     expect(kind in KINDS[log], f"kind {kind} does not belong to {log}")
-    expect(flags & ~FLAGS_KNOWN == 0, "the frame has unknown flags")
     proof = [read_hash(text) for text in entry["proof"]]
-    leaf = position.to_bytes(8, "little") + recorded_at.to_bytes(8, "little", signed=True) + frame
-    computed = root_of(position, size, sha256(b"\x00" + leaf), proof)
+    computed = root_of(position, size, leaf_hash(position, recorded_at, frame), proof)
     expect(computed == root, "the signed tree does not hold this entry")
     if kind == KIND_CHART:
         expect(version > versions.get(alias, 0), "versions of a chart do not ascend")
         versions[alias] = version
     if "disclosed" in entry:
-        disclosed = entry["disclosed"]
-        members(disclosed, {"salt": str, "payload": str}, "disclosed")
-        expect(flags & FLAG_SEALED, "a payload is disclosed of a frame that is not sealed")
-        salt = read_base64(disclosed["salt"])
-        expect(len(salt) == 16, "the salt has not 16 bytes")
-        committed = sha256(LABEL + salt + utf8(disclosed["payload"]))
-        expect(committed == frame[18:50], "the payload is not the one committed to")
+        check_disclosed(entry["disclosed"], frame, flags)
+
+
+def read_header(frame):
+    """Kind, flags, version and alias of a frame."""
+    expect(len(frame) >= HEADER_BYTES, "the frame is cut off")
+    length = int.from_bytes(frame[0:4], "little")
+    expect(len(frame) == HEADER_BYTES + length, "the frame has not the length that it says")
+    kind, flags = frame[4], frame[5]
+    expect(flags & ~FLAGS_KNOWN == 0, "the frame has unknown flags")
+    return kind, flags, int.from_bytes(frame[6:10], "little"), int.from_bytes(frame[10:18], "little")
+
+
+def leaf_hash(position, recorded_at, frame):
+    leaf = position.to_bytes(8, "little") + recorded_at.to_bytes(8, "little", signed=True) + frame
+    return sha256(b"\x00" + leaf)
+
+
+def check_disclosed(disclosed, frame, flags):
+    members(disclosed, {"salt": str, "payload": str}, "disclosed")
+    expect(flags & FLAG_SEALED, "a payload is disclosed of a frame that is not sealed")
+    salt = read_base64(disclosed["salt"])
+    expect(len(salt) == 16, "the salt has not 16 bytes")
+    committed = sha256(LABEL + salt + utf8(disclosed["payload"]))
+    expect(committed == frame[18:50], "the payload is not the one committed to")
 
 
 def root_of(position, size, leaf, proof):

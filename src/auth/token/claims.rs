@@ -9,6 +9,9 @@ use crate::auth::{Caller, Scopes};
 /// The most characters a name from a token may have: it is stored with every access.
 const NAME_LENGTH_MAX: usize = 256;
 
+/// The most characters of the rights in a token that an access entry repeats.
+const GRANTED_LENGTH_MAX: usize = 512;
+
 /// The most characters of a FHIR id (R4 §datatypes, id).
 const FHIR_ID_LENGTH_MAX: usize = 64;
 
@@ -26,6 +29,14 @@ pub(super) struct Claims {
     client_id: Option<Value>,
     azp: Option<Value>,
     patient: Option<Value>,
+    act: Option<Value>,
+    name: Option<Value>,
+    role: Option<Value>,
+    organization: Option<Value>,
+    #[serde(rename = "fhirUser")]
+    fhir_user: Option<Value>,
+    purpose_of_use: Option<Value>,
+    extensions: Option<Value>,
 }
 
 impl Claims {
@@ -53,14 +64,70 @@ impl Claims {
             subject: optional_name("sub", self.sub.as_ref())?
                 .ok_or(TokenError::MissingClaim("sub"))?,
             client,
+            granted: granted(self.scope.as_ref()),
             scopes: scopes(self.scope.as_ref())?,
             patient: patient(self.patient.as_ref())?,
+            name: self.described("name", "subject_name"),
+            role: self.described("role", "subject_role"),
+            organization: self.described("organization", "subject_organization"),
+            fhir_user: self
+                .fhir_user
+                .as_ref()
+                .and_then(described)
+                .filter(|user| is_acceptable_name(user)),
+            purpose: self.described("purpose_of_use", "purpose_of_use"),
+            acting: match self.act.as_ref().map(|act| act.get("sub")) {
+                None => None,
+                Some(acting) => optional_name("act", acting)?,
+            },
             token_id: optional_name("jti", self.jti.as_ref())?,
             expires_at: numeric_date("exp", self.exp.as_ref())?
                 .ok_or(TokenError::MissingClaim("exp"))?,
             not_before: numeric_date("nbf", self.nbf.as_ref())?,
         })
     }
+}
+
+impl Claims {
+    /// What the token says about its subject besides: a claim of that name, or one of the extension of
+    /// IHE's IUA profile (ITI-71 section 3.71.4.2.2.1). Nothing rests on it, so one that makes no sense is left out.
+    fn described(&self, name: &str, in_iua: &str) -> Option<String> {
+        let claim = match name {
+            "name" => self.name.as_ref(),
+            "role" => self.role.as_ref(),
+            "organization" => self.organization.as_ref(),
+            _ => self.purpose_of_use.as_ref(),
+        };
+        let in_iua = || self.extensions.as_ref()?.get("ihe_iua")?.get(in_iua);
+        let text = described(claim.or_else(in_iua)?)?;
+        is_acceptable_name(&text).then_some(text)
+    }
+}
+
+/// A text, or the codes of a coding, or all of a list.
+fn described(claim: &Value) -> Option<String> {
+    match claim {
+        Value::String(text) => Some(text.clone()),
+        Value::Object(coding) => {
+            let part = |name| coding.get(name).and_then(Value::as_str);
+            let code = part("code").or_else(|| part("value"))?;
+            Some(match part("system") {
+                Some(system) => format!("{system}|{code}"),
+                None => code.to_owned(),
+            })
+        }
+        Value::Array(all) => {
+            let all: Vec<String> = all.iter().filter_map(described).collect();
+            (!all.is_empty()).then(|| all.join(" "))
+        }
+        _ => None,
+    }
+}
+
+/// The rights granted in the words of the token, as far as a log has room for them.
+fn granted(claim: Option<&Value>) -> String {
+    let all = claim.and_then(one_or_many).map(|all| all.join(" ")).unwrap_or_default();
+    all.chars().filter(|letter| !letter.is_control()).take(GRANTED_LENGTH_MAX).collect()
 }
 
 /// Whether `name` may stand for a person, a program or a token in the logs.

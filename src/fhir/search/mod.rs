@@ -55,6 +55,7 @@ pub use query::{Chain, Criterion, Has, Include, Query};
 pub use reference::value_of as reference_value;
 pub use sort::{Sort, SortBy};
 pub use split::escaped;
+pub use string::fold as folded;
 pub use term::{Layout, Term, VALUE_LENGTH_MAX};
 pub use terms::{references_of, terms_of};
 pub use value_set::codes_of_value_set;

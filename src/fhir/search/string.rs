@@ -158,7 +158,7 @@ pub(super) fn parts(item: Item<'_>) -> Vec<Cow<'_, str>> {
 
 /// The text without what a comparison disregards: compatibility forms are decomposed, marks
 /// dropped, capitals made small, and white space is one space between words.
-pub(super) fn fold(text: &str) -> String {
+pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     if text.is_ascii() {
         for word in text.split_ascii_whitespace() {

@@ -90,7 +90,7 @@ fn wrapped(
 ///
 /// 406 when it takes neither.
 pub fn reply(call: &Call, resource: &Resource) -> Result<Reply, Failure> {
-    let bytes = resource.bytes();
+    let bytes = resource.bytes(&call.grant);
     if !call.rendering.is_fhir_named
         && let Some((content_type, content)) = content_of(&bytes)
         && call.rendering.accept.quality(essence(&content_type)) > 0

@@ -1,5 +1,6 @@
 //! Writing Bundles around stored bytes.
 
+use crate::auth::Grant;
 use crate::http::writing::Part;
 use crate::json::quote;
 use crate::records::Resource;
@@ -61,15 +62,15 @@ impl BundleWriter {
     }
 
     /// Adds a resource that a search found.
-    pub fn matched(&mut self, base: &str, resource: &Resource) {
-        self.found(base, resource, "match");
+    pub fn matched(&mut self, base: &str, grant: &Grant, resource: &Resource) {
+        self.found(base, grant, resource, "match");
     }
 
     /// Adds a resource for a reason: `match`, or `include` for one that goes with a match.
-    pub fn found(&mut self, base: &str, resource: &Resource, mode: &str) {
+    pub fn found(&mut self, base: &str, grant: &Grant, resource: &Resource, mode: &str) {
         let full_url = format!("{base}/{}", resource.key);
         let mode = format!(r#"{{"mode":"{mode}"}}"#);
-        self.entry(Some(&full_url), Some(&resource.bytes()), &[("search", mode)]);
+        self.entry(Some(&full_url), Some(&resource.bytes(grant)), &[("search", mode)]);
     }
 
     /// What was written since the last part; the Bundle goes on.

@@ -91,13 +91,26 @@ fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
     let references = parameters.of(kind).filter(|known| known.search_type == SearchType::Reference);
     let includes = references.map(|known| Value::from(format!("{kind}:{}", known.name)));
     let includes: Vec<Value> = std::iter::once(Value::from("*")).chain(includes).collect();
-    let referring = ResourceType::all().flat_map(|source| {
+    // Of AuditEvents none is stored.
+    let sources = ResourceType::all().filter(|source| *source != ResourceType::AUDIT_EVENT);
+    let referring = sources.flat_map(|source| {
         let references =
             parameters.of(source).filter(|known| known.search_type == SearchType::Reference);
         let leading = references.filter(|known| known.may_target(kind));
         leading.map(move |known| Value::from(format!("{source}:{}", known.name)))
     });
     let referring: Vec<Value> = referring.collect();
+    if kind == ResourceType::AUDIT_EVENT {
+        // Made when they are asked for: one version each, and nothing goes with them.
+        let common = [("_id", "token"), ("_lastUpdated", "date")];
+        let common = common.into_iter().map(|(name, kind)| json!({ "name": name, "type": kind }));
+        return json!({
+            "type": kind.name(),
+            "interaction": interactions(&["read", "search-type"]),
+            "versioning": "no-version",
+            "searchParam": common.chain(own).collect::<Vec<_>>(),
+        });
+    }
     json!({
         "type": kind.name(),
         "interaction": interactions(&INTERACTIONS),

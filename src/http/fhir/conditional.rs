@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
+use super::address::encoded;
 use super::create::criteria_of;
-use super::search::encoded;
 use super::{
     Call, Failure, Reply, Return, commit, deleted, idempotency, if_match, if_none_match, written,
 };

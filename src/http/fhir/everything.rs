@@ -5,9 +5,9 @@ use futures_util::stream::{self, StreamExt};
 use super::super::paging::{open_cursor, page_size, seal_cursor};
 use super::super::sending::Rest;
 use super::super::v1::instant as past;
+use super::address::encoded;
 use super::bundle::BundleWriter;
 use super::history::instant;
-use super::search::encoded;
 use super::{Call, Failure, Reply};
 use crate::fhir::check::IssueCode;
 use crate::fhir::search::Span;
@@ -94,7 +94,7 @@ pub async fn everything(call: Call) -> Result<Reply, Failure> {
     let is_whole = is_first && page.next.is_none();
     let mut bundle = BundleWriter::new("searchset", is_whole.then_some(page.count), &links);
     for resource in &page.resources {
-        bundle.matched(base, resource);
+        bundle.matched(base, &call.grant, resource);
     }
     match page.next.filter(|_| !is_paged) {
         None => Ok(Reply::bundle(bundle.finish())),
@@ -102,7 +102,9 @@ pub async fn everything(call: Call) -> Result<Reply, Failure> {
             let first = bundle.take_part();
             let at = At::Version(page.version);
             let request = EverythingRequest { at, after, ..request };
-            Ok(Reply::bundle(first).followed_by(rest(&call, request, bundle)))
+            let rest = request.clone();
+            call.aside(move |records, grant| records.tell_of_everything(grant, &rest)).await?;
+            Ok(Reply::bundle(first).followed_by(self::rest(&call, request, bundle)))
         }
     }
 }
@@ -118,7 +120,7 @@ fn rest(call: &Call, request: EverythingRequest, bundle: BundleWriter) -> Rest {
             let page =
                 reading.part(move |records, grant| records.everything(grant, &asked)).await?;
             for resource in &page.resources {
-                bundle.matched(&base, resource);
+                bundle.matched(&base, &reading.grant, resource);
             }
             Ok(Some(match page.next {
                 None => (bundle.finish(), None),

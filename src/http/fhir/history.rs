@@ -1,14 +1,14 @@
 //! history of one resource, of a type, and of everything: FHIR R4 §3.1.0.12.
 
 use super::super::paging::{open_cursor, page_size, seal_cursor};
+use super::address::encoded;
 use super::bundle::BundleWriter;
-use super::search::encoded;
-use super::{Call, Failure, Reply};
+use super::{Call, Failure, Reply, audit_event};
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
 use crate::fhir::search::Span;
 use crate::json::quote;
-use crate::records::{HistoryOf, HistoryPlace, HistoryRequest, Resource, Version};
+use crate::records::{HistoryOf, HistoryPlace, HistoryRequest, Version};
 
 /// Parameters of all histories.
 const PARAMETERS: [&str; 5] = ["_since", "_at", "_count", "_sort", "_cursor"];
@@ -36,6 +36,7 @@ const NEWEST_FIRST: &str = "-_lastUpdated";
         (status = 406, description = "Only JSON is spoken here")))]
 pub async fn history(call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
+    audit_event::refuse(key.kind)?;
     page(&call, &format!("/{key}/_history"), HistoryOf::Resource(key)).await
 }
 
@@ -59,6 +60,7 @@ pub async fn history(call: Call) -> Result<Reply, Failure> {
         (status = 406, description = "Only JSON is spoken here")))]
 pub async fn type_history(call: Call) -> Result<Reply, Failure> {
     let kind = call.kind()?;
+    audit_event::refuse(kind)?;
     page(&call, &format!("/{kind}/_history"), HistoryOf::Type(kind)).await
 }
 
@@ -130,7 +132,7 @@ async fn page(call: &Call, path: &str, of: HistoryOf) -> Result<Reply, Failure> 
     let links: Vec<_> = [("self", address)].into_iter().chain(next).collect();
     let mut bundle = BundleWriter::new("history", page.total, &links);
     for version in &page.versions {
-        entry(&mut bundle, base, version);
+        entry(&mut bundle, call, version);
     }
     Ok(Reply::bundle(bundle.finish()))
 }
@@ -157,7 +159,9 @@ fn period(text: &str) -> Result<Span, Failure> {
     })
 }
 
-fn entry(bundle: &mut BundleWriter, base: &str, version: &Version) {
+fn entry(bundle: &mut BundleWriter, call: &Call, version: &Version) {
+    let base = call.base_url();
+    call.grant.showed(version.position);
     let (method, status) = match (&version.resource, version.first) {
         (None, _) => ("DELETE", "204"),
         (Some(_), true) => ("PUT", "201"),
@@ -169,7 +173,7 @@ fn entry(bundle: &mut BundleWriter, base: &str, version: &Version) {
         r#"{{"status":"{status}","etag":"W/\"{}\"","lastModified":"{}"}}"#,
         version.version, version.recorded_at
     );
-    let resource = version.resource.as_ref().map(Resource::bytes);
+    let resource = version.resource.as_ref().map(|resource| resource.bytes(&call.grant));
     let full_url = format!("{base}/{key}");
     let members = [("request", request), ("response", response)];
     bundle.entry(Some(&full_url), resource.as_deref(), &members);

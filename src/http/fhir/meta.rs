@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 
 use super::super::reply::FHIR_JSON;
-use super::{Call, Failure, Reply};
+use super::{Call, Failure, Reply, audit_event};
 use crate::json::Document;
 
 /// The profiles, tags and security labels of a resource, with its version and time.
@@ -20,9 +20,10 @@ use crate::json::Document;
         (status = 406, description = "Only JSON is spoken here"), (status = 410, description = "Deleted")))]
 pub async fn meta(call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
+    audit_event::refuse(key.kind)?;
     call.allow_parameters(&[])?;
     let resource = call.records().read(&call.grant, &key)?;
-    let document = Document::parse(resource.bytes()).map_err(|_| Failure::internal())?;
+    let document = Document::parse(resource.bytes(&call.grant)).map_err(|_| Failure::internal())?;
     let meta = document.root().get("meta").ok_or_else(Failure::internal)?;
     let parameters = format!(
         r#"{{"resourceType":"Parameters","parameter":[{{"name":"return","valueMeta":{}}}]}}"#,

@@ -3,6 +3,8 @@
 //! In: requests as HL7 FHIR R4 §3.1 describes them. Out: stored bytes, Bundles around stored bytes,
 //! and OperationOutcomes. Handlers translate; what is true is decided in the store.
 
+mod address;
+mod audit_event;
 mod binary;
 mod bundle;
 mod capability;
@@ -96,7 +98,9 @@ fn written(call: &Call, done: &ChangeResult, wanted: Return) -> Reply {
         _ => StatusCode::OK,
     };
     let reply = match (wanted, &done.resource) {
-        (Return::Representation, Some(resource)) => Reply::resource(status, resource.bytes()),
+        (Return::Representation, Some(resource)) => {
+            Reply::resource(status, resource.bytes(&call.grant))
+        }
         (Return::Outcome, _) => Reply::new(status, FHIR_JSON, informed(done)),
         _ => Reply::empty(status),
     };

@@ -8,7 +8,7 @@ use actix_web::http::header::HttpDate;
 use super::super::reply;
 use super::super::v1::instant;
 use super::binary;
-use super::{Call, Failure, Reply};
+use super::{Call, Failure, Reply, audit_event};
 use crate::fhir::ResourceType;
 use crate::records::Resource;
 
@@ -31,6 +31,9 @@ use crate::records::Resource;
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not there"),
         (status = 406, description = "Only JSON is spoken here"), (status = 410, description = "Deleted")))]
 pub async fn read(call: Call) -> Result<Reply, Failure> {
+    if call.kind()? == ResourceType::AUDIT_EVENT {
+        return audit_event::read(&call).await;
+    }
     let key = call.key()?;
     call.allow_parameters(&["_asOf"])?;
     let resource = match call.parameter::<String>("_asOf", "an instant")? {
@@ -62,6 +65,7 @@ pub async fn read(call: Call) -> Result<Reply, Failure> {
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not there"),
         (status = 406, description = "Only JSON is spoken here"), (status = 410, description = "This version is a deletion")))]
 pub async fn read_version(call: Call) -> Result<Reply, Failure> {
+    audit_event::refuse(call.kind()?)?;
     let (key, version) = (call.key()?, call.version()?);
     call.allow_parameters(&[])?;
     let resource = call.records().read_version(&call.grant, &key, version)?;
@@ -74,7 +78,7 @@ fn unless_known(call: &Call, resource: &Resource) -> Result<Reply, Failure> {
     } else if resource.key.kind == ResourceType::BINARY {
         binary::reply(call, resource)?
     } else {
-        Reply::resource(StatusCode::OK, resource.bytes())
+        Reply::resource(StatusCode::OK, resource.bytes(&call.grant))
     };
     Ok(reply.version(resource.version, resource.recorded_at))
 }

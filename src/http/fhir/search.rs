@@ -2,8 +2,9 @@
 
 use super::super::Fault;
 use super::super::paging::{open_cursor, page_size_of, seal_cursor};
+use super::address::{Pairs, joined, take};
 use super::bundle::BundleWriter;
-use super::{Call, Failure, Reply};
+use super::{Call, Failure, Reply, audit_event};
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
 use crate::fhir::definitions::compartment;
@@ -35,6 +36,9 @@ use crate::records::{Page, SearchRequest};
         (status = 503, description = "A search parameter that clients have defined is still being built")))]
 pub async fn search(call: Call) -> Result<Reply, Failure> {
     let kind = call.kind()?;
+    if kind == ResourceType::AUDIT_EVENT {
+        return audit_event::search(&call, None).await;
+    }
     let place = Place { path: format!("/{kind}"), compartment: None };
     answer(&call, vec![kind], place, call.query.clone()).await
 }
@@ -128,6 +132,9 @@ async fn in_compartment(call: &Call) -> Result<Reply, Failure> {
         return Err(Failure::of(Fault::NotFound, format!("{owner} has no compartment")));
     }
     let owner = ResourceKey::new(owner, call.id()?);
+    if call.segment("type") == ResourceType::AUDIT_EVENT.name() {
+        return audit_event::search(call, Some(owner)).await;
+    }
     let path = format!("/{owner}/{}", call.segment("type"));
     let place = Place { path, compartment: Some(owner) };
     match call.segment("type") {
@@ -142,14 +149,18 @@ async fn of_types(call: &Call, place: Place) -> Result<Reply, Failure> {
     let kinds = match take(&mut pairs, "_type")? {
         Some(names) => {
             let kinds: Result<Vec<ResourceType>, _> = names.split(',').map(str::parse).collect();
-            kinds.map_err(|error| Failure::at(IssueCode::Value, "_type", format!("{error}")))?
+            let kinds = kinds
+                .map_err(|error| Failure::at(IssueCode::Value, "_type", format!("{error}")))?;
+            if kinds.contains(&ResourceType::AUDIT_EVENT) {
+                let diagnostics = "AuditEvents are searched by themselves: GET /fhir/AuditEvent";
+                return Err(Failure::at(IssueCode::NotSupported, "_type", diagnostics));
+            }
+            kinds
         }
         None => call.records().searchable(&call.grant, place.compartment.as_ref())?,
     };
     answer(call, kinds, place, pairs).await
 }
-
-type Pairs = Vec<(String, String)>;
 
 /// The query on each type.
 type Queries = Vec<(ResourceType, Query)>;
@@ -186,16 +197,6 @@ impl Shape {
         // FHIR R4 §3.1.1.5.4: the total, and nothing else.
         let only_total = limit == 0 || call.rendering.is_count;
         Ok(Self { limit, with_total, only_total, as_of: as_of.transpose()?, cursor })
-    }
-}
-
-/// Takes the one value of a parameter out.
-fn take(pairs: &mut Pairs, name: &str) -> Result<Option<String>, Failure> {
-    let mut values = pairs.extract_if(.., |(known, _)| known == name).map(|(_, value)| value);
-    let first = values.next();
-    match values.next() {
-        None => Ok(first),
-        Some(_) => Err(Failure::at(IssueCode::Value, name, format!("{name} may be given once"))),
     }
 }
 
@@ -239,11 +240,6 @@ fn request_line(place: &Place, kinds: &[ResourceType], shape: &Shape, pairs: &Pa
     format!("{} {} {as_of} {}", place.path, kinds.join(","), joined(pairs.iter()))
 }
 
-fn joined<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> String {
-    let pairs = pairs.map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
-    pairs.collect::<Vec<_>>().join("&")
-}
-
 fn bundle(
     call: &Call,
     place: &Place,
@@ -271,10 +267,10 @@ fn bundle(
     let total = page.total.and_then(|total| usize::try_from(total).ok());
     let mut bundle = BundleWriter::new("searchset", total, &links);
     for resource in &page.matches {
-        bundle.found(base, resource, "match");
+        bundle.found(base, &call.grant, resource, "match");
     }
     for resource in &page.included {
-        bundle.found(base, resource, "include");
+        bundle.found(base, &call.grant, resource, "include");
     }
     Ok(Reply::bundle(bundle.finish()))
 }
@@ -337,27 +333,4 @@ fn parse(call: &Call, kinds: &[ResourceType], pairs: &Pairs) -> Result<Queries, 
         Ok((*kind, query.map_err(|problems| (*kind, problems))?))
     };
     kinds.iter().map(parse).collect()
-}
-
-/// Percent-encodes what may not stand in a query as it is (RFC 3986 §3.4).
-pub fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z'
-            | b'a'..=b'z'
-            | b'0'..=b'9'
-            | b'-'
-            | b'.'
-            | b'_'
-            | b'~'
-            | b':'
-            | b'/'
-            | b',' => {
-                out.push(char::from(byte));
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }

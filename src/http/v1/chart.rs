@@ -71,7 +71,8 @@ pub async fn chart(call: Call) -> Result<Reply, Failure> {
         }
     }
     let chart = call.aside(move |records, grant| records.chart(grant, &patient, at, None)).await?;
-    let resources: Result<_, _> = chart.resources.iter().map(raw).collect();
+    let resources: Result<_, _> =
+        chart.resources.iter().map(|resource| raw(&call, resource)).collect();
     let body = Chart {
         patient: chart.patient.to_string(),
         version: chart.version.get(),

@@ -74,8 +74,8 @@ pub async fn difference(call: Call) -> Result<Reply, Failure> {
                 (Some(_), Some(_)) => "changed",
                 (Some(_), None) => "removed",
             },
-            before: difference.before.as_ref().map(raw).transpose()?,
-            after: difference.after.as_ref().map(raw).transpose()?,
+            before: difference.before.as_ref().map(|one| raw(&call, one)).transpose()?,
+            after: difference.after.as_ref().map(|one| raw(&call, one)).transpose()?,
         });
     }
     Ok(Reply::json(StatusCode::OK, &Difference { from: from.get(), to: to.get(), changes }))

@@ -284,6 +284,7 @@ struct Event {
 
 /// Who caused an event, for what, in which request.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 struct Actor {
     /// Subject of the token.
     subject: String,
@@ -292,14 +293,41 @@ struct Actor {
     client: Option<String>,
     /// Issuer of the token.
     issuer: String,
-    /// X-Purpose-Of-Use of the request.
+    /// Name of the subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// Role of the subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+    /// Organisation of the subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization: Option<String>,
+    /// The resource that stands for the subject, such as Practitioner/x: claim fhirUser of SMART.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fhir_user: Option<String>,
+    /// Who acted on behalf of the subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acting: Option<String>,
+    /// The token's own id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_id: Option<String>,
+    /// Purpose of use.
     #[serde(skip_serializing_if = "Option::is_none")]
     purpose: Option<String>,
-    /// Network address of the peer.
+    /// Network address of the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
-    /// Id of the request.
+    /// User-Agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+    /// Id that the server gave the request.
     request: String,
+    /// Id that the client gave the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_request: Option<String>,
+    /// traceparent (W3C Trace Context).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
 }
 
 /// The events of a chart, oldest first.
@@ -337,14 +365,15 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
         records.events(grant, &patient, &filter, after, limit)
     };
     let (events, next) = call.aside(read).await?;
-    let events: Result<_, _> = events.iter().map(event).collect();
+    let events: Result<_, _> = events.iter().map(|one| event(&call, one)).collect();
     let next = next.map(|next| cursor(next.get()));
     Ok(Reply::json(StatusCode::OK, &EventPage { events: events?, next }))
 }
 
-fn event(event: &ChartEvent) -> Result<Event, Failure> {
+fn event(call: &Call, event: &ChartEvent) -> Result<Event, Failure> {
     let envelope = &event.envelope;
-    let actor = &event.actor;
+    let actor = event.actor.clone();
+    call.grant.showed(event.position);
     Ok(Event {
         version: event.version.get(),
         position: event.position.get(),
@@ -354,13 +383,22 @@ fn event(event: &ChartEvent) -> Result<Event, Failure> {
         reason: envelope.reason.clone(),
         version_id: (event.resource_version.get() > 0).then(|| event.resource_version.to_string()),
         actor: Actor {
-            subject: actor.subject.clone(),
-            client: actor.client.clone(),
-            issuer: actor.issuer.clone(),
-            purpose: actor.purpose.clone(),
-            address: actor.address.clone(),
-            request: actor.request.clone(),
+            subject: actor.subject,
+            client: actor.client,
+            issuer: actor.issuer,
+            name: actor.name,
+            role: actor.role,
+            organization: actor.organization,
+            fhir_user: actor.fhir_user,
+            acting: actor.acting,
+            token_id: actor.token_id,
+            purpose: actor.purpose,
+            address: actor.address,
+            user_agent: actor.user_agent,
+            request: actor.request,
+            client_request: actor.client_request,
+            trace: actor.trace,
         },
-        body: event.resource.as_ref().map(raw).transpose()?,
+        body: event.resource.as_ref().map(|resource| raw(call, resource)).transpose()?,
     })
 }

@@ -10,7 +10,9 @@ mod difference;
 mod erasure;
 mod events;
 mod evidence;
+mod export;
 mod log;
+mod reports;
 
 use serde_json::value::RawValue;
 
@@ -38,6 +40,9 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<accesses::__path_of_all, _, _>(accesses::of_all);
     routes.gated::<evidence::__path_of_chart, _, _>(evidence::of_chart);
     routes.gated::<evidence::__path_of_accesses, _, _>(evidence::of_accesses);
+    routes.gated::<export::__path_export, _, _>(export::export);
+    routes.gated::<accesses::__path_one, _, _>(accesses::one);
+    routes.gated::<reports::__path_report, _, _>(reports::report);
     routes.gated::<backup::__path_list, _, _>(backup::list);
     routes.gated::<backup::__path_stretch, _, _>(backup::stretch);
     routes.public::<log::__path_checkpoint, _, _>(log::checkpoint);
@@ -65,8 +70,8 @@ pub fn idempotency(call: &Call, parts: &[&str]) -> Result<Option<IdempotencyKey>
 }
 
 /// A resource's bytes as a JSON value that is written as it is.
-fn raw(resource: &Resource) -> Result<Box<RawValue>, Failure> {
-    let text = String::from_utf8(resource.bytes()).map_err(|_| Failure::internal())?;
+fn raw(call: &Call, resource: &Resource) -> Result<Box<RawValue>, Failure> {
+    let text = String::from_utf8(resource.bytes(&call.grant)).map_err(|_| Failure::internal())?;
     RawValue::from_string(text).map_err(|_| Failure::internal())
 }
 

@@ -1,11 +1,14 @@
-//! Evidence bundles: entries of a log that an outsider checks with nothing but a public key.
+//! Evidence bundles and audit exports: entries of a log that an outsider checks with nothing but a public
+//! key.
 //!
 //! `docs/format.md` has every rule; `tests/verifier/verify.py` is another implementation,
 //! written from that page.
 
+mod export;
 mod frame;
 mod verify;
 
+pub use export::{EXPORT_FORMAT, ExportFrame, ExportHead, ExportReport, verify_export};
 pub use verify::{Report, StreamSpan, verify_bundle};
 
 use serde::{Deserialize, Deserializer, Serialize};

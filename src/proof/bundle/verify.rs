@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::frame::{FRAME_HEADER, Header};
-use super::{BUNDLE_FORMAT, Bundle, BundleLog, Entry, commitment, leaf};
+use super::{BUNDLE_FORMAT, Bundle, BundleLog, Disclosed, Entry, commitment, leaf};
 use crate::proof::{Checkpoint, Hash, InclusionProof, ProofError, Verifier};
 
 /// Bytes of the salt of a commitment.
@@ -118,7 +118,7 @@ impl<'a> Check<'a> {
             "the signed tree does not hold this entry: position, recordedAt, frame or proof is wrong"
                 .to_owned()
         })?;
-        disclosed(entry, &header)?;
+        check_disclosed(entry.disclosed.as_ref(), &header)?;
         if header.is_of_a_chart() {
             self.stream(&header)?;
         }
@@ -162,8 +162,9 @@ impl<'a> Check<'a> {
     }
 }
 
-fn disclosed(entry: &Entry, header: &Header) -> Result<(), String> {
-    let Some(disclosed) = &entry.disclosed else { return Ok(()) };
+/// Checks that a payload, if one is disclosed, is the one that the header commits to.
+pub fn check_disclosed(disclosed: Option<&Disclosed>, header: &Header) -> Result<(), String> {
+    let Some(disclosed) = disclosed else { return Ok(()) };
     if !header.is_sealed() {
         return Err(format!(
             "a payload is disclosed, but the frame is not sealed: it is in clear after {FRAME_HEADER} \

@@ -2,6 +2,7 @@
 
 mod alterations;
 mod bundles;
+mod exports;
 mod failures;
 mod notes;
 mod oracles;

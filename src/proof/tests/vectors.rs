@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 
 use super::super::{
     Checkpoint, Hash, Signer, Tile, commitment, consistency, inclusion, leaf, root, verify_bundle,
+    verify_export,
 };
 use super::bundles::{ORIGIN, good, key, text};
+use super::exports::{EXPORT_ORIGIN, good_text};
 use super::{Memory, leaves};
 
 fn path(name: &str) -> PathBuf {
@@ -76,6 +78,7 @@ fn computed() -> Value {
         "checkpoint": checkpoint.note().to_string(),
         "note": signer.sign("a text\n\nof several lines\n").unwrap().to_string(),
         "bundleKey": key(ORIGIN),
+        "exportKey": key(EXPORT_ORIGIN),
     })
 }
 
@@ -97,9 +100,17 @@ fn the_bundle_among_the_vectors_is_written_and_accepted_as_it_was() {
 }
 
 #[test]
+fn the_export_among_the_vectors_is_written_and_accepted_as_it_was() {
+    let stored = fs::read_to_string(path("export.ndjson")).unwrap();
+    assert_eq!(stored, good_text());
+    verify_export(stored.as_bytes(), &key(EXPORT_ORIGIN), &|_| ()).unwrap();
+}
+
+#[test]
 #[ignore = "writes the vectors anew"]
 fn write_the_vectors() {
     let vectors = serde_json::to_string_pretty(&computed()).unwrap();
     fs::write(path("proof.json"), vectors + "\n").unwrap();
     fs::write(path("evidence.json"), text(&good()) + "\n").unwrap();
+    fs::write(path("export.ndjson"), good_text()).unwrap();
 }

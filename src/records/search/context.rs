@@ -14,7 +14,7 @@ use crate::log::{Location, StreamAlias};
 use crate::numbers::{Position, ResourceNumber, ResourceVersion};
 use crate::records::resource::Resource;
 use crate::records::{RecordsError, error::unreadable};
-use crate::view::{Allowance, Head, Neighbours, Order, View, ViewError};
+use crate::view::{Allowance, Head, Neighbours, Order, PastVersion, View, ViewError};
 
 /// How much one search may look at, within what is left of the budget of its request.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +78,8 @@ pub(super) struct Held {
     pub number: ResourceNumber,
     /// FHIR's `versionId`.
     pub version: ResourceVersion,
+    /// Position of the event that brought this version.
+    pub position: Position,
     /// Where its event lies.
     pub location: Location,
     /// When it was recorded.
@@ -159,9 +161,9 @@ impl<'a> SearchContext<'a> {
 
     fn held_by(&self, head: &Head) -> Result<Option<Held>, RecordsError> {
         if head.position < self.end {
-            let Head { number, version, location, recorded_at, .. } = *head;
+            let Head { number, version, position, location, recorded_at, .. } = *head;
             let charts = head.places.iter().map(|place| place.alias()).collect();
-            let held = Held { number, version, location, recorded_at, charts };
+            let held = Held { number, version, position, location, recorded_at, charts };
             return Ok(head.live.then_some(held));
         }
         self.held_before(head, head.version)
@@ -178,9 +180,9 @@ impl<'a> SearchContext<'a> {
             let (version, past) = past?;
             if past.position < self.end {
                 let charts = past.aliases().collect();
-                let (number, location) = (head.number, past.location);
-                let recorded_at = past.recorded_at;
-                let held = Held { number, version, location, recorded_at, charts };
+                let PastVersion { position, location, recorded_at, .. } = past;
+                let number = head.number;
+                let held = Held { number, version, position, location, recorded_at, charts };
                 return Ok(past.live.then_some(held));
             }
         }
@@ -215,9 +217,10 @@ impl<'a> SearchContext<'a> {
     ///
     /// As [`SearchContext::open`].
     pub fn resource(&self, held: &Held) -> Result<Option<Resource>, RecordsError> {
-        let Held { version, recorded_at, .. } = *held;
+        let (version, recorded_at, position) =
+            (held.version, held.recorded_at, Some(held.position));
         let read = self.read(held)?;
-        Ok(read.map(|(key, body)| Resource { key, version, recorded_at, body }))
+        Ok(read.map(|(key, body)| Resource { key, version, recorded_at, position, body }))
     }
 
     /// Name and content of a version; `None`: erased since the view was taken.
@@ -268,6 +271,7 @@ impl Opened {
             key: self.key.clone(),
             version: self.held.version,
             recorded_at: self.held.recorded_at,
+            position: Some(self.held.position),
             body: self.document.root().text().as_bytes().to_vec(),
         }
     }

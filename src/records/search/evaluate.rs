@@ -5,6 +5,7 @@ use super::RecordsError;
 use super::candidates::{Found, Matches};
 use super::context::{Held, Opened, SearchContext, SearchReach};
 use super::set::Set;
+use super::through::Through;
 use crate::fhir::search::{Chain, Condition, Criterion, Has, reference_value, references_of};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::numbers::ResourceNumber;
@@ -138,6 +139,7 @@ impl<'a> SearchContext<'a> {
         let mut values = Vec::new();
         let mut denied = None;
         for (target, criteria) in &chain.targets {
+            let mut through = Through::default();
             let walk = match Matches::new(self, *target, criteria, None, None) {
                 // A reference may lead to several types, of which some are within reach.
                 Err(RecordsError::Denied(why)) => {
@@ -150,9 +152,12 @@ impl<'a> SearchContext<'a> {
                 if values.len() == CHAINED_MAX {
                     return Ok(None);
                 }
-                let key = self.key_of(found?)?;
+                let found = found?;
+                through.add(found.held());
+                let key = self.key_of(found)?;
                 values.extend(key.map(|key| reference_value(&key)));
             }
+            through.note(self.grant);
         }
         match denied {
             Some(why) if chain.targets.len() == 1 => Err(why.into()),
@@ -170,17 +175,19 @@ impl<'a> SearchContext<'a> {
         kind: ResourceType,
         has: &Has,
     ) -> Result<Option<Set<'a>>, RecordsError> {
-        let mut numbers = Vec::new();
+        let (mut numbers, mut through) = (Vec::new(), Through::default());
         for (at, found) in Matches::new(self, has.kind, &has.criteria, None, None)?.enumerate() {
             if at == CHAINED_MAX {
                 return Ok(None);
             }
             let Some(opened) = found?.open(self)? else { continue };
+            through.add(&opened.held);
             let targets = references_of(&has.parameter, opened.document.root(), self.base_url);
             for (key, _) in targets.iter().filter(|(key, _)| key.kind == kind) {
                 numbers.extend(self.view.head(key)?.map(|head| head.number));
             }
         }
+        through.note(self.grant);
         numbers.sort_unstable();
         numbers.dedup();
         Ok(Some(Set::Numbers(numbers)))

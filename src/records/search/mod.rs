@@ -16,6 +16,7 @@
 //! | `order` | sorted results |
 //! | `include` | resources that go with the matches |
 //! | `past` | the chart as it was |
+//! | `through` | the charts that it was about, although nothing of them left |
 
 mod candidates;
 mod context;
@@ -25,6 +26,7 @@ mod order;
 mod past;
 mod resolve;
 mod set;
+mod through;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -46,6 +48,7 @@ use candidates::{Found, Matches};
 pub(super) use context::Limits;
 use context::{Held, Opened, SearchContext};
 use order::Rank;
+use through::Through;
 
 /// A search.
 #[derive(Debug, Clone)]
@@ -206,8 +209,11 @@ impl Records {
             let names = definitions::compartment(owner.kind, *kind).unwrap_or_default();
             *kind == owner.kind || !names.is_empty()
         };
+        // None is stored.
+        let is_stored = |kind: &ResourceType| *kind != ResourceType::AUDIT_EVENT;
         let may = |kind: &ResourceType| grant.reach(*kind, Permission::Search).is_ok();
-        let kinds: Vec<_> = ResourceType::all().filter(is_member).filter(may).collect();
+        let kinds: Vec<_> =
+            ResourceType::all().filter(is_stored).filter(is_member).filter(may).collect();
         match kinds.is_empty() {
             true => Err(grant.denied(Permission::Search, "any resource type").into()),
             false => Ok(kinds),
@@ -423,11 +429,12 @@ impl<'a> Search<'a> {
     }
 
     fn count(&self) -> Result<u64, RecordsError> {
-        let mut count = 0;
+        let (mut count, mut through) = (0, Through::default());
         for found in self.matches(0, None) {
-            found?;
+            through.add(found?.1.held());
             count += 1;
         }
+        through.note(Some(self.grant));
         Ok(count)
     }
 }

@@ -51,6 +51,9 @@ impl Planner<'_> {
     }
 
     fn aim(&mut self, at: usize, change: &Change) -> Result<Aim, RecordsError> {
+        if change.target.kind() == ResourceType::AUDIT_EVENT {
+            return Err(RecordsError::MadeHere(ResourceType::AUDIT_EVENT));
+        }
         match &change.target {
             Target::Key(key) => Ok(Aim::Resource(key.clone())),
             Target::New(kind, None) => Ok(Aim::Resource(self.fresh_key(*kind, at))),

@@ -89,7 +89,7 @@ impl Planner<'_> {
                 return Stated::Before(*said - 1);
             }
         }
-        Stated::Here(self.grant.actor().clone())
+        Stated::Here(Box::new(self.grant.actor().clone()))
     }
 
     /// Drafts the event of a request that changes nothing, but whose key must be kept.

@@ -97,6 +97,15 @@ pub enum Target {
     Found(ResourceType, Criteria, Option<ResourceId>),
 }
 
+impl Target {
+    fn kind(&self) -> ResourceType {
+        match self {
+            Self::Key(key) => key.kind,
+            Self::New(kind, _) | Self::Found(kind, ..) => *kind,
+        }
+    }
+}
+
 /// What is to become of a resource.
 #[derive(Debug, Clone)]
 pub enum Action {
@@ -251,6 +260,9 @@ impl Records {
                     match self.engine.commit(Command { events, expectations, generation }).await {
                         Ok(committed) => {
                             grant.committed();
+                            if grant.does_owe_entry() {
+                                grant.wrote(committed.first_position, count);
+                            }
                             if defines {
                                 self.engine.redefine();
                             }
@@ -293,10 +305,7 @@ fn is_costly(error: &RecordsError) -> bool {
 
 /// Whether a change may be one of what can be searched for.
 fn is_definition(target: &Target) -> bool {
-    match target {
-        Target::Key(key) => key.kind == ResourceType::SEARCH_PARAMETER,
-        Target::New(kind, _) | Target::Found(kind, ..) => *kind == ResourceType::SEARCH_PARAMETER,
-    }
+    target.kind() == ResourceType::SEARCH_PARAMETER
 }
 
 /// Fills in the time of the commit.

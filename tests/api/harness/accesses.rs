@@ -4,14 +4,19 @@ use serde_json::Value;
 
 use super::Server;
 
-/// All access entries that carry the id of a request that has just been answered.
+/// All entries of the access log that carry the id of a request that has just been answered: the server's or the
+/// client's.
 ///
 /// They are among the newest: no test makes this many requests between asking and looking.
 #[track_caller]
 pub fn accesses_of_request(server: &Server, request: &str) -> Vec<Value> {
     let page = server.auditor().get("/v1/accesses?count=300").expect(200).json();
     let accesses = page["accesses"].as_array().unwrap();
-    accesses.iter().filter(|access| access["request"] == request).cloned().collect()
+    let is_of = |access: &&Value| {
+        let is_commit = access["id"].as_str().unwrap().starts_with('e');
+        !is_commit && (access["request"] == request || access["clientRequest"] == request)
+    };
+    accesses.iter().filter(is_of).cloned().collect()
 }
 
 /// The access entry that carries this request id, if there is exactly one.

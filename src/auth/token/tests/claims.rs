@@ -94,3 +94,59 @@ fn a_token_for_another_server_or_from_another_issuer_is_refused() {
         assert_eq!(refusal_of(&claims_with(json!({"iss": issuer}))), TokenError::UnknownIssuer);
     }
 }
+
+#[test]
+fn a_token_says_who_its_subject_is_in_its_own_words_or_those_of_iua() {
+    let accepted = |changes: Value| {
+        verifier().verify(&token(TestKey::ed_dsa(), &claims_with(changes)), NOW).unwrap()
+    };
+    let described = |caller: &crate::auth::Caller| {
+        [&caller.name, &caller.role, &caller.organization, &caller.purpose].map(Clone::clone)
+    };
+    let all = |texts: [&str; 4]| texts.map(|text| Some(text.to_owned()));
+    let plain = accepted(json!({
+        "name": "Dr Adams", "role": "physician", "organization": "North Clinic",
+        "purpose_of_use": "TREAT",
+    }));
+    assert_eq!(described(&plain), all(["Dr Adams", "physician", "North Clinic", "TREAT"]));
+    let iua = json!({ "ihe_iua": {
+        "subject_name": "Dr Weiss",
+        "subject_organization": "South Clinic",
+        "subject_role": [{ "system": "http://snomed.info/sct", "code": "158965000" }],
+        "purpose_of_use": [{ "system": "urn:x", "code": "TREAT" }, { "code": "ETREAT" }],
+    } });
+    let coded = accepted(json!({ "extensions": iua }));
+    let expected =
+        ["Dr Weiss", "http://snomed.info/sct|158965000", "South Clinic", "urn:x|TREAT ETREAT"];
+    assert_eq!(described(&coded), all(expected));
+    // What the token says itself comes first.
+    let both = accepted(json!({ "name": "Dr Adams", "extensions": iua }));
+    assert_eq!(both.name.as_deref(), Some("Dr Adams"));
+    assert_eq!(both.organization.as_deref(), Some("South Clinic"));
+    // Nothing rests on these, so what makes no sense is left out.
+    let odd = accepted(json!({
+        "name": 7, "role": "a\nb", "organization": "x".repeat(257), "purpose_of_use": [{}],
+        "extensions": "none",
+    }));
+    assert_eq!(described(&odd), [None, None, None, None]);
+    assert_eq!(described(&accepted(json!({}))), [None, None, None, None]);
+}
+
+#[test]
+fn a_token_names_who_acts_and_all_that_it_grants() {
+    let accepted = |changes: Value| {
+        verifier().verify(&token(TestKey::ed_dsa(), &claims_with(changes)), NOW).unwrap()
+    };
+    let acting = accepted(json!({ "act": { "sub": "nurse-1", "iss": "x" } }));
+    assert_eq!(acting.acting.as_deref(), Some("nurse-1"));
+    assert_eq!(accepted(json!({ "act": null })).acting, None);
+    assert_eq!(
+        refusal_of(&claims_with(json!({ "act": { "sub": 7 } }))),
+        TokenError::InvalidClaim("act")
+    );
+    // Also rights that are none here: the decision rested on all of them.
+    let scopes = accepted(json!({ "scope": ["openid", "user/Patient.r\u{7}"] }));
+    assert_eq!(scopes.granted, "openid user/Patient.r");
+    let long = accepted(json!({ "scope": "user/Patient.r ".repeat(100) }));
+    assert_eq!(long.granted.len(), 512);
+}

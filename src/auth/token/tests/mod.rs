@@ -109,10 +109,12 @@ fn a_good_token_of_every_algorithm_describes_its_caller() {
                 client: Some("growth-chart".to_owned()),
                 issuer: ISSUER.to_owned(),
                 scopes: crate::auth::Scopes::parse("patient/*.rs"),
+                granted: "launch/patient patient/*.rs".to_owned(),
                 patient: Some("p1".to_owned()),
                 token_id: Some("token-1".to_owned()),
                 expires_at: NOW + 600,
                 not_before: Some(NOW - 600),
+                ..Caller::default()
             }
         );
         assert_eq!(caller.reach("Observation", Permission::Read), Reach::OwnChart);

@@ -6,7 +6,7 @@ use super::look::Look;
 use crate::http::reply::positions;
 use crate::json::quote;
 use crate::numbers::Position;
-use crate::records::{ChangeResult, Effect, Resource};
+use crate::records::{ChangeResult, Effect};
 
 /// URL of the extension of `Bundle.entry.response` that says where in the log an entry of a batch
 /// stands (`valueString`, as the header `Chartlog-Position` of all other writes).
@@ -46,7 +46,7 @@ pub(super) fn written(
     }
     response.push('}');
     let resource = done.resource.as_ref().filter(|_| wanted == Return::Representation);
-    let bytes = resource.map(Resource::bytes);
+    let bytes = resource.map(|resource| resource.bytes(&call.grant));
     let key = done.key.as_ref().filter(|_| bytes.is_some());
     let full_url = key.map(|key| format!("{base}/{key}"));
     bundle.entry(full_url.as_deref(), bytes.as_deref(), &[("response", response)]);

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::super::{Call, Failure, Reply, everything, history, read, search};
 use super::reader::Reader;
+use crate::auth::Grant;
 use crate::fhir::check::IssueCode;
 use crate::fhir::parse_query;
 use crate::http::body::Body;
 use crate::http::call::Asked;
 use crate::http::rendering::Rendering;
 use crate::http::reply::FHIR_JSON;
+use crate::http::visit;
 use crate::json::Node;
 use crate::records::Records;
 
@@ -20,6 +22,8 @@ pub(super) struct Look {
     segments: Vec<(&'static str, String)>,
     query: Vec<(String, String)>,
     headers: Vec<(&'static str, String)>,
+    /// Its address, as a request of its own would have it.
+    words: String,
     /// HEAD: how it is answered, without the content.
     pub(super) is_head: bool,
     /// `Bundle.entry[3]`
@@ -82,15 +86,37 @@ impl Look {
             segments: parts.into_iter().map(|(name, part)| (name, part.to_owned())).collect(),
             query,
             headers: conditions.into_iter().filter_map(condition).collect(),
+            words: format!("/fhir/{url}"),
             is_head,
             place: reader.place.to_owned(),
         })
+    }
+
+    /// What it asks for, as the access entry says it.
+    pub(super) fn asked(&self) -> visit::Asked<'_> {
+        let (operation, route) = match self.interaction {
+            Interaction::Read => ("readResource", "GET /fhir/{type}/{id}"),
+            Interaction::ReadVersion => {
+                ("readResourceVersion", "GET /fhir/{type}/{id}/_history/{version}")
+            }
+            Interaction::Search => ("searchResources", "GET /fhir/{type}"),
+            Interaction::SearchSystem => ("searchSystem", "GET /fhir"),
+            Interaction::SearchCompartment => {
+                ("searchCompartment", "GET /fhir/{compartment}/{id}/{type}")
+            }
+            Interaction::History => ("readResourceHistory", "GET /fhir/{type}/{id}/_history"),
+            Interaction::TypeHistory => ("readTypeHistory", "GET /fhir/{type}/_history"),
+            Interaction::SystemHistory => ("readSystemHistory", "GET /fhir/_history"),
+            Interaction::Everything => ("patientEverything", "GET /fhir/Patient/{id}/$everything"),
+        };
+        visit::Asked { operation, route, words: &self.words, has_query: !self.query.is_empty() }
     }
 
     /// Carries it out on a state of the store, with the rights of the whole request.
     pub(super) async fn answer(
         &self,
         call: &Call,
+        grant: &Arc<Grant>,
         records: &Arc<Records>,
     ) -> Result<Reply, Failure> {
         let mut query = self.query.clone();
@@ -100,7 +126,7 @@ impl Look {
         let inner = Call {
             state: Arc::clone(&call.state),
             records: Arc::clone(records),
-            grant: Arc::clone(&call.grant),
+            grant: Arc::clone(grant),
             asked: Asked::Entry { segments: self.segments.clone(), headers },
             query,
             rendering: rendering.clone(),

@@ -7,6 +7,7 @@
 mod answer;
 mod entry;
 mod look;
+mod part;
 mod reader;
 
 use std::collections::HashMap;
@@ -14,9 +15,12 @@ use std::sync::Arc;
 
 use super::bundle::BundleWriter;
 use super::{Call, Failure, Reply, Return};
+use crate::access::Part;
+use crate::auth::Seen;
 use crate::chart::fingerprint;
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
 use crate::http::Fault;
+use crate::http::visit::Ending;
 use crate::json::{Document, Kind, Node};
 use crate::numbers::Position;
 use crate::records::{
@@ -157,13 +161,17 @@ impl Sent {
         let write = Write { changes, expected_version: None, idempotency, size };
         let written = self.call.records().write(&self.call.grant, Arc::new(write)).await?;
         let mut results: Vec<(usize, Outcome)> = Vec::with_capacity(self.entries.len());
+        if let Some((first, count)) = written.events.filter(|_| !looks.is_empty()) {
+            self.call.grant.wrote(first, count);
+        }
         let done = places.into_iter().zip(written.done);
         results.extend(done.map(|(at, done)| (at, Outcome::Written(Box::new(done), None))));
         if !looks.is_empty() {
             // All reads see one state, which holds what was just written.
             let records = self.call.records().at_this_moment().await?;
             for (at, look) in looks {
-                let result = self.look(&look, &records).await;
+                let (result, part) = self.look(at, &look, &records).await;
+                self.call.grant.had_part(part);
                 results.push((at, Outcome::Looked(look, result)));
             }
         }
@@ -179,11 +187,14 @@ impl Sent {
         self.call.grant.owes_entry();
         self.take_place(looks).await?;
         let records = self.call.records().at_this_moment().await?;
-        for (_, look) in looks {
-            match self.look(look, &records).await {
-                Ok(_) => {}
-                Err(failure) if matches!(failure.fault, Fault::NotFound | Fault::Gone) => {}
-                Err(failure) => return Err(failure.within(&look.place)),
+        for (at, look) in looks {
+            match self.look(*at, look, &records).await {
+                (Ok(_), _) => {}
+                (Err(failure), _) if failure.is_absence() => {}
+                (Err(failure), part) => {
+                    self.call.grant.had_part(part);
+                    return Err(failure.within(&look.place));
+                }
             }
         }
         Ok(())
@@ -212,7 +223,8 @@ impl Sent {
         }
         for (at, look) in looks {
             self.call.grant.owes_entry();
-            let result = self.look(&look, self.call.records()).await;
+            let (result, part) = self.look(at, &look, self.call.records()).await;
+            self.call.grant.had_part(part);
             results.push((at, Outcome::Looked(look, result)));
         }
         Ok(self.answer("batch-response", results))
@@ -226,11 +238,19 @@ impl Sent {
         }
     }
 
-    /// Reads, and then lets others read.
-    async fn look(&self, look: &Look, records: &Arc<Records>) -> Result<Reply, Failure> {
-        let result = look.answer(&self.call, records).await;
+    /// Reads, and then lets others read. What was seen is told by the part of the access entry.
+    async fn look(
+        &self,
+        at: usize,
+        look: &Look,
+        records: &Arc<Records>,
+    ) -> (Result<Reply, Failure>, Part) {
+        let grant = Arc::new(self.call.grant.for_part());
+        let result = look.answer(&self.call, &grant, records).await;
+        let (seen, ending) = (grant.take_seen(), Ending::of(&result));
+        let part = part::part(&self.call.state, at, &look.asked(), seen, ending);
         tokio::task::yield_now().await;
-        result
+        (result, part)
     }
 
     async fn one(&self, at: usize, change: Change, size: usize) -> (usize, Outcome) {
@@ -247,6 +267,9 @@ impl Sent {
     /// The Bundle that answers, in the order of the request.
     fn answer(&self, bundle_type: &str, mut results: Vec<(usize, Outcome)>) -> Reply {
         results.sort_by_key(|(at, _)| *at);
+        if results.iter().any(|(_, outcome)| !matches!(outcome, Outcome::Written(..))) {
+            self.tell_of_writes(&results);
+        }
         let mut bundle = BundleWriter::new(bundle_type, None, &[]);
         for (_, outcome) in &results {
             match outcome {
@@ -266,6 +289,25 @@ impl Sent {
             }
         }
         Reply::bundle(bundle.finish())
+    }
+
+    /// Adds the writes to what the access entry tells of the parts: it will be written anyway.
+    fn tell_of_writes(&self, results: &[(usize, Outcome)]) {
+        for (at, outcome) in results {
+            let result = match outcome {
+                Outcome::Looked(..) => continue,
+                Outcome::Written(_, events) => {
+                    let written = events.iter().flat_map(|(first, count)| {
+                        (first.get()..first.get() + count).map(Position::new)
+                    });
+                    Ok(Seen { written: written.collect(), ..Seen::default() })
+                }
+                Outcome::Failed(failure) => Err(failure),
+            };
+            if let Some(entry) = self.entries.get(*at).map(|index| self.document.node(*index)) {
+                self.call.grant.had_part(part::of_write(&self.call.state, *at, entry, result));
+            }
+        }
     }
 
     /// Sees to it that the access entry tells of a part that was not done.

@@ -1,0 +1,165 @@
+//! Access entries of a period as a whole, part by part, and the proof that these are all.
+//!
+//! An export is asked for with an end that has passed, and read when the entry of its own request is durable.
+//! That entry is later than the period. So no entry of the period can be missing that is still on its way,
+//! and the proof always finds a frame behind the last.
+
+use std::ops::Range;
+
+use super::accesses::{Access, PageMax, page};
+use super::filter::{AccessFilter, Wanted, allow_all};
+use super::reader::{EntryReader, Names};
+use super::walk::looked;
+use super::{AccessId, AuditEvent, AuditEventId, AuditQuery, Sort, event};
+use crate::auth::Grant;
+use crate::clock::Instant;
+use crate::numbers::Position;
+use crate::proof::{Base64, BundleLog, EXPORT_FORMAT, ExportFrame, ExportHead, leaf};
+use crate::records::{Records, RecordsError, disclosed};
+use crate::view::View;
+
+/// What one part of an export holds at most.
+const PART: PageMax = PageMax { entries: 1_000, resources: usize::MAX, resources_in_all: 10_000 };
+/// Bytes of frames in one part, but for the last frame.
+const PART_BYTES: usize = 512 << 10;
+
+/// Checks, before anything is read, that the caller may export these entries, and says in which frames they
+/// can be.
+///
+/// # Errors
+///
+/// As [`super::accesses`] for all of them.
+pub fn export_check(
+    records: &Records,
+    grant: &Grant,
+    filter: &AccessFilter,
+) -> Result<Range<Position>, RecordsError> {
+    allow_all(grant)?;
+    let view = records.view();
+    Wanted::new(records, &view, grant, filter)?;
+    looked(&view, filter)
+}
+
+/// The next entries that meet a filter, oldest first, with all that they name; and where the next part begins, if
+/// there may be one.
+///
+/// # Errors
+///
+/// As [`super::accesses`] for all of them; [`RecordsError::Conflict`] when no entry is as late as the end of the
+/// period, so that others may still come.
+pub fn export_entries(
+    records: &Records,
+    grant: &Grant,
+    filter: &AccessFilter,
+    from: Option<AccessId>,
+    names: Names,
+) -> Result<(Vec<Access>, Option<AccessId>, Names), RecordsError> {
+    allow_all(grant)?;
+    let view = records.view();
+    if let (None, Some(until)) = (from, filter.until) {
+        behind(&view, until)?;
+    }
+    let reader = EntryReader::with_names(records, &view, names)?;
+    let (entries, next) = page(&reader, grant, filter, Sort::Oldest, from, PART)?;
+    Ok((entries, next, reader.into_names()))
+}
+
+/// The same as AuditEvents.
+///
+/// # Errors
+///
+/// As [`export_entries`].
+pub fn export_events(
+    records: &Records,
+    grant: &Grant,
+    filter: &AccessFilter,
+    from: Option<AuditEventId>,
+    names: Names,
+) -> Result<(Vec<AuditEvent>, Option<AuditEventId>, Names), RecordsError> {
+    allow_all(grant)?;
+    let view = records.view();
+    if let (None, Some(until)) = (from, filter.until) {
+        behind(&view, until)?;
+    }
+    let reader = EntryReader::with_names(records, &view, names)?;
+    let query = AuditQuery::of(filter.clone(), Sort::Oldest);
+    let (events, next) = event::page(&reader, grant, &query, from, PART)?;
+    Ok((events, next, reader.into_names()))
+}
+
+/// What leads from the frames of a period, with their neighbours, to a signed checkpoint.
+///
+/// # Errors
+///
+/// As [`export_entries`]; the proofs'.
+pub fn export_head(
+    records: &Records,
+    grant: &Grant,
+    since: Option<Instant>,
+    until: Instant,
+) -> Result<ExportHead, RecordsError> {
+    allow_all(grant)?;
+    let proof = records.engine().proof(BundleLog::Access)?;
+    let view = records.view();
+    let behind = behind(&view, until)?;
+    let first = match since {
+        Some(since) => view.access_position_at(since)?.previous().get(),
+        None => 0,
+    };
+    let end = behind.next().get();
+    let signed = proof.checkpoint_over(end)?;
+    let run = proof.tiles().run(first, end, signed.checkpoint().size)?;
+    Ok(ExportHead {
+        format: EXPORT_FORMAT.to_owned(),
+        checkpoint: signed.note().to_string(),
+        since: since.map(Instant::micros),
+        until: until.micros(),
+        first,
+        end,
+        left: run.left,
+        right: run.right,
+    })
+}
+
+/// The first frame behind a period: as there is one, no other will come that belongs into the period.
+fn behind(view: &View, until: Instant) -> Result<Position, RecordsError> {
+    let behind = view.access_position_at(until)?;
+    if behind < view.applied_access()? {
+        return Ok(behind);
+    }
+    let reason = "the clock of the server went back: the period is not over yet".to_owned();
+    Err(RecordsError::Conflict { place: "until".to_owned(), reason })
+}
+
+/// The next frames of a run, with what they say if `disclose`.
+///
+/// # Errors
+///
+/// As [`super::accesses`] for all of them.
+pub fn export_frames(
+    records: &Records,
+    grant: &Grant,
+    run: Range<u64>,
+    disclose: bool,
+) -> Result<Vec<ExportFrame>, RecordsError> {
+    allow_all(grant)?;
+    let view = records.view();
+    let mut reader = EntryReader::new(records, &view);
+    let (mut frames, mut size) = (Vec::new(), 0);
+    for position in run {
+        let (frame, recorded_at) = reader.frame(Position::new(position))?;
+        let disclosed = match disclose {
+            true => disclosed(records.engine().keys().access(), &frame)?,
+            false => None,
+        };
+        let mut bytes = Vec::with_capacity(frame.length());
+        frame.put(&mut bytes);
+        size += bytes.len() + disclosed.as_ref().map_or(0, |shown| shown.payload.len());
+        let leaf = leaf(position, recorded_at, &bytes);
+        frames.push(ExportFrame { position, recorded_at, leaf, frame: Base64(bytes), disclosed });
+        if size > PART_BYTES {
+            break;
+        }
+    }
+    Ok(frames)
+}

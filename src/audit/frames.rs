@@ -1,0 +1,131 @@
+//! Finding the frames of the access log that may hold what is wanted.
+
+use std::iter::Peekable;
+use std::ops::Range;
+
+use super::Sort;
+use crate::numbers::Position;
+use crate::view::{AccessTerm, View, ViewError};
+
+/// Records of one index that are passed before it is sought in again.
+const STEPS_MAX: usize = 16;
+
+type Positions = Peekable<Box<dyn Iterator<Item = Result<Position, ViewError>>>>;
+
+/// The frames within a range that hold entries with each of some terms, though not always one entry
+/// with all of them.
+pub(super) struct Frames<'a> {
+    view: &'a View,
+    sort: Sort,
+    /// What is left of the range.
+    within: Range<Position>,
+    terms: Vec<(AccessTerm<'a>, Positions)>,
+    /// Records of the index that may still be passed.
+    steps: usize,
+}
+
+impl<'a> Frames<'a> {
+    pub(super) fn new(
+        view: &'a View,
+        terms: &[AccessTerm<'a>],
+        within: Range<Position>,
+        sort: Sort,
+        steps: usize,
+    ) -> Self {
+        let open = |term: &AccessTerm<'a>| (*term, positions(view, *term, &within, sort));
+        let terms = terms.iter().map(open).collect();
+        Self { view, sort, within, terms, steps }
+    }
+
+    /// The next frame; `Ok(None)` behind the last, or when no step is left.
+    pub(super) fn next(&mut self) -> Result<Option<Position>, ViewError> {
+        'candidates: loop {
+            let Some(candidate) = self.nearest()? else { return Ok(None) };
+            for at in 0..self.terms.len() {
+                match self.seek(at, candidate)? {
+                    Some(found) if found == candidate => {}
+                    Some(found) => {
+                        self.leave_out(found, false);
+                        continue 'candidates;
+                    }
+                    None => return Ok(None),
+                }
+            }
+            self.leave_out(candidate, true);
+            return Ok(Some(candidate));
+        }
+    }
+
+    /// Where the search goes on, if it ended because no step was left.
+    pub(super) fn stopped_at(&self) -> Option<Position> {
+        (self.steps == 0 && !self.within.is_empty()).then_some(match self.sort {
+            Sort::Newest => self.within.end.previous(),
+            Sort::Oldest => self.within.start,
+        })
+    }
+
+    /// The first frame of the range, as far as the first term tells.
+    fn nearest(&mut self) -> Result<Option<Position>, ViewError> {
+        if self.within.is_empty() || self.steps == 0 {
+            return Ok(None);
+        }
+        let edge = match self.sort {
+            Sort::Newest => self.within.end.previous(),
+            Sort::Oldest => self.within.start,
+        };
+        match self.terms.is_empty() {
+            true => {
+                self.steps -= 1;
+                Ok(Some(edge))
+            }
+            false => self.seek(0, edge),
+        }
+    }
+
+    /// Narrows the range to what lies behind a position in the order of the search, or to that and
+    /// what lies behind.
+    fn leave_out(&mut self, position: Position, also_itself: bool) {
+        match (self.sort, also_itself) {
+            (Sort::Newest, true) => self.within.end = position,
+            (Sort::Newest, false) => self.within.end = position.next(),
+            (Sort::Oldest, true) => self.within.start = position.next(),
+            (Sort::Oldest, false) => self.within.start = position,
+        }
+    }
+
+    /// The first frame of a term at a position or behind it.
+    fn seek(&mut self, at: usize, target: Position) -> Result<Option<Position>, ViewError> {
+        let Some((term, positions)) = self.terms.get_mut(at) else { return Ok(None) };
+        let is_passed = |position: Position| match self.sort {
+            Sort::Newest => position > target,
+            Sort::Oldest => position < target,
+        };
+        for step in 0.. {
+            match positions.peek() {
+                Some(Ok(position)) if !is_passed(*position) => return Ok(Some(*position)),
+                None => return Ok(None),
+                Some(Ok(_)) if self.steps == 0 => return Ok(None),
+                Some(_) => {}
+            }
+            self.steps -= 1;
+            positions.next().transpose()?;
+            if step == STEPS_MAX {
+                let rest = match self.sort {
+                    Sort::Newest => self.within.start..target.next(),
+                    Sort::Oldest => target..self.within.end,
+                };
+                *positions = self::positions(self.view, *term, &rest, self.sort);
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn positions(view: &View, term: AccessTerm<'_>, within: &Range<Position>, sort: Sort) -> Positions {
+    let frames = view.access_frames(term, within);
+    let frames: Box<dyn Iterator<Item = _>> = match sort {
+        Sort::Newest => Box::new(frames.rev()),
+        Sort::Oldest => Box::new(frames),
+    };
+    frames.peekable()
+}

@@ -1,0 +1,302 @@
+//! Walking through what was looked at and what was written, in the order of time.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::commits::{Candidates, Commit};
+use super::filter::{AccessFilter, Wanted};
+use super::frames::Frames;
+use super::reader::{EntryReader, Found};
+use super::{AccessId, Sort};
+use crate::access::AccessEntry;
+use crate::clock::Instant;
+use crate::numbers::Position;
+use crate::records::{Records, RecordsError};
+use crate::view::{AccessTerm, View};
+
+/// Frames of the access log that one page opens, events that it reads, and records of the index that it passes,
+/// to find what is wanted; then it ends, and says where the next one goes on.
+const FRAMES_MAX: usize = 1_000;
+const EVENTS_MAX: usize = 1_000;
+const STEPS_MAX: usize = 50_000;
+
+/// The next step of a walk.
+pub(super) enum Step {
+    /// What is wanted.
+    Found(Box<Found>),
+    /// Enough was looked at; it goes on there.
+    Stopped(AccessId),
+    /// There is no more.
+    End,
+}
+
+/// What comes next in one of the logs: `entry` is missing where enough was looked at.
+struct Head {
+    id: AccessId,
+    recorded_at: Instant,
+    entry: Option<AccessEntry>,
+}
+
+/// A walk through both logs.
+pub(super) struct Walk<'a> {
+    entries: Entries<'a>,
+    commits: Commits<'a>,
+    sort: Sort,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        records: &'a Records,
+        view: &'a View,
+        wanted: &'a Wanted<'a>,
+        sort: Sort,
+        from: Option<AccessId>,
+    ) -> Result<Self, RecordsError> {
+        let looked = looked(view, wanted.filter)?;
+        let reader = || EntryReader::new(records, view);
+        let (looked_from, wrote) =
+            from_there(&reader(), wanted.filter, looked.clone(), sort, from)?;
+        let frames = Frames::new(view, &wanted.terms(), looked_from, sort, STEPS_MAX);
+        let entries = Entries {
+            reader: reader(),
+            wanted,
+            frames,
+            sort,
+            from,
+            queue: VecDeque::new(),
+            opened: 0,
+            is_done: false,
+        };
+        let candidates = wanted.commits(view, wrote.clone(), sort)?;
+        let commits = Commits {
+            reader: reader(),
+            wanted,
+            within: wrote,
+            looked,
+            is_done: candidates.is_none(),
+            candidates: candidates.unwrap_or_else(|| Box::new(std::iter::empty())),
+            last: Position::default()..Position::default(),
+            read: 0,
+            head: None,
+        };
+        Ok(Self { entries, commits, sort })
+    }
+
+    /// The next that is wanted. What is of one time comes from one log and then from the other.
+    pub(super) fn next(&mut self) -> Result<Step, RecordsError> {
+        self.entries.fill()?;
+        self.commits.fill()?;
+        let is_entry = match (self.entries.queue.front(), &self.commits.head) {
+            (Some(entry), Some(commit)) => match self.sort {
+                Sort::Newest => entry.recorded_at >= commit.recorded_at,
+                Sort::Oldest => entry.recorded_at < commit.recorded_at,
+            },
+            (entry, _) => entry.is_some(),
+        };
+        let head = if is_entry { self.entries.queue.pop_front() } else { self.commits.head.take() };
+        Ok(match head {
+            Some(Head { id, recorded_at, entry: Some(entry) }) => {
+                Step::Found(Box::new(Found { id, recorded_at, entry }))
+            }
+            Some(Head { id, .. }) => Step::Stopped(id),
+            None => Step::End,
+        })
+    }
+}
+
+/// The frames of the access log between the two moments of a filter.
+pub(super) fn looked(view: &View, filter: &AccessFilter) -> Result<Range<Position>, RecordsError> {
+    let start = match filter.since {
+        Some(since) => view.access_position_at(since)?,
+        None => Position::default(),
+    };
+    let end = match filter.until {
+        Some(until) => view.access_position_at(until)?,
+        None => view.applied_access()?,
+    };
+    Ok(start..end.max(start))
+}
+
+/// What is left of both logs, from where a page begins.
+fn from_there(
+    reader: &EntryReader<'_>,
+    filter: &AccessFilter,
+    mut looked: Range<Position>,
+    sort: Sort,
+    from: Option<AccessId>,
+) -> Result<(Range<Position>, Range<Position>), RecordsError> {
+    let view = reader.view;
+    let position_at = |moment: Option<Instant>, otherwise| match moment {
+        Some(moment) => view.position_at(moment),
+        None => Ok(otherwise),
+    };
+    let start = position_at(filter.since, Position::default())?;
+    let mut wrote = start..position_at(filter.until, view.applied_events()?)?;
+    match (from, sort) {
+        (None, _) => {}
+        (Some(AccessId::Entry { position, .. }), sort) => {
+            let at = view.access_recorded_at(position)?.micros().saturating_add(1);
+            let passed = view.position_at(Instant::from_micros(at))?;
+            match sort {
+                Sort::Newest => {
+                    looked.end = looked.end.min(position.next());
+                    wrote.end = wrote.end.min(passed);
+                }
+                Sort::Oldest => {
+                    looked.start = looked.start.max(position);
+                    wrote.start = wrote.start.max(passed);
+                }
+            }
+        }
+        (Some(AccessId::Commit(first)), sort) => {
+            let commit = Commit::of(reader.records, view, first)?;
+            let (passed, end) = match commit {
+                Some(commit) => (view.access_position_at(commit.recorded_at)?, commit.events.end),
+                None => (view.applied_access()?, first),
+            };
+            match sort {
+                Sort::Newest => {
+                    looked.end = looked.end.min(passed);
+                    wrote.end = wrote.end.min(end);
+                }
+                Sort::Oldest => {
+                    looked.start = looked.start.max(passed);
+                    wrote.start = wrote.start.max(first);
+                }
+            }
+        }
+    }
+    let is_not_less = |range: Range<Position>| range.start..range.end.max(range.start);
+    Ok((is_not_less(looked), is_not_less(wrote)))
+}
+
+/// The entries of the access log that are wanted.
+struct Entries<'a> {
+    reader: EntryReader<'a>,
+    wanted: &'a Wanted<'a>,
+    frames: Frames<'a>,
+    sort: Sort,
+    from: Option<AccessId>,
+    /// Of the frame that was read last.
+    queue: VecDeque<Head>,
+    opened: usize,
+    is_done: bool,
+}
+
+impl Entries<'_> {
+    fn fill(&mut self) -> Result<(), RecordsError> {
+        while self.queue.is_empty() && !self.is_done {
+            match self.frames.next()? {
+                Some(position) if self.opened < FRAMES_MAX => self.open(position)?,
+                next => {
+                    self.is_done = true;
+                    if let Some(position) = next.or_else(|| self.frames.stopped_at()) {
+                        let id = AccessId::start(position, self.sort);
+                        let recorded_at = self.reader.view.access_recorded_at(position)?;
+                        self.queue.push_back(Head { id, recorded_at, entry: None });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, position: Position) -> Result<(), RecordsError> {
+        self.opened += 1;
+        let (entries, recorded_at) = self.reader.entries(position)?;
+        for (index, entry) in (0..).zip(entries) {
+            let is_passed = match self.from {
+                Some(AccessId::Entry { position: at, index: from }) if at == position => {
+                    match self.sort {
+                        Sort::Newest => index > from,
+                        Sort::Oldest => index < from,
+                    }
+                }
+                _ => false,
+            };
+            if !is_passed && self.wanted.admits(&entry) {
+                let id = AccessId::Entry { position, index };
+                let head = Head { id, recorded_at, entry: Some(entry) };
+                match self.sort {
+                    Sort::Newest => self.queue.push_front(head),
+                    Sort::Oldest => self.queue.push_back(head),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The commits that are wanted.
+struct Commits<'a> {
+    reader: EntryReader<'a>,
+    wanted: &'a Wanted<'a>,
+    /// Where the first event of a commit may stand.
+    within: Range<Position>,
+    /// The frames of the access log that count.
+    looked: Range<Position>,
+    candidates: Candidates<'a>,
+    /// The events of the commit that was read last.
+    last: Range<Position>,
+    read: usize,
+    head: Option<Head>,
+    is_done: bool,
+}
+
+impl Commits<'_> {
+    fn fill(&mut self) -> Result<(), RecordsError> {
+        while self.head.is_none() && !self.is_done {
+            let Some(candidate) = self.candidates.next().transpose()? else {
+                self.is_done = true;
+                break;
+            };
+            if !self.last.contains(&candidate) {
+                self.read(candidate)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, at: Position) -> Result<(), RecordsError> {
+        let (records, view) = (self.reader.records, self.reader.view);
+        let Some(Commit { events, recorded_at, entry }) = Commit::of(records, view, at)? else {
+            return Ok(());
+        };
+        let first = events.start;
+        let events_read = usize::try_from(events.end - first).unwrap_or(usize::MAX);
+        self.last = events;
+        if !self.within.contains(&first) {
+            return Ok(());
+        }
+        let id = AccessId::Commit(first);
+        // At least one is read, or no page would ever come to its end.
+        if self.read > 0 && self.read.saturating_add(events_read) > EVENTS_MAX {
+            self.is_done = true;
+            self.head = Some(Head { id, recorded_at, entry: None });
+            return Ok(());
+        }
+        self.read += events_read;
+        let entry = entry.filter(|entry| self.wanted.admits(entry));
+        if let Some(entry) = entry
+            && !self.is_told(first)?
+        {
+            self.head = Some(Head { id, recorded_at, entry: Some(entry) });
+        }
+        Ok(())
+    }
+
+    /// Whether an access entry that is wanted tells of a commit: its request did more than commit.
+    fn is_told(&mut self, first: Position) -> Result<bool, RecordsError> {
+        for frame in self.reader.view.access_frames(AccessTerm::wrote(first), &self.looked) {
+            let (entries, _) = self.reader.entries(frame?)?;
+            let mut wanted = entries.iter().filter(|entry| self.wanted.admits(entry));
+            let tells = |entry: &AccessEntry| {
+                entry.looks().any(|look| look.written.positions().any(|event| event == first))
+            };
+            if wanted.any(tells) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

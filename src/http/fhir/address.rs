@@ -1,0 +1,52 @@
+//! Queries of addresses: taken apart, and put together for links.
+
+use super::Failure;
+use crate::fhir::check::IssueCode;
+
+/// Names and values of a query, decoded.
+pub type Pairs = Vec<(String, String)>;
+
+/// Takes the one value of a parameter out.
+///
+/// # Errors
+///
+/// 400: it is given twice.
+pub fn take(pairs: &mut Pairs, name: &str) -> Result<Option<String>, Failure> {
+    let mut values = pairs.extract_if(.., |(known, _)| known == name).map(|(_, value)| value);
+    let first = values.next();
+    match values.next() {
+        None => Ok(first),
+        Some(_) => Err(Failure::at(IssueCode::Value, name, format!("{name} may be given once"))),
+    }
+}
+
+/// The query that these come from.
+#[must_use]
+pub fn joined<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> String {
+    let pairs = pairs.map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+/// Percent-encodes what may not stand in a query as it is (RFC 3986 §3.4).
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z'
+            | b'a'..=b'z'
+            | b'0'..=b'9'
+            | b'-'
+            | b'.'
+            | b'_'
+            | b'~'
+            | b':'
+            | b'/'
+            | b',' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

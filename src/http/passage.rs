@@ -1,0 +1,120 @@
+//! A request on its way through the gate, and the duty to record it.
+//!
+//! However it ends, it leaves its entry: answered, refused, or never answered, because the client
+//! went away or the server stopped. For the entry of the last nobody waits, for all others the
+//! answer does.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+
+use super::Failure;
+use super::reply::Reply;
+use super::sending::Trail;
+use super::state::State;
+use super::visit::{Ending, Visit};
+use crate::access::AccessEntry;
+use crate::auth::{Caller, Grant};
+use crate::clock::Instant;
+
+/// A request that has not ended yet.
+pub struct Passage {
+    pub(super) state: Arc<State>,
+    /// What it says about itself.
+    pub visit: Visit,
+    /// Who asks, if an acceptable token came with it.
+    pub caller: Option<Arc<Caller>>,
+    /// What it has seen, once it has passed.
+    pub grant: Option<Arc<Grant>>,
+    /// Nothing of it is left to be recorded.
+    is_over: bool,
+}
+
+impl Passage {
+    /// A request that has just come.
+    pub fn new(state: Arc<State>, visit: Visit) -> Self {
+        Self { state, visit, caller: None, grant: None, is_over: false }
+    }
+
+    /// The answer that may leave, when what there is to be said about the request is durable.
+    pub async fn end(&mut self, result: Result<Reply, Failure>) -> Reply {
+        // What is in the queue will be written, whether anybody waits for it or not.
+        self.is_over = true;
+        let recorded = self.record(Ending::of(&result)).await;
+        let request = self.visit.request.to_string();
+        match (recorded, result) {
+            (Ok(()), Ok(reply)) => reply,
+            (Ok(()), Err(failure)) => failure.render(self.visit.is_fhir, &request),
+            // No look without a trace: what could not be recorded is not answered.
+            (Err(failure), _) => failure.render(self.visit.is_fhir, &request),
+        }
+    }
+
+    /// Gives the request over to its answer's further parts, which are recorded one by one.
+    pub fn go_on(mut self) -> Self {
+        self.is_over = false;
+        self
+    }
+
+    async fn record(&self, ending: Ending) -> Result<(), Failure> {
+        let engine = self.state.records.engine();
+        if self.caller.is_none() {
+            let now = Instant::now().micros();
+            let (is_single, sums) = self.state.strangers.count(self.visit.address(), now);
+            self.state.write_sums(sums);
+            if !is_single {
+                return Ok(());
+            }
+        }
+        match self.entry(ending) {
+            Some(entry) => Ok(engine.record_access(entry).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// What is to be said about it; `None`: its events say it all.
+    fn entry(&self, ending: Ending) -> Option<AccessEntry> {
+        let seen = self.grant.as_ref().map(|grant| grant.take_seen()).unwrap_or_default();
+        let is_its_own_trace = seen.committed && !seen.owes_entry && !ending.is_failure();
+        let caller = self.caller.as_deref();
+        (!is_its_own_trace).then(|| self.visit.entry(&self.state, caller, seen, ending))
+    }
+}
+
+impl Trail for Passage {
+    async fn follow(&mut self, bytes: usize) -> Result<(), Failure> {
+        match self.grant.as_ref().is_some_and(|grant| grant.has_shown()) {
+            true => self.record(Ending::granted(StatusCode::OK, bytes as u64)).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn interrupted(&mut self, failure: &Failure) {
+        self.is_over = true;
+        let request = self.visit.request.to_string();
+        tracing::warn!(
+            request,
+            operation = &**self.visit.operation(),
+            failure.detail,
+            "broken off"
+        );
+        // If even this cannot be recorded, the log above has to do.
+        let _ = self.record(Ending::failed(failure)).await;
+    }
+
+    fn finished(&mut self) {
+        self.is_over = true;
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        if let Some(entry) = self.entry(Ending::unanswered()) {
+            // A queue that is full, or a store that has failed, loses this one: nobody was answered.
+            let _ = self.state.records.engine().submit_access(entry);
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The access entries of a period as a whole, for other programs and for outsiders.
+//!
+//! Nothing is read before the entry of the request itself is durable: that is later than the period, so that what
+//! is exported is complete (see [`crate::audit`]). The answer goes out part by part.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use futures_util::stream::{self, StreamExt};
+
+use super::super::csv::{add_row, list};
+use super::super::reply::Reply;
+use super::super::sending::{Reading, Rest};
+use super::super::writing::Part;
+use super::super::{Call, Failure};
+use super::accesses::{Access, AccessLook, FILTERS, access, filter};
+use crate::audit::{self, AccessFilter, Names};
+use crate::auth::Grant;
+use crate::clock::Instant;
+use crate::fhir::check::IssueCode;
+use crate::records::{Records, RecordsError};
+
+/// The columns of the CSV form: those of the request, then those that entries of a Bundle have too.
+const COLUMNS: [&str; 34] = [
+    "id",
+    "recordedAt",
+    "begunAt",
+    "subject",
+    "name",
+    "role",
+    "organization",
+    "acting",
+    "client",
+    "issuer",
+    "tokenId",
+    "scopes",
+    "address",
+    "proxy",
+    "userAgent",
+    "purpose",
+    "breakGlass",
+    "request",
+    "clientRequest",
+    "trace",
+    "bytes",
+    "entry",
+    "operation",
+    "action",
+    "query",
+    "outcome",
+    "status",
+    "reason",
+    "patients",
+    "erasedPatients",
+    "resource",
+    "resources",
+    "resourceCount",
+    "events",
+];
+
+/// How an export is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Format {
+    /// An entry on each line, as the list of accesses has it.
+    #[default]
+    Ndjson,
+    /// An entry, or an entry of a Bundle, on each line.
+    Csv,
+    /// A FHIR AuditEvent on each line.
+    Fhir,
+    /// A frame of the log on each line, with the proof that none is missing.
+    Proof,
+}
+
+impl FromStr for Format {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "ndjson" => Ok(Self::Ndjson),
+            "csv" => Ok(Self::Csv),
+            "fhir" => Ok(Self::Fhir),
+            "proof" => Ok(Self::Proof),
+            _ => Err(()),
+        }
+    }
+}
+
+impl Format {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Ndjson | Self::Proof => "application/x-ndjson",
+            Self::Fhir => "application/fhir+ndjson",
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+        }
+    }
+
+    fn file_name(self) -> &'static str {
+        match self {
+            Self::Ndjson => "accesses.ndjson",
+            Self::Csv => "accesses.csv",
+            Self::Fhir => "AuditEvent.ndjson",
+            Self::Proof => "accesses.proof.ndjson",
+        }
+    }
+}
+
+/// All access entries of a period, and all commits as their own traces, oldest first, in one answer.
+#[utoipa::path(get, path = "/v1/accesses/export", operation_id = "exportAccesses", tag = "audit",
+    params(
+        ("format" = Option<String>, Query, description = "ndjson (default): an entry on each line, as listAccesses has it, with every version that left. csv: flat. fhir: an AuditEvent on each line. proof: the frames of the access log, with the proof that none of the period is missing (docs/format.md, \"Audit export\")"),
+        ("disclose" = Option<bool>, Query, description = "Of format=proof, true (default): with what the frames say. false: only sealed bytes"),
+        ("patient" = Option<String>, Query, description = "Only about the chart of the Patient with this id"),
+        ("actor" = Option<String>, Query, description = "Only of this subject, or of who acted on its behalf"),
+        ("client" = Option<String>, Query, description = "Only of this client application"),
+        ("organization" = Option<String>, Query, description = "Only of subjects of this organisation"),
+        ("purpose" = Option<String>, Query, description = "Only with this purpose of use"),
+        ("outcome" = Option<String>, Query, description = "granted, refused or failed"),
+        ("action" = Option<String>, Query, description = "C, R, U, D or E"),
+        ("operation" = Option<String>, Query, description = "Only of this operation"),
+        ("breakGlass" = Option<bool>, Query, description = "Only with the glass broken, or not"),
+        ("resource" = Option<String>, Query, description = "Only what showed this resource, or was about it: Type/id"),
+        ("since" = Option<String>, Query, description = "Not before this instant"),
+        ("until" = Option<String>, Query, description = "Before this instant; the moment of the request if left out")),
+    responses(
+        (status = 200, description = "The entries. The header Chartlog-Frames has the frames of the access log among which they are, such as 0-4711: the first position, and the one behind the last. The ids on the lines tell how far the answer is", content_type = "application/x-ndjson"),
+        (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
+        (status = 403, description = "The token does not grant AuditEvent.rs on everything"),
+        (status = 404, description = "No such patient or resource")))]
+pub async fn export(call: Call) -> Result<Reply, Failure> {
+    let allowed: Vec<&str> = FILTERS.into_iter().chain(["format", "disclose"]).collect();
+    call.allow_parameters(&allowed)?;
+    let wrong = |name: &str, what: &str| Failure::at(IssueCode::Value, name, what.to_owned());
+    let format = match call.parameter::<String>("format", "a format")? {
+        Some(text) => {
+            text.parse().map_err(|()| wrong("format", "must be ndjson, csv, fhir or proof"))?
+        }
+        None => Format::default(),
+    };
+    let disclose = call.parameter("disclose", "true or false")?;
+    let mut filter = filter(&call, None)?;
+    let until = *filter.until.get_or_insert_with(Instant::now);
+    if filter.since.is_some_and(|since| since > until) {
+        return Err(wrong("since", "lies behind the end of the period"));
+    }
+    let narrows = |name: &str| FILTERS.contains(&name) && !matches!(name, "since" | "until");
+    let narrowed = call.query.iter().find(|(name, _)| narrows(name));
+    match (format, narrowed) {
+        (Format::Proof, Some((name, _))) => {
+            return Err(wrong(name, "a proof is of all entries of the period"));
+        }
+        (Format::Ndjson | Format::Csv | Format::Fhir, _) if disclose.is_some() => {
+            return Err(wrong("disclose", "is for format=proof alone"));
+        }
+        _ => {}
+    }
+    let named = filter.clone();
+    let check = move |records: &Records, grant: &Grant| audit::export_check(records, grant, &named);
+    let frames = call.aside(check).await?;
+    // Commits are their own traces: none may be missing that is still on its way.
+    call.settled(until).await?;
+    let head = match format {
+        Format::Csv => {
+            let mut head = String::new();
+            add_row(&mut head, COLUMNS);
+            head.into_bytes()
+        }
+        Format::Ndjson | Format::Fhir | Format::Proof => Vec::new(),
+    };
+    let rest = match format {
+        Format::Proof => frames_of(call.reading(), filter.since, until, disclose.unwrap_or(true)),
+        Format::Ndjson => {
+            page_by_page(call.reading(), filter, |records, grant, filter, from, names| {
+                let (entries, next, names) =
+                    audit::export_entries(records, grant, filter, from, names)?;
+                Ok((lines(entries.into_iter().map(access)), next, names))
+            })
+        }
+        Format::Csv => {
+            page_by_page(call.reading(), filter, |records, grant, filter, from, names| {
+                let (entries, next, names) =
+                    audit::export_entries(records, grant, filter, from, names)?;
+                let mut out = String::new();
+                entries.into_iter().for_each(|entry| add_rows(&mut out, access(entry)));
+                Ok((out.into_bytes(), next, names))
+            })
+        }
+        Format::Fhir => {
+            page_by_page(call.reading(), filter, |records, grant, filter, from, names| {
+                let (events, next, names) =
+                    audit::export_events(records, grant, filter, from, names)?;
+                let lines = events.into_iter().flat_map(|event| [event.body, b"\n".to_vec()]);
+                Ok((lines.collect::<Vec<_>>().concat(), next, names))
+            })
+        }
+    };
+    Ok(Reply::new(StatusCode::OK, format.content_type(), head)
+        .header("chartlog-frames", format!("{}-{}", frames.start, frames.end))
+        .header("content-disposition", format!("attachment; filename=\"{}\"", format.file_name()))
+        .followed_by(rest))
+}
+
+/// What reads one part from where it begins, and says where the next one does, if there may be one.
+type ReadPart<C> = fn(
+    &Records,
+    &Grant,
+    &AccessFilter,
+    Option<C>,
+    Names,
+) -> Result<(Vec<u8>, Option<C>, Names), RecordsError>;
+
+/// All that meets a filter, page by page.
+fn page_by_page<C>(reading: Reading, filter: AccessFilter, read: ReadPart<C>) -> Rest
+where
+    C: Send + 'static,
+{
+    let filter = Arc::new(filter);
+    let parts = stream::try_unfold(Some((None, Names::default())), move |left| {
+        let (reading, filter) = (reading.clone(), Arc::clone(&filter));
+        async move {
+            let Some((from, names)) = left else { return Ok(None) };
+            let read = move |records: &Records, grant: &Grant| {
+                let (bytes, next, names) = read(records, grant, &filter, from, names)?;
+                Ok((bytes, next.map(|next| (Some(next), names))))
+            };
+            let (bytes, next) = reading.part(read).await?;
+            Ok(Some((Part::from(bytes), next)))
+        }
+    });
+    Rest(parts.boxed())
+}
+
+/// Where an export with proof goes on.
+enum Place {
+    Head,
+    Frames { next: u64, end: u64 },
+}
+
+/// The frames of a period, and what proves that these are all.
+fn frames_of(reading: Reading, since: Option<Instant>, until: Instant, disclose: bool) -> Rest {
+    let parts = stream::try_unfold(Place::Head, move |place| {
+        let reading = reading.clone();
+        async move {
+            let (bytes, place) = match place {
+                Place::Head => {
+                    let read = move |records: &Records, grant: &Grant| {
+                        audit::export_head(records, grant, since, until)
+                    };
+                    let head = reading.part(read).await?;
+                    let place = Place::Frames { next: head.first, end: head.end };
+                    (lines([head]), place)
+                }
+                Place::Frames { next, end } if next >= end => return Ok(None),
+                Place::Frames { next, end } => {
+                    let read = move |records: &Records, grant: &Grant| {
+                        let frames = audit::export_frames(records, grant, next..end, disclose)?;
+                        let next = frames.last().map_or(end, |frame| frame.position + 1);
+                        Ok((lines(frames), next))
+                    };
+                    let (bytes, next) = reading.part(read).await?;
+                    (bytes, Place::Frames { next, end })
+                }
+            };
+            Ok(Some((Part::from(bytes), place)))
+        }
+    });
+    Rest(parts.boxed())
+}
+
+/// JSON values, each on a line.
+fn lines(values: impl IntoIterator<Item = impl serde::Serialize>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for value in values {
+        // Strings, numbers, lists: this serialisation into memory cannot fail.
+        let _ = serde_json::to_writer(&mut out, &value);
+        out.push(b'\n');
+    }
+    out
+}
+
+/// A row for the request, and one for each entry of a Bundle.
+fn add_rows(out: &mut String, entry: Access) {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let common = vec![
+        entry.id,
+        entry.recorded_at.to_string(),
+        entry.begun_at.to_string(),
+        text(&entry.subject),
+        text(&entry.name),
+        text(&entry.role),
+        text(&entry.organization),
+        text(&entry.acting),
+        text(&entry.client),
+        text(&entry.issuer),
+        text(&entry.token_id),
+        text(&entry.scopes),
+        text(&entry.address),
+        text(&entry.proxy),
+        text(&entry.user_agent),
+        text(&entry.purpose),
+        entry.break_glass.to_string(),
+        entry.request,
+        text(&entry.client_request),
+        text(&entry.trace),
+    ];
+    let mut add = |common: &[String], bytes: String, part: String, look: AccessLook| {
+        let own = [bytes, part].into_iter().chain(cells_of(look)).collect::<Vec<_>>();
+        add_row(out, common.iter().chain(&own).map(String::as_str));
+    };
+    add(&common, entry.bytes.to_string(), String::new(), entry.look);
+    // Bytes are those of the whole answer, and so are told once.
+    for part in entry.parts {
+        add(&common, String::new(), part.entry.to_string(), part.look);
+    }
+}
+
+fn cells_of(look: AccessLook) -> [String; 12] {
+    let version = |shown: super::accesses::AccessedResource| match (shown.resource, shown.version) {
+        (Some(resource), Some(version)) => format!("{resource}/_history/{version}"),
+        _ => "(erased)".to_owned(),
+    };
+    [
+        look.operation,
+        look.action.letter().to_owned(),
+        look.query,
+        look.outcome.name().to_owned(),
+        look.status.to_string(),
+        look.reason.unwrap_or_default(),
+        list(look.patients),
+        look.erased_patients.to_string(),
+        look.resource.unwrap_or_default(),
+        list(look.resources.into_iter().map(version)),
+        look.resource_count.to_string(),
+        list(look.events.iter().map(ToString::to_string)),
+    ]
+}
