@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Months, SecondsFormat, Utc};
 
 /// A moment in UTC, in whole microseconds: the type of `recordedAt` and `lastUpdated`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -46,6 +46,14 @@ impl Instant {
         self.utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 
+    /// The same date and time so many years before.
+    #[must_use]
+    pub fn years_before(self, years: u64) -> Self {
+        let months = u32::try_from(years.saturating_mul(12)).unwrap_or(u32::MAX);
+        let before = self.utc().checked_sub_months(Months::new(months));
+        before.map_or(Self(i64::MIN), |time| Self(time.timestamp_micros()))
+    }
+
     fn utc(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
@@ -75,5 +83,8 @@ mod tests {
         assert_eq!(Instant::parse(&instant.to_string()), Some(instant));
         assert_eq!(instant.http_date(), "Sat, 28 Feb 2026 22:59:59 GMT");
         assert_eq!(Instant::parse("2026-02-28T23:59:59"), None);
+        let leap_day = Instant::parse("2024-02-29T12:00:00Z").unwrap();
+        assert_eq!(leap_day.years_before(6).to_string(), "2018-02-28T12:00:00.000000Z");
+        assert_eq!(leap_day.years_before(u64::MAX), Instant::from_micros(i64::MIN));
     }
 }

@@ -48,7 +48,8 @@ pub fn action_of(operation: &str) -> Action {
         "updateResource" | "conditionalUpdate" | "patchResource" | "conditionalPatch" => {
             Action::Update
         }
-        "deleteResource" | "conditionalDelete" | "eraseChart" | "releaseChart" => Action::Delete,
+        "deleteResource" | "conditionalDelete" | "eraseChart" | "releaseChart"
+        | "disposeAccesses" => Action::Delete,
         "readResource"
         | "readResourceVersion"
         | "readResourceHistory"
@@ -67,6 +68,7 @@ pub fn action_of(operation: &str) -> Action {
         | "exportChartEvidence"
         | "listBackup"
         | "readBackup"
+        | "readRetention"
         | "readErasure" => Action::Read,
         _ => Action::Execute,
     }

@@ -22,6 +22,8 @@ pub(super) struct Frames<'a> {
     terms: Vec<(AccessTerm<'a>, Positions)>,
     /// Records of the index that may still be passed.
     steps: usize,
+    /// The positions of frames that were disposed of.
+    disposed: Vec<Range<Position>>,
 }
 
 impl<'a> Frames<'a> {
@@ -31,16 +33,24 @@ impl<'a> Frames<'a> {
         within: Range<Position>,
         sort: Sort,
         steps: usize,
+        disposed: Vec<Range<Position>>,
     ) -> Self {
         let open = |term: &AccessTerm<'a>| (*term, positions(view, *term, &within, sort));
         let terms = terms.iter().map(open).collect();
-        Self { view, sort, within, terms, steps }
+        Self { view, sort, within, terms, steps, disposed }
     }
 
     /// The next frame; `Ok(None)` behind the last, or when no step is left.
     pub(super) fn next(&mut self) -> Result<Option<Position>, ViewError> {
         'candidates: loop {
             let Some(candidate) = self.nearest()? else { return Ok(None) };
+            if let Some(gap) = self.disposed.iter().find(|gap| gap.contains(&candidate)) {
+                match self.sort {
+                    Sort::Newest => self.within.end = gap.start.max(self.within.start),
+                    Sort::Oldest => self.within.start = gap.end.min(self.within.end),
+                }
+                continue;
+            }
             for at in 0..self.terms.len() {
                 match self.seek(at, candidate)? {
                     Some(found) if found == candidate => {}

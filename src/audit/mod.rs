@@ -2,10 +2,10 @@
 //!
 //! In: one entry for each request, from the gate, written by the engine before the answer leaves.
 //! Out: entries with the names behind their aliases, and commits as their own traces, in the order of time; evidence
-//! of entries, and exports with the proof that they are complete.
+//! of entries, and exports with the proof that they are complete; the disposal of old ones.
 //! What an entry says is defined in [`crate::access`].
 //!
-//! Never: changing an entry; showing a patient the names of others.
+//! Never: changing an entry that is kept; showing a patient the names of others.
 
 mod accesses;
 mod commits;
@@ -19,6 +19,7 @@ mod named;
 mod operator;
 mod reader;
 mod reports;
+mod retention;
 mod sort;
 mod walk;
 
@@ -32,4 +33,5 @@ pub use named::{charts_named, seal_words};
 pub use operator::last_of;
 pub use reader::{NamedLook, Names, ShownVersion};
 pub use reports::{Cell, Column, Report, ReportKind, ReportRequest, report, summaries};
+pub use retention::{Fate, dispose, retention};
 pub use sort::Sort;

@@ -10,6 +10,8 @@ use super::reader::{EntryReader, Found};
 use super::{AccessId, Sort};
 use crate::access::AccessEntry;
 use crate::clock::Instant;
+use crate::engine::EngineError;
+use crate::log::LogError;
 use crate::numbers::Position;
 use crate::records::{Records, RecordsError};
 use crate::view::{AccessTerm, View};
@@ -56,7 +58,8 @@ impl<'a> Walk<'a> {
         let reader = || EntryReader::new(records, view);
         let (looked_from, wrote) =
             from_there(&reader(), wanted.filter, looked.clone(), sort, from)?;
-        let frames = Frames::new(view, &wanted.terms(), looked_from, sort, STEPS_MAX);
+        let disposed = records.engine().access_reader().disposed();
+        let frames = Frames::new(view, &wanted.terms(), looked_from, sort, STEPS_MAX, disposed);
         let entries = Entries {
             reader: reader(),
             wanted,
@@ -203,7 +206,11 @@ impl Entries<'_> {
 
     fn open(&mut self, position: Position) -> Result<(), RecordsError> {
         self.opened += 1;
-        let (entries, recorded_at) = self.reader.entries(position)?;
+        let (entries, recorded_at) = match self.reader.entries(position) {
+            // It was disposed of since the walk began.
+            Err(RecordsError::Engine(EngineError::Log(LogError::Disposed { .. }))) => return Ok(()),
+            read => read?,
+        };
         for (index, entry) in (0..).zip(entries) {
             let is_passed = match self.from {
                 Some(AccessId::Entry { position: at, index: from }) if at == position => {

@@ -11,7 +11,7 @@ use crate::disk::RealDisk;
 use crate::disk::{self, Disk};
 use crate::engine::DataDirectory;
 use crate::log::{self, Follower, Frame, GroupFlaw, LogError, LogKind, WholeGroup};
-use crate::proof::{Checkpoint, ProofError, Tree, Verifier, leaf};
+use crate::proof::{Checkpoint, Hash, ProofError, Tree, Verifier, leaf};
 
 /// Where the logs are written until they are whole.
 const UNFINISHED: &str = "restoring";
@@ -169,6 +169,15 @@ enum Keep {
 }
 
 impl Keep {
+    /// Whether so many frames of a group that was disposed of are kept: all of them or none.
+    fn takes_whole(self, group: &WholeGroup<'_>, frames: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Through(time) => group.recorded_at <= time,
+            Self::Positions(last) => group.first_position + frames as u64 <= last.saturating_add(1),
+        }
+    }
+
     /// How many of a group's first frames are kept: whole commits.
     fn frames(self, group: &WholeGroup<'_>, frames: &[(Frame, &[u8])]) -> usize {
         match self {
@@ -241,8 +250,26 @@ impl Restoring<'_> {
                     }
                     Part::Group(group) => group,
                 };
+                if let Some(remains) = group.remains().map_err(flawed)? {
+                    signed.add(remains.leaves.iter().map(|leaf| Hash(*leaf)));
+                    if first_left_out.is_some() {
+                        return Ok(());
+                    }
+                    if !keep.takes_whole(&group, remains.leaves.len()) {
+                        return Err(BackupError::Refused(format!(
+                            "positions from {} on of the {} log were disposed of: restore to a later moment",
+                            group.first_position,
+                            kind.name()
+                        )));
+                    }
+                    kept += remains.leaves.len() as u64;
+                    return segment.put(self.disk, &target, group.bytes);
+                }
                 let frames = group.frames().map_err(flawed)?;
-                signed.add(&group, &frames)?;
+                let positions = (group.first_position..).zip(&frames);
+                let leaves = positions
+                    .map(|(position, (_, bytes))| leaf(position, group.recorded_at, bytes));
+                signed.add(leaves);
                 if first_left_out.is_some() {
                     return Ok(());
                 }
@@ -320,19 +347,15 @@ impl Signed {
         Ok(Self { path, checkpoint: Some(checkpoint), tree: Tree::default() })
     }
 
-    fn add(
-        &mut self,
-        group: &WholeGroup<'_>,
-        frames: &[(Frame, &[u8])],
-    ) -> Result<(), BackupError> {
-        let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
-        for (position, (_, bytes)) in (group.first_position..).zip(frames) {
+    /// Adds the next leaves of the log.
+    fn add(&mut self, leaves: impl Iterator<Item = Hash>) {
+        let Some(checkpoint) = &self.checkpoint else { return };
+        for leaf in leaves {
             if self.tree.size() == checkpoint.size {
                 break;
             }
-            self.tree.append(leaf(position, group.recorded_at, bytes), |_, _| {});
+            self.tree.append(leaf, |_, _| {});
         }
-        Ok(())
     }
 
     /// Returns how many entries the checkpoint vouches for.

@@ -43,7 +43,7 @@ pub fn take(
         // From now on, it is a backup that has only to be finished.
         None => begin(disk, root, &wanted)?,
     };
-    refuse_other_history(root, &known, &wanted)?;
+    refuse_other_history(source, root, &known, &wanted)?;
     let all = wanted.bytes().saturating_sub(known.bytes());
     let mut fetched = Fetched { bytes: 0, all, progress };
     // As at the source: no entry is about a chart whose events are not there.
@@ -85,6 +85,7 @@ fn begin(disk: &dyn Disk, root: &Path, wanted: &Manifest) -> Result<Manifest, Ba
 }
 
 fn refuse_other_history(
+    source: &dyn Source,
     root: &Path,
     known: &Manifest,
     wanted: &Manifest,
@@ -102,6 +103,7 @@ fn refuse_other_history(
     }
     for kind in LogKind::ALL {
         let (known, wanted) = (known.of(kind), wanted.of(kind));
+        let is_closed = |number: usize| number + 1 < wanted.segments.len();
         if known.position > wanted.position {
             return other(format!(
                 "its {} log has {} entries, the store only {}",
@@ -113,7 +115,8 @@ fn refuse_other_history(
         let closed = known.segments.iter().zip(&wanted.segments);
         let last = known.segments.len().saturating_sub(1);
         for (number, (known, wanted)) in closed.enumerate() {
-            if known > wanted || (number < last && known != wanted) {
+            let differs = known > wanted || (number < last && known != wanted);
+            if differs && !(is_closed(number) && is_disposed_at(source, kind, number)?) {
                 return other(format!(
                     "segment {number:08} of its {} log has {known} bytes, that of the store {wanted}",
                     kind.name()
@@ -139,35 +142,46 @@ fn take_log(
     }
     let (known, wanted) = (known.of(kind), wanted.of(kind));
     let mut follower = Follower::new(kind);
-    let first = known.segments.len().saturating_sub(1);
-    for (at, length) in known.segments.iter().enumerate() {
-        check_length(disk, &log::segment_path(&folder, number(at)?), *length)?;
-    }
-    if let Some(length) = known.segments.last() {
-        let last = number(first)?;
-        follower = check_end(disk, source, &folder, kind, last, *length, known.position)?;
-    }
-    for (at, to) in wanted.segments.iter().enumerate().skip(first) {
-        let segment = number(at)?;
-        let from = known.segments.get(at).copied().unwrap_or(0);
-        if from == *to {
-            continue;
-        }
-        let path = log::segment_path(&folder, segment);
-        let mut writer = match from {
+    let mut fetch = |follower: &mut Follower, span: Span| {
+        let path = log::segment_path(&folder, span.segment);
+        let mut writer = match span.from {
             0 => SegmentWriter::create(disk, &path)?,
             from => SegmentWriter::extend(disk, &path, from)?,
         };
-        let span = Span { segment, from, to: *to };
         let mut read = |from, to| {
-            let bytes = source.stretch(kind, segment, from, to)?;
+            let bytes = source.stretch(kind, span.segment, from, to)?;
             fetched.bytes += bytes.len() as u64;
             (fetched.progress)(fetched.bytes, fetched.all);
             Ok(bytes)
         };
         let flawed = |flaw: log::GroupFlaw| flaw.of(&source.name(kind)).into();
-        copy(&mut follower, span, &mut read, &flawed, &mut |part| writer.put(part.bytes()))?;
-        writer.finish(disk)?;
+        copy(follower, span, &mut read, &flawed, &mut |part| writer.put(part.bytes()))?;
+        writer.finish(disk)
+    };
+    let last = known.segments.len().saturating_sub(1);
+    let mut first = last;
+    for (at, (length, to)) in known.segments.iter().zip(&wanted.segments).enumerate() {
+        let segment = number(at)?;
+        let is_closed = at + 1 < wanted.segments.len();
+        if is_closed && length != to && is_disposed_at(source, kind, at)? {
+            // What was disposed of there goes here too.
+            let begin = first_position(disk, &folder, segment)?;
+            follower = Follower::behind(kind, segment, 0, begin, i64::MIN);
+            fetch(&mut follower, Span { segment, from: 0, to: *to })?;
+            first = if at == last { last + 1 } else { last };
+        } else {
+            check_length(disk, &log::segment_path(&folder, segment), *length)?;
+        }
+    }
+    if let Some(length) = known.segments.last().filter(|_| first == last) {
+        let last = number(last)?;
+        follower = check_end(disk, source, &folder, kind, last, *length, known.position)?;
+    }
+    for (at, to) in wanted.segments.iter().enumerate().skip(first) {
+        let from = known.segments.get(at).copied().unwrap_or(0);
+        if from != *to {
+            fetch(&mut follower, Span { segment: number(at)?, from, to: *to })?;
+        }
     }
     if follower.position() == wanted.position {
         Ok(())
@@ -176,6 +190,22 @@ fn take_log(
             format!("the log holds {} entries here, not {}", follower.position(), wanted.position);
         Err(follower.flaw(problem).of(&source.name(kind)).into())
     }
+}
+
+/// Whether the source has disposed of the frames of a segment.
+fn is_disposed_at(source: &dyn Source, kind: LogKind, at: usize) -> Result<bool, BackupError> {
+    let header = source.stretch(kind, number(at)?, 0, log::SEGMENT_HEADER as u64)?;
+    Ok(log::is_disposed(&header))
+}
+
+/// Position of the first frame of a segment of the backup.
+fn first_position(disk: &dyn Disk, folder: &Path, segment: u32) -> Result<u64, BackupError> {
+    let path = log::segment_path(folder, segment);
+    let file = disk.open_to_read(&path).map_err(disk_error(&path))?;
+    let mut header = [0; log::SEGMENT_HEADER];
+    file.read_exact_at(&mut header, 0).map_err(disk_error(&path))?;
+    log::first_position(&header)
+        .ok_or_else(|| damaged(&path, 0, "this segment of the backup has no header"))
 }
 
 /// A segment of the backup must still be there, as long as it counts.

@@ -53,6 +53,8 @@ pub enum Command {
     Rebuild(RebuildArguments),
     /// Erase a patient's chart in a store that no server has open
     Erase(EraseArguments),
+    /// Dispose of access entries that were kept long enough, in a store that no server has open
+    Dispose(DisposeArguments),
     /// Verify that a data directory, a bundle of evidence, or an audit export is what was written and signed
     Verify(VerifyArguments),
     /// See who looked
@@ -173,6 +175,18 @@ pub struct EraseArguments {
     #[arg(long)]
     pub purge_now: bool,
     /// Only tell what would be erased
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Which store.
+    #[command(flatten)]
+    pub store: StoreArguments,
+}
+
+/// Arguments of `chartlog dispose`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct DisposeArguments {
+    /// Only tell what is due
     #[arg(long)]
     pub dry_run: bool,
     /// Which store.

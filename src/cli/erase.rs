@@ -1,19 +1,11 @@
 //! `chartlog erase`: a chart erased by an operator, while no server has the store open.
 
-use std::sync::Arc;
-
-use super::Failure;
 use super::arguments::EraseArguments;
-use super::operator::OPERATOR;
 use super::served::engine_options;
-use crate::auth::{Caller, Grant, Scopes};
-use crate::budget::Budget;
-use crate::chart::Actor;
+use super::{Failure, operator};
 use crate::config::Config;
 use crate::engine::{DataDirectory, DirectoryError, EngineOptions, PurgeWindow};
 use crate::records::{ErasureRequest, Records, RecordsOptions};
-
-const ISSUER: &str = "chartlog-erase";
 
 /// Erases, and prints the certificate.
 ///
@@ -38,7 +30,9 @@ pub fn run(config: &Config, arguments: &EraseArguments) -> Result<(), Failure> {
         dry_run: arguments.dry_run,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::failed)?;
-    let erased = runtime.block_on(store.erase(&grant(), request)).map_err(Failure::failed)?;
+    let erased = runtime
+        .block_on(store.erase(&operator::grant("system/ChartErasure.c"), request))
+        .map_err(Failure::failed)?;
     let (events, resources) = (erased.events, erased.resources);
     eprintln!("chart {}: {events} events, {resources} resources", erased.chart);
     if erased.shared > 0 {
@@ -56,22 +50,4 @@ pub fn run(config: &Config, arguments: &EraseArguments) -> Result<(), Failure> {
         print!("\n{}", purge.unwrap_or_default());
     }
     Ok(())
-}
-
-/// Who can read the data directory and its keys may do everything with it.
-fn grant() -> Arc<Grant> {
-    let caller = Caller {
-        subject: OPERATOR.to_owned(),
-        issuer: ISSUER.to_owned(),
-        scopes: Scopes::parse("system/ChartErasure.c"),
-        expires_at: i64::MAX,
-        ..Caller::default()
-    };
-    let actor = Actor {
-        subject: OPERATOR.to_owned(),
-        issuer: ISSUER.to_owned(),
-        request: uuid::Uuid::now_v7().to_string(),
-        ..Actor::default()
-    };
-    Arc::new(Grant::new(Arc::new(caller), actor, Budget::default()))
 }

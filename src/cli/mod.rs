@@ -8,6 +8,7 @@ mod arguments;
 mod audit;
 mod backup;
 mod config;
+mod dispose;
 mod erase;
 mod import;
 mod notices;
@@ -30,9 +31,10 @@ use clap::Parser;
 
 pub use arguments::{
     Arguments, AuditCommand, AuditExportArguments, BackupArguments, BackupFrom, Command,
-    ConfigArguments, ExportArguments, ExportForm, ImportArguments, ImportTarget, OpenapiArguments,
-    RebuildArguments, RestoreArguments, Secret, ServeArguments, StatsArguments, TokenArguments,
-    VaultCommand, VaultImportArguments, VerifyArguments,
+    ConfigArguments, DisposeArguments, EraseArguments, ExportArguments, ExportForm,
+    ImportArguments, ImportTarget, OpenapiArguments, RebuildArguments, RestoreArguments, Secret,
+    ServeArguments, StatsArguments, TokenArguments, VaultCommand, VaultImportArguments,
+    VerifyArguments,
 };
 
 use crate::config::{ConfigError, Loaded, Overrides};
@@ -132,6 +134,11 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             let config = load(&arguments.store.overrides())?.config;
             telemetry::init(&config.log).map_err(Failure::failed)?;
             erase::run(&config, &arguments)
+        }
+        Command::Dispose(arguments) => {
+            let config = load(&arguments.store.overrides())?.config;
+            telemetry::init(&config.log).map_err(Failure::failed)?;
+            dispose::run(&config, &arguments)
         }
         Command::Verify(arguments) => match (&arguments.bundle, &arguments.export) {
             (Some(bundle), _) => verify::run_bundle(bundle, &arguments),

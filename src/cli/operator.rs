@@ -1,11 +1,15 @@
 //! What an operator does with a store, in the access log of the store: start, stop, and the commands that
 //! open it.
 
+use std::sync::Arc;
+
 use super::Failure;
 use super::notices::Notice;
 use crate::access::{AccessEntry, Identity, Source, Words};
 use crate::audit;
-use crate::chart::fingerprint;
+use crate::auth::{Caller, Grant, Scopes};
+use crate::budget::Budget;
+use crate::chart::{Actor, fingerprint};
 use crate::clock::Instant;
 use crate::config::{self, Config};
 use crate::records::Records;
@@ -16,6 +20,22 @@ pub const OPERATOR: &str = "operator";
 const ISSUER: &str = "chartlog";
 const START: &str = "serverStart";
 const STOP: &str = "serverStop";
+
+/// The grant of a command that opens the store: who can read the data directory and its keys may do everything
+/// with it, but a command asks for what it needs.
+pub fn grant(scopes: &str) -> Arc<Grant> {
+    let (subject, issuer) = (OPERATOR.to_owned(), ISSUER.to_owned());
+    let caller = Caller {
+        subject: subject.clone(),
+        issuer: issuer.clone(),
+        scopes: Scopes::parse(scopes),
+        expires_at: i64::MAX,
+        ..Caller::default()
+    };
+    let request = uuid::Uuid::now_v7().to_string();
+    let actor = Actor { subject, issuer, request, ..Actor::default() };
+    Arc::new(Grant::new(Arc::new(caller), actor, Budget::default()))
+}
 
 /// Records that a server starts: with which program, configuration and keys, which of these the start before
 /// did not have, and whether the run before was stopped. Before that, what was done while none was running.

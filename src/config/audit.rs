@@ -1,8 +1,10 @@
-//! Which accesses are called unusual.
+//! How long access entries are kept, and which are called unusual.
 
 /// The part `[audit]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditConfig {
+    /// For how many years access entries are kept; 0: for ever.
+    pub retention_years: u64,
     /// Whether it is unusual that users look into a chart that seems to be their own.
     pub unusual_own_chart: bool,
     /// Whether it is unusual that user and patient have the same surname.
@@ -26,6 +28,7 @@ pub struct AuditConfig {
 impl Default for AuditConfig {
     fn default() -> Self {
         Self {
+            retention_years: 0,
             unusual_own_chart: true,
             unusual_same_surname: true,
             unusual_vip: true,

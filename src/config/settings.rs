@@ -11,7 +11,7 @@ pub static SECTIONS: &[(&str, &str)] = &[
     ("vault", "Where the key to all keys comes from."),
     ("proof", "How it is shown that nobody has changed the logs."),
     ("auth", "Whose tokens are believed."),
-    ("audit", "Which accesses the report on unusual ones names."),
+    ("audit", "How long access entries are kept, and which the report on unusual ones names."),
     ("limits", "What one request or one client may ask for."),
     ("log", "What the process writes to stderr."),
     ("demo", "The synthetic clinic."),
@@ -176,6 +176,13 @@ pub static SETTINGS: &[Setting] = &[
          \x20   keys = [{ algorithm = \"ES256\", kid = \"2026\", pem_file = \"login.pem\" }]\n\
          An algorithm is RS256, ES256 or EdDSA; `kid` may be left out.",
         |config| &mut config.auth.issuers,
+    ),
+    setting(
+        "audit.retention_years",
+        Kind::Number(0..=1000),
+        "For how many years access entries are kept: then they are due for disposal, which\n\
+         `chartlog dispose` does; 0: for ever",
+        |config| &mut config.audit.retention_years,
     ),
     setting(
         "audit.unusual_own_chart",

@@ -14,7 +14,7 @@
 //! | `projector`, `access` | groups to views, for events and for access entries |
 //! | `decode`, `replay`, `rebuild`, `renewal` | bytes of the log to facts; to views; to a new generation; when one is due |
 //! | `keys`, `epoch`, `certificates` | keys of charts; a new epoch after an erasure; signed statements about it |
-//! | `proofs` | tiles, checkpoints |
+//! | `proofs`, `disposal` | tiles, checkpoints; what is left of segments that were disposed of |
 //! | `health`, `directory` | readiness and its reasons; the data directory |
 //!
 //! **Invariant:** a group that was just committed and a group that is replayed lead to the same views.
@@ -26,6 +26,7 @@ mod command;
 pub mod committer;
 mod decode;
 mod directory;
+mod disposal;
 mod epoch;
 mod error;
 mod event_log;
@@ -45,6 +46,7 @@ pub use directory::{
     DataDirectory, DirectoryError, FORMAT, check_format_of, is_readable, read_local_issuer_secret,
     read_origin,
 };
+pub use disposal::AccessSegment;
 pub use epoch::Alone;
 pub use error::EngineError;
 pub use event_log::{EventLog, Groups, LocalLog, Pending, Settled, Settling};
@@ -129,6 +131,7 @@ pub struct Engine {
     /// Held by the one rebuild of the views, or the one erasure, that runs.
     alone: Mutex<()>,
     directory: DataDirectory,
+    disk: Arc<dyn Disk>,
 }
 
 impl Engine {
@@ -232,7 +235,12 @@ impl Engine {
             requests: (high ^ low, AtomicU64::new(0)),
             alone: Mutex::default(),
             directory,
+            disk: Arc::clone(&options.disk),
         });
+        if engine.is_unaware_of_disposal()? {
+            tracing::warn!("the views do not follow from the access log: they are built anew");
+            engine.rebuild(|_, _| {})?;
+        }
         engine.resume_erasure()?;
         engine.complete_certificates()?;
         renewal::start(&engine, options.purge, woken)?;

@@ -150,9 +150,11 @@ pub fn replay_access(
     Ok(generation.apply_access(&groups)?)
 }
 
-fn access_group(keys: &Keys, group: Group) -> Result<AccessGroup, EngineError> {
+/// What the entries of a group of the access log can be found by.
+pub fn access_group(keys: &Keys, group: Group) -> Result<AccessGroup, EngineError> {
     let recorded_at = group.recorded_at;
     let mut indexed = AccessGroup::new(group.first_position, group.location, recorded_at);
+    indexed.skip(group.remains.map_or(0, |remains| remains.leaves.len()));
     for (frame, _) in group.frames {
         let payload = keys.access().open(frame.kind, frame.alias, frame.content)?;
         let entries = access::unpack(&payload, recorded_at);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::engine::EngineError;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::search::{ProblemKind, SearchProblem};
+use crate::log::LogError;
 use crate::proof::ProofError;
 use crate::records::RecordsError;
 use crate::view::ViewError;
@@ -250,6 +251,7 @@ impl From<RecordsError> for Failure {
             RecordsError::NotFound(_) => Fault::NotFound,
             RecordsError::Gone { .. } => Fault::Gone,
             RecordsError::Engine(EngineError::Erased(_)) => Fault::Erased,
+            RecordsError::Engine(EngineError::Log(LogError::Disposed { .. })) => Fault::Gone,
             RecordsError::Denied(_) => Fault::Forbidden,
             RecordsError::Precondition { .. } => Fault::Precondition,
             RecordsError::Conflict { .. } => Fault::Conflict,

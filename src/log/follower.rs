@@ -2,7 +2,7 @@
 
 use super::LogKind;
 use super::format::{FORMAT, GROUP_HEADER, GroupHeader, SEGMENT_HEADER, SegmentHeader};
-use super::{Frame, LogError};
+use super::{Frame, LogError, Remains};
 
 /// Follows the bytes of a log segment by segment and group by group, and says where they break off
 /// or contradict what was before.
@@ -13,6 +13,8 @@ pub struct Follower {
     offset: u64,
     position: u64,
     recorded_at: i64,
+    /// Whether the frames of the segment were disposed of.
+    disposed: bool,
 }
 
 /// Where a segment is not what was written.
@@ -37,6 +39,8 @@ pub struct WholeGroup<'a> {
     pub first_position: u64,
     /// Microseconds since 1970.
     pub recorded_at: i64,
+    /// Whether its frames were disposed of.
+    pub disposed: bool,
     /// All of it, header included.
     pub bytes: &'a [u8],
 }
@@ -45,7 +49,7 @@ impl Follower {
     /// Before the first segment of a log.
     #[must_use]
     pub fn new(kind: LogKind) -> Self {
-        Self { kind, segment: 0, offset: 0, position: 0, recorded_at: i64::MIN }
+        Self::behind(kind, 0, 0, 0, i64::MIN)
     }
 
     /// At the end of a group of which all this is known; `recorded_at` is its time.
@@ -57,7 +61,7 @@ impl Follower {
         position: u64,
         recorded_at: i64,
     ) -> Self {
-        Self { kind, segment, offset, position, recorded_at }
+        Self { kind, segment, offset, position, recorded_at, disposed: false }
     }
 
     /// Frames so far.
@@ -94,7 +98,7 @@ impl Follower {
                 header.first_position, self.position
             )));
         }
-        self.offset = SEGMENT_HEADER as u64;
+        (self.offset, self.disposed) = (SEGMENT_HEADER as u64, header.disposed);
         Ok(())
     }
 
@@ -125,6 +129,7 @@ impl Follower {
             offset: self.offset,
             first_position: header.first_position,
             recorded_at: header.recorded_at,
+            disposed: self.disposed,
             bytes: whole,
         };
         self.offset += length as u64;
@@ -141,6 +146,18 @@ impl Follower {
 }
 
 impl WholeGroup<'_> {
+    /// What is left of its frames, if these were disposed of.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupFlaw`]: its bytes do not say so.
+    pub fn remains(&self) -> Result<Option<Remains>, GroupFlaw> {
+        let frames = GroupHeader::decode(self.bytes).map_or(0, |header| header.frames);
+        let payload = self.bytes.get(GROUP_HEADER..).unwrap_or_default();
+        let remains = self.disposed.then(|| Remains::decode(payload, frames));
+        remains.transpose().map_err(|problem| self.flaw(0, problem))
+    }
+
     /// Its frames, and the bytes of each.
     ///
     /// # Errors

@@ -2,12 +2,15 @@
 //!
 //! | part | bytes, little-endian |
 //! |---|---|
-//! | segment header, 32 | magic `CHARTLOG`, format u16, log kind u8, 0 u8, segment number u32, first position u64, 0 u32, crc32c u32 of the 28 bytes before |
+//! | segment header, 32 | magic `CHARTLOG`, format u16, log kind u8, flags u8, segment number u32, first position u64, 0 u32, crc32c u32 of the 28 bytes before |
 //! | group header, 36 | magic `GRUP`, payload length u32, first position u64, recorded at i64 (µs since 1970), frame count u32, crc32c u32 of the payload, crc32c u32 of the 32 bytes before |
 //! | frame header, 50 | body length u32, kind u8, flags u8, stream version u32, stream alias u64, commitment 32 bytes |
 //! | frame body | the wrapped key if flag 2 is set, 129 bytes; then the content |
 //!
-//! Flags: 1 last of its commit, 2 a wrapped key, 4 sealed. The log does not interpret sealed
+//! A segment with flag 1 is what disposal left: its one group counts the frames that were there, and its
+//! payload is a statement and the hash of each of them (`disposal.rs`).
+//!
+//! Flags of a frame: 1 last of its commit, 2 a wrapped key, 4 sealed. The log does not interpret sealed
 //! contents and wrapped keys. A content in the clear has its crc32c (with kind, flags, version and
 //! alias before it) where the commitment would be, and zeros behind. `docs/format.md` specifies
 //! this for other programs.
@@ -353,6 +356,8 @@ impl GroupHeader {
 pub struct SegmentHeader {
     pub format: u16,
     pub kind: u8,
+    /// Whether the frames were disposed of.
+    pub disposed: bool,
     pub number: u32,
     pub first_position: u64,
 }
@@ -362,7 +367,7 @@ impl SegmentHeader {
         let mut out = Vec::with_capacity(SEGMENT_HEADER);
         out.extend_from_slice(SEGMENT_MAGIC);
         out.extend_from_slice(&self.format.to_le_bytes());
-        out.extend_from_slice(&[self.kind, 0]);
+        out.extend_from_slice(&[self.kind, u8::from(self.disposed)]);
         out.extend_from_slice(&self.number.to_le_bytes());
         out.extend_from_slice(&self.first_position.to_le_bytes());
         out.extend_from_slice(&[0; 4]);
@@ -376,8 +381,13 @@ impl SegmentHeader {
             return None;
         }
         let format = u16::from_le_bytes(fields.take()?);
-        let [kind, _] = fields.take()?;
-        Some(Self { format, kind, number: fields.u32()?, first_position: fields.u64()? })
+        let [kind, flags] = fields.take()?;
+        let disposed = match flags {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
+        Some(Self { format, kind, disposed, number: fields.u32()?, first_position: fields.u64()? })
     }
 }
 

@@ -10,7 +10,7 @@ use super::format::{
     FORMAT, FrameParts, GROUP_HEADER, GROUP_MAGIC, GroupHeader, SEGMENT_HEADER, SegmentHeader,
 };
 use super::writer::segment_path;
-use super::{FrameKind, LogKind};
+use super::{FrameKind, LeafHash, LogKind, Remains};
 use crate::disk::{Disk, DiskFile};
 
 /// Bytes that are read and checked at once.
@@ -61,15 +61,35 @@ pub struct FrameSeen<'a> {
     pub parts: FrameParts<'a>,
 }
 
-/// The results for consecutive frames of one segment.
+/// What disposal left of one frame.
+#[derive(Debug, Clone, Copy)]
+pub struct DisposedSeen {
+    /// The hash of its leaf.
+    pub leaf: LeafHash,
+    /// Byte offset of the hash in its segment.
+    pub offset: u64,
+}
+
+/// What stands at a position.
+#[derive(Debug, Clone, Copy)]
+pub enum Seen<'a> {
+    /// A frame.
+    Frame(FrameSeen<'a>),
+    /// A frame was disposed of.
+    Disposed(DisposedSeen),
+}
+
+/// The results for consecutive positions of one segment.
 #[derive(Debug)]
 pub struct Batch<T> {
     /// Position of the first.
     pub first_position: u64,
     /// The segment file.
     pub path: PathBuf,
-    /// One for each frame.
+    /// One for each position.
     pub items: Vec<T>,
+    /// The statement about their disposal, if the frames were disposed of.
+    pub statement: Option<String>,
     /// Bytes of the log that this took.
     pub bytes: u64,
 }
@@ -92,8 +112,9 @@ pub struct Inspected {
 pub struct Inspection {
     kind: LogKind,
     segments: Vec<Segment>,
-    /// The segment that is being read, and where.
+    /// The segment that is being read, whether its frames were disposed of, and where.
     at: usize,
+    disposed: bool,
     offset: u64,
     position: u64,
     recorded_at: i64,
@@ -114,6 +135,7 @@ struct Segment {
 #[derive(Debug)]
 struct Raw {
     segment: usize,
+    disposed: bool,
     offset: u64,
     bytes: Vec<u8>,
     groups: Vec<(usize, GroupHeader)>,
@@ -150,6 +172,7 @@ impl Inspection {
             kind,
             segments,
             at: 0,
+            disposed: false,
             offset: 0,
             position: 0,
             recorded_at: i64::MIN,
@@ -165,7 +188,7 @@ impl Inspection {
         self.segments.iter().map(|segment| segment.length).sum()
     }
 
-    /// Checks the next groups on so many threads, and calls `each` for every frame.
+    /// Checks the next groups on so many threads, and calls `each` for every position.
     ///
     /// # Errors
     ///
@@ -173,7 +196,7 @@ impl Inspection {
     pub fn next<T: Send>(
         &mut self,
         threads: usize,
-        each: impl Fn(FrameSeen<'_>) -> T + Sync,
+        each: impl Fn(Seen<'_>) -> T + Sync,
     ) -> Result<Option<Batch<T>>, InspectError> {
         if self.ahead.is_none() {
             self.read_ahead();
@@ -194,16 +217,17 @@ impl Inspection {
             workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
         });
         let first_position = raw.groups.first().map_or(0, |(_, header)| header.first_position);
-        let mut items = Vec::new();
+        let (mut items, mut statement) = (Vec::new(), None);
         for checked in results {
             items.extend(checked.items);
+            statement = statement.or(checked.statement);
             if let Some(broken) = checked.broken {
                 self.stop_at(&raw, &path, broken);
                 break;
             }
         }
         let bytes = raw.bytes.len() as u64;
-        Ok(Some(Batch { first_position, path, items, bytes }))
+        Ok(Some(Batch { first_position, path, items, statement, bytes }))
     }
 
     /// The summary, once the end is reached.
@@ -270,6 +294,7 @@ impl Inspection {
         let bytes = segment.read(self.offset, rest.min(whole.max(BATCH_BYTES)))?;
         let mut raw = Raw {
             segment: self.at,
+            disposed: self.disposed,
             offset: self.offset,
             bytes,
             groups: Vec::new(),
@@ -315,10 +340,13 @@ impl Inspection {
         let expected = SegmentHeader {
             format: FORMAT,
             kind: self.kind as u8,
+            disposed: false,
             number: u32::try_from(self.at).unwrap_or(u32::MAX),
             first_position: self.position,
         };
-        if bytes == expected.encode() {
+        let disposed = SegmentHeader { disposed: true, ..expected };
+        self.disposed = !is_last_segment && bytes == disposed.encode();
+        if self.disposed || bytes == expected.encode() {
             self.offset = SEGMENT_HEADER as u64;
             return self.read();
         }
@@ -381,6 +409,7 @@ impl Segment {
 /// The results for some groups, up to the first that is not sound.
 struct Checked<T> {
     items: Vec<T>,
+    statement: Option<String>,
     broken: Option<Broken>,
 }
 
@@ -404,9 +433,9 @@ impl Raw {
         &self,
         groups: &[(usize, GroupHeader)],
         kind: LogKind,
-        each: &impl Fn(FrameSeen<'_>) -> T,
+        each: &impl Fn(Seen<'_>) -> T,
     ) -> Checked<T> {
-        let mut checked = Checked { items: Vec::new(), broken: None };
+        let mut checked = Checked { items: Vec::new(), statement: None, broken: None };
         for (at, header) in groups {
             let start = at + GROUP_HEADER;
             let end = start + header.payload_length as usize;
@@ -420,7 +449,10 @@ impl Raw {
                 });
                 return checked;
             }
-            let frames = self.frames(start, payload, header, kind, &mut checked.items, each);
+            let frames = match self.disposed {
+                true => self.remains(start, payload, header, each, &mut checked),
+                false => self.frames(start, payload, header, kind, &mut checked.items, each),
+            };
             if let Err((at, position, problem)) = frames {
                 let problem = problem.to_owned();
                 let broken = Broken { at, position, problem, may_be_unfinished: false };
@@ -431,6 +463,27 @@ impl Raw {
         checked
     }
 
+    /// The group of a segment whose frames were disposed of.
+    fn remains<T>(
+        &self,
+        start: usize,
+        payload: &[u8],
+        header: &GroupHeader,
+        each: &impl Fn(Seen<'_>) -> T,
+        checked: &mut Checked<T>,
+    ) -> Result<(), (usize, u64, &'static str)> {
+        let flaw = |problem| (start, header.first_position, problem);
+        let Remains { statement, leaves } =
+            Remains::decode(payload, header.frames).map_err(flaw)?;
+        let hashes = payload.len() - leaves.as_flattened().len();
+        let offsets = (self.offset + (start + hashes) as u64..).step_by(size_of::<LeafHash>());
+        let seen = leaves.into_iter().zip(offsets);
+        let seen = seen.map(|(leaf, offset)| Seen::Disposed(DisposedSeen { leaf, offset }));
+        checked.items.extend(seen.map(each));
+        checked.statement = Some(statement);
+        Ok(())
+    }
+
     fn frames<T>(
         &self,
         start: usize,
@@ -438,7 +491,7 @@ impl Raw {
         header: &GroupHeader,
         kind: LogKind,
         items: &mut Vec<T>,
-        each: &impl Fn(FrameSeen<'_>) -> T,
+        each: &impl Fn(Seen<'_>) -> T,
     ) -> Result<(), (usize, u64, &'static str)> {
         let (mut at, mut position) = (start, header.first_position);
         let mut is_whole = true;
@@ -450,7 +503,8 @@ impl Raw {
             }
             let (bytes, rest) = payload.split_at_checked(length).unwrap_or((payload, &[]));
             let (recorded_at, offset) = (header.recorded_at, self.offset + at as u64);
-            items.push(each(FrameSeen { position, recorded_at, offset, bytes, parts }));
+            let seen = FrameSeen { position, recorded_at, offset, bytes, parts };
+            items.push(each(Seen::Frame(seen)));
             is_whole = parts.last_of_commit;
             (at, position, payload) = (at + length, position + 1, rest);
         }

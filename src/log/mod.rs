@@ -11,6 +11,7 @@
 //!
 //! Never: what a payload means, who may read it, ordering across the two logs.
 
+mod disposal;
 mod follower;
 mod format;
 mod inspect;
@@ -19,12 +20,15 @@ mod recovery;
 mod survey;
 mod writer;
 
+pub use disposal::{ClosedSegment, LeafHash, Remains, dispose, first_position, is_disposed};
 pub use follower::{Follower, GroupFlaw, WholeGroup};
 pub use format::{
     Content, Frame, FrameKind, FrameParts, Location, LogKind, SEGMENT_HEADER, StreamAlias,
     WRAP_BYTES,
 };
-pub use inspect::{Batch, Flaw, FrameSeen, InspectError, Inspected, Inspection};
+pub use inspect::{
+    Batch, DisposedSeen, Flaw, FrameSeen, InspectError, Inspected, Inspection, Seen,
+};
 pub use reader::{Group, Reader};
 pub use recovery::{Recovered, exists, open};
 pub use survey::{SegmentEnd, Survey, survey, survey_end};
@@ -62,6 +66,14 @@ pub enum LogError {
         found: u16,
         /// The newest version known here.
         known: u16,
+    },
+    /// The frames there were disposed of.
+    #[error("positions {first} to {last} of the log were disposed of", last = .end.saturating_sub(1))]
+    Disposed {
+        /// Position of the first.
+        first: u64,
+        /// Behind the last.
+        end: u64,
     },
     /// The writer stopped after an earlier disk error.
     #[error("the log is read-only since an earlier disk error")]

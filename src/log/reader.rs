@@ -1,12 +1,13 @@
 //! Reading frames: one by its location, or all in order.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::format::{GROUP_HEADER, GroupHeader, SEGMENT_HEADER, frame_length};
-use super::{Frame, Location, LogError, disk_error};
+use super::format::{GROUP_HEADER, GroupHeader, SEGMENT_HEADER, SegmentHeader, frame_length};
+use super::{ClosedSegment, Frame, Location, LogError, Remains, disk_error};
 use crate::disk::DiskFile;
 use crate::numbers::Position;
 
@@ -20,6 +21,8 @@ pub struct Reader {
 struct Segment {
     file: Arc<dyn DiskFile>,
     path: PathBuf,
+    /// The positions of its frames, if these were disposed of.
+    disposed: Option<Range<u64>>,
 }
 
 /// A group read back in order.
@@ -33,6 +36,17 @@ pub struct Group {
     pub location: Location,
     /// Its frames and where they lie.
     pub frames: Vec<(Frame, Location)>,
+    /// What is left of its frames, if these were disposed of; then there are none.
+    pub remains: Option<Remains>,
+}
+
+impl Group {
+    /// The position behind its last frame.
+    #[must_use]
+    pub fn end(&self) -> Position {
+        let disposed = self.remains.as_ref().map_or(0, |remains| remains.leaves.len());
+        self.first_position + (self.frames.len() + disposed) as u64
+    }
 }
 
 impl Reader {
@@ -42,9 +56,80 @@ impl Reader {
 
     /// Adds the segment behind the last one.
     pub(super) fn add_segment(&self, file: Arc<dyn DiskFile>, path: PathBuf) {
-        let mut segments = Vec::clone(&self.segments.load());
-        segments.push(Arc::new(Segment { file, path }));
-        self.segments.store(Arc::new(segments));
+        let added = Arc::new(Segment::new(file, path));
+        // One that is closed may be replaced meanwhile.
+        self.segments.rcu(|segments| {
+            let mut segments = Vec::clone(segments);
+            segments.push(Arc::clone(&added));
+            segments
+        });
+    }
+
+    /// Puts another file in the place of a segment.
+    pub(super) fn replace_segment(&self, number: u32, file: Arc<dyn DiskFile>, path: PathBuf) {
+        let replaced = Arc::new(Segment::new(file, path));
+        self.segments.rcu(|segments| {
+            let mut segments = Vec::clone(segments);
+            if let Some(place) = segments.get_mut(number as usize) {
+                *place = Arc::clone(&replaced);
+            }
+            segments
+        });
+    }
+
+    /// The positions of the frames that were disposed of, in order.
+    #[must_use]
+    pub fn disposed(&self) -> Vec<Range<Position>> {
+        let segments = self.segments.load();
+        let disposed = segments.iter().filter_map(|segment| segment.disposed.clone());
+        disposed.map(|range| Position::new(range.start)..Position::new(range.end)).collect()
+    }
+
+    /// The segments that nothing is appended to any more, in order.
+    ///
+    /// # Errors
+    ///
+    /// The disk's; [`LogError::Damaged`].
+    pub fn closed(&self) -> Result<Vec<ClosedSegment>, LogError> {
+        let count = u32::try_from(self.segments()).unwrap_or(u32::MAX).saturating_sub(1);
+        let mut closed = Vec::with_capacity(count as usize);
+        for number in 0..count {
+            let first = Position::new(self.segment_header(number)?.first_position);
+            let end = Position::new(self.segment_header(number + 1)?.first_position);
+            closed.push(ClosedSegment {
+                number,
+                positions: first..end,
+                bytes: self.segment_length(number)?,
+                is_disposed: self.segment(number)?.disposed.is_some(),
+            });
+        }
+        Ok(closed)
+    }
+
+    /// The statement about the disposal of the frames of a segment; `None` if the frames are there.
+    ///
+    /// # Errors
+    ///
+    /// The disk's; [`LogError::Damaged`].
+    pub fn statement(&self, number: u32) -> Result<Option<String>, LogError> {
+        let segment = self.segment(number)?;
+        if segment.disposed.is_none() {
+            return Ok(None);
+        }
+        let at = (SEGMENT_HEADER + GROUP_HEADER) as u64;
+        let length =
+            segment.read(at, 4)?.first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
+        if at + u64::from(length) > self.segment_length(number)? {
+            return Err(segment.damaged(at, "the statement is cut off"));
+        }
+        let text = String::from_utf8(segment.read(at + 4, length as usize)?);
+        text.map(Some).map_err(|_| segment.damaged(at, "the statement is not UTF-8"))
+    }
+
+    /// A reader of the segments as they are now, even if one is disposed of.
+    #[must_use]
+    pub fn fixed(&self) -> Self {
+        Self { segments: Arc::new(ArcSwap::new(self.segments.load_full())) }
     }
 
     /// Removes the last segment, which is empty.
@@ -74,7 +159,7 @@ impl Reader {
     ///
     /// The disk's, or [`LogError::Damaged`] when the bytes there are not that frame.
     pub fn frame(&self, at: Location) -> Result<Frame, LogError> {
-        let segment = self.segment(at.segment)?;
+        let segment = self.undisposed(at)?;
         let bytes = segment.read(u64::from(at.offset), at.length as usize)?;
         let (frame, length) =
             Frame::get(&bytes).map_err(|problem| segment.damaged(at.offset.into(), problem))?;
@@ -110,13 +195,18 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// The disk's, or [`LogError::Damaged`] when the bytes there are not that group.
+    /// The disk's, [`LogError::Disposed`], or [`LogError::Damaged`] when the bytes there are not that group.
     pub fn group(&self, at: Location) -> Result<Group, LogError> {
+        self.undisposed(at)?.group(at)
+    }
+
+    /// The segment of a location, whose frames are still there.
+    fn undisposed(&self, at: Location) -> Result<Arc<Segment>, LogError> {
         let segment = self.segment(at.segment)?;
-        let bytes = segment.read(u64::from(at.offset), at.length as usize)?;
-        let header = GroupHeader::decode(&bytes)
-            .ok_or_else(|| segment.damaged(at.offset.into(), "not a group header"))?;
-        segment.open_group(at, &header, bytes.get(GROUP_HEADER..).unwrap_or_default())
+        match segment.disposed.clone() {
+            Some(Range { start: first, end }) => Err(LogError::Disposed { first, end }),
+            None => Ok(segment),
+        }
     }
 
     /// Every group of the log from the one that contains `position`, in order, up to `end` frames.
@@ -160,14 +250,10 @@ impl Reader {
         segment.file.length().map_err(disk_error(&segment.path))
     }
 
-    pub(super) fn segment_header(
-        &self,
-        number: u32,
-    ) -> Result<super::format::SegmentHeader, LogError> {
+    pub(super) fn segment_header(&self, number: u32) -> Result<SegmentHeader, LogError> {
         let segment = self.segment(number)?;
         let bytes = segment.read(0, SEGMENT_HEADER)?;
-        super::format::SegmentHeader::decode(&bytes)
-            .ok_or_else(|| segment.damaged(0, "not a segment header"))
+        SegmentHeader::decode(&bytes).ok_or_else(|| segment.damaged(0, "not a segment header"))
     }
 
     /// The group header at an offset, if complete and undamaged.
@@ -207,6 +293,31 @@ impl Reader {
 }
 
 impl Segment {
+    fn new(file: Arc<dyn DiskFile>, path: PathBuf) -> Self {
+        let mut segment = Self { file, path, disposed: None };
+        segment.disposed = segment.positions_disposed();
+        segment
+    }
+
+    /// The positions of the frames that were here, if the headers say that these were disposed of.
+    fn positions_disposed(&self) -> Option<Range<u64>> {
+        let header = SegmentHeader::decode(&self.read(0, SEGMENT_HEADER).ok()?)?;
+        header.disposed.then(|| {
+            let group = self.read(SEGMENT_HEADER as u64, GROUP_HEADER).ok();
+            let group = group.and_then(|bytes| GroupHeader::decode(&bytes));
+            let frames = group.map_or(0, |group| u64::from(group.frames));
+            header.first_position..header.first_position + frames
+        })
+    }
+
+    /// The group at a location.
+    fn group(&self, at: Location) -> Result<Group, LogError> {
+        let bytes = self.read(u64::from(at.offset), at.length as usize)?;
+        let header = GroupHeader::decode(&bytes)
+            .ok_or_else(|| self.damaged(at.offset.into(), "not a group header"))?;
+        self.open_group(at, &header, bytes.get(GROUP_HEADER..).unwrap_or_default())
+    }
+
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, LogError> {
         let mut bytes = vec![0; length];
         match self.file.read_exact_at(&mut bytes, offset) {
@@ -233,6 +344,14 @@ impl Segment {
         {
             return Err(self.damaged(at.offset.into(), "the checksum of a group does not match"));
         }
+        let (first_position, recorded_at) =
+            (Position::new(header.first_position), header.recorded_at);
+        if self.disposed.is_some() {
+            let remains = Remains::decode(payload, header.frames);
+            let remains = remains.map_err(|problem| self.damaged(at.offset.into(), problem))?;
+            let (frames, remains) = (Vec::new(), Some(remains));
+            return Ok(Group { first_position, recorded_at, location: at, frames, remains });
+        }
         let mut frames = Vec::with_capacity(header.frames.min(65_536) as usize);
         let mut rest = payload;
         let mut offset = at.offset + u32::try_from(GROUP_HEADER).unwrap_or_default();
@@ -247,12 +366,7 @@ impl Segment {
         if frames.len() != header.frames as usize {
             return Err(self.damaged(at.offset.into(), "a group holds another number of frames"));
         }
-        Ok(Group {
-            first_position: Position::new(header.first_position),
-            recorded_at: header.recorded_at,
-            location: at,
-            frames,
-        })
+        Ok(Group { first_position, recorded_at, location: at, frames, remains: None })
     }
 }
 
@@ -300,7 +414,7 @@ impl Cursor {
                 offset: u32::try_from(offset).unwrap_or(u32::MAX),
                 length: u32::try_from(length).unwrap_or(u32::MAX),
             };
-            let group = self.reader.group(at)?;
+            let group = self.reader.segment(number)?.group(at)?;
             self.position = next;
             return Ok(Some(group));
         }

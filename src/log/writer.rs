@@ -203,7 +203,9 @@ pub(super) fn create_segment(
     first_position: u64,
 ) -> Result<(Arc<dyn DiskFile>, PathBuf), LogError> {
     let path = segment_path(directory, number);
-    let header = SegmentHeader { format: FORMAT, kind: kind as u8, number, first_position };
+    let disposed = false;
+    let header =
+        SegmentHeader { format: FORMAT, kind: kind as u8, disposed, number, first_position };
     let file = disk.create(&path).map_err(disk_error(&path))?;
     file.write_all_at(&header.encode(), 0).map_err(disk_error(&path))?;
     file.sync_data().map_err(disk_error(&path))?;

@@ -15,6 +15,7 @@
 //! | signatures and keys | C2SP signed-note, RFC 8032 | `note.rs`, `key.rs`, `signer.rs` |
 //! | checkpoints | C2SP tlog-checkpoint | `checkpoint.rs`, `issuer.rs` |
 //! | witnesses and their cosignatures | C2SP tlog-witness, tlog-cosignature | `sink/`, `key.rs` |
+//! | statements of disposal | `docs/format.md` | `disposal.rs` |
 //! | evidence bundles, audit exports | `docs/format.md` | `bundle/` |
 //!
 //! The log is the truth: everything stored here except the checkpoints follows from it and can be
@@ -25,6 +26,7 @@
 
 mod bundle;
 mod checkpoint;
+mod disposal;
 mod encoding;
 mod hash;
 mod issuer;
@@ -45,6 +47,7 @@ pub use bundle::{
     ExportReport, Report, StreamSpan, commitment, leaf, verify_bundle, verify_export,
 };
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
+pub use disposal::{Disposal, root_of};
 pub use encoding::Base64;
 pub use hash::{HASH_BYTES, Hash};
 pub use issuer::Issuer;
@@ -102,6 +105,9 @@ pub enum ProofError {
     /// A leaf of the log has another hash than the tree was given.
     #[error("the tree holds another hash for position {0} than the log")]
     WrongLeaf(u64),
+    /// Not a statement of disposal.
+    #[error("not a statement of disposal")]
+    Disposal,
     /// A proof does not lead to the root.
     #[error("the {0} proof does not hold")]
     DoesNotHold(&'static str),

@@ -100,10 +100,26 @@ impl AccessGroup {
         self.end = self.end.next();
     }
 
+    /// Adds frames that were disposed of: they count, and nothing finds them.
+    pub fn skip(&mut self, frames: usize) {
+        self.end = self.end + frames as u64;
+    }
+
     /// How many frames it has.
     #[must_use]
     pub fn frames(&self) -> usize {
         usize::try_from(self.end - self.first_position).unwrap_or(usize::MAX)
+    }
+
+    /// Its key in the index of groups.
+    fn key(&self) -> [u8; 8] {
+        self.first_position.get().to_be_bytes()
+    }
+
+    /// What stands there.
+    fn place(&self) -> Result<Vec<u8>, ViewError> {
+        let Location { segment, offset, length } = self.location;
+        encode(&(segment, offset, length, self.recorded_at))
     }
 
     fn index(&mut self, entry: &AccessEntry) {
@@ -144,12 +160,38 @@ impl Generation {
             for key in &group.keys {
                 batch.insert(&self.spaces.access_terms, *key, []);
             }
-            let Location { segment, offset, length } = group.location;
-            let place = encode(&(segment, offset, length, group.recorded_at))?;
-            let first = group.first_position.get().to_be_bytes();
-            batch.insert(&self.spaces.access_groups, first, place);
+            batch.insert(&self.spaces.access_groups, group.key(), group.place()?);
         }
         batch.insert(&self.spaces.state, "access", encode(&last.end)?);
+        Ok(batch.commit()?)
+    }
+}
+
+impl Generation {
+    /// Takes groups out of the index, all or none: those of a segment that was disposed of.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn forget_access(&self, groups: &[AccessGroup]) -> Result<(), ViewError> {
+        let mut batch = self.database.batch();
+        for group in groups {
+            for key in &group.keys {
+                batch.remove(&self.spaces.access_terms, *key);
+            }
+            batch.remove(&self.spaces.access_groups, group.key());
+        }
+        Ok(batch.commit()?)
+    }
+
+    /// Puts into the index what disposal left of a segment: one group, which nothing finds.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn note_disposal(&self, remains: &AccessGroup) -> Result<(), ViewError> {
+        let mut batch = self.database.batch();
+        batch.insert(&self.spaces.access_groups, remains.key(), remains.place()?);
         Ok(batch.commit()?)
     }
 }

@@ -115,6 +115,20 @@ impl View {
         self.record(&self.spaces().charts, "charts", keys::patient(patient))
     }
 
+    /// The aliases of all charts that are under a legal hold.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn held_charts(&self) -> Result<Vec<StreamAlias>, ViewError> {
+        let mut held = Vec::new();
+        for entry in self.snapshot.iter(&self.spaces().charts) {
+            let chart: ChartRecord = decode("charts", &entry.value()?)?;
+            held.extend(chart.held.then(|| chart.alias()));
+        }
+        Ok(held)
+    }
+
     /// The patient behind a stream alias.
     ///
     /// # Errors

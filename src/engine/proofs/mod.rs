@@ -21,8 +21,8 @@ use crate::disk::{self, Disk};
 use crate::log::{AppendedGroup, Reader, Recovered};
 use crate::numbers::Position;
 use crate::proof::{
-    BundleLog, Checkpoint, Hash, Issuer, ProofError, SignedCheckpoint, Signer, Sink, SinkHandle,
-    TileReader, Tiles, Verifier, leaf,
+    BundleLog, Checkpoint, Disposal, Hash, Issuer, ProofError, SignedCheckpoint, Signer, Sink,
+    SinkHandle, TileReader, Tiles, Verifier, leaf,
 };
 use crate::seal::KEY_BYTES;
 use crate::vault::Vault;
@@ -240,6 +240,15 @@ impl LogProof {
     }
 
     /// Whether the thread of a sink has ended before its time.
+    /// Signs a statement of disposal under the name of the log.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError::Note`]: never.
+    pub fn sign(&self, disposal: &Disposal) -> Result<String, ProofError> {
+        Ok(disposal.sign(self.issuer.signer())?.to_string())
+    }
+
     fn has_lost_a_sink(&self) -> bool {
         lock(&self.sinks).iter().any(SinkHandle::has_ended)
     }
@@ -278,6 +287,11 @@ fn catch_up(tiles: &mut Tiles, log: &Reader, held: u64, length: u64) -> Result<(
     let mut bytes = Vec::new();
     for group in log.scan(Position::new(held), Position::new(length)) {
         let group = group?;
+        if let Some(remains) = &group.remains {
+            let known = usize::try_from(held.saturating_sub(group.first_position.get()));
+            let new = remains.leaves.iter().skip(known.unwrap_or(usize::MAX));
+            leaves.extend(new.map(|leaf| Hash(*leaf)));
+        }
         for (position, (frame, _)) in (group.first_position.get()..).zip(&group.frames) {
             if position >= held {
                 bytes.clear();

@@ -128,6 +128,23 @@ pub async fn consistency(call: OpenCall) -> Result<Reply, Failure> {
     Ok(Reply::json(StatusCode::OK, &found).header("cache-control", NEVER))
 }
 
+/// What was disposed of in a log.
+#[utoipa::path(get, path = "/v1/log/{log}/disposals", operation_id = "logDisposals", tag = "proofs", security(()),
+    params(("log" = String, Path, description = "events or access")),
+    responses(
+        (status = 200, description = "Signed statements (C2SP signed-note), one behind the other, each with an empty line in front of its signature and one behind; nothing if nothing was disposed of", content_type = "text/plain"),
+        (status = 400, description = "Not a valid request"), (status = 404, description = "No such log")))]
+pub async fn disposals(call: OpenCall) -> Result<Reply, Failure> {
+    call.allow_parameters(&[])?;
+    let statements = match log(&call)? {
+        // Events go with their chart, when that is erased.
+        BundleLog::Events => Vec::new(),
+        BundleLog::Access => call.engine().disposals()?,
+    };
+    let text = statements.join("\n");
+    Ok(Reply::new(StatusCode::OK, TEXT, text.into_bytes()).header("cache-control", NEVER))
+}
+
 fn log(call: &OpenCall) -> Result<BundleLog, Failure> {
     match call.segment("log") {
         "events" => Ok(BundleLog::Events),

@@ -13,6 +13,7 @@ mod evidence;
 mod export;
 mod log;
 mod reports;
+mod retention;
 
 use serde_json::value::RawValue;
 
@@ -45,6 +46,9 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<reports::__path_report, _, _>(reports::report);
     routes.gated::<backup::__path_list, _, _>(backup::list);
     routes.gated::<backup::__path_stretch, _, _>(backup::stretch);
+    routes.gated::<retention::__path_read, _, _>(retention::read);
+    routes.gated::<retention::__path_dispose, _, _>(retention::dispose);
+    routes.public::<log::__path_disposals, _, _>(log::disposals);
     routes.public::<log::__path_checkpoint, _, _>(log::checkpoint);
     routes.public::<log::__path_key, _, _>(log::key);
     routes.public::<log::__path_inclusion, _, _>(log::inclusion);

@@ -8,7 +8,7 @@ use super::{Finding, VerifyOptions};
 use crate::disk::Disk;
 use crate::engine::EngineError;
 use crate::log::{
-    FrameKind, FrameSeen, InspectError, Inspection, LogKind, StreamAlias, WRAP_BYTES,
+    FrameKind, FrameSeen, InspectError, Inspection, LogKind, Seen, StreamAlias, WRAP_BYTES,
 };
 use crate::proof::ProofError;
 use crate::seal::SealingKey;
@@ -50,6 +50,7 @@ type Keys = HashMap<StreamAlias, Option<Arc<SealingKey>>>;
 enum Opened {
     Readable,
     Erased,
+    Disposed,
     Wrong(String),
 }
 
@@ -72,13 +73,17 @@ pub fn open(
         InspectError::Disk { path, source } => ProofError::Disk { path, source }.into(),
     };
     let mut inspection = Inspection::begin(disk, folder, kind).map_err(failed)?;
-    let (mut readable, mut erased) = (0_u64, 0_u64);
-    let each = |frame: FrameSeen<'_>| (open_one(&keys, frame), frame.offset);
+    let (mut readable, mut erased, mut disposed) = (0_u64, 0_u64, 0_u64);
+    let each = |seen: Seen<'_>| match seen {
+        Seen::Frame(frame) => (open_one(&keys, frame), frame.offset),
+        Seen::Disposed(left) => (Opened::Disposed, left.offset),
+    };
     while let Some(batch) = inspection.next(options.threads, each).map_err(failed)? {
         for (position, (opened, offset)) in (batch.first_position..).zip(batch.items) {
             match opened {
                 Opened::Readable => readable += 1,
                 Opened::Erased => erased += 1,
+                Opened::Disposed => disposed += 1,
                 Opened::Wrong(problem) => {
                     let path = batch.path.display();
                     let detail = format!("position {position}: {path} at byte {offset}: {problem}");
@@ -88,9 +93,12 @@ pub fn open(
             }
         }
     }
-    let detail = format!(
+    let mut detail = format!(
         "{readable} open and say what they committed to; {erased} are of charts that were erased"
     );
+    if disposed > 0 {
+        detail.push_str(&format!("; {disposed} were disposed of"));
+    }
     tell(Finding::holds(part, detail));
     Ok(())
 }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant as Stopwatch;
 
+use super::disposals::Disposals;
 use super::frames::{self, Wraps};
 use super::walk::{Leaf, Walk};
 use super::{Finding, VerifyOptions, log_of, origin, read_text};
 use crate::disk::Disk;
 use crate::engine::{EngineError, proofs};
-use crate::log::{FrameSeen, InspectError, Inspected, Inspection, LogKind};
+use crate::log::{Batch, InspectError, Inspected, Inspection, LogKind, Seen};
 use crate::proof::{
     BundleLog, Checkpoint, Hash, ProofError, TILE_WIDTH, Tile, TileReader, Verifier, leaf,
 };
@@ -60,7 +61,9 @@ pub fn verify(
     let sizes = beside.checkpoints.iter().map(|(_, checkpoint)| checkpoint.size);
     let synced = beside.tiles.as_ref().map(|(tiles, _)| tiles.size());
     let mut walk = Walk::new(beside.tiles.as_ref().map(|(tiles, _)| tiles), sizes.chain(synced));
-    let seen = look_through(disk, &folder, kind, options, &mut walk, wraps.as_mut());
+    let mut disposals = Disposals::new(beside.key.as_ref());
+    let seen =
+        look_through(disk, &folder, kind, options, &mut walk, wraps.as_mut(), &mut disposals);
     let seen = match seen {
         Ok(seen) => seen,
         Err(Stopped::Failed(error)) => return Err(error),
@@ -70,7 +73,11 @@ pub fn verify(
         }
     };
     let bytes = seen.1;
+    let disposals = disposals.findings(name);
     beside.judge(&walk, &seen.0, bytes, started, tell)?;
+    for finding in disposals {
+        tell(finding);
+    }
     if let (Some(vault), Some(wraps)) = (vault, wraps) {
         frames::open(disk, &folder, kind, name, options, vault, &wraps, tell)?;
     }
@@ -99,6 +106,7 @@ impl From<ProofError> for Stopped {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is a thing of its own")]
 fn look_through(
     disk: &dyn Disk,
     folder: &Path,
@@ -106,11 +114,18 @@ fn look_through(
     options: &VerifyOptions<'_>,
     walk: &mut Walk<'_>,
     mut wraps: Option<&mut Wraps>,
+    disposals: &mut Disposals<'_>,
 ) -> Result<(Inspected, u64), Stopped> {
     let mut inspection = Inspection::begin(disk, folder, kind)?;
     let mut bytes = 0;
     let keeps_wraps = wraps.is_some();
-    let each = |frame: FrameSeen<'_>| {
+    let each = |seen: Seen<'_>| {
+        let frame = match seen {
+            Seen::Frame(frame) => frame,
+            Seen::Disposed(left) => {
+                return (Leaf { hash: Hash(left.leaf), offset: left.offset }, None);
+            }
+        };
         let hash = leaf(frame.position, frame.recorded_at, frame.bytes);
         let wrap = frame.parts.wrap().filter(|_| keeps_wraps);
         (Leaf { hash, offset: frame.offset }, wrap.map(|wrap| (frame.parts.alias, Box::new(*wrap))))
@@ -123,10 +138,12 @@ fn look_through(
                 wraps.add(alias, *wrap);
             }
         }
-        let (first_position, path) = (batch.first_position, batch.path);
-        walk.take(&crate::log::Batch { first_position, path, items: leaves, bytes: batch.bytes })?;
-        bytes += batch.bytes;
-        (options.progress)(batch.bytes);
+        let Batch { first_position, path, statement, bytes: read, .. } = batch;
+        let batch = Batch { first_position, path, items: leaves, statement, bytes: read };
+        walk.take(&batch)?;
+        disposals.judge(&batch);
+        bytes += read;
+        (options.progress)(read);
     }
     Ok((inspection.inspected(), bytes))
 }

@@ -7,6 +7,7 @@
 //!
 //! Never: changing anything, taking a lock, believing what it can compute.
 
+mod disposals;
 mod frames;
 mod log;
 mod views;

@@ -89,7 +89,7 @@ impl<'a> Walk<'a> {
                     position,
                     path: PathBuf::clone(&batch.path),
                     offset: leaf.offset,
-                    problem: "the frame is not the one that the tiles have the hash of".to_owned(),
+                    problem: "what is there is not what the tiles have the hash of".to_owned(),
                 });
                 break;
             }

@@ -1,0 +1,104 @@
+//! How long access entries are kept, and their disposal when that time is over.
+//!
+//! Entries go by segments of the access log. A segment may go when its last entry is old enough and none of
+//! its entries is about a chart under a legal hold.
+
+use crate::auth::{Grant, Permission};
+use crate::clock::Instant;
+use crate::engine::AccessSegment;
+use crate::fhir::ResourceId;
+use crate::log::StreamAlias;
+use crate::records::{Records, RecordsError};
+use crate::view::{AccessTerm, View};
+
+/// The scope that seeing what is due (`r`) and disposing of it (`d`) take, by name.
+const RETENTION: &str = "Retention";
+
+/// What is to become of a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// The time for which its entries are kept is not over.
+    Kept,
+    /// It would be due, but has entries about the charts of these patients, which are under a legal hold.
+    Held(Vec<ResourceId>),
+    /// It may be disposed of.
+    Due,
+    /// It was disposed of.
+    Disposed,
+}
+
+/// The closed segments of the access log, in order, and what is to become of them `now`, as entries are kept for
+/// so many years; 0: for ever.
+///
+/// # Errors
+///
+/// [`RecordsError::Denied`] unless a scope names `Retention.r`; those of the log and the views.
+pub fn retention(
+    records: &Records,
+    grant: &Grant,
+    years: u64,
+    now: Instant,
+) -> Result<Vec<(AccessSegment, Fate)>, RecordsError> {
+    grant.may(RETENTION, Permission::Read)?;
+    let view = records.view();
+    let held = view.held_charts()?;
+    let segments = records.engine().access_segments()?.into_iter();
+    let fates = segments.map(|segment| {
+        let fate = fate(&view, &segment, &held, years, now)?;
+        if let Fate::Held(_) = fate {
+            held.iter().for_each(|alias| grant.saw_chart(*alias));
+        }
+        Ok((segment, fate))
+    });
+    fates.collect()
+}
+
+/// Disposes of the segments that are due `now`. Returns the signed statements.
+///
+/// # Errors
+///
+/// [`RecordsError::Denied`] unless a scope names `Retention.d`; as [`retention`], and those of
+/// [`Engine::dispose_access`](crate::engine::Engine::dispose_access): segments before the one that failed are
+/// gone.
+pub fn dispose(
+    records: &Records,
+    grant: &Grant,
+    years: u64,
+    now: Instant,
+) -> Result<Vec<String>, RecordsError> {
+    grant.may(RETENTION, Permission::Delete)?;
+    let mut statements = Vec::new();
+    for segment in records.engine().access_segments()? {
+        // A hold that came while others were disposed of counts.
+        let view = records.view();
+        if fate(&view, &segment, &view.held_charts()?, years, now)? == Fate::Due {
+            let number = segment.segment.number;
+            statements.push(records.engine().dispose_access(number, years)?);
+        }
+    }
+    Ok(statements)
+}
+
+fn fate(
+    view: &View,
+    segment: &AccessSegment,
+    held: &[StreamAlias],
+    years: u64,
+    now: Instant,
+) -> Result<Fate, RecordsError> {
+    if segment.segment.is_disposed {
+        return Ok(Fate::Disposed);
+    }
+    if years == 0 || segment.until >= now.years_before(years) {
+        return Ok(Fate::Kept);
+    }
+    let mut patients = Vec::new();
+    for alias in held {
+        let positions = &segment.segment.positions;
+        let mut frames = view.access_frames(AccessTerm::Chart(*alias), positions);
+        if frames.next().transpose()?.is_some() {
+            patients.extend(view.patient(*alias)?);
+        }
+    }
+    Ok(if patients.is_empty() { Fate::Due } else { Fate::Held(patients) })
+}

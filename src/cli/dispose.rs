@@ -1,0 +1,57 @@
+//! `chartlog dispose`: access entries that were kept long enough are disposed of, while no server has the store
+//! open.
+
+use super::arguments::DisposeArguments;
+use super::served::engine_options;
+use super::{Failure, operator};
+use crate::audit::{self, Fate};
+use crate::clock::Instant;
+use crate::config::Config;
+use crate::engine::{DataDirectory, DirectoryError};
+use crate::records::{Records, RecordsOptions};
+
+/// Disposes, and prints the statements; what becomes of each segment goes to stderr.
+///
+/// # Errors
+///
+/// [`Failure`]: no store there, a server has it open, no time is configured, or a log is damaged.
+pub fn run(config: &Config, arguments: &DisposeArguments) -> Result<(), Failure> {
+    let years = config.audit.retention_years;
+    if years == 0 {
+        let message =
+            "access entries are kept for ever: set audit.retention_years to dispose of old ones";
+        return Err(Failure::usage(message));
+    }
+    let data = &config.store.data;
+    if !data.join("log").is_dir() {
+        return Err(Failure::failed(DirectoryError::Missing(data.clone())));
+    }
+    let directory = DataDirectory::open(data).map_err(Failure::failed)?;
+    let options = engine_options(config)?;
+    let store =
+        Records::open(directory, &options, RecordsOptions::default()).map_err(Failure::failed)?;
+    operator::tell_notices(&store)?;
+    let grant = operator::grant("system/Retention.rd");
+    let now = Instant::now();
+    for (segment, fate) in audit::retention(&store, &grant, years, now).map_err(Failure::failed)? {
+        let fate = match fate {
+            Fate::Kept => "kept".to_owned(),
+            Fate::Held(patients) => {
+                format!("held: it tells of {} charts under a legal hold", patients.len())
+            }
+            Fate::Due => "due".to_owned(),
+            Fate::Disposed => "disposed of before".to_owned(),
+        };
+        let (since, until, number) = (segment.since, segment.until, segment.segment.number);
+        eprintln!("segment {number:08} of the access log, {since} to {until}: {fate}");
+    }
+    if arguments.dry_run {
+        eprintln!("nothing was disposed of: this was a dry run");
+        return Ok(());
+    }
+    let statements = audit::dispose(&store, &grant, years, now).map_err(Failure::failed)?;
+    let words = format!("years={years}&segments={}", statements.len());
+    operator::record(&store, "dispose", now.micros(), words)?;
+    print!("{}", statements.join("\n"));
+    Ok(())
+}
