@@ -107,6 +107,7 @@ pub fn export_head(
         None => 0,
     };
     let end = behind.next().get();
+    refuse_gaps(records, &view, Position::new(first)..Position::new(end))?;
     let signed = proof.checkpoint_over(end)?;
     let run = proof.tiles().run(first, end, signed.checkpoint().size)?;
     Ok(ExportHead {
@@ -119,6 +120,19 @@ pub fn export_head(
         left: run.left,
         right: run.right,
     })
+}
+
+/// A proof needs every frame of the period: none may have been disposed of.
+fn refuse_gaps(records: &Records, view: &View, run: Range<Position>) -> Result<(), RecordsError> {
+    let gaps = records.engine().access_reader().disposed();
+    let last = gaps.into_iter().rev().find(|gap| gap.start < run.end && run.start < gap.end);
+    let Some(last) = last else { return Ok(()) };
+    let kept = view.access_recorded_at(last.end)?;
+    let reason = format!(
+        "entries of this period were disposed of, so that nothing can show that all are here: begin \
+         behind {kept}"
+    );
+    Err(RecordsError::Conflict { place: "since".to_owned(), reason })
 }
 
 /// The first frame behind a period: as there is one, no other will come that belongs into the period.

@@ -3,85 +3,14 @@
 //! A small segment takes its place, under the same name and for the same positions: with a statement about
 //! the disposal, and the hash of the leaf that each frame had. So the log stays without a gap, and every
 //! tree over it can still be computed.
-//!
-//! | payload of its one group | bytes, little-endian |
-//! |---|---|
-//! | length of the statement | u32 |
-//! | the statement | UTF-8 |
-//! | hash of each leaf | 32 |
 
-use std::ops::Range;
 use std::path::Path;
 
-use super::format::{FORMAT, GroupHeader, SEGMENT_HEADER, SegmentHeader};
+use super::format::{FORMAT, GroupHeader, SegmentHeader};
 use super::reader::Reader;
 use super::writer::segment_path;
-use super::{Location, LogError, LogKind, disk_error};
+use super::{ClosedSegment, LogError, LogKind, Remains, disk_error};
 use crate::disk::{self, Disk};
-use crate::numbers::Position;
-
-/// The hash of a leaf of the tree over a log.
-pub type LeafHash = [u8; 32];
-
-/// What is left of the frames of a segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remains {
-    /// What was disposed of, when and why.
-    pub statement: String,
-    /// The leaves of the frames that were there.
-    pub leaves: Vec<LeafHash>,
-}
-
-/// A segment that nothing is appended to any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClosedSegment {
-    /// Its number.
-    pub number: u32,
-    /// The positions of its frames.
-    pub positions: Range<Position>,
-    /// Bytes of its file.
-    pub bytes: u64,
-    /// Whether its frames were disposed of.
-    pub is_disposed: bool,
-}
-
-impl ClosedSegment {
-    /// Where the one group lies of a segment whose frames were disposed of.
-    #[must_use]
-    pub fn remains(&self) -> Option<Location> {
-        let bytes = self.bytes.saturating_sub(SEGMENT_HEADER as u64);
-        let (offset, length) = (u32::try_from(SEGMENT_HEADER).ok()?, u32::try_from(bytes).ok()?);
-        self.is_disposed.then_some(Location { segment: self.number, offset, length })
-    }
-}
-
-impl Remains {
-    /// Reads the payload of the group of a segment that was disposed of.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it.
-    pub(super) fn decode(payload: &[u8], frames: u32) -> Result<Self, &'static str> {
-        let cut_off = "what disposal left is cut off";
-        let (length, rest) = payload.split_first_chunk().ok_or(cut_off)?;
-        let length = u32::from_le_bytes(*length) as usize;
-        let (statement, leaves) = rest.split_at_checked(length).ok_or(cut_off)?;
-        let statement = str::from_utf8(statement).map_err(|_| "the statement is not UTF-8")?;
-        let (leaves, odd) = leaves.as_chunks();
-        if !odd.is_empty() || leaves.len() != frames as usize {
-            return Err("disposal left another number of hashes");
-        }
-        Ok(Self { statement: statement.to_owned(), leaves: leaves.to_vec() })
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        let length = u32::try_from(self.statement.len()).unwrap_or(u32::MAX);
-        let mut payload = length.to_le_bytes().to_vec();
-        payload.extend_from_slice(self.statement.as_bytes());
-        payload.extend_from_slice(self.leaves.as_flattened());
-        payload
-    }
-}
 
 /// Replaces a closed segment by its remains, which have to be those of all its frames; `recorded_at` is the
 /// time of the last of them. Returns the segment as it is then.
@@ -135,14 +64,70 @@ pub fn dispose(
     Ok(ClosedSegment { bytes, is_disposed, ..known })
 }
 
-/// Whether the first bytes of a segment say that its frames were disposed of.
-#[must_use]
-pub fn is_disposed(header: &[u8]) -> bool {
-    SegmentHeader::decode(header).is_some_and(|header| header.disposed)
-}
+#[cfg(test)]
+mod tests {
+    use super::super::format::SEGMENT_HEADER;
+    use super::super::{Content, Frame, FrameKind, LeafHash, StreamAlias, open, survey};
+    use super::*;
+    use crate::disk::RealDisk;
+    use crate::numbers::Position;
 
-/// Position of the first frame of a segment, from its first bytes.
-#[must_use]
-pub fn first_position(header: &[u8]) -> Option<u64> {
-    SegmentHeader::decode(header).map(|header| header.first_position)
+    fn frame() -> Frame {
+        Frame {
+            kind: FrameKind::Access,
+            last_of_commit: true,
+            alias: StreamAlias::NONE,
+            version: 1,
+            content: Content::clear(vec![b'x'; 100]),
+        }
+    }
+
+    #[test]
+    fn a_closed_segment_is_replaced_and_nothing_else_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let kind = LogKind::Access;
+        let mut log = open(RealDisk::handle(), path, kind, 500, 0).unwrap();
+        for at in 0..6 {
+            log.writer.append(at, &[frame()]).unwrap();
+        }
+        let closed = log.reader.closed().unwrap();
+        assert_eq!(closed.len(), 2, "{closed:?}");
+        let first = closed[0].positions.clone();
+        let leaves: Vec<LeafHash> = (0..2).map(|at| [at; 32]).collect();
+        let remains = Remains { statement: "gone\n".to_owned(), leaves: leaves.clone() };
+        let dispose = |number, remains: &Remains| {
+            super::dispose(&RealDisk, path, kind, &log.reader, number, 1, remains)
+        };
+        let few = Remains { leaves: leaves[..1].to_vec(), ..remains.clone() };
+        assert!(matches!(dispose(0, &few), Err(LogError::Damaged { .. })));
+        assert!(matches!(dispose(2, &remains), Err(LogError::Damaged { .. })), "it is not closed");
+        let before = log.reader.fixed();
+        let left = dispose(0, &remains).unwrap();
+        assert!(left.is_disposed && log.reader.closed().unwrap()[0] == left);
+        assert!(matches!(dispose(0, &remains), Err(LogError::Disposed { first: 0, end: 2 })));
+
+        // Byte for byte as documented.
+        let bytes = std::fs::read(segment_path(path, 0)).unwrap();
+        assert_eq!(bytes[..12], *b"CHARTLOG\x02\x00\x02\x01");
+        assert_eq!(bytes[SEGMENT_HEADER + 36..SEGMENT_HEADER + 45], *b"\x05\0\0\0gone\n");
+        assert_eq!(bytes[SEGMENT_HEADER + 45..], *leaves.as_flattened());
+
+        for reader in [log.reader.clone(), survey(&RealDisk, path, kind).unwrap().reader] {
+            let groups = reader.scan(Position::default(), Position::new(6));
+            let groups: Vec<_> = groups.map(Result::unwrap).collect();
+            assert_eq!(groups.len(), 5);
+            assert_eq!(groups[0].remains, Some(remains.clone()));
+            assert_eq!(groups[0].end(), groups[1].first_position);
+            assert_eq!(reader.disposed(), std::slice::from_ref(&first));
+            assert_eq!(reader.statement(0).unwrap().as_deref(), Some("gone\n"));
+            assert_eq!(reader.statement(1).unwrap(), None);
+            let gone = reader.group(left.remains().unwrap());
+            assert!(matches!(gone, Err(LogError::Disposed { first: 0, end: 2 })));
+        }
+        assert_eq!(before.scan(first.start, first.end).count(), 2, "read by its open file");
+        log.writer.append(7, &[frame()]).unwrap();
+        let again = open(RealDisk::handle(), path, kind, 500, 7).unwrap();
+        assert_eq!(again.writer.next_position().get(), 7);
+    }
 }

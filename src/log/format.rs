@@ -470,7 +470,13 @@ mod tests {
             frames: 8,
             payload_check: 9,
         };
-        let segment = SegmentHeader { format: FORMAT, kind: 1, number: 2, first_position: 3 };
+        let segment = SegmentHeader {
+            format: FORMAT,
+            kind: 1,
+            disposed: false,
+            number: 2,
+            first_position: 3,
+        };
         assert_eq!(GroupHeader::decode(&group.encode()), Some(group));
         assert_eq!(SegmentHeader::decode(&segment.encode()), Some(segment));
         let mut damaged = group.encode();

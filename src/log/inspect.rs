@@ -10,7 +10,7 @@ use super::format::{
     FORMAT, FrameParts, GROUP_HEADER, GROUP_MAGIC, GroupHeader, SEGMENT_HEADER, SegmentHeader,
 };
 use super::writer::segment_path;
-use super::{FrameKind, LeafHash, LogKind, Remains};
+use super::{DisposedSeen, FrameKind, FrameSeen, LeafHash, LogKind, Remains, Seen};
 use crate::disk::{Disk, DiskFile};
 
 /// Bytes that are read and checked at once.
@@ -44,39 +44,6 @@ pub enum InspectError {
         /// What the operating system said.
         source: std::io::Error,
     },
-}
-
-/// One frame of a sound group.
-#[derive(Debug, Clone, Copy)]
-pub struct FrameSeen<'a> {
-    /// Its position.
-    pub position: u64,
-    /// Microseconds since 1970.
-    pub recorded_at: i64,
-    /// Byte offset in its segment.
-    pub offset: u64,
-    /// Its bytes.
-    pub bytes: &'a [u8],
-    /// Its fields.
-    pub parts: FrameParts<'a>,
-}
-
-/// What disposal left of one frame.
-#[derive(Debug, Clone, Copy)]
-pub struct DisposedSeen {
-    /// The hash of its leaf.
-    pub leaf: LeafHash,
-    /// Byte offset of the hash in its segment.
-    pub offset: u64,
-}
-
-/// What stands at a position.
-#[derive(Debug, Clone, Copy)]
-pub enum Seen<'a> {
-    /// A frame.
-    Frame(FrameSeen<'a>),
-    /// A frame was disposed of.
-    Disposed(DisposedSeen),
 }
 
 /// The results for consecutive positions of one segment.

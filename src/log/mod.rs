@@ -17,20 +17,22 @@ mod format;
 mod inspect;
 mod reader;
 mod recovery;
+mod remains;
+mod seen;
 mod survey;
 mod writer;
 
-pub use disposal::{ClosedSegment, LeafHash, Remains, dispose, first_position, is_disposed};
+pub use disposal::dispose;
 pub use follower::{Follower, GroupFlaw, WholeGroup};
 pub use format::{
     Content, Frame, FrameKind, FrameParts, Location, LogKind, SEGMENT_HEADER, StreamAlias,
     WRAP_BYTES,
 };
-pub use inspect::{
-    Batch, DisposedSeen, Flaw, FrameSeen, InspectError, Inspected, Inspection, Seen,
-};
+pub use inspect::{Batch, Flaw, InspectError, Inspected, Inspection};
 pub use reader::{Group, Reader};
 pub use recovery::{Recovered, exists, open};
+pub use remains::{ClosedSegment, LeafHash, Remains, first_position, is_disposed};
+pub use seen::{DisposedSeen, FrameSeen, Seen};
 pub use survey::{SegmentEnd, Survey, survey, survey_end};
 pub use writer::{AppendedGroup, Writer, segment_path};
 

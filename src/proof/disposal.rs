@@ -4,13 +4,13 @@ use std::fmt;
 
 use super::{Hash, Note, ProofError, Signer, Tree, Verifier};
 
-/// First line of the text. No checkpoint begins so: theirs is the name of the log.
+/// First line of the text.
 const TITLE: &str = "chartlog statement of disposal/1";
 
 /// What was disposed of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disposal {
-    /// Which log; the name of its key.
+    /// Which log.
     pub origin: String,
     /// Number of the segment that held the entries.
     pub segment: u32,
@@ -38,37 +38,48 @@ pub fn root_of(leaves: impl IntoIterator<Item = Hash>) -> Hash {
     tree.root()
 }
 
+/// The key of a log under the name that signs statements: no checkpoint is of a log of that name.
+fn key(log: &Verifier) -> Result<Verifier, ProofError> {
+    log.named(&format!("{}/disposals", log.name()))
+}
+
 impl Disposal {
-    /// Signs the statement. The origin has to be the name of the signer.
+    /// Signs the statement with the key of the log, under the name `<origin>/disposals`.
     ///
     /// # Errors
     ///
     /// [`ProofError::Note`]: never for the name of a key.
-    pub fn sign(&self, signer: &Signer) -> Result<Note, ProofError> {
-        signer.sign(&self.to_string())
+    pub fn sign(&self, log: &Signer) -> Result<Note, ProofError> {
+        log.sign_as(&key(log.verifier())?, &self.to_string())
     }
 
-    /// Reads a signed statement and checks its signature.
+    /// Reads a statement and checks that it is signed with the key of the log, and of that log.
     ///
     /// # Errors
     ///
     /// [`ProofError`]: what is wrong with note, signature, origin or text.
-    pub fn open(note: &str, verifier: &Verifier) -> Result<Self, ProofError> {
-        let note = Note::parse(note)?;
-        note.verify(verifier)?;
-        let disposal = Self::parse(note.text()).ok_or(ProofError::Disposal)?;
-        // There is one way to write it.
-        if disposal.to_string() != note.text() {
-            return Err(ProofError::Disposal);
-        }
-        if disposal.origin != verifier.name() {
-            let (found, expected) = (disposal.origin, verifier.name().to_owned());
+    pub fn open(note: &str, log: &Verifier) -> Result<Self, ProofError> {
+        Note::parse(note)?.verify(&key(log)?)?;
+        let disposal = Self::unverified(note)?;
+        if disposal.origin != log.name() {
+            let (found, expected) = (disposal.origin, log.name().to_owned());
             return Err(ProofError::Origin { found, expected });
         }
         Ok(disposal)
     }
 
-    /// Reads the text, whoever signed it.
+    /// Reads a statement, whoever signed it.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError`]: what is wrong with note or text.
+    pub fn unverified(note: &str) -> Result<Self, ProofError> {
+        let note = Note::parse(note)?;
+        let disposal = Self::parse(note.text());
+        // There is one way to write it.
+        disposal.filter(|one| one.to_string() == note.text()).ok_or(ProofError::Disposal)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.strip_suffix('\n')?.split('\n');
         (lines.next()? == TITLE).then_some(())?;
@@ -136,7 +147,8 @@ mod tests {
         let note = elsewhere.sign(&signer).unwrap().to_string();
         assert!(matches!(Disposal::open(&note, signer.verifier()), Err(ProofError::Origin { .. })));
         let loose = disposal().to_string().replace("segment: 3", "segment: 03");
-        let note = signer.sign(&loose).unwrap().to_string();
+        let key = key(signer.verifier()).unwrap();
+        let note = signer.sign_as(&key, &loose).unwrap().to_string();
         assert!(matches!(Disposal::open(&note, signer.verifier()), Err(ProofError::Disposal)));
     }
 

@@ -46,6 +46,15 @@ impl Verifier {
         Ok(Self { name: name.to_owned(), key_id, algorithm, public })
     }
 
+    /// The same key under another name.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError::Key`]: not a name.
+    pub(super) fn named(&self, name: &str) -> Result<Self, ProofError> {
+        Self::new(name, self.algorithm, self.public)
+    }
+
     /// The name that the key signs under.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -44,8 +44,13 @@ impl Signer {
     ///
     /// [`ProofError::Note`]: the text cannot be that of a note.
     pub fn sign(&self, text: &str) -> Result<Note, ProofError> {
+        self.sign_as(&self.verifier, text)
+    }
+
+    /// The same under another name of the key.
+    pub(super) fn sign_as(&self, verifier: &Verifier, text: &str) -> Result<Note, ProofError> {
         let bytes = self.pair.sign(text.as_bytes()).as_ref().to_vec();
-        let (name, key_id) = (self.verifier.name().to_owned(), self.verifier.key_id());
+        let (name, key_id) = (verifier.name().to_owned(), verifier.key_id());
         let signature = NoteSignature { name, key_id, bytes };
         Note::new(text, vec![signature])
     }

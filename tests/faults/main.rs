@@ -17,6 +17,7 @@
 
 mod charts;
 mod content;
+mod disposal;
 mod erasure;
 mod every_operation;
 mod full;

@@ -15,4 +15,5 @@ mod figures;
 mod golden;
 mod modes;
 mod restores;
+mod retention;
 mod support;

@@ -240,7 +240,7 @@ impl LogProof {
     }
 
     /// Whether the thread of a sink has ended before its time.
-    /// Signs a statement of disposal under the name of the log.
+    /// Signs a statement of disposal.
     ///
     /// # Errors
     ///

@@ -106,7 +106,6 @@ impl From<ProofError> for Stopped {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is a thing of its own")]
 fn look_through(
     disk: &dyn Disk,
     folder: &Path,
