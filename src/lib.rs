@@ -15,7 +15,7 @@
 //! ```
 //!
 //! [`records`] and [`audit`] open the [`engine`] behind a [`auth::Grant`]. Dependencies point down this
-//! list: `cli`, `http`, `backup`, `inspect`, `audit`, `records`, `auth`, `engine`, `view`, `chart`, `fhir`, `vault`,
+//! list: `cli`, `http`, `feed`, `backup`, `inspect`, `audit`, `records`, `auth`, `engine`, `view`, `chart`, `fhir`, `vault`,
 //! `seal`, `proof`, `log`, `json`. `budget`, `clock`, `config` and `disk` are used by all; `demo` stands
 //! beside the list. `ARCHITECTURE.md` has the whole picture.
 
@@ -31,6 +31,7 @@ pub mod config;
 pub mod demo;
 pub mod disk;
 pub mod engine;
+pub mod feed;
 pub mod fhir;
 pub mod http;
 pub mod inspect;

@@ -10,12 +10,13 @@ use std::path::Path;
 
 /// What is in `src/`, in the order in which data passes through it. Each may use only what stands
 /// below it.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "main",
     "cli",
     "telemetry",
     "http",
     "demo",
+    "feed",
     "backup",
     "inspect",
     "audit",

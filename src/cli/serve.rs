@@ -7,6 +7,7 @@ use super::{Failure, Secret, import, operator};
 use crate::auth::LocalIssuer;
 use crate::config::Config;
 use crate::demo;
+use crate::feed::siem::{Forwarding, SiemError};
 use crate::http::{self, Running};
 
 /// Scopes of the token that `--demo` prints.
@@ -24,6 +25,11 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let issuer = served.issuer.clone();
     let was_empty = served.store.engine().applied_position().get() == 0;
     let store = Arc::clone(&served.store);
+    // Before the start is recorded: it is forwarded too.
+    let forwarding = Forwarding::start(&store, &config.audit).map_err(|error| match error {
+        SiemError::Settings(_) => Failure::usage(error),
+        _ => Failure::failed(error),
+    })?;
     operator::started(&store, &config)?;
     let result = actix_web::rt::System::new().block_on(async move {
         let Running { address, handle, server } = served.start(&config)?;
@@ -41,6 +47,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
         server.await.map_err(Failure::failed)?.map_err(Failure::failed)
     });
     operator::stopped(&store);
+    forwarding.stop();
     store.engine().close();
     result
 }

@@ -1,4 +1,4 @@
-//! How long access entries are kept, and which are called unusual.
+//! How long access entries are kept, which are called unusual, and where they are forwarded to.
 
 /// The part `[audit]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,18 @@ pub struct AuditConfig {
     pub night_ends_hour: u64,
     /// Name of the time zone in which these hours are meant, as in the IANA time zone database.
     pub time_zone: String,
+    /// Where entries are forwarded to: see [`super::SiemTarget`].
+    pub siem: Vec<String>,
+    /// Whether a new target gets what the logs hold already.
+    pub siem_from_start: bool,
+    /// Whether what is forwarded names patients.
+    pub siem_patients: bool,
+    /// File with the certificates of the authorities that targets are certified by, as PEM; `None`: the public ones.
+    pub siem_ca_file: Option<String>,
+    /// File with the certificate that the server shows to targets, as PEM.
+    pub siem_certificate_file: Option<String>,
+    /// File with its private key, as PEM.
+    pub siem_key_file: Option<String>,
 }
 
 impl Default for AuditConfig {
@@ -38,6 +50,12 @@ impl Default for AuditConfig {
             night_begins_hour: 22,
             night_ends_hour: 6,
             time_zone: "UTC".to_owned(),
+            siem: Vec::new(),
+            siem_from_start: false,
+            siem_patients: false,
+            siem_ca_file: None,
+            siem_certificate_file: None,
+            siem_key_file: None,
         }
     }
 }

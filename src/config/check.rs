@@ -6,7 +6,13 @@ use super::{Config, Problem, Sources};
 
 /// Every contradiction in a configuration.
 pub fn check(config: &Config, sources: &Sources) -> Vec<Problem> {
-    let findings = [local_issuer(config), demo(config), page_size(config), group_size(config)];
+    let findings = [
+        local_issuer(config),
+        demo(config),
+        page_size(config),
+        group_size(config),
+        siem_key(config),
+    ];
     let issuers = issuers(config).into_iter().map(|message| (vec!["auth.issuers"], message));
     findings
         .into_iter()
@@ -72,6 +78,14 @@ fn group_size(config: &Config) -> Option<Finding> {
              which is {segment}"
         );
         (vec!["store.group_bytes_max", "store.segment_bytes_max"], message)
+    })
+}
+
+fn siem_key(config: &Config) -> Option<Finding> {
+    let (certificate, key) = (&config.audit.siem_certificate_file, &config.audit.siem_key_file);
+    (certificate.is_some() != key.is_some()).then(|| {
+        let keys = vec!["audit.siem_certificate_file", "audit.siem_key_file"];
+        (keys, "audit.siem_certificate_file and audit.siem_key_file need each other".to_owned())
     })
 }
 

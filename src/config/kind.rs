@@ -8,6 +8,7 @@ use toml::Value;
 use tracing_subscriber::EnvFilter;
 
 use super::server::network;
+use super::siem::SiemTarget;
 
 /// What a setting takes.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub enum Kind {
     Url,
     /// A path of the file system.
     Path,
+    /// The path of a file, or nothing.
+    File,
     /// Where a key comes from, or nothing.
     KeySource,
     /// At once, or a window of the day.
@@ -36,6 +39,8 @@ pub enum Kind {
     TimeZone,
     /// A list of places for checkpoints.
     Sinks,
+    /// A list of tools that entries are forwarded to.
+    SiemTargets,
     /// A list of networks and addresses.
     Networks,
     /// A list of at least one name.
@@ -51,17 +56,22 @@ impl Kind {
     pub fn text_to_toml<'text>(&self, text: &'text str) -> Cow<'text, str> {
         match self {
             Self::Switch | Self::Number(_) | Self::Issuers => Cow::Borrowed(text),
-            Self::Names | Self::Sinks | Self::Networks if text.trim_start().starts_with('[') => {
+            Self::Names | Self::Sinks | Self::SiemTargets | Self::Networks
+                if text.trim_start().starts_with('[') =>
+            {
                 Cow::Borrowed(text)
             }
-            Self::Sinks | Self::Networks if text.trim().is_empty() => Cow::Borrowed("[]"),
-            Self::Names | Self::Sinks | Self::Networks => {
+            Self::Sinks | Self::SiemTargets | Self::Networks if text.trim().is_empty() => {
+                Cow::Borrowed("[]")
+            }
+            Self::Names | Self::Sinks | Self::SiemTargets | Self::Networks => {
                 let names = text.split(',').map(|name| Value::from(name.trim()));
                 Cow::Owned(Value::Array(names.collect()).to_string())
             }
             Self::Address
             | Self::Url
             | Self::Path
+            | Self::File
             | Self::KeySource
             | Self::Origin
             | Self::TimeZone
@@ -96,6 +106,15 @@ impl Kind {
                 let named = |sink: &str| starts.iter().any(|start| sink.starts_with(start));
                 sinks.iter().all(|sink| sink.as_str().is_some_and(named))
             }
+            (Self::SiemTargets, Value::Array(targets)) => {
+                let is_target = |text: &Value| {
+                    text.as_str().is_some_and(|text| text.parse::<SiemTarget>().is_ok())
+                };
+                let is_new = |(at, text): (usize, &Value)| {
+                    !targets.iter().take(at).any(|other| other == text)
+                };
+                targets.iter().all(is_target) && targets.iter().enumerate().all(is_new)
+            }
             (Self::Networks, Value::Array(networks)) => {
                 networks.iter().all(|text| text.as_str().and_then(network).is_some())
             }
@@ -117,6 +136,7 @@ impl fmt::Display for Kind {
                  (http or https; no query, fragment or credentials)"
             }
             Self::Path => "a path, such as \"./data\"",
+            Self::File => "empty, or the path of a file",
             Self::KeySource => "empty, file:PATH, env:NAME or command:COMMAND",
             Self::Window => "\"at-once\", or a window of the day such as \"01:00-05:00\"",
             Self::Switch => "true or false",
@@ -137,6 +157,10 @@ impl fmt::Display for Kind {
             }
             Self::TimeZone => "a name of the IANA time zone database, such as \"Europe/Berlin\"",
             Self::Sinks => "a list of folder:/PATH, webhook:URL and witness:VKEY@URL",
+            Self::SiemTargets => {
+                "a list of syslog+tls://HOST:PORT, json+tls://HOST:PORT, json+tcp://HOST:PORT, \
+                 json+unix:///PATH and json+file:///PATH, each once"
+            }
             Self::Networks => {
                 "a list of addresses and networks, such as [\"10.0.0.7\", \"fd00::/8\"]"
             }

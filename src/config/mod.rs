@@ -35,6 +35,7 @@ mod server;
 mod setting;
 mod settings;
 mod show;
+mod siem;
 mod source;
 mod store;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub use problem::{ConfigError, Problem};
 pub use proof::ProofConfig;
 pub use server::{ProxyHeader, ServerConfig};
 pub use show::{effective, example, in_force, option_help};
+pub use siem::{NoTarget, SiemForm, SiemHost, SiemTarget, SiemWay};
 pub use source::{Source, Sources};
 pub use store::{ReferentialIntegrity, StoreConfig};
 pub use vault::VaultConfig;
@@ -69,7 +71,7 @@ pub struct Config {
     pub proof: ProofConfig,
     /// Whose tokens are accepted.
     pub auth: AuthConfig,
-    /// Which accesses are called unusual.
+    /// How long access entries are kept, which are called unusual, and where they are forwarded to.
     pub audit: AuditConfig,
     /// What one request or one client may ask for.
     pub limits: LimitsConfig,

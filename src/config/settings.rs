@@ -11,7 +11,10 @@ pub static SECTIONS: &[(&str, &str)] = &[
     ("vault", "Where the key to all keys comes from."),
     ("proof", "How it is shown that nobody has changed the logs."),
     ("auth", "Whose tokens are believed."),
-    ("audit", "How long access entries are kept, and which the report on unusual ones names."),
+    (
+        "audit",
+        "How long access entries are kept, which the report on unusual ones names, and where they go.",
+    ),
     ("limits", "What one request or one client may ask for."),
     ("log", "What the process writes to stderr."),
     ("demo", "The synthetic clinic."),
@@ -234,6 +237,44 @@ pub static SETTINGS: &[Setting] = &[
         Kind::TimeZone,
         "Time zone of these hours: a name of the IANA database, such as Europe/Berlin",
         |config| &mut config.audit.time_zone,
+    ),
+    setting(
+        "audit.siem",
+        Kind::SiemTargets,
+        "Tools that every entry is forwarded to as it comes: syslog+tls://HOST:PORT,\n\
+         json+tls://HOST:PORT, json+tcp://HOST:PORT, json+unix:///PATH or json+file:///PATH",
+        |config| &mut config.audit.siem,
+    ),
+    setting(
+        "audit.siem_from_start",
+        Kind::Switch,
+        "Forward to a new tool also what the logs hold already, not only what comes from now on",
+        |config| &mut config.audit.siem_from_start,
+    ),
+    setting(
+        "audit.siem_patients",
+        Kind::Switch,
+        "Name patients and resources in what is forwarded, with the words of requests; an erasure\n\
+         does not reach what another tool keeps",
+        |config| &mut config.audit.siem_patients,
+    ),
+    setting(
+        "audit.siem_ca_file",
+        Kind::File,
+        "PEM file with the authorities that certify these tools; empty: the public ones",
+        |config| &mut config.audit.siem_ca_file,
+    ),
+    setting(
+        "audit.siem_certificate_file",
+        Kind::File,
+        "PEM file with the certificate chain that the server shows to them; empty: none",
+        |config| &mut config.audit.siem_certificate_file,
+    ),
+    setting(
+        "audit.siem_key_file",
+        Kind::File,
+        "PEM file with the private key of that certificate",
+        |config| &mut config.audit.siem_key_file,
     ),
     setting(
         "limits.body_bytes_max",

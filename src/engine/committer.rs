@@ -177,6 +177,11 @@ impl<C: Send + 'static> Committer<C> {
         }
     }
 
+    /// Changes with every group that becomes visible.
+    pub fn moved(&self) -> watch::Receiver<u64> {
+        self.visible.clone()
+    }
+
     /// Hands a command over without waiting.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ pub const FORMAT: &str = "3";
 const FORMAT_BEFORE: &str = "2";
 const KEY_BYTES: usize = 32;
 /// What stands in a data directory.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "FORMAT",
     "LOCK",
     "ORIGIN",
@@ -26,12 +26,13 @@ const NAMES: [&str; 11] = [
     "certificates",
     "vault",
     "views",
+    "feed",
 ];
 
 /// A data directory that this process alone writes.
 ///
-/// `FORMAT` version, `LOCK`, `ORIGIN`, `log/events`, `log/access`, `proof`, `vault`, `views`,
-/// `keys/local-issuer.key`.
+/// `FORMAT` version, `LOCK`, `ORIGIN`, `log/events`, `log/access`, `proof`, `vault`, `views`, `feed` (cursors of those
+/// whom the server tells), `keys/local-issuer.key`.
 #[derive(Debug)]
 pub struct DataDirectory {
     root: PathBuf,
@@ -112,6 +113,12 @@ impl DataDirectory {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Where the cursors of those are whom the server tells what comes.
+    #[must_use]
+    pub fn feed(&self) -> PathBuf {
+        self.root.join("feed")
     }
 
     pub(super) fn log(&self, name: &str) -> PathBuf {

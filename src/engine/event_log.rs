@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::EngineError;
 use super::command::{Command, CommitError, Committed, Reply};
@@ -26,6 +26,8 @@ use crate::numbers::Position;
 pub type Pending = oneshot::Receiver<Result<Committed, CommitError>>;
 /// Groups of a log, in order, whole.
 pub type Groups = Box<dyn Iterator<Item = Result<Group, LogError>> + Send>;
+/// Changes whenever more of a log may have become visible, and closes with the log.
+pub type Moved = watch::Receiver<u64>;
 /// Done when a moment is settled.
 pub type Settling<'a> = Pin<Box<dyn Future<Output = Result<(), EngineError>> + Send + 'a>>;
 
@@ -41,6 +43,9 @@ pub trait EventLog: Debug + Send + Sync {
 
     /// The groups from the one with position `from` on, below position `end`.
     fn follow(&self, from: Position, end: Position) -> Groups;
+
+    /// Wakes who follows.
+    fn moved(&self) -> Moved;
 
     /// Waits until all events that were recorded at a moment or before it are visible, and keeps
     /// later ones from carrying that time.
@@ -103,6 +108,10 @@ impl EventLog for LocalLog {
 
     fn follow(&self, from: Position, end: Position) -> Groups {
         Box::new(self.reader.scan(from, end))
+    }
+
+    fn moved(&self) -> Moved {
+        self.committer.moved()
     }
 
     fn settled(&self, moment: Instant) -> Settling<'_> {

@@ -49,7 +49,7 @@ pub use directory::{
 pub use disposal::AccessSegment;
 pub use epoch::Alone;
 pub use error::EngineError;
-pub use event_log::{EventLog, Groups, LocalLog, Pending, Settled, Settling};
+pub use event_log::{EventLog, Groups, LocalLog, Moved, Pending, Settled, Settling};
 pub use health::Health;
 pub use keys::{Keys, envelope_of};
 pub use proofs::ProofOptions;
@@ -319,6 +319,18 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         self.access.submit(AccessCommand { entry: Arc::new(entry), reply })?;
         Ok(answer)
+    }
+
+    /// Wakes who follows the log of events: see [`EventLog::moved`].
+    #[must_use]
+    pub fn events_moved(&self) -> Moved {
+        self.events.moved()
+    }
+
+    /// The same for the access log.
+    #[must_use]
+    pub fn access_moved(&self) -> Moved {
+        self.access.moved()
     }
 
     /// Signs the last checkpoints. What is written later is signed at the next start; call this

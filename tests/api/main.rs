@@ -37,6 +37,7 @@ mod reach;
 mod reports;
 mod search;
 mod search_parameters;
+mod siem;
 mod tokens;
 mod trail;
 mod unusual;

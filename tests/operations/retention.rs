@@ -178,16 +178,16 @@ fn only_who_may_sees_what_is_due_and_disposes_of_it() {
     let server = Server::start(&place, "data");
     let (status, _) = server.ask(&server.token("user/*.cruds"), "/v1/retention");
     assert_eq!(status, 403);
-    let post = |scope: &str| {
-        let request = ureq::post(format!("{}/v1/retention/disposal", server.base));
+    let delete = |scope: &str| {
+        let request = ureq::delete(format!("{}/v1/retention/due", server.base));
         let request = request.config().http_status_as_error(false).build();
         let request = request.header("authorization", format!("Bearer {}", server.token(scope)));
-        let mut answer = request.send_empty().unwrap();
+        let mut answer = request.call().unwrap();
         (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
     };
-    assert_eq!(post("system/Retention.r").0, 403);
+    assert_eq!(delete("system/Retention.r").0, 403);
     fill(&server, "nobody", 1);
-    let (status, body) = post("system/Retention.d");
+    let (status, body) = delete("system/Retention.d");
     assert_eq!(status, 200, "{body}");
     assert_eq!(body, r#"{"statements":[]}"#);
     assert_eq!(server.get("/v1/log/access/disposals"), "");

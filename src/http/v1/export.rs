@@ -14,8 +14,8 @@ use super::super::reply::Reply;
 use super::super::sending::{Reading, Rest};
 use super::super::writing::Part;
 use super::super::{Call, Failure};
-use super::accesses::{Access, AccessLook, FILTERS, access, filter};
-use crate::audit::{self, AccessFilter, Names};
+use super::accesses::{FILTERS, filter};
+use crate::audit::{self, AccessFilter, AccessJson, LookJson, Names, ResourceJson};
 use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
@@ -174,7 +174,7 @@ pub async fn export(call: Call) -> Result<Reply, Failure> {
             page_by_page(call.reading(), filter, |records, grant, filter, from, names| {
                 let (entries, next, names) =
                     audit::export_entries(records, grant, filter, from, names)?;
-                Ok((lines(entries.into_iter().map(access)), next, names))
+                Ok((lines(entries.into_iter().map(AccessJson::from)), next, names))
             })
         }
         Format::Csv => {
@@ -182,7 +182,7 @@ pub async fn export(call: Call) -> Result<Reply, Failure> {
                 let (entries, next, names) =
                     audit::export_entries(records, grant, filter, from, names)?;
                 let mut out = String::new();
-                entries.into_iter().for_each(|entry| add_rows(&mut out, access(entry)));
+                entries.into_iter().for_each(|entry| add_rows(&mut out, entry.into()));
                 Ok((out.into_bytes(), next, names))
             })
         }
@@ -280,7 +280,7 @@ fn lines(values: impl IntoIterator<Item = impl serde::Serialize>) -> Vec<u8> {
 }
 
 /// A row for the request, and one for each entry of a Bundle.
-fn add_rows(out: &mut String, entry: Access) {
+fn add_rows(out: &mut String, entry: AccessJson) {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let common = vec![
         entry.id,
@@ -304,7 +304,7 @@ fn add_rows(out: &mut String, entry: Access) {
         text(&entry.client_request),
         text(&entry.trace),
     ];
-    let mut add = |common: &[String], bytes: String, part: String, look: AccessLook| {
+    let mut add = |common: &[String], bytes: String, part: String, look: LookJson| {
         let own = [bytes, part].into_iter().chain(cells_of(look)).collect::<Vec<_>>();
         add_row(out, common.iter().chain(&own).map(String::as_str));
     };
@@ -315,8 +315,8 @@ fn add_rows(out: &mut String, entry: Access) {
     }
 }
 
-fn cells_of(look: AccessLook) -> [String; 12] {
-    let version = |shown: super::accesses::AccessedResource| match (shown.resource, shown.version) {
+fn cells_of(look: LookJson) -> [String; 12] {
+    let version = |shown: ResourceJson| match (shown.resource, shown.version) {
         (Some(resource), Some(version)) => format!("{resource}/_history/{version}"),
         _ => "(erased)".to_owned(),
     };

@@ -71,7 +71,7 @@ pub async fn read(call: Call) -> Result<Reply, Failure> {
 ///
 /// Entries go by whole segments of the access log: when the last of a segment is older than
 /// `audit.retention_years`, and none is about a chart under a legal hold. A signed statement is left.
-#[utoipa::path(post, path = "/v1/retention/disposal", operation_id = "disposeAccesses", tag = "operations",
+#[utoipa::path(delete, path = "/v1/retention/due", operation_id = "disposeAccesses", tag = "operations",
     responses(
         (status = 200, description = "What was disposed of", body = Disposals),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),

@@ -1,0 +1,74 @@
+//! How targets are known, and how the server shows who it is.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::config::AuditConfig;
+use crate::disk::{self, RealDisk};
+
+/// The side of a client in TLS. The name in a certificate is always checked.
+///
+/// # Errors
+///
+/// Every setting that cannot be used, and why.
+pub fn configure(config: &AuditConfig) -> Result<Arc<ClientConfig>, Vec<String>> {
+    let mut problems = Vec::new();
+    let mut keep = |setting: &str, problem: String| problems.push(format!("{setting}: {problem}"));
+    let roots = match &config.siem_ca_file {
+        None => Some(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }),
+        Some(path) => authorities(path).map_err(|why| keep("audit.siem_ca_file", why)).ok(),
+    };
+    let mut identity = None;
+    if let (Some(chain), Some(key)) = (&config.siem_certificate_file, &config.siem_key_file) {
+        let chain = certificates(chain).map_err(|why| keep("audit.siem_certificate_file", why));
+        let key = private_key(key).map_err(|why| keep("audit.siem_key_file", why));
+        identity = chain.ok().zip(key.ok());
+    }
+    let (Some(roots), true) = (roots, problems.is_empty()) else { return Err(problems) };
+    let failed = |error: rustls::Error| vec![format!("audit.siem: {error}")];
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(failed)?
+        .with_root_certificates(roots);
+    let client = match identity {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => builder
+            .with_client_auth_cert(chain, key)
+            .map_err(|error| vec![format!("audit.siem_certificate_file: {error}")])?,
+    };
+    Ok(Arc::new(client))
+}
+
+fn read(path: &str) -> Result<Vec<u8>, String> {
+    disk::read(&RealDisk, Path::new(path)).map_err(|error| format!("{path}: {error}"))
+}
+
+fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let text = read(path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(format!("{path} holds no certificate; it must be PEM")),
+        Err(error) => Err(format!("{path}: {error}")),
+    }
+}
+
+fn authorities(path: &str) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| format!("{path}: {error}"))?;
+    }
+    Ok(roots)
+}
+
+fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, String> {
+    // What is wrong with it is said without what is in it.
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|_| {
+        format!("{path} holds no private key; it must be PEM (PKCS #8, PKCS #1 or SEC 1)")
+    })
+}
