@@ -196,9 +196,15 @@ impl Source {
     /// Whether the purpose is to break the glass: `BTG` of HL7's `ActReason`.
     #[must_use]
     pub fn breaks_glass(&self) -> bool {
-        let is_code = |code: &str| code.rsplit('|').next() == Some("BTG");
-        self.purpose.as_deref().is_some_and(|purpose| purpose.split([' ', ',']).any(is_code))
+        breaks_glass(self.purpose.as_deref())
     }
+}
+
+/// Whether a purpose of use is to break the glass.
+#[must_use]
+pub fn breaks_glass(purpose: Option<&str>) -> bool {
+    let is_code = |code: &str| code.rsplit('|').next() == Some("BTG");
+    purpose.is_some_and(|purpose| purpose.split([' ', ',']).any(is_code))
 }
 
 impl Look {

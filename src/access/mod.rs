@@ -15,5 +15,7 @@ mod runs;
 
 pub use action::{Action, action_of};
 pub use batch::{pack, unpack};
-pub use entry::{AccessEntry, Identity, Look, Outcome, Part, RequestId, Source, Words};
+pub use entry::{
+    AccessEntry, Identity, Look, Outcome, Part, RequestId, Source, Words, breaks_glass,
+};
 pub use runs::Runs;

@@ -9,14 +9,9 @@ use crate::chart::{Actor, EventKind, Stated};
 use crate::clock::Instant;
 use crate::engine::EngineError;
 use crate::log::StreamAlias;
-use crate::numbers::{ChartVersion, Position};
+use crate::numbers::Position;
 use crate::records::{Records, RecordsError};
-use crate::view::{AccessTerm, Change, ChartRecord, LoggedEvent, View, ViewError};
-
-use super::Sort;
-
-/// Events of a chart that are looked up together when it is walked backwards.
-const CHUNK_EVENTS: u64 = 64;
+use crate::view::{Change, LoggedEvent, View};
 
 /// Names of what a commit did, as those of operations that do nothing else.
 const CREATED: &str = "createResource";
@@ -75,7 +70,8 @@ impl Commit {
     }
 }
 
-fn logged(view: &View, at: Position) -> Result<LoggedEvent, RecordsError> {
+/// The event at a position.
+pub(super) fn logged(view: &View, at: Position) -> Result<LoggedEvent, RecordsError> {
     let event = view.logged(at..at.next()).next().transpose()?;
     event.ok_or_else(|| RecordsError::unreadable(format!("event {at} is not in the index")))
 }
@@ -190,77 +186,4 @@ fn source(actor: Actor) -> Source {
         user_agent: actor.user_agent,
         purpose: actor.purpose,
     }
-}
-
-/// Positions at which to look for commits, in the order of a search.
-pub(super) type Candidates<'a> = Box<dyn Iterator<Item = Result<Position, ViewError>> + 'a>;
-
-/// All positions of a range.
-pub(super) fn all<'a>(within: Range<Position>, sort: Sort) -> Candidates<'a> {
-    let positions = within.start.get()..within.end.get();
-    match sort {
-        Sort::Newest => Box::new(positions.rev().map(Position::new).map(Ok)),
-        Sort::Oldest => Box::new(positions.map(Position::new).map(Ok)),
-    }
-}
-
-/// Those of the commits that were made for a subject.
-pub(super) fn of_author<'a>(
-    view: &View,
-    subject: &str,
-    within: &Range<Position>,
-    sort: Sort,
-) -> Candidates<'a> {
-    let positions = view.access_frames(AccessTerm::Author(subject), within);
-    match sort {
-        Sort::Newest => Box::new(positions.rev()),
-        Sort::Oldest => Box::new(positions),
-    }
-}
-
-/// Those of the events of a chart.
-pub(super) fn of_chart<'a>(
-    view: &'a View,
-    chart: &ChartRecord,
-    within: &Range<Position>,
-    sort: Sort,
-) -> Result<Candidates<'a>, ViewError> {
-    let alias = chart.alias();
-    let (first, end) =
-        (version_at(view, chart, within.start)?, version_at(view, chart, within.end)?);
-    let positions = move |first: ChartVersion, end: ChartVersion| {
-        let stream = view.stream(alias, first, end.previous());
-        stream.map(|event| Ok(event?.1.position)).take_while(move |_| first < end)
-    };
-    Ok(match sort {
-        Sort::Oldest => Box::new(positions(first, end)),
-        Sort::Newest => {
-            let chunks = 0..end.get().saturating_sub(first.get()).div_ceil(CHUNK_EVENTS);
-            Box::new(chunks.rev().flat_map(move |chunk| {
-                let start = first.get() + chunk * CHUNK_EVENTS;
-                let behind = (start + CHUNK_EVENTS).min(end.get());
-                let chunk = positions(ChartVersion::new(start), ChartVersion::new(behind));
-                let mut chunk: Vec<_> = chunk.collect();
-                chunk.reverse();
-                chunk
-            }))
-        }
-    })
-}
-
-/// The first version of a chart whose event stands at a position or behind it; behind the last if there is none.
-fn version_at(
-    view: &View,
-    chart: &ChartRecord,
-    position: Position,
-) -> Result<ChartVersion, ViewError> {
-    let (mut before, mut behind) = (ChartVersion::new(1), chart.version.next());
-    while before < behind {
-        let middle = ChartVersion::new(before.get().midpoint(behind.get()));
-        match view.stream_entry(chart.alias(), middle)? {
-            Some(event) if event.position >= position => behind = middle,
-            _ => before = middle.next(),
-        }
-    }
-    Ok(before)
 }

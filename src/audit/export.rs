@@ -9,12 +9,16 @@ use std::ops::Range;
 use super::accesses::{Access, PageMax, page};
 use super::filter::{AccessFilter, Wanted, allow_all};
 use super::reader::{EntryReader, Names};
-use super::walk::looked;
+use super::walk::{looked, wrote};
 use super::{AccessId, AuditEvent, AuditEventId, AuditQuery, Sort, event};
 use crate::auth::Grant;
 use crate::clock::Instant;
+use crate::log::Frame;
 use crate::numbers::Position;
-use crate::proof::{Base64, BundleLog, EXPORT_FORMAT, ExportFrame, ExportHead, leaf};
+use crate::proof::{
+    Base64, BundleLog, Disclosed, EXPORT_FORMAT, ExportCommit, ExportFrame, ExportHead, ExportLine,
+    leaf,
+};
 use crate::records::{Records, RecordsError, disclosed};
 use crate::view::View;
 
@@ -22,9 +26,11 @@ use crate::view::View;
 const PART: PageMax = PageMax { entries: 1_000, resources: usize::MAX, resources_in_all: 10_000 };
 /// Bytes of frames in one part, but for the last frame.
 const PART_BYTES: usize = 512 << 10;
+/// Bytes of events that are read for one part, but for the last group.
+const READ_BYTES: usize = 4 << 20;
 
-/// Checks, before anything is read, that the caller may export these entries, and says in which frames they
-/// can be.
+/// Checks, before anything is read, that the caller may export these entries, and says in which frames of a log
+/// they can be.
 ///
 /// # Errors
 ///
@@ -33,11 +39,15 @@ pub fn export_check(
     records: &Records,
     grant: &Grant,
     filter: &AccessFilter,
+    log: BundleLog,
 ) -> Result<Range<Position>, RecordsError> {
     allow_all(grant)?;
     let view = records.view();
     Wanted::new(records, &view, grant, filter)?;
-    looked(&view, filter)
+    match log {
+        BundleLog::Access => looked(&view, filter),
+        BundleLog::Events => wrote(&view, filter),
+    }
 }
 
 /// The next entries that meet a filter, oldest first, with all that they name; and where the next part begins, if
@@ -95,23 +105,39 @@ pub fn export_events(
 pub fn export_head(
     records: &Records,
     grant: &Grant,
+    log: BundleLog,
     since: Option<Instant>,
     until: Instant,
 ) -> Result<ExportHead, RecordsError> {
     allow_all(grant)?;
-    let proof = records.engine().proof(BundleLog::Access)?;
+    let proof = records.engine().proof(log)?;
     let view = records.view();
-    let behind = behind(&view, until)?;
+    let position_at = |moment| match log {
+        BundleLog::Access => view.access_position_at(moment),
+        BundleLog::Events => view.position_at(moment),
+    };
+    let behind = match log {
+        BundleLog::Access => behind(&view, until)?,
+        BundleLog::Events => position_at(until)?,
+    };
     let first = match since {
-        Some(since) => view.access_position_at(since)?.previous().get(),
+        Some(since) => position_at(since)?.previous().get(),
         None => 0,
     };
-    let end = behind.next().get();
-    refuse_gaps(records, &view, Position::new(first)..Position::new(end))?;
-    let signed = proof.checkpoint_over(end)?;
+    let all = match log {
+        BundleLog::Access => view.applied_access()?,
+        BundleLog::Events => view.applied_events()?,
+    };
+    let signed = proof.checkpoint_over(all.get())?;
+    // The log of events may end in the period: nothing later is there to show.
+    let end = behind.next().get().min(signed.checkpoint().size);
+    if log == BundleLog::Access {
+        refuse_gaps(records, &view, Position::new(first)..Position::new(end))?;
+    }
     let run = proof.tiles().run(first, end, signed.checkpoint().size)?;
     Ok(ExportHead {
         format: EXPORT_FORMAT.to_owned(),
+        log,
         checkpoint: signed.note().to_string(),
         since: since.map(Instant::micros),
         until: until.micros(),
@@ -166,14 +192,73 @@ pub fn export_frames(
             true => disclosed(records.engine().keys().access(), &frame)?,
             false => None,
         };
-        let mut bytes = Vec::with_capacity(frame.length());
-        frame.put(&mut bytes);
-        size += bytes.len() + disclosed.as_ref().map_or(0, |shown| shown.payload.len());
-        let leaf = leaf(position, recorded_at, &bytes);
-        frames.push(ExportFrame { position, recorded_at, leaf, frame: Base64(bytes), disclosed });
+        size += frame.length() + disclosed.as_ref().map_or(0, |shown| shown.payload.len());
+        frames.push(exported(position, recorded_at, &frame, disclosed));
         if size > PART_BYTES {
             break;
         }
     }
     Ok(frames)
+}
+
+fn exported(
+    position: u64,
+    recorded_at: i64,
+    frame: &Frame,
+    disclosed: Option<Disclosed>,
+) -> ExportFrame {
+    let bytes = bytes_of(frame);
+    let leaf = leaf(position, recorded_at, &bytes);
+    ExportFrame { position, recorded_at, leaf, frame: Base64(bytes), disclosed }
+}
+
+fn bytes_of(frame: &Frame) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(frame.length());
+    frame.put(&mut bytes);
+    bytes
+}
+
+/// The next commits of a run of events, with the frames that are older or later than the period; and where the
+/// next part begins.
+///
+/// # Errors
+///
+/// As [`super::accesses`] for all of them.
+pub fn export_commits(
+    records: &Records,
+    grant: &Grant,
+    since: Option<Instant>,
+    until: Instant,
+    run: Range<u64>,
+) -> Result<(Vec<ExportLine>, u64), RecordsError> {
+    allow_all(grant)?;
+    let (mut lines, mut size, mut next) = (Vec::new(), 0, run.start);
+    let groups = records.engine().keys().reader();
+    for group in groups.scan(Position::new(run.start), Position::new(run.end)) {
+        let group = group?;
+        let recorded_at = group.recorded_at;
+        let is_of_period =
+            since.is_none_or(|since| recorded_at >= since.micros()) && recorded_at < until.micros();
+        let mut commit = ExportCommit { position: next, leaves: Vec::new() };
+        for (position, (frame, _)) in (group.first_position.get()..).zip(&group.frames) {
+            if !run.contains(&position) {
+                continue;
+            }
+            next = position + 1;
+            size += frame.length();
+            if !is_of_period {
+                lines.push(ExportLine::Frame(exported(position, recorded_at, frame, None)));
+                continue;
+            }
+            commit.leaves.push(leaf(position, recorded_at, &bytes_of(frame)));
+            if frame.last_of_commit {
+                let begun = ExportCommit { position: next, leaves: Vec::new() };
+                lines.push(ExportLine::Commit(std::mem::replace(&mut commit, begun)));
+            }
+        }
+        if size > READ_BYTES {
+            break;
+        }
+    }
+    Ok((lines, next))
 }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::Sort;
-use super::commits::{self, Candidates};
+use super::commits;
+use super::frames::{Candidates, Frames};
 use crate::access::{AccessEntry, Action, Look, Outcome, action_of};
 use crate::auth::{Grant, Permission};
 use crate::clock::Instant;
@@ -12,7 +13,7 @@ use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
 use crate::numbers::Position;
 use crate::records::{Records, RecordsError};
-use crate::view::{AccessTerm, ChartRecord, View, ViewError};
+use crate::view::{AccessTerm, ChartRecord, Trace, View};
 
 /// Which entries are wanted: those that meet all of what is said.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +92,7 @@ impl<'a> Wanted<'a> {
     pub(super) fn terms(&self) -> Vec<AccessTerm<'a>> {
         let filter = self.filter;
         let chart = self.chart.as_ref().map(|chart| chart.alias()).or(self.within);
+        let action = filter.action.or(filter.operation.as_deref().map(action_of));
         let breaks = filter.break_glass == Some(true);
         let terms = [
             breaks.then_some(AccessTerm::BreakGlass),
@@ -100,18 +102,20 @@ impl<'a> Wanted<'a> {
             filter.organization.as_deref().map(AccessTerm::Organization),
             filter.purpose.as_deref().map(AccessTerm::Purpose),
             filter.outcome.map(AccessTerm::Outcome),
-            filter.action.map(AccessTerm::Action),
+            action.map(AccessTerm::Action),
         ];
         terms.into_iter().flatten().collect()
     }
 
-    /// Where commits may be that are wanted, within a range of the event log; `None`: none can be.
-    pub(super) fn commits<'v>(
+    /// Where commits may be that are wanted, within a range of the event log, found in so many steps; `None`: none
+    /// can be.
+    pub(super) fn commits(
         &self,
-        view: &'v View,
+        view: &'a View,
         within: Range<Position>,
         sort: Sort,
-    ) -> Result<Option<Candidates<'v>>, ViewError> {
+        steps: usize,
+    ) -> Option<Candidates<'a>> {
         let filter = self.filter;
         let is_possible = |operation: &&str| {
             filter.operation.as_ref().is_none_or(|wanted| wanted == *operation)
@@ -119,22 +123,33 @@ impl<'a> Wanted<'a> {
         };
         let fails = filter.outcome.is_some_and(|outcome| outcome != Outcome::Granted);
         if fails || !commits::OPERATIONS.iter().any(is_possible) {
-            return Ok(None);
+            return None;
         }
-        Ok(Some(match (&self.versions, &self.chart, &filter.subject) {
-            (Some(versions), _, _) => {
+        Some(match &self.versions {
+            Some(versions) => {
                 let versions = versions.iter().copied();
                 let mut positions: Vec<_> = versions.filter(|one| within.contains(one)).collect();
                 positions.sort_unstable();
                 if sort == Sort::Newest {
                     positions.reverse();
                 }
-                Box::new(positions.into_iter().map(Ok))
+                Candidates::These(positions.into())
             }
-            (None, Some(chart), _) => commits::of_chart(view, chart, &within, sort)?,
-            (None, None, Some(subject)) => commits::of_author(view, subject, &within, sort),
-            (None, None, None) => commits::all(within, sort),
-        }))
+            None => {
+                let mut terms = self.terms();
+                // All of them are granted.
+                terms.retain(|term| !matches!(term, AccessTerm::Outcome(_)));
+                Candidates::Found(Frames::new(
+                    view,
+                    Trace::Commit,
+                    &terms,
+                    within,
+                    sort,
+                    steps,
+                    Vec::new(),
+                ))
+            }
+        })
     }
 
     pub(super) fn admits(&self, entry: &AccessEntry) -> bool {

@@ -1,21 +1,57 @@
-//! Finding the frames of the access log that may hold what is wanted.
+//! Finding the frames of the access log that may hold what is wanted, and the commits that may be it.
 
+use std::collections::VecDeque;
 use std::iter::Peekable;
 use std::ops::Range;
 
 use super::Sort;
 use crate::numbers::Position;
-use crate::view::{AccessTerm, View, ViewError};
+use crate::view::{AccessTerm, Trace, View, ViewError};
 
 /// Records of one index that are passed before it is sought in again.
 const STEPS_MAX: usize = 16;
 
+/// Positions at which to look for commits, in the order of a search.
+pub(super) enum Candidates<'a> {
+    /// Known beforehand.
+    These(VecDeque<Position>),
+    /// Found by their terms.
+    Found(Frames<'a>),
+}
+
+impl<'a> Candidates<'a> {
+    /// The next one; `Ok(None)` behind the last, or when no step is left.
+    pub(super) fn next(&mut self) -> Result<Option<Position>, ViewError> {
+        match self {
+            Self::These(positions) => Ok(positions.pop_front()),
+            Self::Found(frames) => frames.next(),
+        }
+    }
+
+    /// Leaves out what lies in front of all events of a commit, in the order of the search, and these.
+    pub(super) fn pass(&mut self, events: &Range<Position>) {
+        match self {
+            Self::These(positions) => positions.retain(|position| !events.contains(position)),
+            Self::Found(frames) => frames.pass(events),
+        }
+    }
+
+    /// Where the search goes on, if it ended because no step was left.
+    pub(super) fn stopped_at(&self) -> Option<Position> {
+        match self {
+            Self::These(_) => None,
+            Self::Found(frames) => frames.stopped_at(),
+        }
+    }
+}
+
 type Positions = Peekable<Box<dyn Iterator<Item = Result<Position, ViewError>>>>;
 
 /// The frames within a range that hold entries with each of some terms, though not always one entry
-/// with all of them.
+/// with all of them; or the first events of commits with all of them.
 pub(super) struct Frames<'a> {
     view: &'a View,
+    to: Trace,
     sort: Sort,
     /// What is left of the range.
     within: Range<Position>,
@@ -29,15 +65,16 @@ pub(super) struct Frames<'a> {
 impl<'a> Frames<'a> {
     pub(super) fn new(
         view: &'a View,
+        to: Trace,
         terms: &[AccessTerm<'a>],
         within: Range<Position>,
         sort: Sort,
         steps: usize,
         disposed: Vec<Range<Position>>,
     ) -> Self {
-        let open = |term: &AccessTerm<'a>| (*term, positions(view, *term, &within, sort));
+        let open = |term: &AccessTerm<'a>| (*term, positions(view, to, *term, &within, sort));
         let terms = terms.iter().map(open).collect();
-        Self { view, sort, within, terms, steps, disposed }
+        Self { view, to, sort, within, terms, steps, disposed }
     }
 
     /// The next frame; `Ok(None)` behind the last, or when no step is left.
@@ -72,6 +109,14 @@ impl<'a> Frames<'a> {
             Sort::Newest => self.within.end.previous(),
             Sort::Oldest => self.within.start,
         })
+    }
+
+    /// Narrows the range to what lies behind all of some positions in the order of the search.
+    fn pass(&mut self, positions: &Range<Position>) {
+        match self.sort {
+            Sort::Newest => self.within.end = self.within.end.min(positions.start),
+            Sort::Oldest => self.within.start = self.within.start.max(positions.end),
+        }
     }
 
     /// The first frame of the range, as far as the first term tells.
@@ -124,15 +169,21 @@ impl<'a> Frames<'a> {
                     Sort::Newest => self.within.start..target.next(),
                     Sort::Oldest => target..self.within.end,
                 };
-                *positions = self::positions(self.view, *term, &rest, self.sort);
+                *positions = self::positions(self.view, self.to, *term, &rest, self.sort);
             }
         }
         Ok(None)
     }
 }
 
-fn positions(view: &View, term: AccessTerm<'_>, within: &Range<Position>, sort: Sort) -> Positions {
-    let frames = view.access_frames(term, within);
+fn positions(
+    view: &View,
+    to: Trace,
+    term: AccessTerm<'_>,
+    within: &Range<Position>,
+    sort: Sort,
+) -> Positions {
+    let frames = view.traces(to, term, within);
     let frames: Box<dyn Iterator<Item = _>> = match sort {
         Sort::Newest => Box::new(frames.rev()),
         Sort::Oldest => Box::new(frames),

@@ -27,9 +27,13 @@ mod sort;
 mod walk;
 
 pub use accesses::{Access, access, accesses};
-pub use event::{AuditEvent, AuditEventId, AuditQuery, audit_event, audit_events};
+pub use event::{
+    AuditEvent, AuditEventId, AuditQuery, audit_event, audit_events, count_audit_events,
+};
 pub use evidence::evidence;
-pub use export::{export_check, export_entries, export_events, export_frames, export_head};
+pub use export::{
+    export_check, export_commits, export_entries, export_events, export_frames, export_head,
+};
 pub use filter::AccessFilter;
 pub use forward::{Forwarded, Next, commits_from, ends, entries_from};
 pub use id::AccessId;

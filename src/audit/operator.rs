@@ -4,7 +4,7 @@ use super::reader::EntryReader;
 use crate::access::AccessEntry;
 use crate::numbers::Position;
 use crate::records::{Records, RecordsError};
-use crate::view::AccessTerm;
+use crate::view::{AccessTerm, Trace};
 
 /// Frames that are looked through for an entry: a few were enough, as nobody else has that subject.
 const FRAMES_MAX: usize = 1_000;
@@ -23,7 +23,7 @@ pub fn last_of(
     let view = records.view();
     let within = Position::default()..view.applied_access()?;
     let mut reader = EntryReader::new(records, &view);
-    let frames = view.access_frames(AccessTerm::Subject(subject), &within);
+    let frames = view.traces(Trace::Entry, AccessTerm::Subject(subject), &within);
     for position in frames.rev().take(FRAMES_MAX) {
         let (entries, _) = reader.entries(position?)?;
         let is_wanted = |entry: &AccessEntry| operations.contains(&&*entry.look.operation);

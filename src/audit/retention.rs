@@ -9,7 +9,7 @@ use crate::engine::AccessSegment;
 use crate::fhir::ResourceId;
 use crate::log::StreamAlias;
 use crate::records::{Records, RecordsError};
-use crate::view::{AccessTerm, View};
+use crate::view::{AccessTerm, Trace, View};
 
 /// The scope that seeing what is due (`r`) and disposing of it (`d`) take, by name.
 const RETENTION: &str = "Retention";
@@ -95,7 +95,7 @@ fn fate(
     let mut patients = Vec::new();
     for alias in held {
         let positions = &segment.segment.positions;
-        let mut frames = view.access_frames(AccessTerm::Chart(*alias), positions);
+        let mut frames = view.traces(Trace::Entry, AccessTerm::Chart(*alias), positions);
         if frames.next().transpose()?.is_some() {
             patients.extend(view.patient(*alias)?);
         }

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::commits::{Candidates, Commit};
+use super::commits::{self, Commit};
 use super::filter::{AccessFilter, Wanted};
-use super::frames::Frames;
+use super::frames::{Candidates, Frames};
 use super::reader::{EntryReader, Found};
 use super::{AccessId, Sort};
 use crate::access::AccessEntry;
@@ -14,7 +14,7 @@ use crate::engine::EngineError;
 use crate::log::LogError;
 use crate::numbers::Position;
 use crate::records::{Records, RecordsError};
-use crate::view::{AccessTerm, View};
+use crate::view::{AccessTerm, Trace, View};
 
 /// Frames of the access log that one page opens, events that it reads, and records of the index that it passes,
 /// to find what is wanted; then it ends, and says where the next one goes on.
@@ -59,7 +59,9 @@ impl<'a> Walk<'a> {
         let (looked_from, wrote) =
             from_there(&reader(), wanted.filter, looked.clone(), sort, from)?;
         let disposed = records.engine().access_reader().disposed();
-        let frames = Frames::new(view, &wanted.terms(), looked_from, sort, STEPS_MAX, disposed);
+        let terms = wanted.terms();
+        let frames =
+            Frames::new(view, Trace::Entry, &terms, looked_from, sort, STEPS_MAX, disposed);
         let entries = Entries {
             reader: reader(),
             wanted,
@@ -70,15 +72,12 @@ impl<'a> Walk<'a> {
             opened: 0,
             is_done: false,
         };
-        let candidates = wanted.commits(view, wrote.clone(), sort)?;
         let commits = Commits {
             reader: reader(),
             wanted,
+            candidates: wanted.commits(view, wrote.clone(), sort, STEPS_MAX),
             within: wrote,
             looked,
-            is_done: candidates.is_none(),
-            candidates: candidates.unwrap_or_else(|| Box::new(std::iter::empty())),
-            last: Position::default()..Position::default(),
             read: 0,
             head: None,
         };
@@ -120,6 +119,17 @@ pub(super) fn looked(view: &View, filter: &AccessFilter) -> Result<Range<Positio
     Ok(start..end.max(start))
 }
 
+/// The events between the two moments of a filter.
+pub(super) fn wrote(view: &View, filter: &AccessFilter) -> Result<Range<Position>, RecordsError> {
+    let position_at = |moment: Option<Instant>, otherwise| match moment {
+        Some(moment) => view.position_at(moment),
+        None => Ok(otherwise),
+    };
+    let start = position_at(filter.since, Position::default())?;
+    let end = position_at(filter.until, view.applied_events()?)?;
+    Ok(start..end.max(start))
+}
+
 /// What is left of both logs, from where a page begins.
 fn from_there(
     reader: &EntryReader<'_>,
@@ -129,12 +139,7 @@ fn from_there(
     from: Option<AccessId>,
 ) -> Result<(Range<Position>, Range<Position>), RecordsError> {
     let view = reader.view;
-    let position_at = |moment: Option<Instant>, otherwise| match moment {
-        Some(moment) => view.position_at(moment),
-        None => Ok(otherwise),
-    };
-    let start = position_at(filter.since, Position::default())?;
-    let mut wrote = start..position_at(filter.until, view.applied_events()?)?;
+    let mut wrote = wrote(view, filter)?;
     match (from, sort) {
         (None, _) => {}
         (Some(AccessId::Entry { position, .. }), sort) => {
@@ -242,25 +247,36 @@ struct Commits<'a> {
     within: Range<Position>,
     /// The frames of the access log that count.
     looked: Range<Position>,
-    candidates: Candidates<'a>,
-    /// The events of the commit that was read last.
-    last: Range<Position>,
+    /// `None`: there is no more, or enough was looked at.
+    candidates: Option<Candidates<'a>>,
     read: usize,
     head: Option<Head>,
-    is_done: bool,
 }
 
 impl Commits<'_> {
     fn fill(&mut self) -> Result<(), RecordsError> {
-        while self.head.is_none() && !self.is_done {
-            let Some(candidate) = self.candidates.next().transpose()? else {
-                self.is_done = true;
-                break;
-            };
-            if !self.last.contains(&candidate) {
-                self.read(candidate)?;
+        while self.head.is_none()
+            && let Some(candidates) = &mut self.candidates
+        {
+            match candidates.next()? {
+                Some(candidate) => self.read(candidate)?,
+                None => {
+                    let stopped_at = candidates.stopped_at();
+                    self.candidates = None;
+                    if let Some(position) = stopped_at {
+                        self.stop(position)?;
+                    }
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Enough was looked at: the next page goes on at an event.
+    fn stop(&mut self, position: Position) -> Result<(), RecordsError> {
+        self.candidates = None;
+        let recorded_at = commits::logged(self.reader.view, position)?.recorded_at;
+        self.head = Some(Head { id: AccessId::Commit(position), recorded_at, entry: None });
         Ok(())
     }
 
@@ -271,22 +287,22 @@ impl Commits<'_> {
         };
         let first = events.start;
         let events_read = usize::try_from(events.end - first).unwrap_or(usize::MAX);
-        self.last = events;
+        if let Some(candidates) = &mut self.candidates {
+            candidates.pass(&events);
+        }
         if !self.within.contains(&first) {
             return Ok(());
         }
-        let id = AccessId::Commit(first);
         // At least one is read, or no page would ever come to its end.
         if self.read > 0 && self.read.saturating_add(events_read) > EVENTS_MAX {
-            self.is_done = true;
-            self.head = Some(Head { id, recorded_at, entry: None });
-            return Ok(());
+            return self.stop(first);
         }
         self.read += events_read;
         let entry = entry.filter(|entry| self.wanted.admits(entry));
         if let Some(entry) = entry
             && !self.is_told(first)?
         {
+            let id = AccessId::Commit(first);
             self.head = Some(Head { id, recorded_at, entry: Some(entry) });
         }
         Ok(())
@@ -294,7 +310,7 @@ impl Commits<'_> {
 
     /// Whether an access entry that is wanted tells of a commit: its request did more than commit.
     fn is_told(&mut self, first: Position) -> Result<bool, RecordsError> {
-        for frame in self.reader.view.access_frames(AccessTerm::wrote(first), &self.looked) {
+        for frame in self.reader.view.traces(Trace::Entry, AccessTerm::wrote(first), &self.looked) {
             let (entries, _) = self.reader.entries(frame?)?;
             let mut wanted = entries.iter().filter(|entry| self.wanted.admits(entry));
             let tells = |entry: &AccessEntry| {

@@ -3,7 +3,7 @@
 mod audit;
 mod operations;
 
-pub use audit::{AuditCommand, AuditExportArguments, ExportForm};
+pub use audit::{AuditCommand, AuditExportArguments, ExportForm, ProvedLog};
 pub use operations::{
     BackupArguments, BackupFrom, ExportArguments, RestoreArguments, StatsArguments, VaultCommand,
     VaultImportArguments,

@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use ureq::Agent;
 use ureq::http::Response;
 
-use super::{AuditExportArguments, ExportForm, Failure, progress};
+use super::{AuditExportArguments, ExportForm, Failure, ProvedLog, progress};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time until the answer begins.
@@ -68,6 +68,9 @@ fn ask(arguments: &AuditExportArguments) -> Result<Response<ureq::Body>, Failure
         ExportForm::Proof => "proof",
     };
     let mut request = agent.get(&url).query("format", format);
+    if arguments.log == ProvedLog::Events {
+        request = request.query("log", "events");
+    }
     let period = [("since", &arguments.since), ("until", &arguments.until)];
     for (name, value) in period {
         request = request.query_pairs(value.iter().map(|value| (name, value)));

@@ -32,8 +32,8 @@ use clap::Parser;
 pub use arguments::{
     Arguments, AuditCommand, AuditExportArguments, BackupArguments, BackupFrom, Command,
     ConfigArguments, DisposeArguments, EraseArguments, ExportArguments, ExportForm,
-    ImportArguments, ImportTarget, OpenapiArguments, RebuildArguments, RestoreArguments, Secret,
-    ServeArguments, StatsArguments, TokenArguments, VaultCommand, VaultImportArguments,
+    ImportArguments, ImportTarget, OpenapiArguments, ProvedLog, RebuildArguments, RestoreArguments,
+    Secret, ServeArguments, StatsArguments, TokenArguments, VaultCommand, VaultImportArguments,
     VerifyArguments,
 };
 

@@ -13,7 +13,7 @@ use crate::clock::Instant;
 use crate::config::Config;
 use crate::engine::DataDirectory;
 use crate::inspect::{self, Finding, Verdict, VerifyOptions};
-use crate::proof::{ExportReport, Verifier, verify_bundle, verify_export};
+use crate::proof::{BundleLog, ExportReport, Verifier, verify_bundle, verify_export};
 use crate::records::{Records, RecordsOptions};
 
 /// Bars that count bytes of the logs, and events.
@@ -125,7 +125,7 @@ pub fn run_export(path: &Path, arguments: &VerifyArguments) -> Result<(), Failur
     let keys = keys(&arguments.keys)?;
     let [key] = keys.as_slice() else {
         let message =
-            "an export is checked with the one key of the access log, kept elsewhere: --key VKEY";
+            "an export is checked with the one key of its log, kept elsewhere: --key VKEY";
         return Err(Failure::usage(message));
     };
     let failed = |error| Failure::failed(format!("{}: {error}", path.display()));
@@ -135,14 +135,24 @@ pub fn run_export(path: &Path, arguments: &VerifyArguments) -> Result<(), Failur
     bar.finish_and_clear();
     let report =
         report.map_err(|error| Failure::altered(format!("{}: {error}", path.display())))?;
-    let ExportReport { origin, size, since, until, frames, entries, disclosed } = report;
+    let ExportReport { log, origin, size, since, until, frames, entries, disclosed, is_closed } =
+        report;
     let since = since.map_or_else(
         || "the beginning".to_owned(),
         |since| Instant::from_micros(since).to_string(),
     );
+    let all = match log {
+        BundleLog::Access => format!("{frames} frames, with {entries} access entries,"),
+        BundleLog::Events => format!("{frames} events, in {entries} commits,"),
+    };
+    let more = match log {
+        BundleLog::Access => format!("{disclosed} of the frames are disclosed; "),
+        BundleLog::Events if is_closed => String::new(),
+        BundleLog::Events => "the log had nothing later; ".to_owned(),
+    };
     println!(
-        "holds    {}: these are all {frames} frames, with {entries} access entries, that {origin} recorded \
-         from {since} until {}; {disclosed} of the frames are disclosed; signed when the log had {size}",
+        "holds    {}: these are all {all} that {origin} recorded from {since} until {}; {more}signed when the \
+         log had {size}",
         path.display(),
         Instant::from_micros(until),
     );

@@ -189,9 +189,9 @@ impl<'a> Opener<'a> {
 
     fn group(&self, group: Group) -> Result<FactGroup, EngineError> {
         let facts = group.frames.into_iter().map(|(frame, location)| {
-            Ok(self
-                .fact(frame, location)?
-                .map_or(Event::Unreadable(location), |fact| Event::Fact(Box::new(fact))))
+            let unreadable = Event::Unreadable { location, ends_commit: frame.last_of_commit };
+            let fact = self.fact(frame, location)?;
+            Ok(fact.map_or(unreadable, |fact| Event::Fact(Box::new(fact))))
         });
         Ok(FactGroup {
             first_position: group.first_position,
@@ -244,11 +244,6 @@ impl<'a> Opener<'a> {
         }
         Ok(Some(fact))
     }
-}
-
-/// Whether an event's resource had no terms before it.
-pub fn is_first(fact: &Fact) -> bool {
-    matches!(fact.envelope.event_type.event_kind, EventKind::Recorded | EventKind::Restored)
 }
 
 /// Whether the resource has a body in the chart after that event.

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::EngineError;
-use super::decode::{self, Opener, decoded_groups, unreadable};
+use super::decode::{Opener, decoded_groups, unreadable};
 use super::keys::Keys;
 use crate::access;
 use crate::fhir::{ResourceKey, Term};
@@ -78,7 +78,7 @@ fn is_erasure(event: &Event) -> bool {
 fn is_orphan(events: &[Event], at: usize) -> bool {
     let Some(Event::Fact(fact)) = events.get(at) else { return false };
     let home = fact.envelope.home.and_then(|steps| at.checked_sub(steps as usize));
-    home.is_some_and(|home| matches!(events.get(home), Some(Event::Unreadable(_))))
+    home.is_some_and(|home| matches!(events.get(home), Some(Event::Unreadable { .. })))
 }
 
 /// Groups that are not applied yet.
@@ -101,7 +101,7 @@ impl Batch<'_> {
             self.bodies.insert(key, None);
             return Ok(());
         }
-        if !decode::is_first(fact) {
+        if !fact.is_creation() {
             let before = self.terms_before(&key)?;
             fact.terms = Arc::new(TermChange::between(&before, &fact.terms.added));
         }

@@ -43,8 +43,9 @@ mod verify;
 mod tests;
 
 pub use bundle::{
-    BUNDLE_FORMAT, Bundle, BundleLog, Disclosed, EXPORT_FORMAT, Entry, ExportFrame, ExportHead,
-    ExportReport, Report, StreamSpan, commitment, leaf, verify_bundle, verify_export,
+    BUNDLE_FORMAT, Bundle, BundleLog, Disclosed, EXPORT_FORMAT, Entry, ExportCommit, ExportFrame,
+    ExportHead, ExportLine, ExportReport, Report, StreamSpan, commitment, leaf, verify_bundle,
+    verify_export,
 };
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use disposal::{Disposal, root_of};

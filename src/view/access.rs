@@ -14,8 +14,16 @@ use crate::clock::Instant;
 use crate::log::{Location, StreamAlias};
 use crate::numbers::Position;
 
-/// What access entries can be found by. A term leads to frames of the access log, each of which holds an entry
-/// that has it; [`AccessTerm::Author`] alone to positions of the event log.
+/// What a term leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trace {
+    /// Access entries: frames of the access log, each of which holds one that has the term.
+    Entry,
+    /// Commits, which are traces of their own: their first events in the event log.
+    Commit,
+}
+
+/// What access entries and commits can be found by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessTerm<'a> {
     /// The request was about that chart.
@@ -28,7 +36,7 @@ pub enum AccessTerm<'a> {
     Organization(&'a str),
     /// The purpose of use.
     Purpose(&'a str),
-    /// How it ended.
+    /// How it ended; commits do not have it.
     Outcome(Outcome),
     /// The kind of action.
     Action(Action),
@@ -36,10 +44,10 @@ pub enum AccessTerm<'a> {
     BreakGlass,
     /// The request committed an event in that block of the event log: its entry tells of a commit.
     Wrote(u64),
-    /// Of a commit: it was made for that subject, or by one who acts on its behalf. Leads to its first event.
-    Author(&'a str),
 }
 
+/// Set in the tag of a term that leads to commits.
+const COMMIT_TAG: u8 = 1 << 7;
 /// Events in a block of the event log, as a power of two.
 const BLOCK_BITS: u32 = 6;
 
@@ -51,12 +59,12 @@ impl AccessTerm<'_> {
     }
 
     /// The key that leads to a position.
-    pub(super) fn key(self, position: Position) -> [u8; keys::ACCESS_BYTES] {
-        keys::access(self.prefix(), position)
+    pub(super) fn key(self, to: Trace, position: Position) -> [u8; keys::ACCESS_BYTES] {
+        keys::access(self.prefix(to), position)
     }
 
     /// The key up to the position. A text stands there as its hash: what is found is looked at again.
-    fn prefix(self) -> [u8; keys::ACCESS_TERM_BYTES] {
+    fn prefix(self, to: Trace) -> [u8; keys::ACCESS_TERM_BYTES] {
         let (tag, value) = match self {
             Self::Chart(alias) => (0, alias.0.to_be_bytes()),
             Self::Subject(text) => (1, keys::hash(text.as_bytes())),
@@ -67,9 +75,12 @@ impl AccessTerm<'_> {
             Self::Action(action) => (6, (action as u64).to_be_bytes()),
             Self::BreakGlass => (7, [0; 8]),
             Self::Wrote(block) => (8, block.to_be_bytes()),
-            Self::Author(text) => (9, keys::hash(text.as_bytes())),
         };
-        keys::access_term(tag, value)
+        let of_trace = match to {
+            Trace::Entry => 0,
+            Trace::Commit => COMMIT_TAG,
+        };
+        keys::access_term(of_trace | tag, value)
     }
 }
 
@@ -125,7 +136,7 @@ impl AccessGroup {
     fn index(&mut self, entry: &AccessEntry) {
         let position = self.end;
         let mut add = |term: AccessTerm<'_>| {
-            self.keys.insert(term.key(position));
+            self.keys.insert(term.key(Trace::Entry, position));
         };
         entry.charts().into_iter().for_each(|alias| add(AccessTerm::Chart(alias)));
         if let Some(identity) = &entry.source.identity {
@@ -197,13 +208,14 @@ impl Generation {
 }
 
 impl View {
-    /// Positions that a term leads to, ascending: of the frames of the access log with an entry that has it.
-    pub fn access_frames(
+    /// Positions that a term leads to, ascending.
+    pub fn traces(
         &self,
+        to: Trace,
         term: AccessTerm<'_>,
         within: &Range<Position>,
     ) -> impl DoubleEndedIterator<Item = Result<Position, ViewError>> + use<> {
-        let prefix = term.prefix();
+        let prefix = term.prefix(to);
         let range = keys::access(prefix, within.start)..keys::access(prefix, within.end);
         let entries = self.snapshot.range(&self.spaces().access_terms, range);
         // The files must stay as long as the iterator.

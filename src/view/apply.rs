@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use fjall::OwnedWriteBatch as Batch;
 
+use super::commits::OpenCommit;
 use super::generation::Generation;
 use super::group::OpenGroup;
 use super::records::{
@@ -12,8 +13,8 @@ use super::records::{
 };
 use super::stretch::{Flag, NewEvent, Note, Subject};
 use super::terms::TermLedger;
-use super::{AccessTerm, Event, Fact, FactGroup, TermChange, View, ViewError, keys};
-use crate::chart::{Erasure, EventKind, Stated};
+use super::{Event, Fact, FactGroup, TermChange, View, ViewError, keys};
+use crate::chart::{Erasure, EventKind};
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Location, StreamAlias};
 use crate::numbers::{ChartVersion, Position, ResourceNumber};
@@ -38,20 +39,26 @@ impl Generation {
             steps: HashMap::new(),
             group: OpenGroup::of(first),
             open: None,
-            is_author_known: false,
+            commit: OpenCommit::default(),
         };
         let mut applied = first.first_position;
         for group in groups {
             application.group = OpenGroup::of(group);
-            application.is_author_known = false;
             for event in &group.events {
-                match event {
+                application.commit.begin(application.group.pointer().position());
+                let ends_commit = match event {
                     Event::Fact(fact) => {
-                        application.note_author(fact);
+                        application.note_traces(fact);
                         application.take(fact)?;
-                        application.is_author_known &= !fact.ends_commit;
+                        fact.ends_commit
                     }
-                    Event::Unreadable(location) => application.skip(*location),
+                    Event::Unreadable { location, ends_commit } => {
+                        application.skip(*location);
+                        *ends_commit
+                    }
+                };
+                if ends_commit {
+                    application.commit = OpenCommit::default();
                 }
             }
             application.close_group()?;
@@ -94,8 +101,8 @@ struct Application<'a> {
     steps: HashMap<StreamAlias, Vec<Step>>,
     group: OpenGroup,
     open: Option<OpenResource<'a>>,
-    /// Whether it is noted for whom the commit was made that is being taken.
-    is_author_known: bool,
+    /// The commit that is being taken.
+    commit: OpenCommit,
 }
 
 impl<'a> Application<'a> {
@@ -131,18 +138,10 @@ impl<'a> Application<'a> {
         self.push(fact, note, subject)
     }
 
-    /// Notes for whom a commit was made, where its first event stands.
-    fn note_author(&mut self, fact: &Fact) {
-        let Stated::Here(actor) = &fact.envelope.actor else { return };
-        if std::mem::replace(&mut self.is_author_known, true) {
-            return;
-        }
-        let position = self.group.pointer().position();
-        let acting = actor.acting.as_ref().filter(|acting| **acting != actor.subject);
-        for subject in std::iter::once(&actor.subject).chain(acting) {
-            let key = AccessTerm::Author(subject).key(position);
-            self.batch.insert(&self.view.spaces().access_terms, key, []);
-        }
+    /// Notes what the commit of an event can be found by.
+    fn note_traces(&mut self, fact: &Fact) {
+        let (batch, spaces) = (&mut self.batch, self.view.spaces());
+        self.commit.take(fact, |key| batch.insert(&spaces.access_terms, key, []));
     }
 
     fn push(&mut self, fact: &Fact, note: Note, subject: Subject) -> Result<(), ViewError> {
@@ -158,8 +157,6 @@ impl<'a> Application<'a> {
 
     /// Takes an event of an erased chart: only that it is there.
     fn skip(&mut self, location: Location) {
-        // It may have been the last of its commit.
-        self.is_author_known = false;
         let note = Note::default().with(Flag::Unreadable, true);
         self.group.events.push(NewEvent { location, note, ..NewEvent::default() });
     }
@@ -262,7 +259,7 @@ impl<'a> Application<'a> {
         let mut subject = Subject { kind: Some(open.key.kind), since_first: 0 };
         if at == open.home {
             subject = open.subject();
-            let first = is_first(fact.envelope.event_type.event_kind);
+            let first = fact.is_creation();
             note = note.with(Flag::Retracted, fact.retracted).with(Flag::First, first);
         } else {
             note.related = u32::try_from(at - open.home).unwrap_or(u32::MAX);
@@ -400,11 +397,6 @@ impl<'a> Application<'a> {
         }
         Ok(())
     }
-}
-
-/// True for what FHIR calls a creation.
-fn is_first(event_kind: EventKind) -> bool {
-    matches!(event_kind, EventKind::Recorded | EventKind::Restored)
 }
 
 /// Events between snapshots: grows with the chart, so that all its snapshots together stay in

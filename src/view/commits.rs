@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::stretch::{Flag, IndexedEvent};
-use super::{Change, View, ViewError};
+use super::{AccessTerm, Change, Fact, Trace, View, ViewError, keys};
+use crate::access::{Action, breaks_glass};
+use crate::chart::{EventKind, Stated};
 use crate::clock::Instant;
 use crate::log::{Location, StreamAlias};
 use crate::numbers::Position;
@@ -55,5 +57,71 @@ impl View {
             change: self.change(event),
             is_readable: !is_hidden && !event.note.has(Flag::Unreadable),
         }
+    }
+}
+
+/// The commit whose events are being applied, as far as it is told what it can be found by.
+#[derive(Debug, Default)]
+pub struct OpenCommit {
+    /// Where its terms lead: to its first event.
+    first: Option<Position>,
+    is_actor_noted: bool,
+    /// The actions that are noted.
+    actions: Vec<Action>,
+}
+
+impl OpenCommit {
+    /// Tells where the next event stands.
+    pub fn begin(&mut self, position: Position) {
+        self.first.get_or_insert(position);
+    }
+
+    /// Gives `add` what the commit can be found by, as far as an event of it tells it.
+    pub fn take(&mut self, fact: &Fact, mut add: impl FnMut([u8; keys::ACCESS_BYTES])) {
+        let Some(first) = self.first else { return };
+        let mut note = |term: AccessTerm<'_>| add(term.key(Trace::Commit, first));
+        // Each of its charts has an event that says who made it.
+        if let Stated::Here(actor) = &fact.envelope.actor {
+            if !std::mem::replace(&mut self.is_actor_noted, true) {
+                note(AccessTerm::Subject(&actor.subject));
+                actor.acting.iter().for_each(|acting| note(AccessTerm::Subject(acting)));
+                actor.client.iter().for_each(|client| note(AccessTerm::Client(client)));
+                let organization = actor.organization.iter();
+                organization.for_each(|organization| note(AccessTerm::Organization(organization)));
+                actor.purpose.iter().for_each(|purpose| note(AccessTerm::Purpose(purpose)));
+                if breaks_glass(actor.purpose.as_deref()) {
+                    note(AccessTerm::BreakGlass);
+                }
+            }
+            if fact.alias != StreamAlias::NONE {
+                note(AccessTerm::Chart(fact.alias));
+            }
+        }
+        for action in actions(fact) {
+            if !self.actions.contains(action) {
+                self.actions.push(*action);
+                note(AccessTerm::Action(*action));
+                // Of several kinds, it is a transaction.
+                if self.actions.len() == 2 && !self.actions.contains(&Action::Execute) {
+                    self.actions.push(Action::Execute);
+                    note(AccessTerm::Action(Action::Execute));
+                }
+            }
+        }
+    }
+}
+
+/// What a commit may have done that has this event, now or when a chart of it is erased.
+fn actions(fact: &Fact) -> &'static [Action] {
+    match (fact.envelope.event_type.event_kind, fact.envelope.home) {
+        // Without the chart of the home event, that was a deletion, or no change.
+        (_, Some(_)) => &[Action::Delete, Action::Execute],
+        (EventKind::Opened, None) => &[],
+        (EventKind::Held, None) => &[Action::Create],
+        (EventKind::Released | EventKind::Erased, None) => &[Action::Delete],
+        (EventKind::Answered, None) => &[Action::Execute],
+        _ if !fact.holds_body => &[Action::Delete],
+        _ if fact.is_creation() => &[Action::Create],
+        _ => &[Action::Update],
     }
 }

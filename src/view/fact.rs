@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::chart::{Envelope, Erasure};
+use crate::chart::{Envelope, Erasure, EventKind};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, Term};
 use crate::log::{Location, StreamAlias};
@@ -56,13 +56,26 @@ pub struct Fact {
     pub ends_commit: bool,
 }
 
+impl Fact {
+    /// Whether the resource did not exist (any more) before it: what FHIR calls a creation.
+    #[must_use]
+    pub fn is_creation(&self) -> bool {
+        matches!(self.envelope.event_type.event_kind, EventKind::Recorded | EventKind::Restored)
+    }
+}
+
 /// One event of a group.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// One that can be read.
     Fact(Box<Fact>),
     /// One of a chart that was erased: only that it is there.
-    Unreadable(Location),
+    Unreadable {
+        /// Where its frame lies.
+        location: Location,
+        /// Whether it is the last event of its commit.
+        ends_commit: bool,
+    },
 }
 
 /// The events of one group of the log.

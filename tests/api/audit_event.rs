@@ -6,7 +6,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Actor, Server, appointment, bundle, entry, observation, patient, practitioner, shared, unique,
+    Actor, Server, Setup, appointment, bundle, entry, observation, patient, practitioner, shared,
+    unique,
 };
 
 const PROFILES: &str = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.";
@@ -357,6 +358,15 @@ fn every_parameter_of_the_standard_finds_and_leaves_out() {
         let query = format!("altid={who}&{query}");
         let found = searched(server, &query, 3);
         assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{query}");
+        for (counted, entries) in
+            [("_total=accurate&_count=1", 1), ("_count=0", 0), ("_summary=count", 0)]
+        {
+            let page = format!("/fhir/AuditEvent?{query}&{counted}");
+            let page = server.auditor().get(&page).expect(200).json();
+            assert_eq!(page["total"], expected.len(), "{query} {counted}");
+            let given = page["entry"].as_array().map_or(0, Vec::len);
+            assert_eq!(given, expected.len().min(entries), "{query} {counted}");
+        }
     }
     // In the compartment of a patient, and newest first.
     let target = format!("/fhir/Patient/{owner}/AuditEvent?altid={who}");
@@ -373,8 +383,7 @@ fn what_is_not_understood_is_refused() {
         ("nothing=1", "nothing"),
         ("_sort=action", "_sort"),
         ("_include=AuditEvent:agent", "_include"),
-        ("_total=accurate", "_total"),
-        ("_count=0", "_total"),
+        ("_total=many", "_total"),
         ("agent:Practitioner.name=x", "AuditEvent"),
         ("_cursor=x", "_cursor"),
         ("date=yesterday", "date"),
@@ -468,4 +477,21 @@ fn reading_audit_events_is_audited() {
     for event in &events {
         assert_eq!(references(event, "1", "1"), [format!("Patient/{owner}")]);
     }
+}
+
+#[test]
+fn what_takes_too_much_to_count_is_refused() {
+    // As much work as one page and a half take.
+    let server = Setup::default().set("limits.request_records_max=120000").start();
+    let clinician = server.clinician();
+    clinician.put(&patient("p")).expect(201);
+    // One AuditEvent for each entry.
+    let reads = vec![entry("GET", "Patient/p", Value::Null); 1_500];
+    for _ in 0..4 {
+        clinician.post("/fhir", &bundle("batch", &reads)).expect(200);
+    }
+    let auditor = server.auditor();
+    let counted = |query: &str| auditor.get(&format!("/fhir/AuditEvent?_count=0{query}"));
+    counted("").refused(400, &["name the patient, a code or a date"]);
+    assert_eq!(counted("&action=C").expect(200).json()["total"], 1);
 }

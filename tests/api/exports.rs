@@ -35,7 +35,11 @@ fn listed(auditor: &Actor, query: &str) -> Vec<Value> {
 }
 
 fn key(server: &Server) -> String {
-    server.anonymous().get("/v1/log/access/key").expect(200).text().trim_end().to_owned()
+    key_of(server, "access")
+}
+
+fn key_of(server: &Server, log: &str) -> String {
+    server.anonymous().get(&format!("/v1/log/{log}/key")).expect(200).text().trim_end().to_owned()
 }
 
 /// A moment behind all that was answered so far.
@@ -204,6 +208,71 @@ fn a_proof_holds_for_the_period_and_counts_the_entries_of_the_export() {
 }
 
 #[test]
+fn a_proof_of_commits_has_the_events_of_all_that_the_export_lists() {
+    let server = Server::start();
+    let (clinician, auditor) = (server.clinician(), server.auditor());
+    let key = key_of(&server, "events");
+    let verified = |query: &str| {
+        let proof = format!("/v1/accesses/export?format=proof&log=events{query}");
+        let proof = auditor.get(&proof).expect(200);
+        let report = verify_export(proof.body.as_slice(), &key, &|_| ()).unwrap();
+        let until = match query.contains("until") {
+            true => String::new(),
+            false => format!("&until={}", Instant::from_micros(report.until)),
+        };
+        let listed = format!("/v1/accesses/export?format=ndjson{until}{query}");
+        let listed = auditor.get(&listed).expect(200);
+        let listed: Vec<Value> = lines(&listed)
+            .iter()
+            .flat_map(|line| line["events"].as_array().cloned())
+            .flatten()
+            .collect();
+        let proved = lines(&proof).into_iter().filter(|line| line["leaves"].is_array());
+        let proved: Vec<Value> = proved
+            .flat_map(|line| {
+                let first = line["position"].as_u64().unwrap();
+                (first..)
+                    .take(line["leaves"].as_array().unwrap().len())
+                    .map(Value::from)
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(listed, proved, "{query}");
+        assert_eq!(report.frames, proved.len() as u64);
+        (report, proof)
+    };
+    let (nothing, _) = verified("");
+    assert_eq!((nothing.frames, nothing.entries, nothing.is_closed), (0, 0, false));
+    clinician.put(&patient("p")).expect(201);
+    let since = now();
+    for at in 0..3 {
+        clinician.put(&observation(&format!("o{at}"), "p")).expect(201);
+    }
+    let both = [("a", "p"), ("b", "q")]
+        .map(|(id, owner)| entry("PUT", &format!("Observation/{id}"), observation(id, owner)));
+    clinician.post("/fhir", &bundle("transaction", &both)).expect(200);
+    let (open, _) = verified(&format!("&since={since}"));
+    assert_eq!((open.entries, open.is_closed), (4, false), "{open:?}");
+    let until = now();
+    clinician.put(&observation("later", "p")).expect(201);
+    let (closed, proof) = verified(&format!("&since={since}&until={until}"));
+    assert_eq!((closed.entries, closed.frames), (4, open.frames), "{closed:?}");
+    assert!(closed.is_closed, "the later one shows that the period was over");
+    assert!(!proof.text().contains("Observation"));
+    let (all, _) = verified("");
+    assert_eq!(all.entries, 6);
+    verified(&format!("&since={}", now()));
+    // Without one of the commits it does not hold.
+    let text: Vec<&str> = proof.text().lines().collect();
+    for at in 1..text.len() {
+        let mut less = text.clone();
+        less.remove(at);
+        let less = less.iter().map(|line| format!("{line}\n")).collect::<String>();
+        verify_export(less.as_bytes(), &key, &|_| ()).unwrap_err();
+    }
+}
+
+#[test]
 fn an_altered_proof_is_refused_and_the_line_is_named() {
     let server = many(3);
     let (clinician, auditor) = (server.clinician(), server.auditor());
@@ -267,6 +336,14 @@ fn the_command_line_exports_and_verifies() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && said.starts_with("holds    "), "{said}");
     assert!(said.contains(" access entries"), "{said}");
+    let commits = server.home().join("commits.ndjson");
+    let commits = commits.to_str().unwrap();
+    let output =
+        export(&server, &token, &["--format", "proof", "--log", "events", "--output", commits]);
+    assert!(output.status.success(), "{output:?}");
+    let output = run(&["verify", "--export", commits, "--key", &key_of(&server, "events")]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("in 2 commits"), "{said}");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replacen("\"position\":", "\"position\":1", 1)).unwrap();
     let output = verify();
@@ -292,6 +369,9 @@ fn what_cannot_be_exported_is_refused_before_anything_is_sent() {
         ("format=proof&patient=p", &["patient", "all entries"]),
         ("disclose=true", &["disclose", "format=proof"]),
         ("format=proof&disclose=yes", &["true or false"]),
+        ("log=events", &["log", "format=proof"]),
+        ("format=proof&log=views", &["log", "access or events"]),
+        ("format=proof&log=events&disclose=true", &["disclose", "log=access"]),
         ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", &["since"]),
         ("until=2999-01-01T00:00:00Z", &["until", "future"]),
         ("sort=recordedAt", &["sort"]),

@@ -39,6 +39,7 @@ mod search;
 mod search_parameters;
 mod siem;
 mod tokens;
+mod traces;
 mod trail;
 mod unusual;
 mod validation;

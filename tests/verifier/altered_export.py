@@ -3,7 +3,7 @@
 
     altered_export.py EXPORT VKEY
 
-The export needs a period with a beginning, and frames with disclosed payloads.
+The export needs a period with a beginning and something behind it.
 """
 
 import base64
@@ -55,17 +55,19 @@ def alterations(good, vkey):
         number = at + 1 if at else None
         for path, value in places(line):
             name = f"line {at + 1}: " + "/".join(map(str, path))
+            # A wrong leaf of a commit is found by the tree alone.
+            named = None if path[0] == "leaves" else number
             for change, other in changes(value):
                 # Another period that the same run covers is another statement, and as true.
                 same = [(["since"], "+ 1"), (["since"], "- 1"), (["until"], "- 1")]
                 if at == 0 and (path, change) in same:
                     continue
-                yield f"{name} {change}", with_line(changed(line, path, other)), vkey, number
+                yield f"{name} {change}", with_line(changed(line, path, other)), vkey, named
             if isinstance(path[-1], str) and path[-1] != "disclosed":
-                yield f"{name} missing", with_line(changed(line, path, None, remove=True)), vkey, number
+                yield f"{name} missing", with_line(changed(line, path, None, remove=True)), vkey, named
             if isinstance(value, dict):
                 more = changed(line, path, value | {"more": 1})
-                yield f"{name} with a member more", with_line(more), vkey, number
+                yield f"{name} with a member more", with_line(more), vkey, named
         if at == 0:
             for side in ("left", "right"):
                 yield f"{side} longer", with_line(line | {side: line[side] + line[side][:1]}), vkey, None
@@ -74,6 +76,11 @@ def alterations(good, vkey):
                 yield what, with_line(head), key, None
             for what, head, key in keys(line, vkey):
                 yield what, with_line(head), key, None
+            continue
+        if "leaves" in line:
+            for what, leaves in (("fewer", line["leaves"][:-1]), ("more", line["leaves"] * 2)):
+                # It is found where the next line does not fit, or by the tree.
+                yield f"line {number} with {what} leaves", with_line(line | {"leaves": leaves}), vkey, None
             continue
         frame = base64.b64decode(line["frame"])
         for bit in range(0, len(frame) * 8, 3):

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 FORMAT = "chartlog-evidence/1"
-EXPORT_FORMAT = "chartlog-audit-export/1"
+EXPORT_FORMAT = "chartlog-audit-export/2"
 HEADER_BYTES = 50
 KIND_CHART = 1
 KINDS = {"events": (1, 2), "access": (3,)}
@@ -83,34 +83,49 @@ def verify_export(lines, vkey):
 
 def check_export(lines, key):
     head = lines.next()
-    members(head, {"format": str, "checkpoint": str, "until": int, "first": int, "end": int,
+    members(head, {"format": str, "log": str, "checkpoint": str, "until": int, "first": int, "end": int,
                    "left": list, "right": list}, "the head", {"since": int})
     expect(head["format"] == EXPORT_FORMAT, f"the format is not {EXPORT_FORMAT}")
     origin, size, signed_root = read_checkpoint(head["checkpoint"], key)
-    expect(origin.endswith("/access"), f"the origin {origin} does not end in /access")
+    log = head["log"]
+    expect(log in KINDS, "log is neither events nor access")
+    expect(origin.endswith("/" + log), f"the origin {origin} does not end in /{log}")
     first, end, until, since = head["first"], head["end"], head["until"], head.get("since")
     for moment in (until, since or 0):
         expect(-(2**63) <= moment < 2**63, "a moment is no i64")
     expect(since is None or since <= until, "since lies behind until")
-    expect(0 <= first < end <= size, f"from {first} to {end} are no positions of {size}")
+    expect(0 <= first <= end <= size, f"from {first} to {end} are no positions of {size}")
     expect(first == 0 or since is not None, "it does not begin with the log, and has no since")
     left, right = ([read_hash(text) for text in head[side]] for side in ("left", "right"))
-    before, found = None, {"frames": 0, "entries": 0}
+    before, found, commit, is_closed = None, {"frames": 0, "entries": 0}, [], False
 
     def leaf_of(position):
-        nonlocal before
+        nonlocal before, is_closed
+        if commit:
+            return commit.pop(0)
         line = lines.next()
-        recorded_at, version = check_line(line, position)
+        if log == "events" and "leaves" in line:
+            members(line, {"position": int, "leaves": list}, "the line")
+            expect(line["position"] == position, f"position {position} belongs here")
+            expect(position != first or first == 0, "the run does not begin in front of the period")
+            commit.extend(read_hash(leaf) for leaf in line["leaves"])
+            expect(1 <= len(commit) <= end - position, "the commit has too few or too many events")
+            found["frames"] += len(commit)
+            found["entries"] += 1
+            return commit.pop(0)
+        recorded_at, version = check_line(line, position, log)
         expect(before is None or recorded_at >= before, "recordedAt decreases")
         before = recorded_at
         is_older = since is not None and recorded_at < since
+        is_later = position == end - 1 and recorded_at >= until
         if position == first != 0:
             expect(is_older, "the run does not begin in front of the period")
-        if position == end - 1:
-            expect(recorded_at >= until, "the run does not end behind the period")
-        if not is_older and recorded_at < until:
+        if log == "events":
+            expect(is_later or is_older and position == first, "a frame of the period, or beyond it")
+        elif not is_older and recorded_at < until:
             found["frames"] += 1
             found["entries"] += max(version, 1)
+        is_closed |= is_later
         return base64.b64decode(line["leaf"])
 
     def root(low, high):
@@ -125,15 +140,17 @@ def check_export(lines, key):
         middle = low + (1 << ((high - low - 1).bit_length() - 1))
         return sha256(b"\x01" + root(low, middle) + root(middle, high))
 
-    computed = root(0, size)
+    computed = root(0, size) if size else sha256(b"")
+    expect(is_closed or log == "events" and end == size, "the run does not end behind the period")
     expect(computed == signed_root and not left and not right,
            "the lines up to here do not lead to the signed root")
     lines.end()
-    return (f"holds: these are all {found['frames']} frames, with {found['entries']} entries, that "
+    what = "commits" if log == "events" else "entries"
+    return (f"holds: these are all {found['frames']} frames, with {found['entries']} {what}, that "
             f"{origin} recorded from {since} until {until}")
 
 
-def check_line(line, position):
+def check_line(line, position, log):
     """The time and the version of the frame on a line."""
     members(line, {"position": int, "recordedAt": int, "leaf": str, "frame": str}, "the line",
             {"disclosed": dict})
@@ -144,7 +161,7 @@ def check_line(line, position):
     expect(read_hash(line["leaf"]) == leaf_hash(position, recorded_at, frame),
            "the leaf is not that of position, recordedAt and frame")
     kind, flags, version, _ = read_header(frame)
-    expect(kind in KINDS["access"], f"kind {kind} is no access entry")
+    expect(kind in KINDS[log], f"kind {kind} does not belong to {log}")
     if "disclosed" in line:
         check_disclosed(line["disclosed"], frame, flags)
     return recorded_at, version

@@ -16,4 +16,4 @@ mod units;
 pub use id::AuditEventId;
 pub use query::AuditQuery;
 pub(super) use read::page;
-pub use read::{AuditEvent, audit_event, audit_events};
+pub use read::{AuditEvent, audit_event, audit_events, count_audit_events};

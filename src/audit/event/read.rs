@@ -14,9 +14,12 @@ use crate::fhir::search::Criterion;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::json::Document;
 use crate::records::{Records, RecordsError};
+use crate::view::ViewError;
 
 /// AuditEvents that one page makes to find those that are wanted; then it ends.
 const MADE_MAX: usize = 2_000;
+/// Records of the index in whose time a page is made: forty for each AuditEvent.
+const PAGE_RECORDS: u64 = 80_000;
 
 /// An AuditEvent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +47,32 @@ pub fn audit_events(
     let most = PageMax { entries: limit, resources: RESOURCES_MAX, resources_in_all: usize::MAX };
     let view = records.view();
     page(&EntryReader::new(records, &view), grant, query, from, most)
+}
+
+/// How many AuditEvents meet a query.
+///
+/// # Errors
+///
+/// As [`audit_events`]; [`ViewError::Costly`] when more would have to be looked at than one request may.
+pub fn count_audit_events(
+    records: &Records,
+    grant: &Grant,
+    query: &AuditQuery,
+) -> Result<usize, RecordsError> {
+    let view = records.view();
+    let reader = EntryReader::new(records, &view);
+    let most =
+        PageMax { entries: MADE_MAX, resources: RESOURCES_MAX, resources_in_all: usize::MAX };
+    let (mut count, mut from) = (0, None);
+    loop {
+        let (events, next) = page(&reader, grant, query, from, most)?;
+        count += events.len();
+        if next.is_none() {
+            return Ok(count);
+        }
+        from = next;
+        grant.budget().read(PAGE_RECORDS).map_err(ViewError::from)?;
+    }
 }
 
 /// As [`audit_events`], with as much as a page of its own size holds.

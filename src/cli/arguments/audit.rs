@@ -10,8 +10,9 @@ const EXPORT_HELP: &str = "\
 The token needs AuditEvent.rs on everything, such as the scope system/AuditEvent.rs.
 
 With --format proof, `chartlog verify --export FILE --key VKEY` tells whether the file holds every
-entry of the period, offline and with the public key of the access log alone. Get that key from
-/v1/log/access/key on the first day, and keep it elsewhere.
+entry of the period, offline and with the public key of the access log alone; or, with --log events,
+whether it names every commit, with the public key of the log of events. Get these keys from
+/v1/log/access/key and /v1/log/events/key on the first day, and keep them elsewhere.
 
 Exit codes:
   0  done
@@ -38,6 +39,15 @@ pub enum ExportForm {
     Proof,
 }
 
+/// Of which log there shall be proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProvedLog {
+    /// Who looked: each frame, with what it says
+    Access,
+    /// Who wrote: where each commit stands, and nothing of what it says
+    Events,
+}
+
 /// Arguments of `chartlog audit export`.
 #[derive(Debug, Args)]
 #[command(after_help = EXPORT_HELP)]
@@ -51,6 +61,9 @@ pub struct AuditExportArguments {
     /// How to write them
     #[arg(long, value_enum, default_value_t = ExportForm::Ndjson)]
     pub format: ExportForm,
+    /// With --format proof: which log
+    #[arg(long, value_enum, default_value_t = ProvedLog::Access)]
+    pub log: ProvedLog,
     /// Not before this instant, such as 2026-01-01T00:00:00Z
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
@@ -61,7 +74,7 @@ pub struct AuditExportArguments {
     /// repeated
     #[arg(long = "filter", value_name = "NAME=VALUE", value_parser = filter)]
     pub filters: Vec<(String, String)>,
-    /// With --format proof: without what the frames say, only that they are all there
+    /// With --format proof and --log access: without what the frames say, only that they are all there
     #[arg(long)]
     pub sealed: bool,
     /// File to write, instead of stdout

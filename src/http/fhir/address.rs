@@ -50,3 +50,20 @@ pub fn encoded(text: &str) -> String {
     }
     out
 }
+
+/// Takes out whether matches are to be counted.
+///
+/// # Errors
+///
+/// 400.
+pub fn wants_total(pairs: &mut Pairs) -> Result<bool, Failure> {
+    // A client of that name sends it so.
+    match take(pairs, "_total")?.or(take(pairs, "_totalMethod")?).as_deref() {
+        None | Some("none") => Ok(false),
+        Some("accurate" | "estimate" | "count") => Ok(true),
+        Some(_) => {
+            let diagnostics = "must be none, estimate or accurate";
+            Err(Failure::at(IssueCode::Value, "_total", diagnostics))
+        }
+    }
+}

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 
 use super::super::Fault;
 use super::super::paging::page_size_of;
-use super::address::{Pairs, encoded, joined, take};
+use super::address::{Pairs, encoded, joined, take, wants_total};
 use super::bundle::BundleWriter;
 use super::{Call, Failure, Reply};
 use crate::audit::{self, AuditEvent, AuditEventId, AuditQuery};
@@ -58,12 +58,8 @@ pub async fn search(call: &Call, compartment: Option<ResourceKey>) -> Result<Rep
     let mut pairs = call.query.clone();
     let count = take(&mut pairs, "_count")?;
     let limit = page_size_of(call, "_count", count.as_deref())?;
-    let total = take(&mut pairs, "_total")?;
-    let is_counted = total.as_deref().is_some_and(|total| total != "none");
-    if is_counted || limit == 0 || call.rendering.is_count {
-        let diagnostics = "AuditEvents are not counted: walk the pages, or ask without _total";
-        return Err(Failure::at(IssueCode::NotSupported, "_total", diagnostics));
-    }
+    let with_total = wants_total(&mut pairs)?;
+    let only_total = limit == 0 || call.rendering.is_count;
     let cursor = take(&mut pairs, "_cursor")?;
     let from = cursor.as_deref().map(str::parse::<AuditEventId>).transpose().map_err(|_| {
         let diagnostics = "not a cursor of this server: take the link to the next page as it is";
@@ -71,14 +67,26 @@ pub async fn search(call: &Call, compartment: Option<ResourceKey>) -> Result<Rep
     })?;
     let query = query(call, &mut pairs, patient)?;
     let read = move |records: &Records, grant: &Grant| {
-        audit::audit_events(records, grant, &query, from, limit)
+        // Pages that go on do not count again.
+        let total = match (with_total && from.is_none()) || only_total {
+            true => Some(audit::count_audit_events(records, grant, &query)?),
+            false => None,
+        };
+        let (found, next) = match only_total {
+            true => (Vec::new(), None),
+            false => audit::audit_events(records, grant, &query, from, limit)?,
+        };
+        Ok((total, found, next))
     };
-    let (found, next) = call.aside(read).await?;
+    let (total, found, next) = call.aside(read).await?;
     let base = call.base_url();
     let address = |cursor: Option<String>| {
         let mut address = format!("{base}{path}?");
         if !pairs.is_empty() {
             address.push_str(&format!("{}&", joined(pairs.iter())));
+        }
+        if with_total && cursor.is_none() {
+            address.push_str("_total=accurate&");
         }
         address.push_str(&format!("_count={limit}"));
         if let Some(cursor) = cursor {
@@ -88,7 +96,7 @@ pub async fn search(call: &Call, compartment: Option<ResourceKey>) -> Result<Rep
     };
     let mut links = vec![("self", address(cursor))];
     links.extend(next.map(|next| ("next", address(Some(next.to_string())))));
-    let mut bundle = BundleWriter::new("searchset", None, &links);
+    let mut bundle = BundleWriter::new("searchset", total, &links);
     for event in &found {
         let full_url = format!("{base}/AuditEvent/{}", event.id);
         let mode = r#"{"mode":"match"}"#.to_owned();

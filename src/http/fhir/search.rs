@@ -2,7 +2,7 @@
 
 use super::super::Fault;
 use super::super::paging::{open_cursor, page_size_of, seal_cursor};
-use super::address::{Pairs, joined, take};
+use super::address::{Pairs, joined, take, wants_total};
 use super::bundle::BundleWriter;
 use super::{Call, Failure, Reply, audit_event};
 use crate::clock::Instant;
@@ -182,16 +182,7 @@ impl Shape {
     fn take(call: &Call, pairs: &mut Pairs) -> Result<Self, Failure> {
         let count = take(pairs, "_count")?;
         let limit = page_size_of(call, "_count", count.as_deref())?;
-        // A client of that name sends it so.
-        let total = take(pairs, "_total")?.or(take(pairs, "_totalMethod")?);
-        let with_total = match total.as_deref() {
-            None | Some("none") => false,
-            Some("accurate" | "estimate" | "count") => true,
-            Some(_) => {
-                let diagnostics = "must be none, estimate or accurate";
-                return Err(Failure::at(IssueCode::Value, "_total", diagnostics));
-            }
-        };
+        let with_total = wants_total(pairs)?;
         let as_of = take(pairs, "_asOf")?.map(|text| super::super::v1::instant(&text, "_asOf"));
         let cursor = take(pairs, "_cursor")?;
         // FHIR R4 §3.1.1.5.4: the total, and nothing else.

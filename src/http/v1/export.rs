@@ -19,6 +19,7 @@ use crate::audit::{self, AccessFilter, AccessJson, LookJson, Names, ResourceJson
 use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
+use crate::proof::BundleLog;
 use crate::records::{Records, RecordsError};
 
 /// The columns of the CSV form: those of the request, then those that entries of a Bundle have too.
@@ -109,8 +110,9 @@ impl Format {
 /// All access entries of a period, and all commits as their own traces, oldest first, in one answer.
 #[utoipa::path(get, path = "/v1/accesses/export", operation_id = "exportAccesses", tag = "audit",
     params(
-        ("format" = Option<String>, Query, description = "ndjson (default): an entry on each line, as listAccesses has it, with every version that left. csv: flat. fhir: an AuditEvent on each line. proof: the frames of the access log, with the proof that none of the period is missing (docs/format.md, \"Audit export\")"),
-        ("disclose" = Option<bool>, Query, description = "Of format=proof, true (default): with what the frames say. false: only sealed bytes"),
+        ("format" = Option<String>, Query, description = "ndjson (default): an entry on each line, as listAccesses has it, with every version that left. csv: flat. fhir: an AuditEvent on each line. proof: the frames of a log, with the proof that none of the period is missing (docs/format.md, \"Audit export\")"),
+        ("log" = Option<String>, Query, description = "Of format=proof, access (default): all access entries. events: all commits, with the hashes of their events and not what these say"),
+        ("disclose" = Option<bool>, Query, description = "Of format=proof and log=access, true (default): with what the frames say. false: only sealed bytes"),
         ("patient" = Option<String>, Query, description = "Only about the chart of the Patient with this id"),
         ("actor" = Option<String>, Query, description = "Only of this subject, or of who acted on its behalf"),
         ("client" = Option<String>, Query, description = "Only of this client application"),
@@ -124,12 +126,12 @@ impl Format {
         ("since" = Option<String>, Query, description = "Not before this instant"),
         ("until" = Option<String>, Query, description = "Before this instant; the moment of the request if left out")),
     responses(
-        (status = 200, description = "The entries. The header Chartlog-Frames has the frames of the access log among which they are, such as 0-4711: the first position, and the one behind the last. The ids on the lines tell how far the answer is", content_type = "application/x-ndjson"),
+        (status = 200, description = "The entries. The header Chartlog-Frames has the frames of the access log (or of the other one, with log=events) among which they are, such as 0-4711: the first position, and the one behind the last. The ids on the lines tell how far the answer is", content_type = "application/x-ndjson"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not grant AuditEvent.rs on everything"),
         (status = 404, description = "No such patient or resource")))]
 pub async fn export(call: Call) -> Result<Reply, Failure> {
-    let allowed: Vec<&str> = FILTERS.into_iter().chain(["format", "disclose"]).collect();
+    let allowed: Vec<&str> = FILTERS.into_iter().chain(["format", "log", "disclose"]).collect();
     call.allow_parameters(&allowed)?;
     let wrong = |name: &str, what: &str| Failure::at(IssueCode::Value, name, what.to_owned());
     let format = match call.parameter::<String>("format", "a format")? {
@@ -139,6 +141,12 @@ pub async fn export(call: Call) -> Result<Reply, Failure> {
         None => Format::default(),
     };
     let disclose = call.parameter("disclose", "true or false")?;
+    let log = match call.parameter::<String>("log", "a log")?.as_deref() {
+        None => None,
+        Some("access") => Some(BundleLog::Access),
+        Some("events") => Some(BundleLog::Events),
+        Some(_) => return Err(wrong("log", "must be access or events")),
+    };
     let mut filter = filter(&call, None)?;
     let until = *filter.until.get_or_insert_with(Instant::now);
     if filter.since.is_some_and(|since| since > until) {
@@ -153,10 +161,20 @@ pub async fn export(call: Call) -> Result<Reply, Failure> {
         (Format::Ndjson | Format::Csv | Format::Fhir, _) if disclose.is_some() => {
             return Err(wrong("disclose", "is for format=proof alone"));
         }
+        (Format::Ndjson | Format::Csv | Format::Fhir, _) if log.is_some() => {
+            return Err(wrong("log", "is for format=proof alone; other formats have both"));
+        }
+        (Format::Proof, _) if disclose.is_some() && log == Some(BundleLog::Events) => {
+            return Err(wrong(
+                "disclose",
+                "is for log=access alone: of events, nothing is disclosed",
+            ));
+        }
         _ => {}
     }
-    let named = filter.clone();
-    let check = move |records: &Records, grant: &Grant| audit::export_check(records, grant, &named);
+    let (named, log) = (filter.clone(), log.unwrap_or(BundleLog::Access));
+    let check =
+        move |records: &Records, grant: &Grant| audit::export_check(records, grant, &named, log);
     let frames = call.aside(check).await?;
     // Commits are their own traces: none may be missing that is still on its way.
     call.settled(until).await?;
@@ -169,7 +187,9 @@ pub async fn export(call: Call) -> Result<Reply, Failure> {
         Format::Ndjson | Format::Fhir | Format::Proof => Vec::new(),
     };
     let rest = match format {
-        Format::Proof => frames_of(call.reading(), filter.since, until, disclose.unwrap_or(true)),
+        Format::Proof => {
+            frames_of(call.reading(), log, filter.since, until, disclose.unwrap_or(true))
+        }
         Format::Ndjson => {
             page_by_page(call.reading(), filter, |records, grant, filter, from, names| {
                 let (entries, next, names) =
@@ -238,14 +258,20 @@ enum Place {
 }
 
 /// The frames of a period, and what proves that these are all.
-fn frames_of(reading: Reading, since: Option<Instant>, until: Instant, disclose: bool) -> Rest {
+fn frames_of(
+    reading: Reading,
+    log: BundleLog,
+    since: Option<Instant>,
+    until: Instant,
+    disclose: bool,
+) -> Rest {
     let parts = stream::try_unfold(Place::Head, move |place| {
         let reading = reading.clone();
         async move {
             let (bytes, place) = match place {
                 Place::Head => {
                     let read = move |records: &Records, grant: &Grant| {
-                        audit::export_head(records, grant, since, until)
+                        audit::export_head(records, grant, log, since, until)
                     };
                     let head = reading.part(read).await?;
                     let place = Place::Frames { next: head.first, end: head.end };
@@ -254,6 +280,12 @@ fn frames_of(reading: Reading, since: Option<Instant>, until: Instant, disclose:
                 Place::Frames { next, end } if next >= end => return Ok(None),
                 Place::Frames { next, end } => {
                     let read = move |records: &Records, grant: &Grant| {
+                        if log == BundleLog::Events {
+                            let run = next..end;
+                            let (commits, next) =
+                                audit::export_commits(records, grant, since, until, run)?;
+                            return Ok((lines(commits), next));
+                        }
                         let frames = audit::export_frames(records, grant, next..end, disclose)?;
                         let next = frames.last().map_or(end, |frame| frame.position + 1);
                         Ok((lines(frames), next))

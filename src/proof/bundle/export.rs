@@ -1,4 +1,4 @@
-//! Audit exports: all frames of the access log of a period, without a gap.
+//! Audit exports: all frames of the access log of a period, or all commits of the log of events, without a gap.
 //!
 //! Checking reads one line at a time, so that an export of any length takes the same memory.
 
@@ -13,7 +13,7 @@ use super::{BundleLog, Disclosed, leaf, present};
 use crate::proof::{Base64, Checkpoint, Hash, ProofError, RunProof, Verifier};
 
 /// The value of an export's `format`.
-pub const EXPORT_FORMAT: &str = "chartlog-audit-export/1";
+pub const EXPORT_FORMAT: &str = "chartlog-audit-export/2";
 /// Longest line that is read, in bytes: more than the largest frame takes.
 const LINE_BYTES_MAX: u64 = 256 << 20;
 
@@ -23,6 +23,8 @@ const LINE_BYTES_MAX: u64 = 256 << 20;
 pub struct ExportHead {
     /// [`EXPORT_FORMAT`].
     pub format: String,
+    /// Which of the two logs.
+    pub log: BundleLog,
     /// The signed note, with all its lines.
     pub checkpoint: String,
     /// Beginning of the period, microseconds since 1970; absent: from the first frame on.
@@ -40,7 +42,27 @@ pub struct ExportHead {
     pub right: Vec<Hash>,
 }
 
-/// Every further line of an export.
+/// A line of an export of events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ExportLine {
+    /// All that is told of a commit of the period.
+    Commit(ExportCommit),
+    /// The frame in front of the period, or the one behind it.
+    Frame(ExportFrame),
+}
+
+/// A commit: where its events stand, and nothing of what they say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportCommit {
+    /// Position of its first event.
+    pub position: u64,
+    /// The hashes of the leaves of its events.
+    pub leaves: Vec<Hash>,
+}
+
+/// Every further line of an export of the access log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExportFrame {
@@ -60,6 +82,8 @@ pub struct ExportFrame {
 /// What an export was found to prove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportReport {
+    /// Which log.
+    pub log: BundleLog,
     /// The origin that signed.
     pub origin: String,
     /// Frames that the log had when it was signed.
@@ -70,14 +94,17 @@ pub struct ExportReport {
     pub until: i64,
     /// Frames of the period.
     pub frames: u64,
-    /// Access entries in these frames.
+    /// Access entries in these frames, or commits.
     pub entries: u64,
     /// Frames of the period whose payload is disclosed, and matches its commitment.
     pub disclosed: u64,
+    /// Whether a later frame shows that the period was over. Otherwise the log of events ended in it.
+    pub is_closed: bool,
 }
 
 /// Checks an audit export with the verifier key of its log, and nothing else: that it holds every frame of
-/// the access log that was recorded in its period. `progress` is told the bytes of each line.
+/// the access log, or names every event, that was recorded in its period. `progress` is told the bytes of each
+/// line.
 ///
 /// # Errors
 ///
@@ -99,12 +126,12 @@ pub fn verify_export(
     let signed = Checkpoint::open(&head.checkpoint, &verifier)
         .map_err(|error| at_head(format!("checkpoint: {error}")))?;
     let Checkpoint { origin, size, root, .. } = signed.checkpoint().clone();
-    let suffix = BundleLog::Access.origin_suffix();
+    let suffix = head.log.origin_suffix();
     if !origin.ends_with(suffix) {
         return Err(at_head(format!("checkpoint: the origin {origin} does not end in {suffix}")));
     }
     let (first, end) = (head.first, head.end);
-    if first >= end || end > size {
+    if first > end || end > size {
         let problem = format!("from {first} to {end} are no positions of {size} signed ones");
         return Err(at_head(problem));
     }
@@ -114,11 +141,26 @@ pub fn verify_export(
     if first > 0 && head.since.is_none() {
         return Err(at_head(format!("it begins at position {first}, and not with the first")));
     }
-    let ExportHead { since, until, left, right, .. } = head;
-    let report = ExportReport { origin, size, since, until, frames: 0, entries: 0, disclosed: 0 };
-    let mut check = Check { lines, first, end, before: i64::MIN, report };
+    let ExportHead { log, since, until, left, right, .. } = head;
+    let report = ExportReport {
+        log,
+        origin,
+        size,
+        since,
+        until,
+        frames: 0,
+        entries: 0,
+        disclosed: 0,
+        is_closed: false,
+    };
+    let commit = Vec::new().into_iter();
+    let mut check = Check { lines, first, end, before: i64::MIN, commit, report };
     let proof = RunProof { first, end, size, left, right };
-    let computed = proof.root(&mut |position| check.frame(position))?;
+    let computed = proof.root(&mut |position| check.leaf(position))?;
+    if !check.report.is_closed && (log == BundleLog::Access || end < size) {
+        let problem = "the run must end behind the period, with a later frame".to_owned();
+        return Err(check.lines.flaw(problem));
+    }
     if computed != Some(root) {
         let line = check.lines.number;
         return Err(at_head(format!(
@@ -136,44 +178,86 @@ struct Check<'a, R> {
     end: u64,
     /// When the frame before was recorded.
     before: i64,
+    /// Leaves that are left of the commit on the last line.
+    commit: std::vec::IntoIter<Hash>,
     report: ExportReport,
 }
 
 impl<R: BufRead> Check<'_, R> {
     /// The hash of the next leaf, once its line is checked.
-    fn frame(&mut self, position: u64) -> Result<Hash, ProofError> {
-        let line: ExportFrame = self.lines.next()?;
-        self.checked(position, &line).map_err(|problem| self.lines.flaw(problem))?;
-        self.before = line.recorded_at;
-        Ok(line.leaf)
+    fn leaf(&mut self, position: u64) -> Result<Hash, ProofError> {
+        if let Some(leaf) = self.commit.next() {
+            return Ok(leaf);
+        }
+        let line = match self.report.log {
+            BundleLog::Access => ExportLine::Frame(self.lines.next()?),
+            BundleLog::Events => self.lines.next()?,
+        };
+        match line {
+            ExportLine::Frame(frame) => {
+                self.frame(position, &frame).map_err(|problem| self.lines.flaw(problem))?;
+                Ok(frame.leaf)
+            }
+            ExportLine::Commit(commit) => {
+                self.commit(position, &commit).map_err(|problem| self.lines.flaw(problem))?;
+                self.commit = commit.leaves.into_iter();
+                let none = || self.lines.flaw("a commit has an event at least".to_owned());
+                self.commit.next().ok_or_else(none)
+            }
+        }
     }
 
-    fn checked(&mut self, position: u64, line: &ExportFrame) -> Result<(), String> {
-        if line.position != position {
-            let found = line.position;
+    /// Checks that a line stands where it belongs; `is_before`: it is older than the period.
+    fn order(&self, position: u64, found: u64, is_before: bool) -> Result<(), String> {
+        if found != position {
             return Err(format!("position {position} belongs here; this is {found}"));
         }
-        let recorded_at = line.recorded_at;
-        if recorded_at < self.before {
-            return Err(format!("it was recorded before position {}", position - 1));
+        if position == self.first && position > 0 && !is_before {
+            return Err("the run must begin in front of the period, with an older frame".to_owned());
         }
+        Ok(())
+    }
+
+    fn commit(&mut self, position: u64, line: &ExportCommit) -> Result<(), String> {
+        self.order(position, line.position, false)?;
+        let events = line.leaves.len() as u64;
+        if events > self.end - position {
+            return Err(format!("{events} events from here on go beyond the end of the run"));
+        }
+        self.report.frames += events;
+        self.report.entries += 1;
+        Ok(())
+    }
+
+    fn frame(&mut self, position: u64, line: &ExportFrame) -> Result<(), String> {
+        let recorded_at = line.recorded_at;
+        let is_before = self.report.since.is_some_and(|since| recorded_at < since);
+        self.order(position, line.position, is_before)?;
+        if recorded_at < self.before {
+            return Err("it was recorded before a frame in front of it".to_owned());
+        }
+        self.before = recorded_at;
         if line.leaf != leaf(position, recorded_at, &line.frame.0) {
             return Err("the leaf is not that of position, recordedAt and frame".to_owned());
         }
         let header = Header::parse(&line.frame.0)?;
-        if !header.belongs_to(BundleLog::Access) {
-            return Err(format!("a frame of kind {} is no access entry", header.kind));
+        if !header.belongs_to(self.report.log) {
+            let log = self.report.log.origin_suffix();
+            return Err(format!("a frame of kind {} does not belong to {log}", header.kind));
         }
         check_disclosed(line.disclosed.as_ref(), &header)?;
-        let ExportReport { since, until, .. } = self.report;
-        let is_before = since.is_some_and(|since| recorded_at < since);
-        if position == self.first && position > 0 && !is_before {
-            return Err("the run must begin in front of the period, with an older frame".to_owned());
-        }
-        if position + 1 == self.end && recorded_at < until {
-            return Err("the run must end behind the period, with a later frame".to_owned());
-        }
-        if !is_before && recorded_at < until {
+        let is_behind = recorded_at >= self.report.until;
+        self.report.is_closed |= is_behind && position + 1 == self.end;
+        if self.report.log == BundleLog::Events {
+            let is_in_front = is_before && position == self.first;
+            if !is_in_front && !self.report.is_closed {
+                return Err(
+                    "only one frame in front of the period and one behind it belong here, and \
+                            between them commits"
+                        .to_owned(),
+                );
+            }
+        } else if !is_before && !is_behind {
             self.report.frames += 1;
             // A frame of the first format is one entry, and does not say so.
             self.report.entries += u64::from(header.version.max(1));

@@ -8,7 +8,9 @@ mod export;
 mod frame;
 mod verify;
 
-pub use export::{EXPORT_FORMAT, ExportFrame, ExportHead, ExportReport, verify_export};
+pub use export::{
+    EXPORT_FORMAT, ExportCommit, ExportFrame, ExportHead, ExportLine, ExportReport, verify_export,
+};
 pub use verify::{Report, StreamSpan, verify_bundle};
 
 use serde::{Deserialize, Deserializer, Serialize};

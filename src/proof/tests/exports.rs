@@ -3,43 +3,59 @@
 use serde_json::{Value, json};
 
 use super::super::{
-    Base64, BundleLog, Checkpoint, Disclosed, EXPORT_FORMAT, ExportFrame, ExportHead, Hash,
-    ProofError, RunProof, leaf, root, run, verify_export,
+    Base64, BundleLog, Checkpoint, Disclosed, EXPORT_FORMAT, ExportCommit, ExportFrame, ExportHead,
+    ExportLine, Hash, ProofError, RunProof, leaf, root, run, verify_export,
 };
-use super::bundles::{frame, key, payload, recorded_at, salt};
+use super::bundles::{ORIGIN, frame, key, payload, recorded_at, salt};
 use super::{Memory, leaves, signer};
 
 pub const EXPORT_ORIGIN: &str = "example.org/clinic/access";
 /// Frames of the log.
 const SIZE: u64 = 300;
 
-/// The head of the export of a period, and the lines behind it: from position 99 to 140.
-fn parts() -> (ExportHead, Vec<ExportFrame>) {
-    let bytes = |position: u64| frame(BundleLog::Access, position).bytes();
-    let leaf_of = |position: u64| leaf(position, recorded_at(position), &bytes(position));
+/// The head of an export of positions from 99 on, of which the period begins with the next.
+fn head(log: BundleLog, origin: &str, end: u64) -> ExportHead {
+    let leaf_of = |position: u64| leaf_of(log, position);
     let memory = Memory::of(&(0..SIZE).map(leaf_of).collect::<Vec<_>>());
-    let signed = Checkpoint::sign(&signer(EXPORT_ORIGIN), SIZE, memory.tree.root()).unwrap();
-    // Four frames each have the same time.
-    let (since, until) = (recorded_at(100), recorded_at(140));
-    let (first, end) = (99, 141);
+    let signed = Checkpoint::sign(&signer(origin), SIZE, memory.tree.root()).unwrap();
+    let first = 99;
     let proof = run(&memory, first, end, SIZE).unwrap();
-    let head = ExportHead {
+    ExportHead {
         format: EXPORT_FORMAT.to_owned(),
+        log,
         checkpoint: signed.note().to_string(),
-        since: Some(since),
-        until,
+        // Four frames each have the same time.
+        since: Some(recorded_at(100)),
+        until: recorded_at(140),
         first,
         end,
         left: proof.left,
         right: proof.right,
-    };
-    let line = |position: u64| ExportFrame {
+    }
+}
+
+fn leaf_of(log: BundleLog, position: u64) -> Hash {
+    leaf(position, recorded_at(position), &frame(log, position).bytes())
+}
+
+fn shown(log: BundleLog, position: u64) -> ExportFrame {
+    ExportFrame {
         position,
         recorded_at: recorded_at(position),
-        leaf: leaf_of(position),
-        frame: Base64(bytes(position)),
+        leaf: leaf_of(log, position),
+        frame: Base64(frame(log, position).bytes()),
+        disclosed: None,
+    }
+}
+
+/// The head of the export of a period, and the lines behind it: from position 99 to 140.
+fn parts() -> (ExportHead, Vec<ExportFrame>) {
+    let head = head(BundleLog::Access, EXPORT_ORIGIN, 141);
+    let (first, end) = (head.first, head.end);
+    let line = |position: u64| ExportFrame {
         disclosed: (position != 110)
             .then(|| Disclosed { salt: Base64(salt(position)), payload: payload(position) }),
+        ..shown(BundleLog::Access, position)
     };
     (head, (first..end).map(line).collect())
 }
@@ -60,10 +76,30 @@ pub fn good_text() -> String {
     text(&good())
 }
 
+/// The lines of an export of events: commits of one event and of three, and the frames around the period.
+pub fn events() -> Vec<String> {
+    let log = BundleLog::Events;
+    let head = head(log, ORIGIN, 141);
+    let commit = |position: u64, events: u64| {
+        let leaves = (position..position + events).map(|position| leaf_of(log, position));
+        ExportLine::Commit(ExportCommit { position, leaves: leaves.collect() })
+    };
+    let commits = (100..140).step_by(4).flat_map(|at| [commit(at, 1), commit(at + 1, 3)]);
+    let frame = |position| ExportLine::Frame(shown(log, position));
+    let lines = std::iter::once(frame(99)).chain(commits).chain([frame(140)]);
+    let lines = lines.map(|line| serde_json::to_string(&line).unwrap());
+    std::iter::once(serde_json::to_string(&head).unwrap()).chain(lines).collect()
+}
+
 /// What is said about an export that is refused.
 #[track_caller]
 fn refused(what: &str, export: &str) -> String {
-    match verify_export(export.as_bytes(), &key(EXPORT_ORIGIN), &|_| ()) {
+    refused_of(EXPORT_ORIGIN, what, export)
+}
+
+#[track_caller]
+fn refused_of(origin: &str, what: &str, export: &str) -> String {
+    match verify_export(export.as_bytes(), &key(origin), &|_| ()) {
         Err(error @ ProofError::Export { .. }) => error.to_string(),
         other => panic!("{what}: {other:?}"),
     }
@@ -76,6 +112,68 @@ fn a_good_export_is_accepted_and_counted() {
     // A frame says in its version how many entries it has.
     let entries: u64 = (100..140).map(|position| position / 2 + 1).sum();
     assert_eq!((report.entries, report.origin.as_str()), (entries, EXPORT_ORIGIN));
+}
+
+#[test]
+fn commits_are_counted_and_none_can_be_left_out() {
+    let good = events();
+    let report = verify_export(text(&good).as_bytes(), &key(ORIGIN), &|_| ()).unwrap();
+    assert_eq!((report.log, report.frames, report.entries), (BundleLog::Events, 40, 20));
+    assert!(report.is_closed);
+    let last = good.len() - 1;
+    for at in 1..good.len() {
+        let mut lines = good.clone();
+        lines.remove(at);
+        let said = refused_of(ORIGIN, "dropped", &text(&lines));
+        assert!(said.starts_with(&format!("line {}: ", at + 1)), "{said}");
+        let mut line: Value = serde_json::from_str(&good[at]).unwrap();
+        let Some(leaves) = line["leaves"].as_array_mut() else { continue };
+        let (removed, more) = (leaves.remove(0), leaves.clone());
+        for leaves in [more.clone(), [&more[..], &[removed.clone(), removed]].concat()] {
+            line["leaves"] = leaves.into();
+            let mut lines = good.clone();
+            lines[at] = line.to_string();
+            refused_of(ORIGIN, "fewer or more leaves", &text(&lines));
+        }
+    }
+    // The frames of the period are not shown, and those around it must be.
+    let frame = |position| serde_json::to_string(&shown(BundleLog::Events, position)).unwrap();
+    let mut lines = good.clone();
+    lines[2] = frame(100);
+    assert!(refused_of(ORIGIN, "a frame", &text(&lines)).starts_with("line 3: only one frame"));
+    let commit = |position: u64| json!({ "position": position, "leaves": [leaf_of(BundleLog::Events, position)] });
+    for (at, position, said) in
+        [(1, 99, "line 2: the run must begin"), (last, 140, "line 23: the run must end")]
+    {
+        let mut lines = good.clone();
+        lines[at] = commit(position).to_string();
+        let text = refused_of(ORIGIN, "no frame", &text(&lines));
+        assert!(text.starts_with(said), "{text}");
+    }
+}
+
+#[test]
+fn a_log_of_events_may_end_in_the_period() {
+    let log = BundleLog::Events;
+    let mut head = head(log, ORIGIN, SIZE);
+    head.until = recorded_at(SIZE);
+    let leaves: Vec<Hash> = (100..SIZE).map(|position| leaf_of(log, position)).collect();
+    let lines = |head: &ExportHead| {
+        text(&[
+            serde_json::to_string(head).unwrap(),
+            serde_json::to_string(&shown(log, 99)).unwrap(),
+            serde_json::to_string(&ExportCommit { position: 100, leaves: leaves.clone() }).unwrap(),
+        ])
+    };
+    let report = verify_export(lines(&head).as_bytes(), &key(ORIGIN), &|_| ()).unwrap();
+    assert_eq!((report.frames, report.entries, report.is_closed), (SIZE - 100, 1, false));
+    // A log without events.
+    let empty = Checkpoint::sign(&signer(ORIGIN), 0, Hash::empty()).unwrap();
+    head.checkpoint = empty.note().to_string();
+    (head.first, head.end, head.left, head.right) = (0, 0, Vec::new(), Vec::new());
+    let lines = text(&[serde_json::to_string(&head).unwrap()]);
+    let report = verify_export(lines.as_bytes(), &key(ORIGIN), &|_| ()).unwrap();
+    assert_eq!((report.frames, report.entries), (0, 0));
 }
 
 #[test]
@@ -111,7 +209,7 @@ fn every_flipped_bit_is_found_in_its_line() {
     let good = good_text();
     let period = verify_export(good.as_bytes(), &key(EXPORT_ORIGIN), &|_| ()).unwrap();
     for at in (0..good.len()).step_by(7) {
-        let line = 1 + good[..at].matches('\n').count() as u64;
+        let line = 1 + good.bytes().take(at).filter(|byte| *byte == b'\n').count() as u64;
         let mut bytes = good.clone().into_bytes();
         bytes[at] ^= 1;
         let told = match verify_export(bytes.as_slice(), &key(EXPORT_ORIGIN), &|_| ()) {
@@ -147,7 +245,8 @@ fn a_period_that_the_run_does_not_cover_is_refused() {
         ("until", json!(recorded_at(140) + 1), "line 43: the run must end behind the period"),
         ("end", json!(300), "line 44: the export ends"),
         ("end", json!(301), "line 1: from 99 to 301"),
-        ("end", json!(99), "line 1: from 99 to 99"),
+        ("end", json!(98), "line 1: from 99 to 98"),
+        ("log", json!("events"), "line 1: checkpoint: the origin"),
         ("first", json!(98), "line 2: position 98 belongs here"),
     ] {
         let text = refused(member, &changed(0, member, value));
@@ -155,8 +254,7 @@ fn a_period_that_the_run_does_not_cover_is_refused() {
     }
     // A run that ends before the next frame, with the hashes that fit it.
     let (mut head, frames) = parts();
-    let bytes = |position: u64| frame(BundleLog::Access, position).bytes();
-    let leaf_of = |position: u64| leaf(position, recorded_at(position), &bytes(position));
+    let leaf_of = |position: u64| leaf_of(BundleLog::Access, position);
     let memory = Memory::of(&(0..SIZE).map(leaf_of).collect::<Vec<_>>());
     for (first, end, said) in
         [(99, 140, "line 42: the run must end"), (100, 141, "line 2: the run must begin")]

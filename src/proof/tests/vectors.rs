@@ -13,7 +13,7 @@ use super::super::{
 };
 use super::bundles::{ORIGIN, good, key, text};
 use super::exports::{EXPORT_ORIGIN, good_text};
-use super::{Memory, leaves};
+use super::{Memory, exports, leaves};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name)
@@ -104,6 +104,9 @@ fn the_export_among_the_vectors_is_written_and_accepted_as_it_was() {
     let stored = fs::read_to_string(path("export.ndjson")).unwrap();
     assert_eq!(stored, good_text());
     verify_export(stored.as_bytes(), &key(EXPORT_ORIGIN), &|_| ()).unwrap();
+    let stored = fs::read_to_string(path("export-events.ndjson")).unwrap();
+    assert_eq!(stored, exports::text(&exports::events()));
+    verify_export(stored.as_bytes(), &key(ORIGIN), &|_| ()).unwrap();
 }
 
 #[test]
@@ -113,4 +116,5 @@ fn write_the_vectors() {
     fs::write(path("proof.json"), vectors + "\n").unwrap();
     fs::write(path("evidence.json"), text(&good()) + "\n").unwrap();
     fs::write(path("export.ndjson"), good_text()).unwrap();
+    fs::write(path("export-events.ndjson"), exports::text(&exports::events())).unwrap();
 }
