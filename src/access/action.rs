@@ -59,6 +59,7 @@ pub fn action_of(operation: &str) -> Action {
         | "readChart"
         | "diffChart"
         | "listEvents"
+        | "followEvents"
         | "listAccesses"
         | "readAccess"
         | "listChartAccesses"

@@ -224,10 +224,16 @@ impl Grant {
         self.seen(|seen| seen.parts.push(part));
     }
 
-    /// Whether versions leave that were not told of before.
+    /// How many versions leave that were not told of before.
     #[must_use]
-    pub fn has_shown(&self) -> bool {
-        self.seen(|seen| !seen.shown.is_empty())
+    pub fn shown_count(&self) -> usize {
+        self.seen(|seen| seen.shown.len())
+    }
+
+    /// Begins anew, when an entry has told of all: for answers without end, no part of which shows a version
+    /// that another has shown.
+    pub fn begin_anew(&self) {
+        self.notes(|notes| *notes = Notes::default());
     }
 
     /// What the request has seen so far, and which versions leave that were not told of before.

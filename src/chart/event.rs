@@ -246,6 +246,18 @@ impl Envelope {
     }
 }
 
+/// What an envelope says about the event alone, for who reads many of them: without who caused it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Outline {
+    /// Name of the event.
+    #[serde(rename = "type")]
+    pub event_type: EventType,
+    /// The resource it is about, `None` for events about the chart alone.
+    pub resource: Option<String>,
+    /// Why: in events about the chart itself.
+    pub reason: Option<String>,
+}
+
 /// The payload of an event's frame: the envelope as JSON, and behind a line feed the resource in
 /// its stored form (compact JSON, without line feeds), if the event brings one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -287,6 +299,15 @@ impl<'a> Payload<'a> {
     pub fn envelope(&self) -> Result<Envelope, serde_json::Error> {
         serde_json::from_slice(self.envelope)
     }
+
+    /// The envelope, read as far as an [`Outline`] tells it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Payload::envelope`].
+    pub fn outline(&self) -> Result<Outline, serde_json::Error> {
+        serde_json::from_slice(self.envelope)
+    }
 }
 
 #[cfg(test)]
@@ -307,6 +328,9 @@ mod tests {
                 let payload = Payload::decode(&bytes);
                 assert_eq!(payload.body, body);
                 assert_eq!(payload.envelope().unwrap(), envelope);
+                let outline = payload.outline().unwrap();
+                assert_eq!(outline.event_type, envelope.event_type);
+                assert_eq!((outline.resource, outline.reason), (envelope.resource.clone(), None));
             }
         }
         assert_eq!(envelope.event_type.to_string(), "Observation.amended");

@@ -18,6 +18,6 @@ pub mod manifest;
 
 pub use decide::{Current, Drafted, Wish, decide};
 pub use erasure::{Erasure, TOMBSTONE_BYTES, Tombstone};
-pub use event::{Actor, Envelope, EventKind, EventType, IdempotencyMark, Payload, Stated};
+pub use event::{Actor, Envelope, EventKind, EventType, IdempotencyMark, Outline, Payload, Stated};
 pub use fingerprint::fingerprint;
 pub use manifest::Manifest;

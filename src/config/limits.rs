@@ -37,6 +37,10 @@ pub struct LimitsConfig {
     pub heavy_waiting_max: usize,
     /// Requests without an acceptable token that are recorded one by one, of each address and minute.
     pub stranger_entries_max: u64,
+    /// Requests that follow the log and wait for more at the same time; further ones are answered 503.
+    pub followers_max: usize,
+    /// Seconds after which a follower to whom nothing was sent is told how far the log goes.
+    pub follower_heartbeat_seconds: u64,
     /// Seconds that requests under way get to finish when the server stops.
     pub shutdown_timeout_seconds: u64,
 }
@@ -74,6 +78,9 @@ impl Default for LimitsConfig {
             // by `bodies_bytes_max`.
             heavy_waiting_max: 1_024,
             stranger_entries_max: 60,
+            followers_max: 4_096,
+            // Shorter than the idle timeout of common proxies, which is 60 s.
+            follower_heartbeat_seconds: 15,
             shutdown_timeout_seconds: 30,
         }
     }

@@ -369,6 +369,18 @@ pub static SETTINGS: &[Setting] = &[
         |config| &mut config.limits.stranger_entries_max,
     ),
     setting(
+        "limits.followers_max",
+        Kind::Number(0..=1 << 20),
+        "Requests that follow the log and wait for more at the same time; further ones are answered 503",
+        |config| &mut config.limits.followers_max,
+    ),
+    setting(
+        "limits.follower_heartbeat_seconds",
+        Kind::Number(1..=TIMEOUT_SECONDS_MAX),
+        "Seconds after which a follower to whom nothing was sent is told how far the log goes",
+        |config| &mut config.limits.follower_heartbeat_seconds,
+    ),
+    setting(
         "limits.shutdown_timeout_seconds",
         Kind::Number(0..=TIMEOUT_SECONDS_MAX),
         "Seconds that requests under way get to finish when the server stops",

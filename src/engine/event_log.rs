@@ -44,6 +44,10 @@ pub trait EventLog: Debug + Send + Sync {
     /// The groups from the one with position `from` on, below position `end`.
     fn follow(&self, from: Position, end: Position) -> Groups;
 
+    /// The position behind the last event that is visible, as it moves: published before the commands of a
+    /// group are answered.
+    fn visible(&self) -> watch::Receiver<Position>;
+
     /// Wakes who follows.
     fn moved(&self) -> Moved;
 
@@ -80,6 +84,7 @@ impl Settled {
 pub struct LocalLog {
     committer: Committer<(Command, Reply)>,
     reader: Reader,
+    health: Arc<Health>,
 }
 
 impl LocalLog {
@@ -95,7 +100,7 @@ impl LocalLog {
         let now = || Instant::now().micros();
         let committer =
             Committer::start("events", limits, now, writer, sequencer, projector, health)?;
-        Ok(Self { committer, reader })
+        Ok(Self { committer, reader, health: Arc::clone(health) })
     }
 }
 
@@ -108,6 +113,10 @@ impl EventLog for LocalLog {
 
     fn follow(&self, from: Position, end: Position) -> Groups {
         Box::new(self.reader.scan(from, end))
+    }
+
+    fn visible(&self) -> watch::Receiver<Position> {
+        self.health.visible_events()
     }
 
     fn moved(&self) -> Moved {

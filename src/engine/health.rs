@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
+use tokio::sync::watch;
+
 use super::EngineError;
 use crate::log::LogError;
 use crate::numbers::Position;
@@ -13,8 +15,8 @@ use crate::view::ViewError;
 /// What the threads of a store tell about it.
 #[derive(Debug, Default)]
 pub struct Health {
-    /// Events that the views hold.
-    applied_events: AtomicU64,
+    /// Events that the views hold; whoever follows the log is woken by it.
+    applied_events: watch::Sender<Position>,
     /// Events that the generation which is being built contains, and how many it is to contain; 0 of
     /// 0 while none is being built.
     building: (AtomicU64, AtomicU64),
@@ -25,12 +27,17 @@ pub struct Health {
 impl Health {
     /// Position behind the last event that the views hold.
     pub fn applied_events(&self) -> Position {
-        Position::new(self.applied_events.load(Ordering::Acquire))
+        *self.applied_events.borrow()
+    }
+
+    /// The same, as it moves.
+    pub fn visible_events(&self) -> watch::Receiver<Position> {
+        self.applied_events.subscribe()
     }
 
     /// The views hold the events below that position.
     pub fn applied(&self, end: Position) {
-        self.applied_events.store(end.get(), Ordering::Release);
+        self.applied_events.send_replace(end);
     }
 
     /// So many events are in the generation that is being built.

@@ -1,14 +1,26 @@
 //! The logs as others follow them.
 //!
-//! In: the logs, as [`crate::audit`] and [`crate::records`] show them, and a place that the follower keeps. Out: what
-//! comes behind that place, in the order of the log, at least once.
+//! Pulled: what is wanted of the log of events, as a request says it ([`filter`]); a [`Follower`], which knows where in
+//! the log it stands and wakes when there is more; and events in the forms in which they leave ([`Form`]). They are
+//! read by [`crate::records`], which decides on each whether the caller may see it.
+//!
+//! Pushed: the logs, as [`crate::audit`] and [`crate::records`] show them, and a place that is kept here. Out comes what
+//! is behind that place, in the order of the log, at least once.
 //!
 //! ```text
 //!  log ─► source ─► delivery (thread, cursor on disk, repeats) ─► outlet: SIEM
 //! ```
 //!
-//! Never: a place that is ahead of what has arrived; holding anybody up who writes or reads.
+//! Never: HTTP of clients, a decision about who may see what; a place that is ahead of what has arrived; holding anybody up
+//! who writes or reads.
 
 mod cursor;
 mod delivery;
+mod filter;
+mod follower;
+mod form;
 pub mod siem;
+
+pub use filter::{CRITERIA_LENGTH_MAX, CRITERIA_MAX, filter};
+pub use follower::Follower;
+pub use form::{Form, Framing, Pen};

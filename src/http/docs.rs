@@ -40,6 +40,7 @@ pub fn document() -> OpenApi {
         .security(Some([SecurityRequirement::new(SCHEME, Vec::<String>::new())]))
         .tags(Some([
             tag("charts", "The chart as a stream of events: now, then, and what changed between"),
+            tag("feed", "The log as others follow it"),
             tag("audit", "Who looked"),
             tag("fhir", "HL7 FHIR R4 (4.0.1)"),
             tag("operations", "Health and figures; no token needed"),

@@ -53,7 +53,8 @@ where
     let (reply, rest) = match reply.rest.take() {
         Some(rest) => {
             let writing = rendering.writing(&mut reply);
-            let writing = negotiated(&mut reply, writing, is_gzip_taken(&request));
+            let takes_gzip = reply.feed.is_none() && is_gzip_taken(&request);
+            let writing = negotiated(&mut reply, writing, takes_gzip);
             (reply, Some((rest, writing)))
         }
         None => (written(reply, rendering, &request).await, None),
@@ -65,7 +66,8 @@ where
             response.streaming(stream::empty::<Result<web::Bytes, Interrupted>>())
         }
         Some((rest, writing)) => {
-            response.streaming(sent(reply.body, rest, writing, passage.go_on()))
+            let passage = passage.go_on(reply.feed);
+            response.streaming(sent(reply.body, rest, writing, passage))
         }
         None => response.body(reply.body.bytes),
     }

@@ -10,7 +10,7 @@ use actix_web::http::StatusCode;
 
 use super::Failure;
 use super::reply::Reply;
-use super::sending::Trail;
+use super::sending::{Ended, Trail};
 use super::state::State;
 use super::visit::{Ending, Visit};
 use crate::access::AccessEntry;
@@ -28,12 +28,14 @@ pub struct Passage {
     pub grant: Option<Arc<Grant>>,
     /// Nothing of it is left to be recorded.
     is_over: bool,
+    /// If it is answered by a feed: how that has ended, and the versions that have left so far.
+    feed: Option<(Arc<Ended>, usize)>,
 }
 
 impl Passage {
     /// A request that has just come.
     pub fn new(state: Arc<State>, visit: Visit) -> Self {
-        Self { state, visit, caller: None, grant: None, is_over: false }
+        Self { state, visit, caller: None, grant: None, is_over: false, feed: None }
     }
 
     /// The answer that may leave, when what there is to be said about the request is durable.
@@ -51,8 +53,13 @@ impl Passage {
     }
 
     /// Gives the request over to its answer's further parts, which are recorded one by one.
-    pub fn go_on(mut self) -> Self {
+    pub fn go_on(mut self, feed: Option<Arc<Ended>>) -> Self {
         self.is_over = false;
+        if let Some(ended) = feed {
+            // What it asked for stands in the entry of its beginning.
+            self.visit.has_spoken();
+            self.feed = Some((ended, 0));
+        }
         self
     }
 
@@ -83,10 +90,15 @@ impl Passage {
 
 impl Trail for Passage {
     async fn follow(&mut self, bytes: usize) -> Result<(), Failure> {
-        match self.grant.as_ref().is_some_and(|grant| grant.has_shown()) {
-            true => self.record(Ending::granted(StatusCode::OK, bytes as u64)).await,
-            false => Ok(()),
+        let shown = self.grant.as_ref().map_or(0, |grant| grant.shown_count());
+        if shown == 0 {
+            return Ok(());
         }
+        self.record(Ending::granted(StatusCode::OK, bytes as u64)).await?;
+        if let Some((_, events)) = &mut self.feed {
+            *events += shown;
+        }
+        Ok(())
     }
 
     async fn interrupted(&mut self, failure: &Failure) {
@@ -103,7 +115,8 @@ impl Trail for Passage {
     }
 
     fn finished(&mut self) {
-        self.is_over = true;
+        // The end of a feed is told; nobody waits for that entry, for nothing leaves after it.
+        self.is_over = self.feed.is_none();
     }
 }
 
@@ -112,7 +125,15 @@ impl Drop for Passage {
         if self.is_over {
             return;
         }
-        if let Some(entry) = self.entry(Ending::unanswered()) {
+        let ending = match &self.feed {
+            None => Ending::unanswered(),
+            Some((ended, events)) => {
+                // Of what was read, and has not left.
+                self.grant.iter().for_each(|grant| grant.begin_anew());
+                Ending::closed(ended.reason(), *events)
+            }
+        };
+        if let Some(entry) = self.entry(ending) {
             // A queue that is full, or a store that has failed, loses this one: nobody was answered.
             let _ = self.state.records.engine().submit_access(entry);
         }

@@ -1,9 +1,11 @@
 //! An answer, before the gate lets it out.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 
 use super::failure::{Failure, Fault, PROBLEM_JSON};
-use super::sending::Rest;
+use super::sending::{Ended, Rest};
 use super::writing::Part;
 use crate::clock::Instant;
 use crate::numbers::{Position, ResourceVersion};
@@ -21,6 +23,8 @@ pub struct Reply {
     pub(super) body: Part,
     /// What follows the body, if it is only the first part.
     pub(super) rest: Option<Rest>,
+    /// Of an answer that is told of batch by batch, and again when it ends.
+    pub(super) feed: Option<Arc<Ended>>,
     /// When the version that it answers with was recorded.
     pub(super) recorded_at: Option<Instant>,
 }
@@ -30,14 +34,14 @@ impl Reply {
     #[must_use]
     pub fn new(status: StatusCode, content_type: &str, body: Vec<u8>) -> Self {
         let headers = vec![("content-type", content_type.to_owned())];
-        Self { status, headers, body: body.into(), rest: None, recorded_at: None }
+        Self { status, headers, body: body.into(), rest: None, feed: None, recorded_at: None }
     }
 
     /// An answer without a body.
     #[must_use]
     pub fn empty(status: StatusCode) -> Self {
         let (headers, body) = (Vec::new(), Part::default());
-        Self { status, headers, body, rest: None, recorded_at: None }
+        Self { status, headers, body, rest: None, feed: None, recorded_at: None }
     }
 
     /// A stored resource.
@@ -58,6 +62,14 @@ impl Reply {
     #[must_use]
     pub fn followed_by(self, rest: Rest) -> Self {
         Self { rest: Some(rest), ..self }
+    }
+
+    /// The same as a feed: not compressed, so that nothing waits in between, and told of in the access log
+    /// from its beginning to its end.
+    #[must_use]
+    pub fn as_feed(self, ended: Arc<Ended>) -> Self {
+        // For proxies that would gather what is to be passed on at once.
+        Self { feed: Some(ended), ..self.header("x-accel-buffering", "no") }
     }
 
     /// A value of the native API.

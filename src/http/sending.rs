@@ -4,7 +4,7 @@
 //! The status is out when a later part fails. The connection then ends before the answer does, so that
 //! nobody takes it for the whole.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::web::{self, Bytes};
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
@@ -13,7 +13,7 @@ use super::Failure;
 use super::state::State;
 use super::writing::{Part, Writing};
 use crate::auth::Grant;
-use crate::records::{Records, RecordsError};
+use crate::records::{INLINE_BYTES_MAX, Records, RecordsError};
 
 /// The parts of an answer behind its first.
 pub struct Rest(pub BoxStream<'static, Result<Part, Failure>>);
@@ -21,6 +21,23 @@ pub struct Rest(pub BoxStream<'static, Result<Part, Failure>>);
 impl std::fmt::Debug for Rest {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Rest")
+    }
+}
+
+/// Why an answer without an end of its own has ended, told by what reads it to what records it.
+#[derive(Debug, Default)]
+pub struct Ended(OnceLock<&'static str>);
+
+impl Ended {
+    /// It has ended for that reason.
+    pub fn because(&self, reason: &'static str) {
+        // The first reason is the one.
+        let _ = self.0.set(reason);
+    }
+
+    /// Why it has ended, if it was not broken off.
+    pub fn reason(&self) -> Option<&'static str> {
+        self.0.get().copied()
     }
 }
 
@@ -105,8 +122,12 @@ impl<T: Trail> Sending<T> {
             return Ok(writing.end().into());
         };
         self.trail.follow(part.bytes.len()).await?;
+        let is_small = part.bytes.len() <= INLINE_BYTES_MAX;
         let write = move || (writing.part(part), writing);
-        let (bytes, writing) = web::block(write).await.map_err(|_| Failure::internal())?;
+        let (bytes, writing) = match is_small {
+            true => write(),
+            false => web::block(write).await.map_err(|_| Failure::internal())?,
+        };
         self.writing = Some(writing);
         Ok(bytes.into())
     }

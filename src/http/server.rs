@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpServer, web};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, timeout};
 
 use super::state::{ServerOptions, State};
@@ -74,7 +74,8 @@ pub fn start(
     .disable_signals()
     .listen(listener)?
     .run();
-    actix_web::rt::spawn(signals.stop(server.handle()));
+    let stopping = counting.stopping.clone();
+    actix_web::rt::spawn(signals.stop(server.handle(), stopping));
     let handle = server.handle();
     let server = Box::pin(async move {
         let stopped = tokio::select! {
@@ -110,8 +111,9 @@ impl Signals {
         Ok(Self { terminate: signal(terminate)?, interrupt: signal(interrupt)? })
     }
 
-    async fn stop(mut self, server: ServerHandle) {
+    async fn stop(mut self, server: ServerHandle, stopping: watch::Sender<bool>) {
         self.next().await;
+        stopping.send_replace(true);
         tokio::select! {
             () = server.stop(true) => {}
             () = self.next() => server.stop(false).await,

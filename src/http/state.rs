@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::heavy::Heavy;
 use super::proxies::Proxies;
@@ -55,6 +55,10 @@ pub struct State {
     pub(super) bodies: Arc<Semaphore>,
     /// Requests without an acceptable token.
     pub(super) strangers: Strangers,
+    /// Places for those who follow the log.
+    pub(super) followers: Arc<Semaphore>,
+    /// True when the server stops: what has no end of its own ends then.
+    pub(super) stopping: watch::Sender<bool>,
     _alive: mpsc::Sender<Infallible>,
 }
 
@@ -80,7 +84,20 @@ impl State {
             options.work().time,
         );
         let strangers = Strangers::new(options.limits.stranger_entries_max);
-        Self { records, verifier, options, fhir_base, heavy, bodies, strangers, _alive: alive }
+        let followers = Arc::new(Semaphore::new(options.limits.followers_max));
+        let stopping = watch::Sender::new(false);
+        Self {
+            records,
+            verifier,
+            options,
+            fhir_base,
+            heavy,
+            bodies,
+            strangers,
+            followers,
+            stopping,
+            _alive: alive,
+        }
     }
 
     /// Records sums of requests without an acceptable token. Nobody waits for them.

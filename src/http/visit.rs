@@ -113,6 +113,13 @@ impl Ending {
         Self { status: 0, outcome: Outcome::Failed, reason, is_erased: false, bytes: 0 }
     }
 
+    /// Of a feed, behind so many events that have left; without a reason nobody reads it any more.
+    pub fn closed(reason: Option<&'static str>, events: usize) -> Self {
+        let reason = reason.unwrap_or("the client went away, or the server stopped");
+        let reason = Some(format!("ended after {events} events: {reason}").into());
+        Self { reason, ..Self::granted(StatusCode::OK, 0) }
+    }
+
     /// Whether it failed or was refused.
     pub fn is_failure(&self) -> bool {
         self.reason.is_some()
@@ -165,6 +172,12 @@ impl Visit {
         self.has_query = true;
         self.words.push(if self.words.contains('?') { '&' } else { '?' });
         self.words.push_str(form);
+    }
+
+    /// What it asked for stands in an entry: further ones need not repeat it.
+    pub fn has_spoken(&mut self) {
+        self.words = String::new();
+        self.has_query = false;
     }
 
     /// Its id from the client, which is given back.

@@ -7,8 +7,9 @@ use super::{AccessTerm, Change, Fact, Trace, View, ViewError, keys};
 use crate::access::{Action, breaks_glass};
 use crate::chart::{EventKind, Stated};
 use crate::clock::Instant;
+use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
-use crate::numbers::Position;
+use crate::numbers::{ChartVersion, Position, ResourceVersion};
 
 /// One event, as the index knows it.
 #[derive(Debug, Clone, Copy)]
@@ -21,9 +22,19 @@ pub struct LoggedEvent {
     pub recorded_at: Instant,
     /// Its chart; `None`: the directory.
     pub chart: Option<StreamAlias>,
+    /// Its number in its chart.
+    pub chart_version: Option<ChartVersion>,
     /// The version of a resource that it brings; `None`: another event brings it, or it is about the
     /// chart alone.
     pub change: Option<Change>,
+    /// The type of the resource that it is about; `None`: it is about the chart alone.
+    pub kind: Option<ResourceType>,
+    /// Version of that resource, whichever event brings it; 0: none.
+    pub version: ResourceVersion,
+    /// Position of the event that brings the version: its own, or one before it in the same commit.
+    pub home: Position,
+    /// Whether the chart holds the resource after it.
+    pub holds_body: bool,
     /// False if it is of an erased chart.
     pub is_readable: bool,
 }
@@ -49,12 +60,19 @@ impl View {
     fn logged_event(&self, event: &IndexedEvent) -> LoggedEvent {
         let chart = event.stream.map(|(alias, _)| alias);
         let is_hidden = chart.is_some_and(|chart| self.generation.is_hidden(chart));
+        let position = event.pointer.position();
+        let steps = if event.note.has(Flag::Elsewhere) { event.note.related } else { 0 };
         LoggedEvent {
-            position: event.pointer.position(),
+            position,
             location: event.location,
             recorded_at: event.recorded_at,
             chart,
+            chart_version: event.stream.map(|(_, version)| version),
             change: self.change(event),
+            kind: event.subject.kind,
+            version: event.note.version,
+            home: Position::new(position.get().saturating_sub(steps.into())),
+            holds_body: event.holds_body(),
             is_readable: !is_hidden && !event.note.has(Flag::Unreadable),
         }
     }

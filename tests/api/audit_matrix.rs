@@ -190,6 +190,12 @@ fn an_entry_names_exactly_the_versions_in_the_answer() {
         ("GET", "/v1/patients/p/events", 200, &["p"]),
         ("GET", "/v1/patients/p/events?count=2", 200, &["p"]),
         ("GET", "/v1/patients/p/diff?from=2", 200, &["p"]),
+        ("GET", "/v1/events?limit=1000", 200, &["p", "q"]),
+        ("GET", "/v1/events?limit=3&include=resource", 200, &["p"]),
+        ("GET", "/v1/events?patient=q", 200, &["q"]),
+        ("GET", "/v1/events?from=9&criteria=Observation%3Fpatient%3Dp", 200, &["p"]),
+        ("GET", "/v1/events?type=Device", 200, &[]),
+        ("GET", "/v1/events?patient=nobody", 404, &[]),
         ("GET", "/v1/patients/p/diff?from=2&to=4", 200, &["p"]),
     ] {
         let told = format!("{method} {target}");

@@ -23,6 +23,8 @@ mod erasure;
 mod everything;
 mod examples;
 mod exports;
+mod feed;
+mod feed_streams;
 mod fhir_crud;
 mod formats;
 mod harness;

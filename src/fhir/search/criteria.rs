@@ -36,7 +36,7 @@ impl Criteria {
         let problem = |(name, _): &(String, String)| SearchProblem {
             parameter: name.clone(),
             kind: ProblemKind::NotSupported,
-            diagnostics: "criteria of a conditional interaction only select".to_owned(),
+            diagnostics: "criteria only select".to_owned(),
         };
         let problems: Vec<_> = pairs.iter().filter(shapes).map(problem).collect();
         if problems.is_empty() { Ok(Self { kind, all: criteria }) } else { Err(problems) }

@@ -11,6 +11,7 @@ mod erasure;
 mod events;
 mod evidence;
 mod export;
+mod feed;
 mod log;
 mod reports;
 mod retention;
@@ -31,6 +32,7 @@ const KEY_LENGTH_MAX: usize = 255;
 pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<events::__path_append, _, _>(events::append);
     routes.gated::<events::__path_list, _, _>(events::list);
+    routes.gated::<feed::__path_follow, _, _>(feed::follow);
     routes.gated::<chart::__path_chart, _, _>(chart::chart);
     routes.gated::<difference::__path_difference, _, _>(difference::difference);
     routes.gated::<erasure::__path_erase, _, _>(erasure::erase);

@@ -48,9 +48,8 @@ impl Request {
         self.text(body.to_string())
     }
 
-    /// Sends the request and reads the whole answer.
-    #[track_caller]
-    pub fn send(self) -> Response {
+    /// The bytes of the request, and to where they go.
+    pub fn written(self) -> (SocketAddr, Vec<u8>) {
         let mut out = format!(
             "{} {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n",
             self.method, self.target, self.address
@@ -67,9 +66,17 @@ impl Request {
         out.push_str("\r\n");
         let mut bytes = out.into_bytes();
         bytes.extend_from_slice(&body);
-        let answer = raw_exchange(self.address, &bytes);
-        Response::parse(&answer, &self.method)
-            .unwrap_or_else(|| panic!("no answer to {} {}", self.method, self.target))
+        (self.address, bytes)
+    }
+
+    /// Sends the request and reads the whole answer.
+    #[track_caller]
+    pub fn send(self) -> Response {
+        let (method, target) = (self.method.clone(), self.target.clone());
+        let (address, bytes) = self.written();
+        let answer = raw_exchange(address, &bytes);
+        Response::parse(&answer, &method)
+            .unwrap_or_else(|| panic!("no answer to {method} {target}"))
     }
 }
 

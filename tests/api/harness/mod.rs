@@ -9,6 +9,7 @@ mod actor;
 mod client;
 mod resources;
 mod server;
+mod stream;
 
 pub use accesses::{accesses_of_request, only_access_of_request};
 pub use actor::Actor;
@@ -17,3 +18,4 @@ pub use resources::{
     appointment, bundle, entry, observation, patient, practitioner, unique, with_reference,
 };
 pub use server::{Server, Setup, guard, run, shared};
+pub use stream::{Line, Sse, Stream};

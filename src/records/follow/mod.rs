@@ -1,0 +1,178 @@
+//! Following the whole log: its events in order, as far as the caller may see them.
+//!
+//! A [`Sight`] is what the grant has answered, once, about what one request may see and wants of the log. A
+//! batch is read with it from one state of the views: the index says which events come into question,
+//! their frames are opened on several threads, and each is decided on again by what it says itself. What the
+//! caller may not see is passed over as if it were not there; only the position behind the batch moves.
+//! A batch has whole commits: one is never cut in two, unless the reader began in its middle.
+
+mod open;
+mod sight;
+
+pub use sight::{KindFilter, LogFilter, Sight};
+
+use std::num::NonZero;
+
+use tokio::sync::watch;
+
+use self::open::{Candidate, Opened, Pass};
+use super::{Records, RecordsError, Resource};
+use crate::auth::Grant;
+use crate::chart::EventType;
+use crate::clock::Instant;
+use crate::fhir::ResourceId;
+use crate::log::StreamAlias;
+use crate::numbers::{ChartVersion, Position, ResourceVersion};
+
+/// Events of the index that are passed for one batch.
+const PASSED_MAX: usize = 200_000;
+/// Fewer events are opened on the thread that asks for them.
+const PARALLEL_EVENTS_MIN: usize = 256;
+/// What an event takes besides its body, roughly, in bytes.
+const EVENT_BYTES: usize = 512;
+
+/// How much one batch may have, beyond the rest of the commit that it ends with.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLimits {
+    /// Events that are opened.
+    pub events: usize,
+    /// Bytes of memory for them, on each thread that opens some.
+    pub bytes: usize,
+}
+
+/// Some events of the log, in order.
+#[derive(Debug, Default)]
+pub struct LogBatch {
+    /// Those that the caller wants and may see.
+    pub events: Vec<LogEvent>,
+    /// Behind the last event that was looked at, shown or not: where the next batch begins.
+    pub next: Position,
+    /// Behind the last event of the log, when this was read.
+    pub head: Position,
+}
+
+/// One event of the log, as far as the caller may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEvent {
+    /// Its number in the log.
+    pub position: Position,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// What happened. Of an event that was erased with its chart: `chart.erased`.
+    pub event_type: EventType,
+    /// The chart that it is in, or that was erased; `None`: the directory.
+    pub chart: Option<StreamAlias>,
+    /// Whose chart that is, unless it was erased.
+    pub patient: Option<ResourceId>,
+    /// Its number in the chart.
+    pub chart_version: Option<ChartVersion>,
+    /// The resource that it is about: Type/id.
+    pub resource: Option<String>,
+    /// Version of the resource from this event on; 0: it is about none.
+    pub version: ResourceVersion,
+    /// Why: in events about a chart itself.
+    pub reason: Option<String>,
+    /// The resource matched the criteria before this event, and no longer does.
+    pub leaves: bool,
+    /// The caller sees no later event of the same commit.
+    pub ends_commit: bool,
+    /// What the chart holds of the resource from this event on, if that is wanted.
+    pub body: Option<Resource>,
+}
+
+impl Records {
+    /// Position behind the last event that can be followed, as it moves.
+    #[must_use]
+    pub fn visible(&self) -> watch::Receiver<Position> {
+        self.engine.events().visible()
+    }
+
+    /// The events from a position on that the caller wants and may see. The events that leave are
+    /// noted in the grant.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn follow(
+        &self,
+        grant: &Grant,
+        sight: &Sight,
+        from: Position,
+        limits: BatchLimits,
+    ) -> Result<LogBatch, RecordsError> {
+        let view = self.views.view();
+        let head = view.applied_events()?;
+        let own = match &sight.own {
+            Some(own) => view.chart(own)?.map(|chart| chart.alias()),
+            None => None,
+        };
+        let pass = Pass { records: self, view: &view, sight, own };
+        let (candidates, next) = pass.candidates(from, head, limits)?;
+        let opened = open_all(&pass, candidates, limits.bytes)?;
+        let mut events = opened.events;
+        let last = events.len().saturating_sub(1);
+        let commits: Vec<u64> = events.iter().map(|(commit, _)| *commit).collect();
+        for (at, (commit, event)) in events.iter_mut().enumerate() {
+            event.ends_commit = at == last || commits.get(at + 1) != Some(commit);
+        }
+        let events: Vec<LogEvent> = events.into_iter().map(|(_, event)| event).collect();
+        for event in &events {
+            note(grant, event);
+        }
+        Ok(LogBatch { events, next: opened.stopped.unwrap_or(next), head })
+    }
+}
+
+/// What was erased tells of nobody.
+fn note(grant: &Grant, event: &LogEvent) {
+    let is_of_erased = event.chart.is_some() && event.patient.is_none();
+    if is_of_erased {
+        return;
+    }
+    grant.showed(event.position);
+    if let Some(chart) = event.chart {
+        grant.saw_chart(chart);
+    }
+}
+
+/// Opens candidates, on several threads if they are many.
+fn open_all(
+    pass: &Pass<'_>,
+    candidates: Vec<Candidate>,
+    bytes: usize,
+) -> Result<Opened, RecordsError> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    if candidates.len() < PARALLEL_EVENTS_MIN || threads == 1 {
+        return pass.open(candidates, bytes);
+    }
+    let size = candidates.len().div_ceil(threads);
+    let mut parts = Vec::with_capacity(threads);
+    let mut rest = candidates.into_iter();
+    loop {
+        let part: Vec<Candidate> = rest.by_ref().take(size).collect();
+        if part.is_empty() {
+            break;
+        }
+        parts.push(part);
+    }
+    std::thread::scope(|scope| {
+        let open = |part| scope.spawn(move || pass.open(part, bytes));
+        let threads: Vec<_> = parts.into_iter().map(open).collect();
+        let mut all = Opened::default();
+        for thread in threads {
+            let failed = |_| RecordsError::unreadable("a thread that opened events panicked");
+            let opened = thread.join().map_err(failed)??;
+            // What comes behind a part that was too large is read again with the next batch.
+            if all.stopped.is_none() {
+                all.events.extend(opened.events);
+                all.stopped = opened.stopped;
+            }
+        }
+        Ok(all)
+    })
+}
+
+/// Bytes of memory that an event takes.
+fn size_of(event: &LogEvent) -> usize {
+    EVENT_BYTES + event.body.as_ref().map_or(0, |body| body.body.len())
+}
