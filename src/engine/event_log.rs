@@ -26,8 +26,6 @@ use crate::numbers::Position;
 pub type Pending = oneshot::Receiver<Result<Committed, CommitError>>;
 /// Groups of a log, in order, whole.
 pub type Groups = Box<dyn Iterator<Item = Result<Group, LogError>> + Send>;
-/// Changes whenever more of a log may have become visible, and closes with the log.
-pub type Moved = watch::Receiver<u64>;
 /// Done when a moment is settled.
 pub type Settling<'a> = Pin<Box<dyn Future<Output = Result<(), EngineError>> + Send + 'a>>;
 
@@ -47,9 +45,6 @@ pub trait EventLog: Debug + Send + Sync {
     /// The position behind the last event that is visible, as it moves: published before the commands of a
     /// group are answered.
     fn visible(&self) -> watch::Receiver<Position>;
-
-    /// Wakes who follows.
-    fn moved(&self) -> Moved;
 
     /// Waits until all events that were recorded at a moment or before it are visible, and keeps
     /// later ones from carrying that time.
@@ -117,10 +112,6 @@ impl EventLog for LocalLog {
 
     fn visible(&self) -> watch::Receiver<Position> {
         self.health.visible_events()
-    }
-
-    fn moved(&self) -> Moved {
-        self.committer.moved()
     }
 
     fn settled(&self, moment: Instant) -> Settling<'_> {

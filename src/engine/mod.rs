@@ -49,7 +49,7 @@ pub use directory::{
 pub use disposal::AccessSegment;
 pub use epoch::Alone;
 pub use error::EngineError;
-pub use event_log::{EventLog, Groups, LocalLog, Moved, Pending, Settled, Settling};
+pub use event_log::{EventLog, Groups, LocalLog, Pending, Settled, Settling};
 pub use health::Health;
 pub use keys::{Keys, envelope_of};
 pub use proofs::ProofOptions;
@@ -61,6 +61,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
+use tokio::sync::watch::Receiver;
 
 use crate::access::{AccessEntry, RequestId};
 use crate::clock::Instant;
@@ -321,15 +322,9 @@ impl Engine {
         Ok(answer)
     }
 
-    /// Wakes who follows the log of events: see [`EventLog::moved`].
+    /// Changes with every group of the access log that becomes visible, and closes with the log.
     #[must_use]
-    pub fn events_moved(&self) -> Moved {
-        self.events.moved()
-    }
-
-    /// The same for the access log.
-    #[must_use]
-    pub fn access_moved(&self) -> Moved {
+    pub fn access_moved(&self) -> Receiver<u64> {
         self.access.moved()
     }
 

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Weak};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::message::Message;
 use crate::audit;
-use crate::engine::Moved;
 use crate::feed::delivery::{Failed, Source};
 use crate::numbers::Position;
 use crate::records::Records;
@@ -24,8 +24,8 @@ pub struct Place {
 pub struct BothLogs {
     /// A store that is closed is not held open by who delivers from it.
     records: Weak<Records>,
-    access_moved: Moved,
-    events_moved: Moved,
+    access_moved: watch::Receiver<u64>,
+    events_moved: watch::Receiver<Position>,
     /// Whether patients are named.
     names: bool,
 }
@@ -33,7 +33,7 @@ pub struct BothLogs {
 impl BothLogs {
     pub fn new(records: &Arc<Records>, names: bool) -> Self {
         let engine = records.engine();
-        let (access_moved, events_moved) = (engine.access_moved(), engine.events_moved());
+        let (access_moved, events_moved) = (engine.access_moved(), engine.events().visible());
         Self { records: Arc::downgrade(records), access_moved, events_moved, names }
     }
 }
