@@ -51,9 +51,9 @@ pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Records> {
 
 /// Somebody who may do everything.
 pub fn caller() -> Arc<Caller> {
+    let (subject, issuer) = ("dr-bench".to_owned(), "chartlog-local".to_owned());
     Arc::new(Caller {
-        subject: "dr-bench".to_owned(),
-        issuer: "chartlog-local".to_owned(),
+        identity: Arc::new(Identity { subject, issuer, ..Identity::default() }),
         scopes: Scopes::parse("user/*.cruds"),
         expires_at: i64::MAX,
         ..Caller::default()
@@ -63,11 +63,8 @@ pub fn caller() -> Arc<Caller> {
 /// The grant of one request of that caller, as the gate makes it.
 pub fn grant(caller: &Arc<Caller>) -> Arc<Grant> {
     let actor = Actor {
-        subject: caller.subject.clone(),
-        issuer: caller.issuer.clone(),
         address: Some("127.0.0.1".to_owned()),
-        request: uuid::Uuid::now_v7().to_string(),
-        ..Actor::default()
+        ..caller.identity.actor(uuid::Uuid::now_v7().to_string())
     };
     Arc::new(Grant::new(Arc::clone(caller), actor, Budget::default()))
 }

@@ -293,6 +293,7 @@ mod tests {
             },
         );
         (prop::option::of(identity), text(), text()).prop_map(|(identity, address, purpose)| {
+            let identity = identity.map(Arc::new);
             Source { identity, address, purpose, ..Source::default() }
         })
     }
@@ -385,7 +386,7 @@ mod tests {
     #[test]
     fn a_read_among_many_takes_few_bytes() {
         let identity = Identity { subject: "dr-adams".to_owned(), ..Identity::default() };
-        let source = Arc::new(Source { identity: Some(identity), ..Source::default() });
+        let source = Arc::new(Source { identity: Some(identity.into()), ..Source::default() });
         let entry = |number: u64| {
             let shown = BTreeSet::from([Position::new(number * 7_919 % 1_000_000)]);
             let mut entry =

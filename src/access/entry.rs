@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Runs, action_of};
+use crate::chart::Actor;
 use crate::log::StreamAlias;
 use crate::numbers::ResourceNumber;
 
@@ -104,7 +105,7 @@ pub enum Words {
 pub struct Source {
     /// Who; `None` when no acceptable token came with the request.
     #[serde(flatten)]
-    pub identity: Option<Identity>,
+    pub identity: Option<Arc<Identity>>,
     /// Network address of the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
@@ -123,26 +124,28 @@ pub struct Source {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
-    /// The person or program that the token speaks for: claim `sub`.
+    /// The person or program that the token speaks for: claim `sub`, unique within the issuer (RFC 7519
+    /// section 4.1.2).
     pub subject: String,
-    /// Who issued the token.
+    /// Who vouches for all of this: claim `iss`.
     pub issuer: String,
-    /// Their name.
+    /// Their name: claim `name`, or `subject_name` of IHE's IUA profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Their role.
+    /// Their role: claim `role`, or `subject_role` of IUA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// Their organisation.
+    /// Their organisation: claim `organization`, or `subject_organization` of IUA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<String>,
-    /// The resource that stands for them: claim `fhirUser` of SMART.
+    /// The resource that stands for them, such as `Practitioner/x`: claim `fhirUser` of SMART.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fhir_user: Option<String>,
     /// Who acts on their behalf: claim `act` (RFC 8693 section 4.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acting: Option<String>,
-    /// Client application.
+    /// The application that presents the token: claim `client_id` (RFC 8693 section 4.3), else `azp` (OpenID
+    /// Connect Core section 2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
     /// The token's own id: claim `jti`.
@@ -151,6 +154,64 @@ pub struct Identity {
     /// What the token grants: the decision rested on this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<String>,
+}
+
+impl Identity {
+    /// The same as the actor of a commit, in a request of that id; not what the token grants.
+    #[must_use]
+    pub fn actor(&self, request: String) -> Actor {
+        let Self {
+            subject,
+            issuer,
+            name,
+            role,
+            organization,
+            fhir_user,
+            acting,
+            client,
+            token_id,
+            ..
+        } = self.clone();
+        Actor {
+            subject,
+            client,
+            issuer,
+            name,
+            role,
+            organization,
+            fhir_user,
+            acting,
+            token_id,
+            request,
+            ..Actor::default()
+        }
+    }
+}
+
+impl Source {
+    /// Where a commit came from, as far as it says.
+    #[must_use]
+    pub fn of(actor: Actor) -> Self {
+        let identity = Identity {
+            subject: actor.subject,
+            issuer: actor.issuer,
+            name: actor.name,
+            role: actor.role,
+            organization: actor.organization,
+            fhir_user: actor.fhir_user,
+            acting: actor.acting,
+            client: actor.client,
+            token_id: actor.token_id,
+            scopes: None,
+        };
+        Self {
+            identity: Some(identity.into()),
+            address: actor.address,
+            proxy: None,
+            user_agent: actor.user_agent,
+            purpose: actor.purpose,
+        }
+    }
 }
 
 /// The id that the server gives a request: unique, and short where many stand together.

@@ -35,6 +35,7 @@ pub fn decode(payload: &[u8], recorded_at: i64) -> Option<AccessEntry> {
         client: stored.client,
         ..Identity::default()
     });
+    let identity = identity.map(Arc::new);
     let source =
         Source { identity, address: stored.address, purpose: stored.purpose, ..Source::default() };
     let mut charts =

@@ -1,5 +1,7 @@
 //! Who looked at a chart or changed it, and who did so at all.
 
+use std::sync::Arc;
+
 use super::filter::{AccessFilter, Wanted};
 use super::reader::{EntryReader, Found, NamedLook};
 use super::walk::{Step, Walk};
@@ -147,6 +149,7 @@ fn access_of(
 pub(super) fn hide_token(entry: &mut AccessEntry) {
     let mut source = (*entry.source).clone();
     if let Some(identity) = &mut source.identity {
+        let identity = Arc::make_mut(identity);
         (identity.scopes, identity.token_id) = (None, None);
     }
     entry.source = source.into();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::access::{AccessEntry, Identity, Look, Part, RequestId, Runs, Source};
+use crate::access::{AccessEntry, Look, Part, RequestId, Runs, Source};
 use crate::chart::{Actor, EventKind, Stated};
 use crate::clock::Instant;
 use crate::engine::EngineError;
@@ -126,7 +126,7 @@ fn entry(
         begun_at: recorded_at.micros(),
         client_request: client_request.clone(),
         trace: trace.clone(),
-        source: Arc::new(source(actor)),
+        source: Arc::new(Source::of(actor)),
         look,
         parts,
         bytes: 0,
@@ -164,26 +164,5 @@ fn look(operation: &str, events: &[LoggedEvent]) -> Look {
         shown: Runs::from(&shown),
         written: Runs::from(&written),
         ..made
-    }
-}
-
-fn source(actor: Actor) -> Source {
-    Source {
-        identity: Some(Identity {
-            subject: actor.subject,
-            issuer: actor.issuer,
-            name: actor.name,
-            role: actor.role,
-            organization: actor.organization,
-            fhir_user: actor.fhir_user,
-            acting: actor.acting,
-            client: actor.client,
-            token_id: actor.token_id,
-            scopes: None,
-        }),
-        address: actor.address,
-        proxy: None,
-        user_agent: actor.user_agent,
-        purpose: actor.purpose,
     }
 }

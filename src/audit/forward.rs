@@ -7,6 +7,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use std::sync::Arc;
+
 use super::AccessId;
 use super::accesses::{Access, RESOURCES_MAX};
 use super::commits::Commit;
@@ -174,6 +176,7 @@ fn hide_patient(entry: &mut AccessEntry) {
     if identity.is_some_and(|who| who.fhir_user.as_ref().is_some_and(is_patient)) {
         let mut source = (*entry.source).clone();
         if let Some(identity) = &mut source.identity {
+            let identity = Arc::make_mut(identity);
             (identity.name, identity.fhir_user) = (None, None);
         }
         entry.source = source.into();
@@ -194,7 +197,7 @@ mod tests {
             fhir_user: Some(fhir_user.to_owned()),
             ..Identity::default()
         };
-        let source = Source { identity: Some(identity), ..Source::default() };
+        let source = Source { identity: Some(identity.into()), ..Source::default() };
         let mut entry = AccessEntry::of(source, RequestId::new(1, 2), "readResource", 0);
         entry.look.route = Arc::from(route);
         entry.look.words = Some(Words::Plain(words.to_owned()));

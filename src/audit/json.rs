@@ -1,5 +1,7 @@
 //! An entry as JSON: in the answers of the API, in exports, and where entries are forwarded to.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -168,7 +170,7 @@ impl From<Access> for AccessJson {
             Some(identity) => (Some(identity.subject.clone()), Some(identity.issuer.clone())),
             None => (None, None),
         };
-        let identity = identity.unwrap_or_default();
+        let identity = identity.map(Arc::unwrap_or_clone).unwrap_or_default();
         let named = entry.parts.iter().zip(parts);
         Self {
             id: id.to_string(),

@@ -1,6 +1,9 @@
 //! The caller, as the token describes them, and what they reach.
 
+use std::sync::Arc;
+
 use super::scopes::{Level, Permission, Scopes};
+use crate::access::Identity;
 
 /// Who is asking: the content of a verified token.
 ///
@@ -8,35 +11,15 @@ use super::scopes::{Level, Permission, Scopes};
 /// checked on each verification, not here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caller {
-    /// The person or program the token speaks for: claim `sub`, unique within the issuer (RFC 7519
-    /// §4.1.2).
-    pub subject: String,
-    /// The application that presents the token: claim `client_id` (RFC 8693 §4.3), else `azp`
-    /// (OpenID Connect Core §2).
-    pub client: Option<String>,
-    /// Who vouches for all of this: claim `iss`, one of the configured issuers.
-    pub issuer: String,
+    /// Who they are, and in whose words. Nothing is decided on that.
+    pub identity: Arc<Identity>,
     /// What the issuer granted: claim `scope` (RFC 8693 §4.2).
     pub scopes: Scopes,
-    /// The same in words, for the access log.
-    pub granted: String,
     /// The logical id of the patient in whose context the app was launched: claim `patient` (SMART
     /// App Launch 2.2, §scopes and launch context).
     pub patient: Option<String>,
-    /// Name of the subject: claim `name`, or `subject_name` of IHE's IUA profile.
-    pub name: Option<String>,
-    /// Role of the subject: claim `role`, or `subject_role` of IUA.
-    pub role: Option<String>,
-    /// Organisation of the subject: claim `organization`, or `subject_organization` of IUA.
-    pub organization: Option<String>,
-    /// The resource that stands for the subject, such as `Practitioner/x`: claim `fhirUser` (SMART App Launch 2.2).
-    pub fhir_user: Option<String>,
-    /// Who acts on behalf of the subject: claim `act` (RFC 8693 §4.1).
-    pub acting: Option<String>,
     /// Purpose of use: claim `purpose_of_use`, or that of IUA.
     pub purpose: Option<String>,
-    /// The token's own identifier, for the access log: claim `jti` (RFC 7519 §4.1.7).
-    pub token_id: Option<String>,
     /// From this moment on the token is worthless: claim `exp`, in Unix seconds.
     pub expires_at: i64,
     /// Before this moment the token is not yet good: claim `nbf`, in Unix seconds.
@@ -96,8 +79,6 @@ mod tests {
 
     fn caller(scope: &str, patient: Option<&str>) -> Caller {
         Caller {
-            subject: "someone".to_owned(),
-            issuer: "https://issuer.example".to_owned(),
             scopes: Scopes::parse(scope),
             patient: patient.map(str::to_owned),
             ..Caller::default()

@@ -9,7 +9,7 @@ use crate::access::{AccessEntry, Identity, Source, Words};
 use crate::audit;
 use crate::auth::{Caller, Grant, Scopes};
 use crate::budget::Budget;
-use crate::chart::{Actor, fingerprint};
+use crate::chart::fingerprint;
 use crate::clock::Instant;
 use crate::config::{self, Config};
 use crate::records::Records;
@@ -24,17 +24,20 @@ const STOP: &str = "serverStop";
 /// The grant of a command that opens the store: who can read the data directory and its keys may do everything
 /// with it, but a command asks for what it needs.
 pub fn grant(scopes: &str) -> Arc<Grant> {
-    let (subject, issuer) = (OPERATOR.to_owned(), ISSUER.to_owned());
+    let identity = identity();
+    let actor = identity.actor(uuid::Uuid::now_v7().to_string());
     let caller = Caller {
-        subject: subject.clone(),
-        issuer: issuer.clone(),
+        identity,
         scopes: Scopes::parse(scopes),
         expires_at: i64::MAX,
         ..Caller::default()
     };
-    let request = uuid::Uuid::now_v7().to_string();
-    let actor = Actor { subject, issuer, request, ..Actor::default() };
     Arc::new(Grant::new(Arc::new(caller), actor, Budget::default()))
+}
+
+fn identity() -> Arc<Identity> {
+    let (subject, issuer) = (OPERATOR.to_owned(), ISSUER.to_owned());
+    Arc::new(Identity { subject, issuer, ..Identity::default() })
 }
 
 /// Records that a server starts: with which program, configuration and keys, which of these the start before
@@ -89,9 +92,7 @@ pub fn record(
     words: String,
 ) -> Result<(), Failure> {
     let engine = store.engine();
-    let (subject, issuer) = (OPERATOR.to_owned(), ISSUER.to_owned());
-    let identity = Some(Identity { subject, issuer, ..Identity::default() });
-    let source = Source { identity, ..Source::default() };
+    let source = Source { identity: Some(identity()), ..Source::default() };
     let mut entry = AccessEntry::of(source, engine.next_request(), operation, begun_at);
     entry.look.words = Some(Words::Plain(words));
     match engine.submit_access(entry).map_err(Failure::failed)?.blocking_recv() {

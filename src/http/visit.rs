@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, http::StatusCode};
 use super::call::is_fhir;
 use super::state::State;
 use super::{Failure, Fault, Reply};
-use crate::access::{AccessEntry, Identity, Look, Outcome, RequestId, Runs, Source, Words};
+use crate::access::{AccessEntry, Look, Outcome, RequestId, Runs, Source, Words};
 use crate::audit;
 use crate::auth::{Caller, Seen};
 use crate::chart::Actor;
@@ -187,24 +187,14 @@ impl Visit {
 
     /// Who asks, as events say it.
     pub fn actor(&self, caller: &Caller) -> Actor {
-        let source = self.source(Some(caller));
-        let identity = source.identity.unwrap_or_default();
+        let Source { address, user_agent, purpose, .. } = self.source(Some(caller));
         Actor {
-            subject: identity.subject,
-            client: identity.client,
-            issuer: identity.issuer,
-            name: identity.name,
-            role: identity.role,
-            organization: identity.organization,
-            fhir_user: identity.fhir_user,
-            acting: identity.acting,
-            token_id: identity.token_id,
-            purpose: source.purpose,
-            address: source.address,
-            user_agent: source.user_agent,
-            request: self.request.to_string(),
+            purpose,
+            address,
+            user_agent,
             client_request: self.client_request.clone(),
             trace: self.trace.clone(),
+            ..caller.identity.actor(self.request.to_string())
         }
     }
 
@@ -235,18 +225,7 @@ impl Visit {
     }
 
     fn source(&self, caller: Option<&Caller>) -> Source {
-        let identity = caller.map(|caller| Identity {
-            subject: caller.subject.clone(),
-            issuer: caller.issuer.clone(),
-            name: caller.name.clone(),
-            role: caller.role.clone(),
-            organization: caller.organization.clone(),
-            fhir_user: caller.fhir_user.clone(),
-            acting: caller.acting.clone(),
-            client: caller.client.clone(),
-            token_id: caller.token_id.clone(),
-            scopes: Some(caller.granted.clone()),
-        });
+        let identity = caller.map(|caller| Arc::clone(&caller.identity));
         let of_token = caller.and_then(|caller| caller.purpose.clone());
         Source {
             identity,

@@ -46,19 +46,15 @@ pub fn open(root: &Path, options: &EngineOptions) -> Result<Arc<Records>, Record
 
 /// A grant with those scopes; `patient` is the chart that `patient/` scopes open.
 pub fn grant_of(scopes: &str, patient: Option<&str>) -> Arc<Grant> {
+    let (subject, issuer) = ("tester".to_owned(), "model".to_owned());
+    let identity = Identity { subject, issuer, ..Identity::default() };
+    let actor = identity.actor("r".to_owned());
     let caller = Caller {
-        subject: "tester".to_owned(),
-        issuer: "model".to_owned(),
+        identity: Arc::new(identity),
         scopes: Scopes::parse(scopes),
         patient: patient.map(str::to_owned),
         expires_at: i64::MAX,
         ..Caller::default()
-    };
-    let actor = Actor {
-        subject: "tester".to_owned(),
-        issuer: "model".to_owned(),
-        request: "r".to_owned(),
-        ..Actor::default()
     };
     Arc::new(Grant::new(Arc::new(caller), actor, Budget::default()))
 }

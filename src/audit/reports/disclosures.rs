@@ -67,7 +67,7 @@ pub fn rows(
             return Ok(());
         }
         let purpose = entry.source.purpose.clone();
-        let is_exempt = is_of_patient(entry.source.identity.as_ref())
+        let is_exempt = is_of_patient(entry.source.identity.as_deref())
             || purpose.as_deref().is_some_and(|purpose| {
                 let mut codes = words::codes(purpose).peekable();
                 codes.peek().is_some() && codes.all(|code| EXEMPT.contains(&code))

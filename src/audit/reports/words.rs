@@ -162,7 +162,7 @@ mod tests {
             ..Identity::default()
         };
         let purpose = purpose.map(str::to_owned);
-        let source = Source { identity: Some(identity), purpose, ..Source::default() };
+        let source = Source { identity: Some(identity.into()), purpose, ..Source::default() };
         AccessEntry::of(source, RequestId::new(1 << 20, 1), operation, 0)
     }
 
@@ -204,7 +204,7 @@ mod tests {
             acting: Some("bot".to_owned()),
             ..Identity::default()
         };
-        one.source = Source { identity: Some(identity), ..Source::default() }.into();
+        one.source = Source { identity: Some(identity.into()), ..Source::default() }.into();
         assert_eq!(who(&one), "bot, on behalf of u17,");
     }
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::TokenError;
+use crate::access::Identity;
 use crate::auth::{Caller, Scopes};
 
 /// The most characters a name from a token may have: it is stored with every access.
@@ -59,14 +60,12 @@ impl Claims {
             Some(client) => Some(client),
             None => optional_name("azp", self.azp.as_ref())?,
         };
-        Ok(Caller {
+        let identity = Identity {
             issuer: self.issuer()?.to_owned(),
             subject: optional_name("sub", self.sub.as_ref())?
                 .ok_or(TokenError::MissingClaim("sub"))?,
             client,
-            granted: granted(self.scope.as_ref()),
-            scopes: scopes(self.scope.as_ref())?,
-            patient: patient(self.patient.as_ref())?,
+            scopes: Some(granted(self.scope.as_ref())),
             name: self.described("name", "subject_name"),
             role: self.described("role", "subject_role"),
             organization: self.described("organization", "subject_organization"),
@@ -75,12 +74,17 @@ impl Claims {
                 .as_ref()
                 .and_then(described)
                 .filter(|user| is_acceptable_name(user)),
-            purpose: self.described("purpose_of_use", "purpose_of_use"),
             acting: match self.act.as_ref().map(|act| act.get("sub")) {
                 None => None,
                 Some(acting) => optional_name("act", acting)?,
             },
             token_id: optional_name("jti", self.jti.as_ref())?,
+        };
+        Ok(Caller {
+            identity: identity.into(),
+            scopes: scopes(self.scope.as_ref())?,
+            patient: patient(self.patient.as_ref())?,
+            purpose: self.described("purpose_of_use", "purpose_of_use"),
             expires_at: numeric_date("exp", self.exp.as_ref())?
                 .ok_or(TokenError::MissingClaim("exp"))?,
             not_before: numeric_date("nbf", self.nbf.as_ref())?,

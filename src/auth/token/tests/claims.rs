@@ -10,7 +10,10 @@ fn optional_claims_may_be_absent_and_take_other_forms() {
     let bare = accepted(json!({
         "nbf": null, "jti": null, "scope": null, "client_id": null, "patient": null,
     }));
-    assert_eq!((&bare.client, &bare.patient, &bare.token_id), (&None, &None, &None));
+    assert_eq!(
+        (&bare.identity.client, &bare.patient, &bare.identity.token_id),
+        (&None, &None, &None)
+    );
     assert_eq!(bare.not_before, None);
     assert!(bare.scopes.is_empty());
 
@@ -19,7 +22,7 @@ fn optional_claims_may_be_absent_and_take_other_forms() {
     assert_eq!(scopes, crate::auth::Scopes::parse("user/Patient.r user/Observation.r"));
 
     let authorized_party = accepted(json!({"client_id": null, "azp": "portal"}));
-    assert_eq!(authorized_party.client.as_deref(), Some("portal"));
+    assert_eq!(authorized_party.identity.client.as_deref(), Some("portal"));
 
     accepted(json!({"aud": ["elsewhere", "other-name"]}));
     assert_eq!(accepted(json!({"exp": NOW as f64 + 1.5})).expires_at, NOW + 1);
@@ -101,7 +104,8 @@ fn a_token_says_who_its_subject_is_in_its_own_words_or_those_of_iua() {
         verifier().verify(&token(TestKey::ed_dsa(), &claims_with(changes)), NOW).unwrap()
     };
     let described = |caller: &crate::auth::Caller| {
-        [&caller.name, &caller.role, &caller.organization, &caller.purpose].map(Clone::clone)
+        let identity = &caller.identity;
+        [&identity.name, &identity.role, &identity.organization, &caller.purpose].map(Clone::clone)
     };
     let all = |texts: [&str; 4]| texts.map(|text| Some(text.to_owned()));
     let plain = accepted(json!({
@@ -121,8 +125,8 @@ fn a_token_says_who_its_subject_is_in_its_own_words_or_those_of_iua() {
     assert_eq!(described(&coded), all(expected));
     // What the token says itself comes first.
     let both = accepted(json!({ "name": "Dr Adams", "extensions": iua }));
-    assert_eq!(both.name.as_deref(), Some("Dr Adams"));
-    assert_eq!(both.organization.as_deref(), Some("South Clinic"));
+    assert_eq!(both.identity.name.as_deref(), Some("Dr Adams"));
+    assert_eq!(both.identity.organization.as_deref(), Some("South Clinic"));
     // Nothing rests on these, so what makes no sense is left out.
     let odd = accepted(json!({
         "name": 7, "role": "a\nb", "organization": "x".repeat(257), "purpose_of_use": [{}],
@@ -138,15 +142,15 @@ fn a_token_names_who_acts_and_all_that_it_grants() {
         verifier().verify(&token(TestKey::ed_dsa(), &claims_with(changes)), NOW).unwrap()
     };
     let acting = accepted(json!({ "act": { "sub": "nurse-1", "iss": "x" } }));
-    assert_eq!(acting.acting.as_deref(), Some("nurse-1"));
-    assert_eq!(accepted(json!({ "act": null })).acting, None);
+    assert_eq!(acting.identity.acting.as_deref(), Some("nurse-1"));
+    assert_eq!(accepted(json!({ "act": null })).identity.acting, None);
     assert_eq!(
         refusal_of(&claims_with(json!({ "act": { "sub": 7 } }))),
         TokenError::InvalidClaim("act")
     );
     // Also rights that are none here: the decision rested on all of them.
     let scopes = accepted(json!({ "scope": ["openid", "user/Patient.r\u{7}"] }));
-    assert_eq!(scopes.granted, "openid user/Patient.r");
+    assert_eq!(scopes.identity.scopes.as_deref(), Some("openid user/Patient.r"));
     let long = accepted(json!({ "scope": "user/Patient.r ".repeat(100) }));
-    assert_eq!(long.granted.len(), 512);
+    assert_eq!(long.identity.scopes.as_ref().map(String::len), Some(512));
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::test_keys::TestKey;
 use super::*;
+use crate::access::Identity;
 use crate::auth::{Permission, Reach};
 
 const ISSUER: &str = "https://issuer.example";
@@ -105,13 +106,16 @@ fn a_good_token_of_every_algorithm_describes_its_caller() {
         assert_eq!(
             *caller,
             Caller {
-                subject: "practitioner-7".to_owned(),
-                client: Some("growth-chart".to_owned()),
-                issuer: ISSUER.to_owned(),
+                identity: Arc::new(Identity {
+                    subject: "practitioner-7".to_owned(),
+                    client: Some("growth-chart".to_owned()),
+                    issuer: ISSUER.to_owned(),
+                    scopes: Some("launch/patient patient/*.rs".to_owned()),
+                    token_id: Some("token-1".to_owned()),
+                    ..Identity::default()
+                }),
                 scopes: crate::auth::Scopes::parse("patient/*.rs"),
-                granted: "launch/patient patient/*.rs".to_owned(),
                 patient: Some("p1".to_owned()),
-                token_id: Some("token-1".to_owned()),
                 expires_at: NOW + 600,
                 not_before: Some(NOW - 600),
                 ..Caller::default()
@@ -133,8 +137,8 @@ fn a_local_token_is_accepted() {
     };
     let token = LocalIssuer::new(LOCAL_SECRET).sign(&grant, NOW).unwrap();
     let caller = verifier().verify(&token, NOW).unwrap();
-    assert_eq!(caller.subject, "dr-who");
-    assert_eq!(caller.issuer, LocalIssuer::ISSUER);
+    assert_eq!(caller.identity.subject, "dr-who");
+    assert_eq!(caller.identity.issuer, LocalIssuer::ISSUER);
     assert_eq!(caller.patient.as_deref(), Some("p1"));
     assert_eq!(caller.expires_at, NOW + 60);
     assert_eq!(caller.reach("Patient", Permission::Create), Reach::Everything);
