@@ -3,7 +3,8 @@
 //! A clinic of 2,000 patients is looked at by 500 users, who belong to 20 organisations and use 10 applications: for the
 //! most part single reads, some searches with 20 results, some refusals, rarely a broken glass. The entries
 //! are those of requests, without the requests (`CHARTLOG_BENCH_ENTRIES`, default 1,000,000). Then each kind of query is
-//! asked for a page of 50, and a page behind it, of values that were drawn at random.
+//! asked for a page of 50, and a page behind it, of values that were drawn at random. In the end all entries
+//! are exported over HTTP, in each form.
 
 // A benchmark stops at the first surprise, and reads the environment for its options.
 #![allow(
@@ -16,7 +17,7 @@
 mod harness;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
@@ -71,23 +72,52 @@ fn main() {
     let records = store::open(&root);
     let charts = open_charts(&runtime, &records);
     drop(records);
-    let before = size(&root);
+    let before = harness::bytes(&root);
     let records = store::open(&root);
     let started = Stopwatch::now();
     runtime.block_on(fill(&records, &charts, entries));
     let took = started.elapsed();
     drop(records);
-    let after = size(&root);
     println!(
-        "{entries} entries, {TOGETHER} at a time: {}/s, {:.1} bytes each",
-        shown(per_second(entries as u64, took)),
-        (after - before) as f64 / entries as f64
+        "{entries} entries, {TOGETHER} at a time: {}/s",
+        shown(per_second(entries as u64, took))
     );
-    for part in ["log/access", "proof", "views"] {
-        println!("  {part}: {:.1} bytes each", size(&root.join(part)) as f64 / entries as f64);
-    }
+    harness::print_growth(before, harness::bytes(&root), entries as u64);
     let records = store::open(&root);
     queries(&records, &charts);
+    export(records);
+}
+
+/// All entries in one answer, as over the network.
+fn export(records: Arc<Records>) {
+    let (serving, token) = harness::server::over(records);
+    for format in ["ndjson", "csv", "fhir"] {
+        let before = harness::resident_bytes();
+        let (mut most, mut lines, mut bytes) = (before, 0, 0);
+        let started = Stopwatch::now();
+        let answer =
+            ureq::get(format!("http://{}/v1/accesses/export?format={format}", serving.address))
+                .header("authorization", &format!("Bearer {token}"))
+                .call();
+        let mut body = answer.expect("an export").into_body().into_reader();
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            let read = body.read(&mut buffer).expect("the rest of the export");
+            if read == 0 {
+                break;
+            }
+            lines += buffer[..read].iter().filter(|byte| **byte == b'\n').count();
+            bytes += read;
+            most = most.max(harness::resident_bytes());
+        }
+        println!(
+            "export as {format}: {} lines of {} bytes, {}/s, {} MB more memory",
+            lines,
+            bytes / lines,
+            shown(per_second(lines as u64, started.elapsed())),
+            (most - before) >> 20
+        );
+    }
 }
 
 /// Patients with resources, written as a clinic writes them.
@@ -153,7 +183,7 @@ fn entry(numbers: &mut Numbers, charts: &[Chart], number: u64) -> AccessEntry {
         _ => "TREAT",
     };
     let source = Source {
-        identity: Some(identity),
+        identity: Some(identity.into()),
         address: Some(format!("10.0.0.{}", user % 250)),
         user_agent: Some("bench/1".to_owned()),
         purpose: Some(purpose.to_owned()),
@@ -314,14 +344,4 @@ fn period(records: &Arc<Records>) -> (i64, i64) {
         page[0].recorded_at.micros()
     };
     (edge(Sort::Oldest), edge(Sort::Newest))
-}
-
-/// Bytes of all files below a directory. The journals of the views, which have 64 MiB at most whatever is in the
-/// store, do not count.
-fn size(path: &Path) -> u64 {
-    if path.extension().is_some_and(|extension| extension == "jnl") {
-        return 0;
-    }
-    let Ok(entries) = path.read_dir() else { return path.metadata().map_or(0, |file| file.len()) };
-    entries.map(|entry| size(&entry.expect("an entry").path())).sum()
 }

@@ -12,6 +12,7 @@ pub mod load;
 pub mod server;
 pub mod store;
 
+use std::path::Path;
 use std::time::Duration;
 
 /// The middle one of an odd number of figures.
@@ -48,6 +49,41 @@ pub fn processor_time() -> Duration {
         text.split(' ').next()?.parse::<u64>().ok()
     });
     Duration::from_nanos(nanoseconds.sum())
+}
+
+/// Bytes of memory that this process takes. Linux only.
+pub fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.expect("a number of pages") * 4_096
+}
+
+/// Bytes of the access log, of the proofs and of the views of a store that nobody has open. The views are made anew
+/// for it: what is written once and merged later would count twice.
+pub fn bytes(root: &Path) -> [(&'static str, u64); 3] {
+    store::open(root).engine().rebuild(|_, _| {}).expect("new views");
+    ["log/access", "proof/access", "views"].map(|part| (part, size(&root.join(part))))
+}
+
+/// Prints how many bytes a store grew by for each of some access entries.
+pub fn print_growth(before: [(&str, u64); 3], after: [(&str, u64); 3], entries: u64) {
+    let mut sum = 0.0;
+    for ((part, before), (_, after)) in before.into_iter().zip(after) {
+        let each = (after as f64 - before as f64) / entries as f64;
+        println!("  {part:<13} {each:>6.1} bytes for each entry");
+        sum += each;
+    }
+    println!("  {:<13} {sum:>6.1}", "together");
+}
+
+/// Bytes of all files below a directory. The journals of the views, which have 64 MiB at most whatever is in the
+/// store, do not count.
+fn size(path: &Path) -> u64 {
+    if path.extension().is_some_and(|extension| extension == "jnl") {
+        return 0;
+    }
+    let Ok(entries) = path.read_dir() else { return path.metadata().map_or(0, |file| file.len()) };
+    entries.map(|entry| size(&entry.expect("an entry").path())).sum()
 }
 
 /// Things per second.

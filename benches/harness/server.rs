@@ -11,13 +11,16 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Bytes};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use chartlog::auth::{Issuer, LocalIssuer, TokenRequest, Verifier, VerifierOptions};
+use chartlog::auth::{Issuer, LocalIssuer, Verifier, VerifierOptions};
 use chartlog::clock::Instant;
 use chartlog::config::{Config, LimitsConfig};
 use chartlog::http::{self, ServerOptions};
 use chartlog::records::Records;
 
 use super::store;
+
+/// Of the issuer of the tokens.
+const SECRET: [u8; 32] = [7; 32];
 
 /// A server that runs until it is dropped.
 pub struct Serving {
@@ -44,7 +47,7 @@ pub fn chartlog(root: &Path) -> (Serving, String) {
 /// The same over an open store.
 pub fn over(store: Arc<Records>) -> (Serving, String) {
     http::install_metrics();
-    let issuer = LocalIssuer::new([7; 32]);
+    let issuer = LocalIssuer::new(SECRET);
     let config = Config::default();
     let verifier = Verifier::new(VerifierOptions {
         audience: config.auth.audience.clone(),
@@ -55,14 +58,7 @@ pub fn over(store: Arc<Records>) -> (Serving, String) {
         }],
         cache_entries: config.auth.token_cache_entries,
     });
-    let request = TokenRequest {
-        subject: "dr-bench".to_owned(),
-        scope: "user/*.cruds".to_owned(),
-        patient: None,
-        audience: config.auth.audience[0].clone(),
-        ttl_seconds: 3_600,
-    };
-    let token = issuer.sign(&request, Instant::now().seconds()).expect("a token");
+    let token = token_of(None);
     let verifier = verifier.expect("a verifier");
     let serving = serve(move |listener| {
         let address = listener.local_addr().expect("an address");
@@ -71,6 +67,30 @@ pub fn over(store: Arc<Records>) -> (Serving, String) {
         (running.handle, running.server)
     });
     (serving, token)
+}
+
+/// A token of one of many users of a hospital, with all that an access entry tells of a user; `None`: of one who
+/// says little.
+pub fn token_of(user: Option<usize>) -> String {
+    let audience = &Config::default().auth.audience[0];
+    let mut claims = serde_json::json!({
+        "iss": LocalIssuer::ISSUER,
+        "sub": "dr-bench",
+        "aud": audience,
+        "exp": Instant::now().seconds() + 3_600,
+        "scope": "user/*.cruds",
+    });
+    if let Some(user) = user {
+        claims["sub"] = format!("user-{user}").into();
+        claims["name"] = format!("Doctor {user}").into();
+        claims["role"] = "physician".into();
+        claims["organization"] = format!("clinic-{}", user % 20).into();
+        claims["client_id"] = format!("app-{}", user % 10).into();
+        claims["jti"] = uuid::Uuid::new_v4().to_string().into();
+    }
+    let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+    let key = jsonwebtoken::EncodingKey::from_secret(&SECRET);
+    jsonwebtoken::encode(&header, &claims, &key).expect("a token")
 }
 
 fn options(config: &Config, public_url: String) -> ServerOptions {

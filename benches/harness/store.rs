@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chartlog::access::Identity;
 use chartlog::auth::{Caller, Grant, Scopes};
 use chartlog::budget::Budget;
 use chartlog::chart::Actor;

@@ -192,16 +192,11 @@ fn asked(look: &Look) -> Asked {
 /// it is none.
 #[must_use]
 pub fn unpack(payload: &[u8], recorded_at: i64) -> Option<Vec<AccessEntry>> {
-    #[derive(Deserialize)]
-    struct Format {
-        #[serde(default)]
-        format: u8,
+    if let Ok(stored) = serde_json::from_slice::<Stored>(payload) {
+        return (stored.format == FORMAT).then(|| stored.entries(recorded_at))?;
     }
-    match serde_json::from_slice::<Format>(payload).ok()?.format {
-        0 => Some(vec![legacy::decode(payload, recorded_at)?]),
-        FORMAT => serde_json::from_slice::<Stored>(payload).ok()?.entries(recorded_at),
-        _ => None,
-    }
+    // An entry of format 1 does not say so.
+    legacy::decode(payload, recorded_at).map(|entry| vec![entry])
 }
 
 impl Stored {

@@ -70,18 +70,17 @@ pub fn seal_words(records: &Records, charts: &[StreamAlias], words: &str) -> Opt
     joint_key(records, &records.view(), charts)?.seal(LABEL, words.as_bytes()).ok()
 }
 
-/// The words that were sealed so; `None`: one of the charts was erased since.
-pub(super) fn open_words(
+/// The words that were sealed so.
+pub(super) fn open_words(key: &CursorKey, sealed: &[u8]) -> Option<String> {
+    String::from_utf8(key.open(LABEL, sealed)?).ok()
+}
+
+/// The key of the words of requests about all of some charts; `None`: one of these was erased since.
+pub(super) fn joint_key(
     records: &Records,
     view: &View,
     charts: &[StreamAlias],
-    sealed: &[u8],
-) -> Option<String> {
-    let words = joint_key(records, view, charts)?.open(LABEL, sealed)?;
-    String::from_utf8(words).ok()
-}
-
-fn joint_key(records: &Records, view: &View, charts: &[StreamAlias]) -> Option<CursorKey> {
+) -> Option<CursorKey> {
     let keys = charts.iter().map(|alias| records.engine().keys().of(view, *alias).ok());
     let keys: Vec<Arc<SealingKey>> = keys.collect::<Option<_>>()?;
     SealingKey::joint(keys.iter().map(|key| &**key)).ok()

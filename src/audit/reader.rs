@@ -6,13 +6,14 @@ use std::collections::hash_map::Entry;
 
 use super::AccessId;
 use super::commits::Commit;
-use super::named::open_words;
+use super::named::{joint_key, open_words};
 use crate::access::{self, AccessEntry, Look, Words};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Frame, Group, StreamAlias};
 use crate::numbers::{Position, ResourceVersion};
 use crate::records::{Records, RecordsError};
+use crate::seal::CursorKey;
 use crate::view::{Order, View};
 
 /// The names behind the numbers of a look.
@@ -43,7 +44,7 @@ pub struct ShownVersion {
     pub patients: Vec<ResourceId>,
 }
 
-/// Patients, and versions, that are kept in mind at a time.
+/// Patients, versions, and keys that are kept in mind at a time.
 const NAMES_MAX: usize = 100_000;
 
 /// Names that were looked up, for who names the same again and again.
@@ -53,12 +54,15 @@ pub struct Names {
     epoch: u32,
     patients: HashMap<StreamAlias, Option<ResourceId>>,
     shown: HashMap<Position, ShownVersion>,
+    /// Keys of sealed words, by the charts that these are about.
+    keys: HashMap<Vec<StreamAlias>, Option<CursorKey>>,
 }
 
 impl Names {
     /// Without what may not be so any more, and what would be too much.
     fn renewed(self, epoch: u32) -> Self {
-        match self.epoch != epoch || self.patients.len().max(self.shown.len()) > NAMES_MAX {
+        let most = self.patients.len().max(self.shown.len()).max(self.keys.len());
+        match self.epoch != epoch || most > NAMES_MAX {
             true => Self { epoch, ..Self::default() },
             false => self,
         }
@@ -173,9 +177,7 @@ impl<'a> EntryReader<'a> {
         let words = match &look.words {
             None => None,
             Some(Words::Plain(words)) => Some(words.clone()),
-            Some(Words::Sealed(sealed)) => {
-                open_words(self.records, self.view, &look.charts, sealed)
-            }
+            Some(Words::Sealed(sealed)) => self.open(&look.charts, sealed),
         };
         let about = match look.about {
             Some(number) => match self.view.head_of(number)? {
@@ -188,6 +190,18 @@ impl<'a> EntryReader<'a> {
         let shown = shown.collect::<Result<_, _>>()?;
         let shown_count = look.shown.count();
         Ok(NamedLook { patients, erased, words, about, shown, shown_count })
+    }
+
+    /// Words that are sealed; `None`: one of the charts was erased since.
+    fn open(&self, charts: &[StreamAlias], sealed: &[u8]) -> Option<String> {
+        let keys = &mut self.names.borrow_mut().keys;
+        if let Some(known) = keys.get(charts) {
+            return open_words(known.as_ref()?, sealed);
+        }
+        let key = joint_key(self.records, self.view, charts);
+        let words = key.as_ref().and_then(|key| open_words(key, sealed));
+        keys.insert(charts.to_vec(), key);
+        words
     }
 
     fn patients(&self, charts: &[StreamAlias]) -> Result<(Vec<ResourceId>, usize), RecordsError> {

@@ -100,7 +100,7 @@ pub fn entry(request: &str) -> AccessEntry {
         issuer: "model".to_owned(),
         ..Identity::default()
     };
-    let source = Source { identity: Some(identity), ..Source::default() };
+    let source = Source { identity: Some(identity.into()), ..Source::default() };
     let mut entry = AccessEntry::of(source, RequestId::new(1, 1), "read", 0);
     entry.client_request = Some(request.to_owned());
     entry

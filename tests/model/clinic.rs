@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chartlog::auth::{Caller, Grant, Scopes};
 use chartlog::budget::Budget;
-use chartlog::chart::Actor;
+use chartlog::access::Identity;
 use chartlog::disk::RealDisk;
 use chartlog::engine::{DataDirectory, EngineOptions, ProofOptions, PurgeWindow};
 use chartlog::fhir::search::{Criteria, Parameters, Query, parse_query};

@@ -45,7 +45,7 @@ fn fill(root: &Path, numbers: std::ops::Range<usize>) {
 
 fn access(number: usize) -> AccessEntry {
     let identity = Identity { subject: "tester".to_owned(), ..Identity::default() };
-    let source = Source { identity: Some(identity), ..Source::default() };
+    let source = Source { identity: Some(identity.into()), ..Source::default() };
     AccessEntry::of(source, RequestId::new(1, number as u64), "readResource", 0)
 }
 

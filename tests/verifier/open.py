@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 DICTIONARIES = [
-    None, "general", "access", "CarePlan", "CareTeam", "Claim", "Condition", "DiagnosticReport",
-    "DocumentReference", "Encounter", "ExplanationOfBenefit", "Immunization", "MedicationRequest",
-    "Observation", "Procedure", "SupplyDelivery",
+    None, "general-1", "access-1", "CarePlan-1", "CareTeam-1", "Claim-1", "Condition-1",
+    "DiagnosticReport-1", "DocumentReference-1", "Encounter-1", "ExplanationOfBenefit-1",
+    "Immunization-1", "MedicationRequest-1", "Observation-1", "Procedure-1", "SupplyDelivery-1",
+    "access-2",
 ]  # fmt: skip
 
 
@@ -45,7 +46,7 @@ def expand(text, owner):
     uuids = ["-".join([u[:8], u[8:12], u[12:16], u[16:20], u[20:]]).encode() for u in uuids]
     trained = None
     if dictionary:
-        name = f"src/seal/dictionaries/{DICTIONARIES[dictionary]}-1.zdict"
+        name = f"src/seal/dictionaries/{DICTIONARIES[dictionary]}.zdict"
         trained = zstandard.ZstdCompressionDict((ROOT / name).read_bytes())
     frame = b"\x28\xb5\x2f\xfd" + text[3 + 16 * count :]
     packed = zstandard.ZstdDecompressor(dict_data=trained).decompress(frame)

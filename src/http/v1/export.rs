@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
+use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{self, StreamExt};
 
 use super::super::csv::{add_row, list};
@@ -230,22 +231,33 @@ type ReadPart<C> = fn(
     Names,
 ) -> Result<(Vec<u8>, Option<C>, Names), RecordsError>;
 
-/// All that meets a filter, page by page.
+/// What was read of one part: its bytes, and where the next one begins, if there may be one.
+type PartRead<C> = Result<(Vec<u8>, Option<C>, Names), Failure>;
+
+/// All that meets a filter, page by page: one is read while the one before is sent.
 fn page_by_page<C>(reading: Reading, filter: AccessFilter, read: ReadPart<C>) -> Rest
 where
     C: Send + 'static,
 {
     let filter = Arc::new(filter);
-    let parts = stream::try_unfold(Some((None, Names::default())), move |left| {
+    let read_from = move |from: Option<C>, names: Names| {
         let (reading, filter) = (reading.clone(), Arc::clone(&filter));
+        let read =
+            move |records: &Records, grant: &Grant| read(records, grant, &filter, from, names);
+        async move { reading.part(read).await }
+    };
+    // The first is not begun before it is asked for.
+    let first: BoxFuture<'static, PartRead<C>> = read_from(None, Names::default()).boxed();
+    let parts = stream::try_unfold(Some(first), move |part| {
+        let read_from = read_from.clone();
         async move {
-            let Some((from, names)) = left else { return Ok(None) };
-            let read = move |records: &Records, grant: &Grant| {
-                let (bytes, next, names) = read(records, grant, &filter, from, names)?;
-                Ok((bytes, next.map(|next| (Some(next), names))))
-            };
-            let (bytes, next) = reading.part(read).await?;
-            Ok(Some((Part::from(bytes), next)))
+            let Some(part) = part else { return Ok(None) };
+            let (bytes, next, names) = part.await?;
+            let ahead = next.map(|next| {
+                let task = actix_web::rt::spawn(read_from(Some(next), names));
+                async { task.await.map_err(|_| Failure::internal())? }.boxed()
+            });
+            Ok(Some((Part::from(bytes), ahead)))
         }
     });
     Rest(parts.boxed())
