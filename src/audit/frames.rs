@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::Sort;
 use crate::numbers::Position;
-use crate::view::{AccessTerm, Trace, View, ViewError};
+use crate::view::{AccessTerm, EntrySet, Trace, View, ViewError};
 
 /// Records of one index that are passed before it is sought in again.
 const STEPS_MAX: usize = 16;
@@ -24,7 +24,7 @@ impl<'a> Candidates<'a> {
     pub(super) fn next(&mut self) -> Result<Option<Position>, ViewError> {
         match self {
             Self::These(positions) => Ok(positions.pop_front()),
-            Self::Found(frames) => frames.next(),
+            Self::Found(frames) => Ok(frames.next()?.map(|(position, _)| position)),
         }
     }
 
@@ -45,10 +45,9 @@ impl<'a> Candidates<'a> {
     }
 }
 
-type Positions = Peekable<Box<dyn Iterator<Item = Result<Position, ViewError>>>>;
+type Positions = Peekable<Box<dyn Iterator<Item = Result<(Position, EntrySet), ViewError>>>>;
 
-/// The frames within a range that hold entries with each of some terms, though not always one entry
-/// with all of them; or the first events of commits with all of them.
+/// The frames within a range that hold entries with all of some terms, or the first events of such commits.
 pub(super) struct Frames<'a> {
     view: &'a View,
     to: Trace,
@@ -77,8 +76,9 @@ impl<'a> Frames<'a> {
         Self { view, to, sort, within, terms, steps, disposed }
     }
 
-    /// The next frame; `Ok(None)` behind the last, or when no step is left.
-    pub(super) fn next(&mut self) -> Result<Option<Position>, ViewError> {
+    /// The next frame, and which of its entries have the terms (`None`: there is no term); `Ok(None)` behind the
+    /// last, or when no step is left.
+    pub(super) fn next(&mut self) -> Result<Option<(Position, Option<EntrySet>)>, ViewError> {
         'candidates: loop {
             let Some(candidate) = self.nearest()? else { return Ok(None) };
             if let Some(gap) = self.disposed.iter().find(|gap| gap.contains(&candidate)) {
@@ -88,9 +88,16 @@ impl<'a> Frames<'a> {
                 }
                 continue;
             }
+            let mut members: Option<EntrySet> = None;
             for at in 0..self.terms.len() {
                 match self.seek(at, candidate)? {
-                    Some(found) if found == candidate => {}
+                    Some(found) if found == candidate => {
+                        let of_term = self.members(at);
+                        match &mut members {
+                            Some(members) => members.intersect(&of_term),
+                            None => members = Some(of_term),
+                        }
+                    }
                     Some(found) => {
                         self.leave_out(found, false);
                         continue 'candidates;
@@ -99,7 +106,12 @@ impl<'a> Frames<'a> {
                 }
             }
             self.leave_out(candidate, true);
-            return Ok(Some(candidate));
+            // A frame may have entries with each of the terms, and none with all.
+            let is_none =
+                self.to == Trace::Entry && members.as_ref().is_some_and(EntrySet::is_empty);
+            if !is_none {
+                return Ok(Some((candidate, members)));
+            }
         }
     }
 
@@ -148,6 +160,12 @@ impl<'a> Frames<'a> {
         }
     }
 
+    /// Which entries of the frame that was sought last have a term.
+    fn members(&mut self, at: usize) -> EntrySet {
+        let found = self.terms.get_mut(at).and_then(|(_, positions)| positions.peek());
+        found.and_then(|found| Some(found.as_ref().ok()?.1.clone())).unwrap_or_default()
+    }
+
     /// The first frame of a term at a position or behind it.
     fn seek(&mut self, at: usize, target: Position) -> Result<Option<Position>, ViewError> {
         let Some((term, positions)) = self.terms.get_mut(at) else { return Ok(None) };
@@ -157,7 +175,7 @@ impl<'a> Frames<'a> {
         };
         for step in 0.. {
             match positions.peek() {
-                Some(Ok(position)) if !is_passed(*position) => return Ok(Some(*position)),
+                Some(Ok((position, _))) if !is_passed(*position) => return Ok(Some(*position)),
                 None => return Ok(None),
                 Some(Ok(_)) if self.steps == 0 => return Ok(None),
                 Some(_) => {}

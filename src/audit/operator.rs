@@ -25,7 +25,7 @@ pub fn last_of(
     let mut reader = EntryReader::new(records, &view);
     let frames = view.traces(Trace::Entry, AccessTerm::Subject(subject), &within);
     for position in frames.rev().take(FRAMES_MAX) {
-        let (entries, _) = reader.entries(position?)?;
+        let (entries, _) = reader.entries(position?.0)?;
         let is_wanted = |entry: &AccessEntry| operations.contains(&&*entry.look.operation);
         if let Some(found) = entries.into_iter().rev().find(is_wanted) {
             return Ok(Some(found));

@@ -14,7 +14,7 @@ use crate::engine::EngineError;
 use crate::log::LogError;
 use crate::numbers::Position;
 use crate::records::{Records, RecordsError};
-use crate::view::{AccessTerm, Trace, View};
+use crate::view::{AccessTerm, EntrySet, Trace, View};
 
 /// Frames of the access log that one page opens, events that it reads, and records of the index that it passes,
 /// to find what is wanted; then it ends, and says where the next one goes on.
@@ -195,10 +195,14 @@ impl Entries<'_> {
     fn fill(&mut self) -> Result<(), RecordsError> {
         while self.queue.is_empty() && !self.is_done {
             match self.frames.next()? {
-                Some(position) if self.opened < FRAMES_MAX => self.open(position)?,
+                Some((position, members)) if self.opened < FRAMES_MAX => {
+                    self.open(position, members.as_ref())?;
+                }
                 next => {
                     self.is_done = true;
-                    if let Some(position) = next.or_else(|| self.frames.stopped_at()) {
+                    if let Some(position) =
+                        next.map(|(position, _)| position).or_else(|| self.frames.stopped_at())
+                    {
                         let id = AccessId::start(position, self.sort);
                         let recorded_at = self.reader.view.access_recorded_at(position)?;
                         self.queue.push_back(Head { id, recorded_at, entry: None });
@@ -209,7 +213,7 @@ impl Entries<'_> {
         Ok(())
     }
 
-    fn open(&mut self, position: Position) -> Result<(), RecordsError> {
+    fn open(&mut self, position: Position, members: Option<&EntrySet>) -> Result<(), RecordsError> {
         self.opened += 1;
         let (entries, recorded_at) = match self.reader.entries(position) {
             // It was disposed of since the walk began.
@@ -217,6 +221,9 @@ impl Entries<'_> {
             read => read?,
         };
         for (index, entry) in (0..).zip(entries) {
+            if members.is_some_and(|members| !members.contains(index as usize)) {
+                continue;
+            }
             let is_passed = match self.from {
                 Some(AccessId::Entry { position: at, index: from }) if at == position => {
                     match self.sort {
@@ -311,7 +318,7 @@ impl Commits<'_> {
     /// Whether an access entry that is wanted tells of a commit: its request did more than commit.
     fn is_told(&mut self, first: Position) -> Result<bool, RecordsError> {
         for frame in self.reader.view.traces(Trace::Entry, AccessTerm::wrote(first), &self.looked) {
-            let (entries, _) = self.reader.entries(frame?)?;
+            let (entries, _) = self.reader.entries(frame?.0)?;
             let mut wanted = entries.iter().filter(|entry| self.wanted.admits(entry));
             let tells = |entry: &AccessEntry| {
                 entry.looks().any(|look| look.written.positions().any(|event| event == first))

@@ -1,6 +1,6 @@
 //! The index over the access log.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use fjall::Readable;
 
 use super::generation::Generation;
 use super::records::encode;
-use super::{View, ViewError, keys};
+use super::{EntrySet, View, ViewError, keys};
 use crate::access::{AccessEntry, Action, Outcome};
 use crate::clock::Instant;
 use crate::log::{Location, StreamAlias};
@@ -92,21 +92,22 @@ pub struct AccessGroup {
     end: Position,
     location: Location,
     recorded_at: i64,
-    keys: BTreeSet<[u8; keys::ACCESS_BYTES]>,
+    /// Keys of terms, and which entries of the frame have them.
+    keys: BTreeMap<[u8; keys::ACCESS_BYTES], EntrySet>,
 }
 
 impl AccessGroup {
     /// A group without frames, at a place in the log, with its time in microseconds since 1970.
     #[must_use]
     pub fn new(first_position: Position, location: Location, recorded_at: i64) -> Self {
-        let (end, keys) = (first_position, BTreeSet::new());
+        let (end, keys) = (first_position, BTreeMap::new());
         Self { first_position, end, location, recorded_at, keys }
     }
 
     /// Adds the next frame, with the entries that it holds.
     pub fn add<'a>(&mut self, entries: impl IntoIterator<Item = &'a AccessEntry>) {
-        for entry in entries {
-            self.index(entry);
+        for (number, entry) in entries.into_iter().enumerate() {
+            self.index(number, entry);
         }
         self.end = self.end.next();
     }
@@ -133,10 +134,10 @@ impl AccessGroup {
         encode(&(segment, offset, length, self.recorded_at))
     }
 
-    fn index(&mut self, entry: &AccessEntry) {
+    fn index(&mut self, number: usize, entry: &AccessEntry) {
         let position = self.end;
         let mut add = |term: AccessTerm<'_>| {
-            self.keys.insert(term.key(Trace::Entry, position));
+            self.keys.entry(term.key(Trace::Entry, position)).or_default().insert(number);
         };
         entry.charts().into_iter().for_each(|alias| add(AccessTerm::Chart(alias)));
         if let Some(identity) = &entry.source.identity {
@@ -168,8 +169,8 @@ impl Generation {
         let Some(last) = groups.last() else { return Ok(()) };
         let mut batch = self.database.batch();
         for group in groups {
-            for key in &group.keys {
-                batch.insert(&self.spaces.access_terms, *key, []);
+            for (key, members) in &group.keys {
+                batch.insert(&self.spaces.access_terms, *key, members.encode());
             }
             batch.insert(&self.spaces.access_groups, group.key(), group.place()?);
         }
@@ -187,7 +188,7 @@ impl Generation {
     pub fn forget_access(&self, groups: &[AccessGroup]) -> Result<(), ViewError> {
         let mut batch = self.database.batch();
         for group in groups {
-            for key in &group.keys {
+            for key in group.keys.keys() {
                 batch.remove(&self.spaces.access_terms, *key);
             }
             batch.remove(&self.spaces.access_groups, group.key());
@@ -208,13 +209,13 @@ impl Generation {
 }
 
 impl View {
-    /// Positions that a term leads to, ascending.
+    /// Positions that a term leads to, ascending; for a frame, which of its entries have the term.
     pub fn traces(
         &self,
         to: Trace,
         term: AccessTerm<'_>,
         within: &Range<Position>,
-    ) -> impl DoubleEndedIterator<Item = Result<Position, ViewError>> + use<> {
+    ) -> impl DoubleEndedIterator<Item = Result<(Position, EntrySet), ViewError>> + use<> {
         let prefix = term.prefix(to);
         let range = keys::access(prefix, within.start)..keys::access(prefix, within.end);
         let entries = self.snapshot.range(&self.spaces().access_terms, range);
@@ -222,7 +223,9 @@ impl View {
         let generation = Arc::clone(&self.generation);
         entries.map(move |entry| {
             let _ = &generation;
-            Ok(Position::new(keys::last_number(&entry.key()?)))
+            let (key, value) = entry.into_inner()?;
+            let members = EntrySet::decode(&value).ok_or(ViewError::Record("access_terms"))?;
+            Ok((Position::new(keys::last_number(&key)), members))
         })
     }
 

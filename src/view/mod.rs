@@ -23,7 +23,7 @@
 //! | `blocks` | type code, parameter, value to be found by ranges, block of `values` in which it occurs | nothing |
 //! | `idempotency` | SHA-256 of subject and key, cut | SHA-256 of the request, cut; pointer to the first event |
 //! | `access_groups` | position of a group's first frame | [`Location`](crate::log::Location), time |
-//! | `access_terms` | kind of [`AccessTerm`] and [`Trace`], its value, position of a frame with such an entry, or of a commit's first event | nothing |
+//! | `access_terms` | kind of [`AccessTerm`] and [`Trace`], its value, position of a frame with such entries, or of a commit's first event | which entries of the frame ([`EntrySet`]) |
 //!
 //! A *pointer* is a position and how far behind the start of its `events` record it stands, so that
 //! `events` is read by whole keys. What most resources have in common is not written down: one that
@@ -42,6 +42,7 @@ mod apply;
 mod changes;
 mod commits;
 mod compare;
+mod entries;
 mod fact;
 mod generation;
 mod group;
@@ -61,6 +62,7 @@ pub use access::{AccessGroup, AccessTerm, Trace};
 pub use changes::{Change, Order};
 pub use commits::LoggedEvent;
 pub use compare::Comparison;
+pub use entries::EntrySet;
 pub use fact::{Event, Fact, FactGroup, TermChange};
 pub use generation::{Generation, ViewOptions};
 pub use postings::{CHUNK_BITS, Postings, chunk_of};
@@ -74,7 +76,7 @@ pub use views::{Building, Views};
 use crate::budget::Spent;
 
 /// View schema version: views of another version are rebuilt.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// What can go wrong with the views.
 #[derive(Debug, thiserror::Error)]

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chartlog::access::Identity;
 use chartlog::auth::{Caller, Grant, Scopes};
 use chartlog::budget::Budget;
-use chartlog::access::Identity;
 use chartlog::disk::RealDisk;
 use chartlog::engine::{DataDirectory, EngineOptions, ProofOptions, PurgeWindow};
 use chartlog::fhir::search::{Criteria, Parameters, Query, parse_query};
