@@ -175,7 +175,7 @@ fn hospital(n: &mut Numbers) -> Vec<Vec<u8>> {
                     Arc::new(entry(n, user, RequestId::new(run, number), begun_at, chart, traces))
                 })
                 .collect();
-            sample(&access::pack(&entries, now), "")
+            sample(&access::pack(&entries, now).payload, "")
         })
         .collect()
 }

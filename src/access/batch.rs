@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
+use std::ops::Range;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -113,10 +114,39 @@ impl<T: Clone + Eq + Hash> Table<T> {
     }
 }
 
-/// The payload that holds some entries of one run of the server, written at a time in microseconds
-/// since 1970.
+/// Some entries, packed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    /// The payload that holds them.
+    pub payload: Vec<u8>,
+    /// Their sources, each once, in the order in which they stand there.
+    pub sources: Vec<Arc<Source>>,
+}
+
+/// A source as it stands in payloads.
 #[must_use]
-pub fn pack(entries: &[Arc<AccessEntry>], recorded_at: i64) -> Vec<u8> {
+pub fn source_text(source: &Source) -> Vec<u8> {
+    // Strings only: this serialisation cannot fail.
+    serde_json::to_vec(source).unwrap_or_default()
+}
+
+/// Where the sources stand in a payload, from the first on, given the text of each.
+pub fn source_places<'a>(
+    payload: &'a [u8],
+    texts: impl Iterator<Item = &'a [u8]>,
+) -> impl Iterator<Item = Range<usize>> {
+    let list = b"\"sources\":[";
+    let mut start = memchr::memmem::find(payload, list).map(|at| at + list.len());
+    texts.map_while(move |text| {
+        let place = start?..start? + text.len();
+        start = Some(place.end + 1);
+        (payload.get(place.clone())? == text).then_some(place)
+    })
+}
+
+/// Packs some entries of one run of the server for a frame that is written at a time in microseconds since 1970.
+#[must_use]
+pub fn pack(entries: &[Arc<AccessEntry>], recorded_at: i64) -> Packed {
     let (mut sources, mut kinds, mut charts) = (Table::new(), Table::new(), Table::new());
     let run = entries.first().map_or(0, |entry| entry.request.run);
     let mut stored = Stored {
@@ -162,11 +192,12 @@ pub fn pack(entries: &[Arc<AccessEntry>], recorded_at: i64) -> Vec<u8> {
             stored.more.insert(at, more);
         }
     }
-    stored.sources = sources.0.into_iter().map(|source| (*source).clone()).collect();
+    stored.sources = sources.0.iter().map(|source| (**source).clone()).collect();
     stored.kinds = kinds.0;
     stored.charts = charts.0.iter().map(ToString::to_string).collect();
     // Strings and numbers only: this serialisation cannot fail.
-    serde_json::to_vec(&stored).unwrap_or_default()
+    let payload = serde_json::to_vec(&stored).unwrap_or_default();
+    Packed { payload, sources: sources.0 }
 }
 
 fn kind_of(look: &Look) -> Kind {
@@ -351,7 +382,13 @@ mod tests {
         fn entries_read_back(entries in prop::collection::vec(entry(), 1..6), recorded_at in any::<i64>()) {
             let recorded_at = recorded_at >> 1;
             let packed: Vec<_> = entries.iter().cloned().map(Arc::new).collect();
-            let payload = pack(&packed, recorded_at);
+            let Packed { payload, sources } = pack(&packed, recorded_at);
+            let texts: Vec<_> = sources.iter().map(|source| source_text(source)).collect();
+            let places: Vec<_> = source_places(&payload, texts.iter().map(Vec::as_slice)).collect();
+            prop_assert_eq!(places.len(), sources.len());
+            for (place, text) in places.into_iter().zip(texts) {
+                prop_assert_eq!(&payload[place], text);
+            }
             prop_assert!(payload.iter().all(|byte| *byte >= b' '), "a payload has no control characters");
             prop_assert_eq!(unpack(&payload, recorded_at), Some(entries));
         }
@@ -365,7 +402,7 @@ mod tests {
     #[test]
     fn what_names_an_index_beyond_its_table_is_refused() {
         let entry = AccessEntry::of(Source::default(), RequestId::new(1, 1), "readResource", 5);
-        let payload = String::from_utf8(pack(&[Arc::new(entry)], 9)).unwrap();
+        let payload = String::from_utf8(pack(&[Arc::new(entry)], 9).payload).unwrap();
         assert!(unpack(payload.as_bytes(), 9).is_some());
         for (good, bad) in [
             (r#""source":[0]"#, r#""source":[1]"#),
@@ -391,7 +428,7 @@ mod tests {
             Arc::new(entry)
         };
         let entries: Vec<_> = (0..64).map(entry).collect();
-        let payload = pack(&entries, 1_000);
+        let payload = pack(&entries, 1_000).payload;
         assert!(payload.len() < 64 * 60, "{} bytes", payload.len());
     }
 }

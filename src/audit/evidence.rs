@@ -31,7 +31,7 @@ pub fn evidence(
     for position in (first.get()..last.get()).map(Position::new) {
         let (frame, recorded_at) = reader.frame(position)?;
         let disclosed = match disclose {
-            true => disclosed(records.engine().keys().access(), &frame)?,
+            true => disclosed(&frame, |frame| records.engine().access_frames().disclose(frame))?,
             false => None,
         };
         exhibits.push(Exhibit { position, recorded_at, frame, disclosed });

@@ -189,7 +189,7 @@ pub fn export_frames(
     for position in run {
         let (frame, recorded_at) = reader.frame(Position::new(position))?;
         let disclosed = match disclose {
-            true => disclosed(records.engine().keys().access(), &frame)?,
+            true => disclosed(&frame, |frame| records.engine().access_frames().disclose(frame))?,
             false => None,
         };
         size += frame.length() + disclosed.as_ref().map_or(0, |shown| shown.payload.len());

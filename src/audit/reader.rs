@@ -10,7 +10,7 @@ use super::named::{joint_key, open_words};
 use crate::access::{self, AccessEntry, Look, Words};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey};
-use crate::log::{Frame, Group, StreamAlias};
+use crate::log::{Frame, FrameKind, Group, StreamAlias};
 use crate::numbers::{Position, ResourceVersion};
 use crate::records::{Records, RecordsError};
 use crate::seal::CursorKey;
@@ -131,8 +131,11 @@ impl<'a> EntryReader<'a> {
         position: Position,
     ) -> Result<(Vec<AccessEntry>, Instant), RecordsError> {
         let (frame, recorded_at) = self.frame(position)?;
-        let keys = self.records.engine().keys();
-        let payload = keys.access().open(frame.kind, frame.alias, frame.content)?;
+        let kind = frame.kind;
+        let payload = self.records.engine().access_frames().open(position, frame)?;
+        if kind == FrameKind::Sources {
+            return Ok((Vec::new(), Instant::from_micros(recorded_at)));
+        }
         let entries = access::unpack(&payload, recorded_at).ok_or_else(|| unreadable(position))?;
         Ok((entries, Instant::from_micros(recorded_at)))
     }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::EngineError;
 use super::committer::{OpenGroup, Projector, Sequencer};
 use super::health::Health;
 use super::keys::Keys;
 use super::proofs::LogProof;
-use crate::access::{self, AccessEntry};
+use super::sources::Sources;
+use crate::access::{self, AccessEntry, Packed};
 use crate::log::{AppendedGroup, Frame, FrameKind, LogError, StreamAlias};
-use crate::seal::Dictionary;
+use crate::seal::{Dictionary, Quotes, SealError};
 use crate::view::{AccessGroup, Views};
 
 /// Bytes that an entry is counted with when a group is filled: what one of a search takes.
@@ -24,25 +24,57 @@ pub struct AccessCommand {
     pub reply: oneshot::Sender<bool>,
 }
 
-/// Takes every entry as it comes, and writes those of a group in one frame.
+/// Takes every entry as it comes, and writes those of a group in one frame; now and then before it another,
+/// with sources that later frames quote.
 pub struct AccessSequencer {
     keys: Keys,
     health: Arc<Health>,
     entries: Vec<Arc<AccessEntry>>,
+    sources: Sources,
 }
 
 impl AccessSequencer {
     pub fn new(keys: Keys, health: Arc<Health>) -> Self {
-        Self { keys, health, entries: Vec::new() }
+        Self { keys, health, entries: Vec::new(), sources: Sources::default() }
     }
 
-    fn frame(&self, entries: &[Arc<AccessEntry>], recorded_at: i64) -> Result<Frame, EngineError> {
-        let payload = access::pack(entries, recorded_at);
-        let (kind, alias) = (FrameKind::Access, StreamAlias::NONE);
-        let dictionary = Dictionary::of("access");
-        let content = self.keys.access().seal(kind, alias, dictionary, &payload)?;
+    /// Adds the frame of the entries to a group.
+    fn write(&mut self, group: &mut OpenGroup) -> Result<(), SealError> {
+        let entries = std::mem::take(&mut self.entries);
+        let packed = access::pack(&entries, group.recorded_at);
+        self.sources.note(&packed.sources);
+        if self.sources.is_list_due() {
+            // Both stand in one group, and so in one segment.
+            let payload = self.sources.write_list(group.first_position);
+            group.add(self.frame(FrameKind::Sources, 0, &payload, None)?);
+        }
+        let Packed { payload, sources } = packed;
         // A queue holds far fewer.
-        let version = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        let quotes = self.sources.quotes(&payload, &sources);
+        let frame = self.frame(FrameKind::Access, count, &payload, quotes.as_ref())?;
+        if group.frames.is_empty() && frame.length() as u64 > group.room {
+            self.sources.forget_list();
+            group.add(self.frame(FrameKind::Access, count, &payload, None)?);
+        } else {
+            group.add(frame);
+        }
+        Ok(())
+    }
+
+    fn frame(
+        &self,
+        kind: FrameKind,
+        version: u32,
+        payload: &[u8],
+        quotes: Option<&Quotes>,
+    ) -> Result<Frame, SealError> {
+        let (alias, dictionary) = (StreamAlias::NONE, Dictionary::of("access"));
+        let key = self.keys.access();
+        let content = match quotes {
+            Some(quotes) => key.seal_quoting(kind, alias, dictionary, payload, quotes)?,
+            None => key.seal(kind, alias, dictionary, payload)?,
+        };
         Ok(Frame { kind, last_of_commit: true, alias, version, content })
     }
 }
@@ -58,13 +90,10 @@ impl Sequencer for AccessSequencer {
     }
 
     fn end_group(&mut self, group: &mut OpenGroup) {
-        let entries = std::mem::take(&mut self.entries);
-        match self.frame(&entries, group.recorded_at) {
-            Ok(frame) => group.add(frame),
-            // Without its frame none of them is answered.
-            Err(error) => {
-                self.health.fail("access entries could not be sealed", None, &error);
-            }
+        if let Err(error) = self.write(group) {
+            // Without their frame none of them is answered.
+            group.frames.clear();
+            self.health.fail("access entries could not be sealed", None, &error);
         }
     }
 }
@@ -106,8 +135,10 @@ impl AccessProjector {
             self.health.fail_proofs("the proofs could not be written", &error);
             return false;
         }
-        let AppendedGroup { first_position, group, recorded_at, .. } = written;
+        let AppendedGroup { first_position, group, recorded_at, frames, .. } = written;
         let mut group = AccessGroup::new(first_position, group, recorded_at);
+        // The last one is that of the entries; before it, there may be one of sources.
+        group.skip(frames.len().saturating_sub(1));
         group.add(sequenced.iter().map(|command| &*command.entry));
         if let Err(error) = self.views.apply_access(group) {
             self.is_behind = true;

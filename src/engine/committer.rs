@@ -63,6 +63,8 @@ pub struct OpenGroup {
     pub recorded_at: i64,
     /// Its frames so far.
     pub frames: Vec<Frame>,
+    /// Bytes of frames above which it begins a new segment.
+    pub room: u64,
     bytes: usize,
 }
 
@@ -224,6 +226,7 @@ fn order<C, A>(
             first_position: writer.next_position(),
             recorded_at: writer.stamp(now().max(earliest)),
             frames: Vec::new(),
+            room: writer.room(),
             bytes: 0,
         };
         let mut sequenced = vec![sequencer.sequence(first, &mut group)];

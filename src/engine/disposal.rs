@@ -34,10 +34,10 @@ impl Engine {
     pub fn access_segments(&self) -> Result<Vec<AccessSegment>, EngineError> {
         let view = self.views.view();
         let applied = view.applied_access()?;
-        let mut segments = self.access_reader.closed()?;
+        let mut segments = self.access_reader().closed()?;
         segments.retain(|segment| segment.positions.end <= applied);
         let described = segments.into_iter().map(|segment| {
-            let (since, until) = match self.access_reader.statement(segment.number)? {
+            let (since, until) = match self.access_reader().statement(segment.number)? {
                 Some(statement) => {
                     let disposal = Disposal::unverified(&statement)?;
                     (Instant::from_micros(disposal.since), Instant::from_micros(disposal.until))
@@ -59,8 +59,8 @@ impl Engine {
     /// Those of the log.
     pub fn disposals(&self) -> Result<Vec<String>, EngineError> {
         let mut statements = Vec::new();
-        for segment in self.access_reader.closed()? {
-            statements.extend(self.access_reader.statement(segment.number)?);
+        for segment in self.access_reader().closed()? {
+            statements.extend(self.access_reader().statement(segment.number)?);
         }
         Ok(statements)
     }
@@ -96,20 +96,20 @@ impl Engine {
         let leaves = leaves.into_iter().map(|Hash(leaf)| leaf).collect();
         let remains = Remains { statement: statement.clone(), leaves };
         // The frames can still be read here when they have no name any more.
-        let before = self.access_reader.fixed();
+        let before = self.access_frames.read_by(self.access_reader().fixed());
         let left = log::dispose(
             &*self.disk,
             &self.directory.log(LogKind::Access.name()),
             LogKind::Access,
-            &self.access_reader,
+            self.access_reader(),
             number,
             until.micros(),
             &remains,
         )?;
         let generation = self.views.serving();
         let mut groups = Vec::with_capacity(GROUPS_AT_ONCE);
-        for group in before.scan(segment.positions.start, segment.positions.end) {
-            groups.push(access_group(&self.keys, group?)?);
+        for group in before.reader().scan(segment.positions.start, segment.positions.end) {
+            groups.push(access_group(&before, group?)?);
             if groups.len() == GROUPS_AT_ONCE {
                 generation.forget_access(&groups)?;
                 groups.clear();
@@ -123,7 +123,7 @@ impl Engine {
     /// The leaves of a segment, which the tree has too.
     fn leaves_of(&self, segment: &ClosedSegment) -> Result<Vec<Hash>, EngineError> {
         let (mut leaves, mut bytes) = (Vec::new(), Vec::new());
-        for group in self.access_reader.scan(segment.positions.start, segment.positions.end) {
+        for group in self.access_reader().scan(segment.positions.start, segment.positions.end) {
             let group = group?;
             for (position, (frame, _)) in (group.first_position.get()..).zip(&group.frames) {
                 bytes.clear();
@@ -143,7 +143,7 @@ impl Engine {
     /// Whether the index was not told of a disposal, because the process ended in the middle of it.
     pub(super) fn is_unaware_of_disposal(&self) -> Result<bool, EngineError> {
         let view = self.views.view();
-        for segment in self.access_reader.closed()? {
+        for segment in self.access_reader().closed()? {
             if let Some(remains) = segment.remains()
                 && view.access_group(segment.positions.start)? != Some(remains)
             {

@@ -48,7 +48,7 @@ impl Keys {
     }
 
     /// The keys of the access log.
-    pub fn access(&self) -> &SealingKey {
+    pub fn access(&self) -> &Arc<SealingKey> {
         &self.access
     }
 

@@ -12,6 +12,7 @@
 //! | `committer` | two threads and a bounded queue for each log |
 //! | `command`, `watch`, `recent`, `sequencer` | what a command expects; which recent changes could matter; the check |
 //! | `projector`, `access` | groups to views, for events and for access entries |
+//! | `sources`, `access_frames` | which sources of access entries are written once and then quoted; opening what quotes |
 //! | `decode`, `replay`, `rebuild`, `renewal` | bytes of the log to facts; to views; to a new generation; when one is due |
 //! | `keys`, `epoch`, `certificates` | keys of charts; a new epoch after an erasure; signed statements about it |
 //! | `proofs`, `disposal` | tiles, checkpoints; what is left of segments that were disposed of |
@@ -21,6 +22,7 @@
 //! Never: grants, search, what a resource says, HTTP.
 
 mod access;
+mod access_frames;
 mod certificates;
 mod command;
 pub mod committer;
@@ -39,8 +41,10 @@ mod recent;
 mod renewal;
 mod replay;
 mod sequencer;
+mod sources;
 mod watch;
 
+pub use access_frames::AccessFrames;
 pub use command::{Command, CommitError, Committed, Expectation, Prepared};
 pub use directory::{
     DataDirectory, DirectoryError, FORMAT, check_format_of, is_readable, read_local_issuer_secret,
@@ -121,7 +125,7 @@ pub struct Engine {
     views: Views,
     keys: Keys,
     cursors: CursorKey,
-    access_reader: Reader,
+    access_frames: AccessFrames,
     health: Arc<Health>,
     watchers: Arc<Watchers>,
     certificates: Certificates,
@@ -174,7 +178,12 @@ impl Engine {
         let keys = Keys::new(vault, views.clone(), events.reader.clone())?;
         let serving = views.serving();
         replay::replay_events(&serving, &keys, events.writer.next_position(), &|_| {})?;
-        replay::replay_access(&serving, &keys, &access.reader, access.writer.next_position())?;
+        let access_frames = AccessFrames::new(
+            Arc::clone(keys.access()),
+            access.reader.clone(),
+            Some(views.clone()),
+        );
+        replay::replay_access(&serving, &access_frames, access.writer.next_position())?;
         drop(serving);
         let sinks = &options.proof.sinks;
         let proofs =
@@ -203,7 +212,7 @@ impl Engine {
             LocalLog::start(limits, events.writer, events.reader, sequencer, projector, &health)?;
         let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.access));
         let projector = access::AccessProjector::new(views.clone(), Arc::clone(&health), proof);
-        let (now, access_reader) = (|| Instant::now().micros(), access.reader);
+        let now = || Instant::now().micros();
         let access = Committer::start(
             "access",
             limits,
@@ -227,7 +236,7 @@ impl Engine {
             views,
             cursors: keys.directory().cursor_key()?,
             keys,
-            access_reader,
+            access_frames,
             health,
             watchers,
             certificates,
@@ -379,7 +388,13 @@ impl Engine {
     /// The segments of the access log.
     #[must_use]
     pub fn access_reader(&self) -> &Reader {
-        &self.access_reader
+        self.access_frames.reader()
+    }
+
+    /// The access log, opened.
+    #[must_use]
+    pub fn access_frames(&self) -> &AccessFrames {
+        &self.access_frames
     }
 
     /// The data directory.

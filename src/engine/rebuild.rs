@@ -92,7 +92,7 @@ impl Engine {
         self.catch_up(new, &progress)?;
         building.serve(|new, old| -> Result<(), EngineError> {
             replay_events(new, &self.keys, old.applied_events()?, &|_| {})?;
-            replay_access(new, &self.keys, &self.access_reader, old.applied_access()?)
+            replay_access(new, &self.access_frames, old.applied_access()?)
         })?;
         let view = self.views.view();
         let (events, accesses) = (view.applied_events()?, view.applied_access()?);
@@ -121,7 +121,7 @@ impl Engine {
             replay_events(generation, &self.keys, events, &|done| {
                 progress(done.get(), events.get())
             })?;
-            replay_access(generation, &self.keys, &self.access_reader, accesses)?;
+            replay_access(generation, &self.access_frames, accesses)?;
         }
     }
 
@@ -145,7 +145,7 @@ impl Engine {
         let view = self.views.view();
         let (events, accesses) = (view.applied_events()?, view.applied_access()?);
         replay_events(anew, &self.keys, events, &|done| progress(done.get(), events.get()))?;
-        replay_access(anew, &self.keys, &self.access_reader, accesses)?;
+        replay_access(anew, &self.access_frames, accesses)?;
         anew.rewrap(&[], self.keys.vault().epoch()?)?;
         let comparison = serving.compare(anew)?;
         let (events, accesses) = (events.get(), accesses.get());

@@ -12,11 +12,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::EngineError;
+use super::access_frames::AccessFrames;
 use super::decode::{Opener, decoded_groups, unreadable};
 use super::keys::Keys;
 use crate::access;
 use crate::fhir::{ResourceKey, Term};
-use crate::log::{Group, Location, Reader};
+use crate::log::{FrameKind, Group, Location};
 use crate::numbers::Position;
 use crate::view::{AccessGroup, Event, Fact, FactGroup, Generation, TermChange, View};
 
@@ -130,15 +131,14 @@ impl Batch<'_> {
 /// The same for the access log.
 pub fn replay_access(
     generation: &Arc<Generation>,
-    keys: &Keys,
-    reader: &Reader,
+    log: &AccessFrames,
     end: Position,
 ) -> Result<(), EngineError> {
     let from = generation.view().applied_access()?;
     let mut groups = Vec::new();
     let mut frames = 0;
-    for group in reader.scan(from, end) {
-        let group = access_group(keys, group?)?;
+    for group in log.reader().scan(from, end) {
+        let group = access_group(log, group?)?;
         frames += group.frames();
         groups.push(group);
         if frames >= BATCH_EVENTS_MIN {
@@ -151,12 +151,17 @@ pub fn replay_access(
 }
 
 /// What the entries of a group of the access log can be found by.
-pub fn access_group(keys: &Keys, group: Group) -> Result<AccessGroup, EngineError> {
+pub fn access_group(log: &AccessFrames, group: Group) -> Result<AccessGroup, EngineError> {
     let recorded_at = group.recorded_at;
     let mut indexed = AccessGroup::new(group.first_position, group.location, recorded_at);
     indexed.skip(group.remains.map_or(0, |remains| remains.leaves.len()));
-    for (frame, _) in group.frames {
-        let payload = keys.access().open(frame.kind, frame.alias, frame.content)?;
+    for (position, (frame, _)) in (group.first_position.get()..).zip(group.frames) {
+        let kind = frame.kind;
+        let payload = log.open(Position::new(position), frame)?;
+        if kind == FrameKind::Sources {
+            indexed.skip(1);
+            continue;
+        }
         let entries = access::unpack(&payload, recorded_at);
         indexed.add(&entries.ok_or_else(|| unreadable(group.location))?);
     }

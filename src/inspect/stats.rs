@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::clock::Instant;
 use crate::disk::{self, Disk};
-use crate::engine::{EngineError, read_origin};
-use crate::log::{self, Frame, LogKind, StreamAlias, Survey};
+use crate::engine::{AccessFrames, EngineError, read_origin};
+use crate::log::{self, Frame, FrameKind, LogKind, StreamAlias, Survey};
 use crate::numbers::Position;
 use crate::proof::{Checkpoint, Note};
 use crate::seal::{Dictionary, SealingKey};
@@ -195,16 +195,23 @@ impl Count<'_> {
         progress: &dyn Fn(u64, u64),
     ) -> Result<(), EngineError> {
         let mut payloads = LogPayloads::default();
+        let access = match (kind, &mut self.keys) {
+            (LogKind::Access, Some(keys)) => {
+                let key = keys.of(StreamAlias::ACCESS, None)?;
+                key.map(|key| AccessFrames::new(key, survey.reader.clone(), None))
+            }
+            _ => None,
+        };
         for group in survey.reader.scan(Position::new(0), Position::new(survey.position)) {
-            for (frame, at) in group?.frames {
+            let group = group?;
+            for (position, (frame, at)) in (group.first_position.get()..).zip(group.frames) {
                 self.seen += 1;
                 match kind {
                     LogKind::Events => self.commit_and_chart(&frame),
-                    // A frame of the format before holds one entry, and has no number of them.
-                    LogKind::Access => self.stats.access_entries += u64::from(frame.version.max(1)),
+                    LogKind::Access => self.stats.access_entries += entries_of(&frame),
                 }
                 if self.keys.is_some() {
-                    self.payload(&mut payloads, kind, frame)
+                    self.payload(&mut payloads, access.as_ref(), Position::new(position), frame)
                         .map_err(|problem| survey.reader.damage(at, &problem))?;
                 }
             }
@@ -233,10 +240,11 @@ impl Count<'_> {
     fn payload(
         &mut self,
         sums: &mut LogPayloads,
-        kind: LogKind,
+        access: Option<&AccessFrames>,
+        position: Position,
         frame: Frame,
     ) -> Result<(), String> {
-        let alias = if kind == LogKind::Access { StreamAlias::ACCESS } else { frame.alias };
+        let alias = if access.is_some() { StreamAlias::ACCESS } else { frame.alias };
         let keys = self.keys.as_mut().ok_or("no keys")?;
         let wrap = frame.content.wrap().map(|wrap| Wrap::from_bytes(*wrap));
         let key = keys.of(alias, wrap).map_err(|error| error.to_string())?;
@@ -247,7 +255,10 @@ impl Count<'_> {
         let length = frame.length() as u64;
         let (sort, alias) = (frame.kind, frame.alias);
         let body = frame.content.clone().into_body().len() as u64;
-        let opened = key.open(sort, alias, frame.content).map_err(|error| error.to_string())?;
+        let opened = match access {
+            Some(access) => access.open(position, frame).map_err(|error| error.to_string())?,
+            None => key.open(sort, alias, frame.content).map_err(|error| error.to_string())?,
+        };
         sums.opened += 1;
         sums.plain_bytes += opened.len() as u64;
         sums.stored_bytes += length;
@@ -261,6 +272,15 @@ impl Count<'_> {
             sample.without_dictionaries_bytes += without;
         }
         Ok(())
+    }
+}
+
+/// How many entries a frame of the access log holds.
+fn entries_of(frame: &Frame) -> u64 {
+    match frame.kind {
+        // A frame of the format before holds one, and has no number of them.
+        FrameKind::Access => u64::from(frame.version.max(1)),
+        _ => 0,
     }
 }
 

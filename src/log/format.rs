@@ -61,8 +61,21 @@ pub enum FrameKind {
     Chart = 1,
     /// An event of a directory resource.
     Directory = 2,
-    /// An access entry.
+    /// The access entries that became durable together.
     Access = 3,
+    /// Sources of access entries, which frames behind it in the same segment quote.
+    Sources = 4,
+}
+
+impl FrameKind {
+    /// The log that holds such frames.
+    #[must_use]
+    pub fn log(self) -> LogKind {
+        match self {
+            Self::Chart | Self::Directory => LogKind::Events,
+            Self::Access | Self::Sources => LogKind::Access,
+        }
+    }
 }
 
 /// A random number that stands for a chart wherever bytes are in the clear. Zero: no chart.
@@ -252,6 +265,7 @@ impl<'a> FrameParts<'a> {
             1 => FrameKind::Chart,
             2 => FrameKind::Directory,
             3 => FrameKind::Access,
+            4 => FrameKind::Sources,
             _ => return Err("a frame of unknown kind"),
         };
         if flags & !(FLAG_LAST_OF_COMMIT | FLAG_WRAP | FLAG_SEALED) != 0 {

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use super::format::{
     FORMAT, FrameParts, GROUP_HEADER, GROUP_MAGIC, GroupHeader, SEGMENT_HEADER, SegmentHeader,
 };
+use super::reader::Reader;
 use super::writer::segment_path;
-use super::{DisposedSeen, FrameKind, FrameSeen, LeafHash, LogKind, Remains, Seen};
+use super::{DisposedSeen, FrameSeen, LeafHash, LogKind, Remains, Seen};
 use crate::disk::{Disk, DiskFile};
 
 /// Bytes that are read and checked at once.
@@ -147,6 +148,16 @@ impl Inspection {
             ahead: None,
             stopped: None,
         })
+    }
+
+    /// Reads the segments that are inspected.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        let reader = Reader::new();
+        for Segment { path, file, .. } in &self.segments {
+            reader.add_segment(Arc::clone(file), path.clone());
+        }
+        reader
     }
 
     /// Bytes of all segments.
@@ -465,7 +476,7 @@ impl Raw {
         while !payload.is_empty() {
             let flaw = |problem: &'static str| (at, position, problem);
             let (parts, length) = FrameParts::get(payload).map_err(flaw)?;
-            if (parts.kind == FrameKind::Access) != (kind == LogKind::Access) {
+            if parts.kind.log() != kind {
                 return Err(flaw("a frame of the other log"));
             }
             let (bytes, rest) = payload.split_at_checked(length).unwrap_or((payload, &[]));

@@ -104,6 +104,12 @@ impl Writer {
         now.max(self.recorded_at)
     }
 
+    /// Bytes of frames that the next group may have at most to stand in the same segment as the last one.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        self.segment_bytes_max.saturating_sub(self.length + GROUP_HEADER as u64)
+    }
+
     /// Appends one group and returns when it is on disk.
     ///
     /// # Errors

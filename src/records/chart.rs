@@ -189,7 +189,10 @@ impl Records {
             }
             let frame = self.keys.reader().frame(entry.location)?;
             let disclosed = if disclose {
-                evidence::disclosed(&*self.keys.of(&view, frame.alias)?, &frame)?
+                let key = self.keys.of(&view, frame.alias)?;
+                evidence::disclosed(&frame, |frame| {
+                    Ok(key.disclose(frame.kind, frame.alias, frame.content)?)
+                })?
             } else {
                 None
             };

@@ -2,12 +2,13 @@
 
 use super::{Records, RecordsError};
 use crate::auth::Grant;
+use crate::engine::EngineError;
 use crate::engine::proofs::LogProof;
 use crate::fhir::ResourceId;
-use crate::log::{Content, Frame};
+use crate::log::Frame;
 use crate::numbers::{ChartVersion, Position};
 use crate::proof::{BUNDLE_FORMAT, Base64, Bundle, BundleLog, Disclosed, Entry, ProofError};
-use crate::seal::SealingKey;
+use crate::seal;
 
 /// A page of evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,17 +55,19 @@ impl Records {
     }
 }
 
-/// The payload of a frame, with the salt of its commitment; `None` for what was never sealed.
+/// The payload of a frame, with the salt of its commitment, as `open` has them; `None` for what was never sealed.
 ///
 /// # Errors
 ///
 /// The frame does not open under that key.
-pub fn disclosed(key: &SealingKey, frame: &Frame) -> Result<Option<Disclosed>, RecordsError> {
-    let content: &Content = &frame.content;
-    if !content.is_sealed() {
+pub fn disclosed(
+    frame: &Frame,
+    open: impl FnOnce(Frame) -> Result<seal::Disclosed, EngineError>,
+) -> Result<Option<Disclosed>, RecordsError> {
+    if !frame.content.is_sealed() {
         return Ok(None);
     }
-    let shown = key.disclose(frame.kind, frame.alias, content.clone())?;
+    let shown = open(frame.clone())?;
     let payload = String::from_utf8(shown.payload)
         .map_err(|_| RecordsError::unreadable("a payload is not UTF-8".to_owned()))?;
     Ok(Some(Disclosed { salt: Base64(shown.salt.to_vec()), payload }))

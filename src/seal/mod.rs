@@ -8,7 +8,7 @@
 //! | made | from |
 //! |---|---|
 //! | encryption key, salt key | HKDF-SHA-256 (RFC 5869) of the data key |
-//! | text | dictionary id, packed and compressed payload |
+//! | text | dictionary id, packed and compressed payload; before it, what is quoted from an earlier frame (`quote.rs`) |
 //! | salt | HMAC-SHA-256 (RFC 2104) of the text under the salt key, 16 bytes |
 //! | commitment | SHA-256 of a label, the salt and the payload |
 //! | nonce | the first 12 bytes of the commitment |
@@ -19,15 +19,21 @@
 mod cursor;
 mod dictionary;
 mod pack;
+mod quote;
 
 pub use cursor::CursorKey;
 pub use dictionary::Dictionary;
+pub use quote::{Lines, Quotes};
+
+use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{digest, hkdf, hmac};
 use zeroize::Zeroizing;
 
 use crate::log::{Content, FrameKind, StreamAlias};
+use crate::numbers::Position;
+use quote::Quoted;
 
 /// Bytes of a data key.
 pub const KEY_BYTES: usize = 32;
@@ -140,8 +146,40 @@ impl SealingKey {
         if !self.seals {
             return Ok(Content::clear(payload.to_vec()));
         }
-        let packed = pack::pack(payload, &self.owner);
-        let mut text = dictionary.compress(&packed)?;
+        let text = dictionary.compress(&pack::pack(payload, &self.owner))?;
+        self.encrypt(kind, alias, text, payload)
+    }
+
+    /// Seals a payload that quotes lines of an earlier frame.
+    ///
+    /// # Errors
+    ///
+    /// As [`SealingKey::seal`]; [`SealError::Text`] if the quotes do not stand in the payload.
+    pub fn seal_quoting(
+        &self,
+        kind: FrameKind,
+        alias: StreamAlias,
+        dictionary: Dictionary,
+        payload: &[u8],
+        quotes: &Quotes,
+    ) -> Result<Content, SealError> {
+        if !self.seals {
+            return Ok(Content::clear(payload.to_vec()));
+        }
+        let rest = quotes.take_out(payload).ok_or(SealError::Text)?;
+        let rest = dictionary.compress(&pack::pack(&rest, &self.owner))?;
+        let mut text = quotes.prefix();
+        text.extend_from_slice(&rest);
+        self.encrypt(kind, alias, text, payload)
+    }
+
+    fn encrypt(
+        &self,
+        kind: FrameKind,
+        alias: StreamAlias,
+        mut text: Vec<u8>,
+        payload: &[u8],
+    ) -> Result<Content, SealError> {
         let commitment = commit(&self.salt_of(&text), payload);
         let aad = Aad::from(associated(kind, alias));
         self.aead
@@ -150,7 +188,7 @@ impl SealingKey {
         Ok(Content::sealed(commitment, text))
     }
 
-    /// Opens the content of a frame. The cipher's tag proves that it is unchanged.
+    /// Opens the content of a frame that quotes nothing. The cipher's tag proves that it is unchanged.
     ///
     /// # Errors
     ///
@@ -161,14 +199,29 @@ impl SealingKey {
         alias: StreamAlias,
         content: Content,
     ) -> Result<Vec<u8>, SealError> {
+        self.open_quoting(kind, alias, content, |_| Err(SealError::Text))
+    }
+
+    /// The same of one that may quote; `lines` are those of the payload of the frame at a position.
+    ///
+    /// # Errors
+    ///
+    /// As [`SealingKey::open`]; those of `lines`.
+    pub fn open_quoting<E: From<SealError>>(
+        &self,
+        kind: FrameKind,
+        alias: StreamAlias,
+        content: Content,
+        lines: impl FnOnce(Position) -> Result<Arc<Lines>, E>,
+    ) -> Result<Vec<u8>, E> {
         if !content.is_sealed() {
             return Ok(content.into_body());
         }
         let text = self.decrypt(kind, alias, content)?;
-        self.expand(&text)
+        self.expand(&text, lines)
     }
 
-    /// Opens the content of a frame, and checks it against its commitment.
+    /// Opens the content of a frame that quotes nothing, and checks it against its commitment.
     ///
     /// # Errors
     ///
@@ -179,14 +232,29 @@ impl SealingKey {
         alias: StreamAlias,
         content: Content,
     ) -> Result<Disclosed, SealError> {
+        self.disclose_quoting(kind, alias, content, |_| Err(SealError::Text))
+    }
+
+    /// The same of one that may quote, as [`SealingKey::open_quoting`].
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`]; those of `lines`.
+    pub fn disclose_quoting<E: From<SealError>>(
+        &self,
+        kind: FrameKind,
+        alias: StreamAlias,
+        content: Content,
+        lines: impl FnOnce(Position) -> Result<Arc<Lines>, E>,
+    ) -> Result<Disclosed, E> {
         let commitment = *content.commitment();
         let text = self.decrypt(kind, alias, content)?;
         let salt = self.salt_of(&text);
-        let payload = self.expand(&text)?;
+        let payload = self.expand(&text, lines)?;
         if commit(&salt, &payload) == commitment {
             Ok(Disclosed { payload, salt })
         } else {
-            Err(SealError::Commitment)
+            Err(SealError::Commitment.into())
         }
     }
 
@@ -222,9 +290,20 @@ impl SealingKey {
         Ok(text)
     }
 
-    fn expand(&self, text: &[u8]) -> Result<Vec<u8>, SealError> {
-        let packed = dictionary::expand(text)?;
-        pack::unpack(&packed, &self.owner).ok_or(SealError::Text)
+    fn expand<E: From<SealError>>(
+        &self,
+        text: &[u8],
+        lines: impl FnOnce(Position) -> Result<Arc<Lines>, E>,
+    ) -> Result<Vec<u8>, E> {
+        let unpacked = |text: &[u8]| {
+            let packed = dictionary::expand(text)?;
+            pack::unpack(&packed, &self.owner).ok_or(SealError::Text)
+        };
+        let Some(quoted) = Quoted::parse(text).map_err(|()| SealError::Text)? else {
+            return Ok(unpacked(text)?);
+        };
+        let rest = unpacked(quoted.rest)?;
+        Ok(quoted.put_in(&rest, &*lines(quoted.from)?).ok_or(SealError::Text)?)
     }
 
     fn salt_of(&self, text: &[u8]) -> [u8; SALT_BYTES] {
@@ -294,6 +373,36 @@ mod tests {
             let shown = key(1).disclose(kind, alias, content.clone()).unwrap();
             prop_assert_eq!(&commit(&shown.salt, text.as_bytes()), content.commitment());
         }
+    }
+
+    #[test]
+    fn what_quotes_opens_with_the_lines_that_it_quotes() {
+        let (kind, alias, from) = (FrameKind::Access, StreamAlias::NONE, Position::new(9));
+        let uuid = "11111111-2222-4333-8444-555555555555";
+        let (first, second) = (format!("{{\"id\":\"{uuid}\"}}"), "{\"a\":1}");
+        let payload = format!("[{second},{first},\"{uuid}\"]");
+        let places =
+            vec![(1..1 + second.len(), 1), (second.len() + 2..second.len() + 2 + first.len(), 0)];
+        let quotes = Quotes { from, places };
+        let seal = |quotes| {
+            key(1).seal_quoting(kind, alias, Dictionary::of("access"), payload.as_bytes(), quotes)
+        };
+        let content = seal(&quotes).unwrap();
+        let lines = Arc::new(Lines::of(format!("{first}\n{second}").into_bytes()));
+        let asked = |position| match position == from {
+            true => Ok::<_, SealError>(Arc::clone(&lines)),
+            false => Err(SealError::Text),
+        };
+        let opened = key(1).open_quoting(kind, alias, content.clone(), asked).unwrap();
+        assert_eq!(opened, payload.as_bytes());
+        let shown = key(1).disclose_quoting(kind, alias, content.clone(), asked).unwrap();
+        assert_eq!(&commit(&shown.salt, payload.as_bytes()), content.commitment());
+        let other = Arc::new(Lines::of(format!("{first}\n{{}}").into_bytes()));
+        let shown = key(1).disclose_quoting(kind, alias, content.clone(), |_| Ok(other));
+        assert_eq!(shown, Err(SealError::Commitment), "lines of another frame");
+        assert_eq!(key(1).open(kind, alias, content), Err(SealError::Text));
+        let beyond = Quotes { from, places: vec![(0..payload.len() + 1, 0)] };
+        assert_eq!(seal(&beyond), Err(SealError::Text));
     }
 
     #[test]

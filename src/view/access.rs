@@ -112,7 +112,7 @@ impl AccessGroup {
         self.end = self.end.next();
     }
 
-    /// Adds frames that were disposed of: they count, and nothing finds them.
+    /// Adds frames that hold no entries, or were disposed of: they count, and nothing finds them.
     pub fn skip(&mut self, frames: usize) {
         self.end = self.end + frames as u64;
     }

@@ -5,7 +5,8 @@
 //! compares the two, also after a restart and after a rebuild of the views. `crash` cuts and damages
 //! the log's files, `kill` ends the real process at random moments, `concurrency` makes many writers
 //! meet, `rebuild` makes new generations of the views, `searches` holds past moments against copies
-//! of the log, `sorting` long lists against a plain sort, `verify` alters every place of a data
+//! of the log, `sorting` long lists against a plain sort, `sources` what
+//! access entries quote, `verify` alters every place of a data
 //! directory that verification has to find. `server` starts the real program.
 
 // Tests stop at the first surprise, read their seeds and sizes from the environment, and wait
@@ -30,4 +31,5 @@ mod seam;
 mod searches;
 mod server;
 mod sorting;
+mod sources;
 mod verify;

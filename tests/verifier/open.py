@@ -40,7 +40,9 @@ def derive(data_key, info):
     return HKDF(SHA256(), 32, b"chartlog", info).derive(data_key)
 
 
-def expand(text, owner):
+def expand(text, owner, payloads):
+    if text[0] == 255:
+        return quoting(text, owner, payloads)
     dictionary, count = struct.unpack("<BH", text[:3])
     uuids = [text[3 + 16 * n : 19 + 16 * n].hex() for n in range(count)]
     uuids = ["-".join([u[:8], u[8:12], u[12:16], u[16:20], u[20:]]).encode() for u in uuids]
@@ -66,11 +68,27 @@ def expand(text, owner):
     return out
 
 
-def open_content(data_key, owner, kind, alias, commitment, content):
+def quoting(text, owner, payloads):
+    position, shift, at = 0, 0, 1
+    while True:
+        position |= (text[at] & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+        if text[at - 1] < 0x80:
+            break
+    count = struct.unpack_from("<H", text, at)[0]
+    numbers = struct.unpack_from(f"<{count}H", text, at + 2)
+    lines = payloads[position].split(b"\n")
+    parts = expand(text[at + 2 + 2 * count :], owner, payloads).split(b"\x04")
+    assert len(parts) == count + 1
+    quoted = [lines[number] for number in numbers] + [b""]
+    return b"".join(part + line for part, line in zip(parts, quoted))
+
+
+def open_content(data_key, owner, kind, alias, commitment, content, payloads):
     label = b"chartlog frame v2\0" + struct.pack("<BQ", kind, alias)
     text = AESGCM(derive(data_key, b"chartlog encryption")).decrypt(commitment[:12], content, label)
     salt = hmac.digest(derive(data_key, b"chartlog salt"), text, "sha256")[:16]
-    payload = expand(text, owner)
+    payload = expand(text, owner, payloads)
     assert hashlib.sha256(b"chartlog commitment v1\0" + salt + payload).digest() == commitment
     return salt, payload
 
@@ -90,6 +108,7 @@ def main(path):
         record = wraps[20 + 137 * n : 157 + 137 * n]
         alias = struct.unpack_from("<Q", record)[0]
         keys[alias] = unwrap(epoch_key, alias, record[8:])
+    payloads = []  # by position
     for vector in vectors["frames"]:
         frame = bytes.fromhex(vector["frame"])
         length, kind, flags, _, alias = struct.unpack("<IBBIQ", frame[:18])
@@ -98,8 +117,9 @@ def main(path):
         if flags & 2:
             keys[alias] = unwrap(epoch_key, alias, body[:129])
             body = body[129:]
-        data_key, owner = keys[1 if kind == 3 else alias]
-        salt, payload = open_content(data_key, owner, kind, alias, commitment, body)
+        data_key, owner = keys[1 if kind >= 3 else alias]
+        salt, payload = open_content(data_key, owner, kind, alias, commitment, body, payloads)
+        payloads.append(payload)
         assert payload.decode() == vector["payload"] and salt.hex() == vector["salt"]
         print(f"opened {len(frame)} bytes: {payload[:60].decode(errors='replace')}...")
 

@@ -21,7 +21,8 @@ FORMAT = "chartlog-evidence/1"
 EXPORT_FORMAT = "chartlog-audit-export/2"
 HEADER_BYTES = 50
 KIND_CHART = 1
-KINDS = {"events": (1, 2), "access": (3,)}
+KIND_ACCESS = 3
+KINDS = {"events": (1, 2), "access": (KIND_ACCESS, 4)}
 FLAG_SEALED = 0b100
 FLAGS_KNOWN = 0b111
 LABEL = b"chartlog commitment v1\x00"
@@ -113,7 +114,7 @@ def check_export(lines, key):
             found["frames"] += len(commit)
             found["entries"] += 1
             return commit.pop(0)
-        recorded_at, version = check_line(line, position, log)
+        recorded_at, entries = check_line(line, position, log)
         expect(before is None or recorded_at >= before, "recordedAt decreases")
         before = recorded_at
         is_older = since is not None and recorded_at < since
@@ -124,7 +125,7 @@ def check_export(lines, key):
             expect(is_later or is_older and position == first, "a frame of the period, or beyond it")
         elif not is_older and recorded_at < until:
             found["frames"] += 1
-            found["entries"] += max(version, 1)
+            found["entries"] += entries
         is_closed |= is_later
         return base64.b64decode(line["leaf"])
 
@@ -151,7 +152,7 @@ def check_export(lines, key):
 
 
 def check_line(line, position, log):
-    """The time and the version of the frame on a line."""
+    """The time of the frame on a line, and how many access entries it holds."""
     members(line, {"position": int, "recordedAt": int, "leaf": str, "frame": str}, "the line",
             {"disclosed": dict})
     expect(line["position"] == position, f"position {position} belongs here")
@@ -164,7 +165,7 @@ def check_line(line, position, log):
     expect(kind in KINDS[log], f"kind {kind} does not belong to {log}")
     if "disclosed" in line:
         check_disclosed(line["disclosed"], frame, flags)
-    return recorded_at, version
+    return recorded_at, max(version, 1) if kind == KIND_ACCESS else 0
 
 
 class Lines:

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Finding, VerifyOptions};
 use crate::disk::Disk;
-use crate::engine::EngineError;
+use crate::engine::{AccessFrames, EngineError};
 use crate::log::{
     FrameKind, FrameSeen, InspectError, Inspection, LogKind, Seen, StreamAlias, WRAP_BYTES,
 };
@@ -73,9 +73,15 @@ pub fn open(
         InspectError::Disk { path, source } => ProofError::Disk { path, source }.into(),
     };
     let mut inspection = Inspection::begin(disk, folder, kind).map_err(failed)?;
+    let access = match (kind, keys.get(&StreamAlias::ACCESS)) {
+        (LogKind::Access, Some(Some(key))) => {
+            Some(AccessFrames::new(Arc::clone(key), inspection.reader(), None))
+        }
+        _ => None,
+    };
     let (mut readable, mut erased, mut disposed) = (0_u64, 0_u64, 0_u64);
     let each = |seen: Seen<'_>| match seen {
-        Seen::Frame(frame) => (open_one(&keys, frame), frame.offset),
+        Seen::Frame(frame) => (open_one(&keys, access.as_ref(), frame), frame.offset),
         Seen::Disposed(left) => (Opened::Disposed, left.offset),
     };
     while let Some(batch) = inspection.next(options.threads, each).map_err(failed)? {
@@ -103,22 +109,24 @@ pub fn open(
     Ok(())
 }
 
-fn open_one(keys: &Keys, frame: FrameSeen<'_>) -> Opened {
-    let parts = frame.parts;
-    let stream = match parts.kind {
-        FrameKind::Access => StreamAlias::ACCESS,
-        FrameKind::Chart | FrameKind::Directory => parts.alias,
-    };
-    let content = parts.to_frame().content;
-    if !content.is_sealed() {
+fn open_one(keys: &Keys, access: Option<&AccessFrames>, seen: FrameSeen<'_>) -> Opened {
+    let frame = seen.parts.to_frame();
+    if !frame.content.is_sealed() {
         return Opened::Readable;
     }
-    match keys.get(&stream) {
-        Some(Some(key)) => match key.disclose(parts.kind, parts.alias, content) {
-            Ok(_) => Opened::Readable,
-            Err(error) => Opened::Wrong(error.to_string()),
-        },
-        Some(None) => Opened::Erased,
-        None => Opened::Wrong("there is no key for this frame".to_owned()),
+    let opened = match (frame.kind, access, keys.get(&frame.alias)) {
+        (FrameKind::Access | FrameKind::Sources, Some(access), _) => {
+            access.disclose(frame).map(drop)
+        }
+        (FrameKind::Chart | FrameKind::Directory, _, Some(Some(key))) => {
+            let shown = key.disclose(frame.kind, frame.alias, frame.content);
+            shown.map(drop).map_err(EngineError::from)
+        }
+        (FrameKind::Chart | FrameKind::Directory, _, Some(None)) => return Opened::Erased,
+        _ => return Opened::Wrong("there is no key for this frame".to_owned()),
+    };
+    match opened {
+        Ok(()) => Opened::Readable,
+        Err(error) => Opened::Wrong(error.to_string()),
     }
 }

@@ -259,8 +259,7 @@ impl<R: BufRead> Check<'_, R> {
             }
         } else if !is_before && !is_behind {
             self.report.frames += 1;
-            // A frame of the first format is one entry, and does not say so.
-            self.report.entries += u64::from(header.version.max(1));
+            self.report.entries += header.access_entries();
             self.report.disclosed += u64::from(line.disclosed.is_some());
         }
         Ok(())

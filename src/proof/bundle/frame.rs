@@ -9,6 +9,7 @@ const FLAG_SEALED: u8 = 1 << 2;
 const FLAGS_KNOWN: u8 = 0b111;
 const KIND_CHART: u8 = 1;
 const KIND_ACCESS: u8 = 3;
+const KIND_SOURCES: u8 = 4;
 
 /// The fields that are not encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,16 @@ impl Header {
     pub fn belongs_to(&self, log: BundleLog) -> bool {
         match log {
             BundleLog::Events => (KIND_CHART..KIND_ACCESS).contains(&self.kind),
-            BundleLog::Access => self.kind == KIND_ACCESS,
+            BundleLog::Access => (KIND_ACCESS..=KIND_SOURCES).contains(&self.kind),
+        }
+    }
+
+    /// How many access entries it holds.
+    pub fn access_entries(&self) -> u64 {
+        match self.kind {
+            // A frame of the first format is one entry, and does not say so.
+            KIND_ACCESS => u64::from(self.version.max(1)),
+            _ => 0,
         }
     }
 }
