@@ -27,8 +27,8 @@ mod tests;
 
 /// Wait before an outlet that failed is tried again; doubles each time, up to the longest. Half of it is left to
 /// chance, so that those who wait for the same outlet do not come all at once.
-const RETRY_MIN: Duration = Duration::from_millis(500);
-const RETRY_MAX: Duration = Duration::from_secs(30);
+pub(super) const RETRY_MIN: Duration = Duration::from_millis(500);
+pub(super) const RETRY_MAX: Duration = Duration::from_secs(30);
 /// The cursor is not written more often: after a crash, what came in between is handed over again.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How long more is waited for when the source has moved, so that what comes at once goes out at once.
@@ -365,7 +365,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Between half of a wait and all of it.
-fn chance(wait: Duration) -> Duration {
+pub(super) fn chance(wait: Duration) -> Duration {
     let mut random = [0];
     // Without chance it is all of it.
     let part = aws_lc_rs::rand::fill(&mut random).map_or(255, |()| u32::from(random[0]));

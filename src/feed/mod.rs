@@ -11,6 +11,8 @@
 //!  log ─► source ─► delivery (thread, cursor on disk, repeats) ─► outlet: SIEM
 //! ```
 //!
+//! From outside: [`projection`], with which a program in Rust follows a log, here or on a server, and keeps a view of its own.
+//!
 //! Never: HTTP of clients, a decision about who may see what; a place that is ahead of what has arrived; holding anybody up
 //! who writes or reads.
 
@@ -19,6 +21,7 @@ mod delivery;
 mod filter;
 mod follower;
 mod form;
+pub mod projection;
 pub mod siem;
 
 pub use filter::{CRITERIA_LENGTH_MAX, CRITERIA_MAX, filter};

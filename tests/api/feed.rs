@@ -282,11 +282,18 @@ fn what_was_erased_says_so_and_stalls_nobody() {
         }
         let app = server.patient_app("p");
         assert!(pages(&app, "", 100).iter().all(|event| event["patient"] == "p"));
-        assert!(
-            pages(&server.clinician(), "&type=Observation", 100)
-                .iter()
-                .all(|event| event["patient"] == "p")
-        );
+        // Whoever keeps something of a type hears that it has to go.
+        for query in ["&type=Encounter", "&criteria=Encounter", "&kind=chart.erased"] {
+            let told = pages(&server.clinician(), query, 100);
+            let erased = after.iter().filter(|event| event["type"] == "chart.erased");
+            assert!(
+                positions(&told)
+                    .into_iter()
+                    .eq(erased.map(|event| event["position"].as_u64().unwrap())),
+                "{query}"
+            );
+        }
+        assert!(pages(&server.clinician(), "&type=Encounter&kind=recorded", 100).is_empty());
     };
     check(&server);
     check(&server.restart());

@@ -34,6 +34,7 @@ mod limits;
 mod operations;
 mod operator;
 mod patches;
+mod projections;
 mod proofs;
 mod reach;
 mod reports;

@@ -23,6 +23,7 @@ mod concurrency;
 mod crash;
 mod erasure;
 mod fold;
+mod follow;
 mod histories;
 mod history;
 mod kill;

@@ -87,8 +87,9 @@ impl Pass<'_> {
         }
         // That a chart was erased stands in the directory.
         let is_in_chart = |chart| event.chart == Some(chart) || event.chart.is_none();
+        let may_be_erasure = event.kind.is_none() && event.chart.is_none();
         self.sight.reaches(event.kind, event.chart, self.own)
-            && filter.admits_kind(event.kind)
+            && (filter.admits_kind(event.kind) || may_be_erasure && self.sight.sees_erasures())
             && self.sight.chart.is_none_or(is_in_chart)
     }
 
@@ -145,7 +146,9 @@ impl Pass<'_> {
             envelope.resource.as_deref().and_then(|key| key.parse().ok());
         let filter = &self.sight.filter;
         // Decided by what the event says itself; the index has only saved the opening of others.
-        if !self.sight.reaches(resource.as_ref().map(|key| key.kind), event.chart, self.own)
+        let kind = resource.as_ref().map(|key| key.kind);
+        if !self.sight.reaches(kind, event.chart, self.own)
+            || !filter.admits_kind(kind)
             || self.sight.chart.is_some_and(|chart| event.chart != Some(chart))
             || !filter.admits_type(&envelope.event_type)
         {

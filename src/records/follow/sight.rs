@@ -130,12 +130,11 @@ impl Sight {
         self.far_of(kind) != Far::Everywhere
     }
 
-    /// Whether it may be told that charts were erased: who sees all patients.
+    /// Whether it is to be told that charts were erased: who sees all patients. Types and criteria do not matter: what was
+    /// kept of such a chart has to go, whatever it was.
     pub(super) fn sees_erasures(&self) -> bool {
         let erased = EventType { subject: "chart".to_owned(), event_kind: EventKind::Erased };
-        self.far_of(ResourceType::PATIENT) == Far::Everywhere
-            && self.filter.admits_type(&erased)
-            && self.filter.admits_kind(None)
+        self.far_of(ResourceType::PATIENT) == Far::Everywhere && self.filter.admits_type(&erased)
     }
 
     fn far_of(&self, kind: ResourceType) -> Far {
