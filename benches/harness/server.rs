@@ -14,6 +14,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use chartlog::auth::{Issuer, LocalIssuer, Verifier, VerifierOptions};
 use chartlog::clock::Instant;
 use chartlog::config::{Config, LimitsConfig};
+use chartlog::feed::subscriptions::Subscriptions;
 use chartlog::http::{self, ServerOptions};
 use chartlog::records::Records;
 
@@ -63,7 +64,9 @@ pub fn over(store: Arc<Records>) -> (Serving, String) {
     let serving = serve(move |listener| {
         let address = listener.local_addr().expect("an address");
         let options = options(&config, format!("http://{address}"));
-        let running = http::start(listener, store, verifier, options).expect("a server");
+        let subscriptions = Subscriptions::open(&store, &config.feed, "").expect("subscriptions");
+        let running =
+            http::start(listener, store, verifier, subscriptions, options).expect("a server");
         (running.handle, running.server)
     });
     (serving, token)

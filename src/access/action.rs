@@ -44,12 +44,17 @@ impl Action {
 #[must_use]
 pub fn action_of(operation: &str) -> Action {
     match operation {
-        "createResource" | "appendEvents" | "holdChart" => Action::Create,
-        "updateResource" | "conditionalUpdate" | "patchResource" | "conditionalPatch" => {
-            Action::Update
-        }
-        "deleteResource" | "conditionalDelete" | "eraseChart" | "releaseChart"
-        | "disposeAccesses" => Action::Delete,
+        "createResource" | "createSubscription" | "appendEvents" | "holdChart" => Action::Create,
+        "updateSubscription"
+        | "pauseSubscription"
+        | "resumeSubscription"
+        | "rotateSubscriptionSecret"
+        | "updateResource"
+        | "conditionalUpdate"
+        | "patchResource"
+        | "conditionalPatch" => Action::Update,
+        "deleteSubscription" | "dropParkedEvent" | "deleteResource" | "conditionalDelete"
+        | "eraseChart" | "releaseChart" | "disposeAccesses" => Action::Delete,
         "readResource"
         | "readResourceVersion"
         | "readResourceHistory"
@@ -60,6 +65,10 @@ pub fn action_of(operation: &str) -> Action {
         | "diffChart"
         | "listEvents"
         | "followEvents"
+        | "deliverEvents"
+        | "listSubscriptions"
+        | "readSubscription"
+        | "listParkedEvents"
         | "listAccesses"
         | "readAccess"
         | "listChartAccesses"

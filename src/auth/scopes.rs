@@ -2,6 +2,7 @@
 //! that is cheap to ask.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The rights a token grants, as far as this server understands them.
 ///
@@ -86,16 +87,42 @@ impl Scopes {
     }
 }
 
+/// As a `scope` claim that grants the same.
+impl fmt::Display for Scopes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by_type = self.by_type.iter().map(|(name, rights)| (&**name, rights));
+        let mut separator = "";
+        for (name, rights) in std::iter::once((ANY_TYPE, &self.any_type)).chain(by_type) {
+            for level in Level::ALL {
+                let is_granted =
+                    |permission: &Permission| rights.include(Rights::one(level, *permission));
+                let granted = Permission::ALL.into_iter().filter(is_granted);
+                let letters: String = granted.map(Permission::letter).collect();
+                if !letters.is_empty() {
+                    write!(formatter, "{separator}{}/{name}.{letters}", level.name())?;
+                    separator = " ";
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 const ANY_TYPE: &str = "*";
 
 impl Level {
-    fn named(name: &str) -> Option<Self> {
-        match name {
-            "patient" => Some(Self::Patient),
-            "user" => Some(Self::User),
-            "system" => Some(Self::System),
-            _ => None,
+    const ALL: [Self; 3] = [Self::Patient, Self::User, Self::System];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Patient => "patient",
+            Self::User => "user",
+            Self::System => "system",
         }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
     }
 }
 
@@ -265,6 +292,19 @@ mod tests {
         assert_eq!(granted(&scopes, Level::User, "Observation"), "crs");
         assert_eq!(granted(&scopes, Level::User, "Condition"), "r");
         assert_eq!(granted(&scopes, Level::System, "Observation"), "d");
+    }
+
+    #[test]
+    fn scopes_read_back_from_their_text() {
+        for text in ["", "openid", "user/*.rs system/Feed.cud patient/Patient.r user/Patient.cruds"]
+        {
+            let scopes = Scopes::parse(text);
+            assert_eq!(Scopes::parse(&scopes.to_string()), scopes, "{text}");
+        }
+        assert_eq!(
+            Scopes::parse("launch user/B.s user/B.r user/*.d").to_string(),
+            "user/*.d user/B.rs"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::auth::LocalIssuer;
 use crate::config::Config;
 use crate::demo;
 use crate::feed::siem::{Forwarding, SiemError};
+use crate::feed::subscriptions::Subscriptions;
 use crate::http::{self, Running};
 
 /// Scopes of the token that `--demo` prints.
@@ -31,8 +32,12 @@ pub fn run(config: Config) -> Result<(), Failure> {
         _ => Failure::failed(error),
     })?;
     operator::started(&store, &config)?;
+    let subscriptions =
+        Subscriptions::open(&store, &config.feed, &base).map_err(Failure::failed)?;
+    subscriptions.start().map_err(Failure::failed)?;
+    let serving = Arc::clone(&subscriptions);
     let result = actix_web::rt::System::new().block_on(async move {
-        let Running { address, handle, server } = served.start(&config)?;
+        let Running { address, handle, server } = served.start(&config, serving)?;
         let server = actix_web::rt::spawn(server);
         if config.demo.enabled {
             if let Err(failure) =
@@ -46,6 +51,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
         println!("listening on {base}");
         server.await.map_err(Failure::failed)?.map_err(Failure::failed)
     });
+    subscriptions.stop();
     operator::stopped(&store);
     forwarding.stop();
     store.engine().close();

@@ -13,6 +13,7 @@ use crate::clock::Instant;
 use crate::config::{self, Config, ReferentialIntegrity};
 use crate::disk::RealDisk;
 use crate::engine::{DataDirectory, EngineOptions, ProofOptions};
+use crate::feed::subscriptions::Subscriptions;
 use crate::http::{self, Running};
 use crate::records::{Records, RecordsOptions};
 use crate::view;
@@ -53,7 +54,11 @@ impl Served {
     }
 
     /// Starts to answer requests.
-    pub fn start(self, config: &Config) -> Result<Running, Failure> {
+    pub fn start(
+        self,
+        config: &Config,
+        subscriptions: Arc<Subscriptions>,
+    ) -> Result<Running, Failure> {
         let options = http::ServerOptions {
             public_url: self.base_url,
             workers: config.server.worker_count(),
@@ -64,7 +69,8 @@ impl Served {
                 header: config.server.proxy_header,
             },
         };
-        http::start(self.listener, self.store, self.verifier, options).map_err(Failure::failed)
+        http::start(self.listener, self.store, self.verifier, subscriptions, options)
+            .map_err(Failure::failed)
     }
 }
 

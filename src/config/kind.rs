@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use toml::Value;
 use tracing_subscriber::EnvFilter;
 
+use super::feed::is_host;
 use super::server::network;
 use super::siem::SiemTarget;
 
@@ -43,6 +44,8 @@ pub enum Kind {
     SiemTargets,
     /// A list of networks and addresses.
     Networks,
+    /// A list of hosts.
+    Hosts,
     /// A list of at least one name.
     Names,
     /// A list of token issuers.
@@ -56,15 +59,17 @@ impl Kind {
     pub fn text_to_toml<'text>(&self, text: &'text str) -> Cow<'text, str> {
         match self {
             Self::Switch | Self::Number(_) | Self::Issuers => Cow::Borrowed(text),
-            Self::Names | Self::Sinks | Self::SiemTargets | Self::Networks
+            Self::Names | Self::Sinks | Self::SiemTargets | Self::Networks | Self::Hosts
                 if text.trim_start().starts_with('[') =>
             {
                 Cow::Borrowed(text)
             }
-            Self::Sinks | Self::SiemTargets | Self::Networks if text.trim().is_empty() => {
+            Self::Sinks | Self::SiemTargets | Self::Networks | Self::Hosts
+                if text.trim().is_empty() =>
+            {
                 Cow::Borrowed("[]")
             }
-            Self::Names | Self::Sinks | Self::SiemTargets | Self::Networks => {
+            Self::Names | Self::Sinks | Self::SiemTargets | Self::Networks | Self::Hosts => {
                 let names = text.split(',').map(|name| Value::from(name.trim()));
                 Cow::Owned(Value::Array(names.collect()).to_string())
             }
@@ -118,6 +123,9 @@ impl Kind {
             (Self::Networks, Value::Array(networks)) => {
                 networks.iter().all(|text| text.as_str().and_then(network).is_some())
             }
+            (Self::Hosts, Value::Array(hosts)) => {
+                hosts.iter().all(|text| text.as_str().is_some_and(is_host))
+            }
             (Self::Names, Value::Array(names)) => {
                 !names.is_empty() && names.iter().all(|name| name.as_str() != Some(""))
             }
@@ -163,6 +171,9 @@ impl fmt::Display for Kind {
             }
             Self::Networks => {
                 "a list of addresses and networks, such as [\"10.0.0.7\", \"fd00::/8\"]"
+            }
+            Self::Hosts => {
+                "a list of hosts in lower case, such as [\"hooks.example.org\", \"*.clinic.example\"]"
             }
             Self::Names => "a list of at least one name, such as [\"chartlog\"]",
             Self::Issuers => "a list of tables [[auth.issuers]]",

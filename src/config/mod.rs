@@ -24,6 +24,7 @@ mod auth;
 mod check;
 mod demo;
 mod duration;
+mod feed;
 mod file;
 mod kind;
 mod limits;
@@ -46,6 +47,7 @@ pub use audit::AuditConfig;
 pub use auth::{Algorithm, AuthConfig, Issuer, IssuerKey};
 pub use demo::DemoConfig;
 pub use duration::{DurationError, parse_duration};
+pub use feed::FeedConfig;
 pub use limits::LimitsConfig;
 pub use load::{DEFAULT_FILE, FILE_VARIABLE, Loaded, Override, Overrides, load};
 pub use log::{LogConfig, LogFormat};
@@ -73,6 +75,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// How long access entries are kept, which are called unusual, and where they are forwarded to.
     pub audit: AuditConfig,
+    /// Where subscriptions may lead, and how much they may take.
+    pub feed: FeedConfig,
     /// What one request or one client may ask for.
     pub limits: LimitsConfig,
     /// What is written to the log of the process (not the log of events).

@@ -15,6 +15,7 @@ pub static SECTIONS: &[(&str, &str)] = &[
         "audit",
         "How long access entries are kept, which the report on unusual ones names, and where they go.",
     ),
+    ("feed", "Where subscriptions may lead, and how much they may take."),
     ("limits", "What one request or one client may ask for."),
     ("log", "What the process writes to stderr."),
     ("demo", "The synthetic clinic."),
@@ -275,6 +276,55 @@ pub static SETTINGS: &[Setting] = &[
         Kind::File,
         "PEM file with the private key of that certificate",
         |config| &mut config.audit.siem_key_file,
+    ),
+    setting(
+        "feed.webhook_hosts",
+        Kind::Hosts,
+        "Hosts that subscriptions may send events to, *.example.org for all below one; without any,\n\
+         nothing is sent",
+        |config| &mut config.feed.webhook_hosts,
+    ),
+    setting(
+        "feed.webhook_networks",
+        Kind::Networks,
+        "Addresses and networks that these hosts may have although they are not public",
+        |config| &mut config.feed.webhook_networks,
+    ),
+    setting(
+        "feed.webhook_insecure",
+        Kind::Switch,
+        "Allow http://, where events travel in the clear",
+        |config| &mut config.feed.webhook_insecure,
+    ),
+    setting(
+        "feed.webhook_timeout_seconds",
+        Kind::Number(1..=300),
+        "Seconds for one delivery, from connecting to the answer",
+        |config| &mut config.feed.webhook_timeout_seconds,
+    ),
+    setting(
+        "feed.webhook_bytes_max",
+        Kind::Number(1024..=WHOLE_BYTES_MAX),
+        "Bytes of the largest event that is sent; larger ones are parked",
+        |config| &mut config.feed.webhook_bytes_max,
+    ),
+    setting(
+        "feed.webhook_charts_max",
+        Kind::Number(1..=256),
+        "Charts of which one subscription delivers at the same time",
+        |config| &mut config.feed.webhook_charts_max,
+    ),
+    setting(
+        "feed.subscriptions_max",
+        Kind::Number(0..=10_000),
+        "Subscriptions that there may be",
+        |config| &mut config.feed.subscriptions_max,
+    ),
+    setting(
+        "feed.parked_events_max",
+        Kind::Number(1..=100_000),
+        "Events that one subscription may park; then it pauses",
+        |config| &mut config.feed.parked_events_max,
     ),
     setting(
         "limits.body_bytes_max",

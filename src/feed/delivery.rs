@@ -19,16 +19,15 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::backoff;
 use super::cursor::CursorFile;
 use crate::clock;
 
 #[cfg(test)]
 mod tests;
 
-/// Wait before an outlet that failed is tried again; doubles each time, up to the longest. Half of it is left to
-/// chance, so that those who wait for the same outlet do not come all at once.
-pub(super) const RETRY_MIN: Duration = Duration::from_millis(500);
-pub(super) const RETRY_MAX: Duration = Duration::from_secs(30);
+/// Longest wait before an outlet that failed is tried again.
+const RETRY_MAX: Duration = Duration::from_secs(30);
 /// The cursor is not written more often: after a crash, what came in between is handed over again.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How long more is waited for when the source has moved, so that what comes at once goes out at once.
@@ -197,16 +196,16 @@ impl<S: Source, O: Outlet<Item = S::Item>> Delivery<S, O> {
     }
 
     async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let (mut wait, mut deadline) = (RETRY_MIN, None);
+        let (mut failures, mut deadline) = (0, None);
         loop {
             let is_stopping = *stop.borrow() || stop.has_changed().is_err();
             let deadline = is_stopping.then(|| *deadline.get_or_insert(Instant::now() + STOPPING));
             let step = self.step();
             let is_over = deadline.is_some_and(|deadline| Instant::now() > deadline);
             match step {
-                Ok(true) if !is_over => wait = RETRY_MIN,
+                Ok(true) if !is_over => failures = 0,
                 Ok(false) if !is_stopping => {
-                    wait = RETRY_MIN;
+                    failures = 0;
                     self.wait_for_more(&mut stop).await;
                 }
                 Err(failed) => {
@@ -214,8 +213,9 @@ impl<S: Source, O: Outlet<Item = S::Item>> Delivery<S, O> {
                     if is_stopping {
                         break;
                     }
-                    let _ = timeout(chance(wait), stopped(&mut stop)).await;
-                    wait = (wait * 2).min(RETRY_MAX);
+                    failures += 1;
+                    let wait = backoff::wait(failures, RETRY_MAX);
+                    let _ = timeout(wait, stopped(&mut stop)).await;
                 }
                 Ok(_) => break,
             }
@@ -362,14 +362,6 @@ impl<S: Source, O: Outlet<Item = S::Item>> Delivery<S, O> {
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     // The other end is gone: that means the same.
     let _ = stop.wait_for(|is_stopping| *is_stopping).await;
-}
-
-/// Between half of a wait and all of it.
-pub(super) fn chance(wait: Duration) -> Duration {
-    let mut random = [0];
-    // Without chance it is all of it.
-    let part = aws_lc_rs::rand::fill(&mut random).map_or(255, |()| u32::from(random[0]));
-    wait / 2 + wait * part / 510
 }
 
 /// Says so when a thread ends though nobody asked it to. The store does without.

@@ -16,6 +16,7 @@
 //! Never: HTTP of clients, a decision about who may see what; a place that is ahead of what has arrived; holding anybody up
 //! who writes or reads.
 
+mod backoff;
 mod cursor;
 mod delivery;
 mod filter;
@@ -23,6 +24,8 @@ mod follower;
 mod form;
 pub mod projection;
 pub mod siem;
+pub mod subscriptions;
+pub mod webhook;
 
 pub use filter::{CRITERIA_LENGTH_MAX, CRITERIA_MAX, filter};
 pub use follower::Follower;

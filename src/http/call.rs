@@ -16,6 +16,7 @@ use super::{Failure, Fault};
 use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::engine::{Engine, Settled};
+use crate::feed::subscriptions::Subscriptions;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::{Parameters, ResourceId, ResourceKey, ResourceType};
 use crate::json::Document;
@@ -135,6 +136,12 @@ impl Call {
     #[must_use]
     pub fn records(&self) -> &Arc<Records> {
         &self.records
+    }
+
+    /// Who is sent what comes.
+    #[must_use]
+    pub fn subscriptions(&self) -> &Arc<Subscriptions> {
+        &self.state.subscriptions
     }
 
     /// Waits until no event can be recorded any more at a moment, or before it.

@@ -36,6 +36,7 @@ pub async fn ready(state: Arc<State>) -> HttpResponse {
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "operations", security(()),
     responses((status = 200, description = "Prometheus text format", content_type = "text/plain")))]
 pub async fn figures(state: Arc<State>) -> HttpResponse {
+    state.subscriptions.measure(*state.records.visible().borrow());
     let text = metrics::render(state.records.engine());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text)
 }

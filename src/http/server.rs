@@ -16,6 +16,7 @@ use super::state::{ServerOptions, State};
 use super::{docs, routes, table};
 use crate::auth::Verifier;
 use crate::clock::Instant;
+use crate::feed::subscriptions::Subscriptions;
 use crate::records::Records;
 
 /// How often it is looked for sums of requests whose minute is over.
@@ -49,11 +50,12 @@ pub fn start(
     listener: TcpListener,
     records: Arc<Records>,
     verifier: Verifier,
+    subscriptions: Arc<Subscriptions>,
     options: ServerOptions,
 ) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
     let (alive, mut gone) = mpsc::channel(1);
-    let state = Arc::new(State::new(records, verifier, options, alive));
+    let state = Arc::new(State::new(records, verifier, subscriptions, options, alive));
     let (workers, limits) = (state.options.workers, state.options.limits.clone());
     let signals = Signals::listen()?;
     let counting = Arc::clone(&state);

@@ -14,6 +14,7 @@ use crate::auth::Verifier;
 use crate::budget::WorkLimits;
 use crate::config::{AuditConfig, LimitsConfig};
 use crate::engine::EngineError;
+use crate::feed::subscriptions::Subscriptions;
 use crate::records::Records;
 
 /// Name and sizes of a server.
@@ -57,6 +58,8 @@ pub struct State {
     pub(super) strangers: Strangers,
     /// Places for those who follow the log.
     pub(super) followers: Arc<Semaphore>,
+    /// Who is sent what comes.
+    pub(super) subscriptions: Arc<Subscriptions>,
     /// True when the server stops: what has no end of its own ends then.
     pub(super) stopping: watch::Sender<bool>,
     _alive: mpsc::Sender<Infallible>,
@@ -70,6 +73,7 @@ impl State {
     pub(super) fn new(
         records: Arc<Records>,
         verifier: Verifier,
+        subscriptions: Arc<Subscriptions>,
         options: ServerOptions,
         alive: mpsc::Sender<Infallible>,
     ) -> Self {
@@ -95,6 +99,7 @@ impl State {
             bodies,
             strangers,
             followers,
+            subscriptions,
             stopping,
             _alive: alive,
         }

@@ -47,4 +47,5 @@ mod trail;
 mod unusual;
 mod validation;
 mod walk;
+mod webhooks;
 mod writes;

@@ -2,12 +2,16 @@
 //!
 //! Whoever adds an operation gets its refusals and its access entries tested here, unasked.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use serde_json::{Value, json};
 
 use crate::harness::{
     Actor, Request, Response, bundle, entry, observation, only_access_of_request, patient, shared,
     unique,
 };
+use crate::webhooks::wait_for;
 
 /// Operations that are excused from a case, with the reason. This list may only shrink.
 const EXCUSED: [(&str, &str); 0] = [];
@@ -59,6 +63,13 @@ impl Operation {
             .iter()
             .any(|start| self.path.starts_with(start));
         let access = if value == NO_ID { value } else { "0-0" };
+        if self.path.starts_with("/v1/subscriptions/") {
+            let (id, parked) = match value {
+                NO_ID => (NO_ID.to_owned(), 0),
+                _ => subscription(owner),
+            };
+            return self.path.replace("{id}", &id).replace("{position}", &parked.to_string());
+        }
         let target = self
             .path
             .replace("accesses/{id}", &format!("accesses/{access}"))
@@ -106,7 +117,11 @@ impl Operation {
                 { "type": "Observation.amended", "resource": observation(value, owner) },
             ] }),
             "eraseChart" => json!({ "reason": "walk", "basis": "none", "dryRun": true }),
-            "holdChart" | "releaseChart" => json!({ "reason": "walk" }),
+            "holdChart" | "releaseChart" | "pauseSubscription" => json!({ "reason": "walk" }),
+            "createSubscription" | "updateSubscription" => wish(owner),
+            "replaySubscription" => json!({ "from": "head" }),
+            "rotateSubscriptionSecret" => json!({ "overlapSeconds": 0 }),
+            "resumeSubscription" | "replayParkedEvent" => json!({}),
             _ if !self.takes_form() && matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") => {
                 panic!("teach the walk a body for {}", self.id)
             }
@@ -183,6 +198,29 @@ fn erased_chart() -> &'static str {
         let erased = shared().entitled().post(&target, &reasons).expect(200).json();
         erased["chart"].as_str().unwrap().to_owned()
     })
+}
+
+/// What nobody is there to receive.
+fn wish(owner: &str) -> Value {
+    let url = "http://127.0.0.1:1/";
+    json!({ "name": "walk", "url": url, "patient": owner, "from": 0, "retrySeconds": 0 })
+}
+
+/// The one subscription to a chart, which has parked an event at a position.
+fn subscription(owner: &str) -> (String, u64) {
+    static KNOWN: Mutex<BTreeMap<String, (String, u64)>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap();
+    let make = || {
+        let entitled = shared().entitled();
+        let made = entitled.post("/v1/subscriptions", &wish(owner)).expect(201).json();
+        let id = made["id"].as_str().unwrap().to_owned();
+        let parked = wait_for("an event is parked", || {
+            let parked = entitled.get(&format!("/v1/subscriptions/{id}/parked")).expect(200).json();
+            parked["parked"][0]["position"].as_u64()
+        });
+        (id, parked)
+    };
+    known.entry(owner.to_owned()).or_insert_with(make).clone()
 }
 
 /// A chart with one observation.
@@ -346,7 +384,8 @@ fn methods_that_are_not_documented_do_not_exist() {
             .replace("{segment}", "0")
             .replace("{level}", "0")
             .replace("{index}", "000.p/1")
-            .replace("{name}", "break-glass");
+            .replace("{name}", "break-glass")
+            .replace("{position}", "0");
         for method in METHODS {
             let response = shared().entitled().request(method, &target).send();
             if known.contains(&method) {

@@ -10,6 +10,7 @@ use chartlog::auth::{Issuer, LocalIssuer, TokenRequest, Verifier, VerifierOption
 use chartlog::clock::Instant;
 use chartlog::config::{Config, LimitsConfig};
 use chartlog::engine::DataDirectory;
+use chartlog::feed::subscriptions::Subscriptions;
 use chartlog::http;
 use chartlog::records::Records;
 
@@ -58,10 +59,12 @@ impl Serving {
             audit: config.audit,
             proxies: http::Proxies::default(),
         };
+        let subscriptions = Subscriptions::open(&store, &config.feed, &base).unwrap();
         let (started, wait) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let running = http::start(listener, store, verifier, options).unwrap();
+                let running =
+                    http::start(listener, store, verifier, subscriptions, options).unwrap();
                 started.send(running.handle).unwrap();
                 running.server.await.unwrap();
             });

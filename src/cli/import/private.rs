@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::super::served::{Served, sign};
 use super::super::{Failure, Secret};
 use crate::config::Config;
+use crate::feed::subscriptions::Subscriptions;
 use crate::http::Running;
 
 /// The subject that the events of such an import name.
@@ -28,8 +29,11 @@ pub fn with_store<T: Send + 'static>(
     let served = Served::open(&config)?;
     let token = Secret::from(sign(&served.issuer, &config, SUBJECT, SCOPES)?);
     let store = Arc::clone(&served.store);
+    // Not started: who subscribes is told by the next server.
+    let subscriptions = Subscriptions::open(&store, &config.feed, &served.base_url);
+    let subscriptions = subscriptions.map_err(Failure::failed)?;
     let result = actix_web::rt::System::new().block_on(async move {
-        let Running { address, handle, server } = served.start(&config)?;
+        let Running { address, handle, server } = served.start(&config, subscriptions)?;
         let mut server = actix_web::rt::spawn(server);
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);

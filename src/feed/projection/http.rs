@@ -9,7 +9,7 @@ use serde::Deserialize;
 use ureq::{Agent, BodyReader};
 
 use super::{Batch, Event, Feed, FeedError};
-use crate::feed::delivery::{RETRY_MAX, RETRY_MIN, chance};
+use crate::feed::backoff;
 use crate::numbers::Position;
 
 /// Events of one batch, beyond the rest of the commit that it ends with.
@@ -18,6 +18,8 @@ const BATCH_EVENTS_MAX: usize = 1_000;
 const LINE_BYTES_MAX: u64 = 1 << 30;
 /// Bytes that are read at a time.
 const BUFFER_BYTES: usize = 64 << 10;
+/// Longest wait before it is tried again.
+const RETRY_MAX: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The server is never silent for longer, or it is not there any more (`limits.follower_heartbeat_seconds` is 15).
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -38,7 +40,7 @@ pub struct HttpFeed<T> {
     /// Behind what has come last.
     next: Position,
     head: Position,
-    wait: Duration,
+    failures: u32,
 }
 
 impl<T> fmt::Debug for HttpFeed<T> {
@@ -76,7 +78,7 @@ impl<T: FnMut() -> Result<String, String>> HttpFeed<T> {
             events: Vec::new(),
             next: Position::default(),
             head: Position::default(),
-            wait: RETRY_MIN,
+            failures: 0,
         }
     }
 
@@ -128,10 +130,10 @@ impl<T: FnMut() -> Result<String, String>> HttpFeed<T> {
 
     /// Waits before the next try.
     fn pause(&mut self) {
+        self.failures = self.failures.saturating_add(1);
         // This thread has nothing else to do.
         #[allow(clippy::disallowed_methods)]
-        std::thread::sleep(chance(self.wait));
-        self.wait = (self.wait * 2).min(RETRY_MAX);
+        std::thread::sleep(backoff::wait(self.failures, RETRY_MAX));
     }
 
     /// The next line; `None`: the answer has ended or broken.
@@ -223,7 +225,7 @@ impl<T: FnMut() -> Result<String, String>> Feed for HttpFeed<T> {
         }
         let mut is_silent = true;
         while let Some(line) = self.line() {
-            (self.wait, is_silent) = (RETRY_MIN, false);
+            (self.failures, is_silent) = (0, false);
             if let Some(batch) = self.read(&line)? {
                 return Ok(Some(batch));
             }

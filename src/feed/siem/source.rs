@@ -32,7 +32,8 @@ pub struct BothLogs {
 
 impl BothLogs {
     pub fn new(records: &Arc<Records>, names: bool) -> Self {
-        let (access_moved, events_moved) = (records.engine().access_moved(), records.visible());
+        let engine = records.engine();
+        let (access_moved, events_moved) = (engine.access_moved(), records.visible());
         Self { records: Arc::downgrade(records), access_moved, events_moved, names }
     }
 }

@@ -15,6 +15,7 @@ mod feed;
 mod log;
 mod reports;
 mod retention;
+mod subscriptions;
 
 use serde_json::value::RawValue;
 
@@ -33,6 +34,18 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<events::__path_append, _, _>(events::append);
     routes.gated::<events::__path_list, _, _>(events::list);
     routes.gated::<feed::__path_follow, _, _>(feed::follow);
+    routes.gated::<subscriptions::__path_create, _, _>(subscriptions::create);
+    routes.gated::<subscriptions::__path_list, _, _>(subscriptions::list);
+    routes.gated::<subscriptions::__path_read, _, _>(subscriptions::read);
+    routes.gated::<subscriptions::__path_update, _, _>(subscriptions::update);
+    routes.gated::<subscriptions::__path_delete, _, _>(subscriptions::delete);
+    routes.gated::<subscriptions::__path_pause, _, _>(subscriptions::pause);
+    routes.gated::<subscriptions::__path_resume, _, _>(subscriptions::resume);
+    routes.gated::<subscriptions::__path_replay, _, _>(subscriptions::replay);
+    routes.gated::<subscriptions::__path_rotate, _, _>(subscriptions::rotate);
+    routes.gated::<subscriptions::__path_list_parked, _, _>(subscriptions::list_parked);
+    routes.gated::<subscriptions::__path_replay_parked, _, _>(subscriptions::replay_parked);
+    routes.gated::<subscriptions::__path_drop_parked, _, _>(subscriptions::drop_parked);
     routes.gated::<chart::__path_chart, _, _>(chart::chart);
     routes.gated::<difference::__path_difference, _, _>(difference::difference);
     routes.gated::<erasure::__path_erase, _, _>(erasure::erase);

@@ -102,11 +102,7 @@ impl Records {
     ) -> Result<LogBatch, RecordsError> {
         let view = self.views.view();
         let head = view.applied_events()?;
-        let own = match &sight.own {
-            Some(own) => view.chart(own)?.map(|chart| chart.alias()),
-            None => None,
-        };
-        let pass = Pass { records: self, view: &view, sight, own };
+        let pass = Pass::new(self, &view, sight)?;
         let (candidates, next) = pass.candidates(from, head, limits)?;
         let opened = open_all(&pass, candidates, limits.bytes)?;
         let mut events = opened.events;
@@ -120,6 +116,30 @@ impl Records {
             note(grant, event);
         }
         Ok(LogBatch { events, next: opened.stopped.unwrap_or(next), head })
+    }
+
+    /// The event at a position, if the caller wants it and may see it; as the last of its commit. It is noted in the
+    /// grant.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn follow_one(
+        &self,
+        grant: &Grant,
+        sight: &Sight,
+        position: Position,
+    ) -> Result<Option<LogEvent>, RecordsError> {
+        let view = self.views.view();
+        let end = position.next().min(view.applied_events()?);
+        let pass = Pass::new(self, &view, sight)?;
+        let limits = BatchLimits { events: 1, bytes: usize::MAX };
+        let (candidates, _) = pass.candidates(position, end, limits)?;
+        let opened = pass.open(candidates, limits.bytes)?;
+        let event = opened.events.into_iter().next().map(|(_, event)| event);
+        let event = event.map(|event| LogEvent { ends_commit: true, ..event });
+        event.iter().for_each(|event| note(grant, event));
+        Ok(event)
     }
 }
 

@@ -42,7 +42,19 @@ pub(super) struct Pass<'a> {
     pub(super) own: Option<StreamAlias>,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    pub(super) fn new(
+        records: &'a Records,
+        view: &'a View,
+        sight: &'a Sight,
+    ) -> Result<Self, RecordsError> {
+        let own = match &sight.own {
+            Some(own) => view.chart(own)?.map(|chart| chart.alias()),
+            None => None,
+        };
+        Ok(Self { records, view, sight, own })
+    }
+
     /// The events from a position on that come into question, by what the index says; and the position behind the
     /// last that was passed.
     pub(super) fn candidates(

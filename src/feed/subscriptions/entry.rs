@@ -1,0 +1,252 @@
+//! One subscription: its state in memory, and its file.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use super::owner::Owner;
+use super::progress::Progress;
+use super::sealed;
+use super::secrets::{SealedSecret, Secrets};
+use super::wish::Definition;
+use crate::disk::{self, Disk};
+use crate::feed::webhook::NoKey;
+use crate::seal::CursorKey;
+
+/// What definitions are sealed as.
+const WHAT: &str = "definition";
+/// What the names of the files end with.
+const EXTENSION: &str = "json";
+
+/// A subscription. Changed by its runner and by requests.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its id.
+    pub id: String,
+    /// Wakes its runner.
+    pub changed: Notify,
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    state: Mutex<State>,
+    /// Held while the file is written, so that no older state replaces a newer one.
+    writing: Mutex<()>,
+}
+
+/// What is known about a subscription.
+#[derive(Debug)]
+pub struct State {
+    /// Under whose rights it sees.
+    pub owner: Owner,
+    /// What it is.
+    pub definition: Sealed,
+    /// What it signs with.
+    pub secrets: Secrets,
+    /// Why it is paused, if it is.
+    pub paused: Option<String>,
+    /// When it was made, in microseconds since 1970.
+    pub created_at: i64,
+    /// How far it is.
+    pub progress: Progress,
+    /// Counts up when what was read or is being sent is not what is wanted any more.
+    pub run: u64,
+    /// It ends.
+    pub is_deleted: bool,
+    /// Deliveries that failed since the start of the server.
+    pub failures: u64,
+    /// What failed last, unless something was delivered since.
+    pub trouble: Option<Trouble>,
+}
+
+/// A definition, and how it lies on disk: sealed, for it may name a patient, and its address may be a secret.
+#[derive(Debug)]
+pub struct Sealed {
+    /// What it says.
+    pub definition: Definition,
+    sealed: String,
+}
+
+impl Sealed {
+    /// Seals the definition of a subscription.
+    ///
+    /// # Errors
+    ///
+    /// [`NoKey`].
+    pub fn new(key: &CursorKey, id: &str, definition: Definition) -> Result<Self, NoKey> {
+        let text = serde_json::to_vec(&definition).map_err(|_| NoKey)?;
+        Ok(Self { sealed: sealed::seal(key, WHAT, id, &text)?, definition })
+    }
+
+    fn open(key: &CursorKey, id: &str, sealed: String) -> Result<Self, NoKey> {
+        let text = sealed::open(key, WHAT, id, &sealed)?;
+        let definition = serde_json::from_slice(&text).map_err(|_| NoKey)?;
+        Ok(Self { definition, sealed })
+    }
+}
+
+/// What failed.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// Since when, in microseconds since 1970.
+    pub since: i64,
+    /// What happened last.
+    pub reason: String,
+}
+
+/// What is in its file.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    id: String,
+    owner: Owner,
+    definition: String,
+    secrets: Vec<SealedSecret>,
+    paused: Option<String>,
+    created_at: i64,
+    progress: Progress,
+}
+
+impl State {
+    /// A new one.
+    pub fn new(
+        owner: Owner,
+        definition: Sealed,
+        secrets: Secrets,
+        created_at: i64,
+        progress: Progress,
+    ) -> Self {
+        Self {
+            owner,
+            definition,
+            secrets,
+            paused: None,
+            created_at,
+            progress,
+            run: 0,
+            is_deleted: false,
+            failures: 0,
+            trouble: None,
+        }
+    }
+
+    /// Notes a failure. True: it is the first.
+    pub fn fails(&mut self, now: i64, reason: String) -> bool {
+        self.failures += 1;
+        let is_first = self.trouble.is_none();
+        let since = self.trouble.as_ref().map_or(now, |trouble| trouble.since);
+        self.trouble = Some(Trouble { since, reason });
+        is_first
+    }
+}
+
+impl Entry {
+    /// One that has no file yet.
+    pub fn new(disk: Arc<dyn Disk>, folder: &Path, id: String, state: State) -> Self {
+        let path = folder.join(&id).with_extension(EXTENSION);
+        let (state, writing) = (Mutex::new(state), Mutex::default());
+        Self { id, changed: Notify::new(), disk, path, state, writing }
+    }
+
+    /// All that have a file in a folder.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's; a file that does not read back.
+    pub fn load_all(
+        disk: &Arc<dyn Disk>,
+        folder: &Path,
+        key: &CursorKey,
+    ) -> std::io::Result<Vec<Self>> {
+        let mut entries = Vec::new();
+        for name in disk.list(folder)? {
+            let path = folder.join(name);
+            // What was being written when the process ended has another ending.
+            if path.extension().is_some_and(|extension| extension == EXTENSION) {
+                let damaged = |why: &dyn std::fmt::Display| {
+                    let told = format!(
+                        "{}: {why}; remove it, and the subscription is gone: its receiver has to be told",
+                        path.display()
+                    );
+                    std::io::Error::other(told)
+                };
+                let text = disk::read(&**disk, &path)?;
+                let stored: Stored =
+                    serde_json::from_slice(&text).map_err(|error| damaged(&error))?;
+                let secrets = Secrets::open(key, &stored.id, stored.secrets);
+                let secrets = secrets.map_err(|error| damaged(&error))?;
+                let definition = Sealed::open(key, &stored.id, stored.definition);
+                let definition = definition.map_err(|error| damaged(&error))?;
+                let Stored { id, owner, paused, created_at, progress, .. } = stored;
+                let state = State::new(owner, definition, secrets, created_at, progress);
+                entries.push(Self::new(Arc::clone(disk), folder, id, State { paused, ..state }));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Looks at its state, or notes something in it that need not last at once.
+    pub fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.lock())
+    }
+
+    /// Changes its state, and returns when that is durable.
+    ///
+    /// # Errors
+    ///
+    /// That of the change, which must then have changed nothing; the disk's.
+    pub fn change<T, E: From<std::io::Error>>(
+        &self,
+        change: impl FnOnce(&mut State) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let changed = change(&mut self.lock())?;
+        let saved = self.save();
+        self.changed.notify_one();
+        saved?;
+        Ok(changed)
+    }
+
+    /// Writes its file, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// The disk's.
+    pub fn save(&self) -> std::io::Result<()> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = {
+            let state = self.lock();
+            if state.is_deleted {
+                return Ok(());
+            }
+            let stored = Stored {
+                id: self.id.clone(),
+                owner: state.owner.clone(),
+                definition: state.definition.sealed.clone(),
+                secrets: state.secrets.sealed(),
+                paused: state.paused.clone(),
+                created_at: state.created_at,
+                progress: state.progress.clone(),
+            };
+            drop(state);
+            serde_json::to_vec(&stored)?
+        };
+        disk::replace(&*self.disk, &self.path, &text)
+    }
+
+    /// Removes its file: it ends.
+    ///
+    /// # Errors
+    ///
+    /// The disk's.
+    pub fn delete(&self) -> std::io::Result<()> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.disk.remove(&self.path)?;
+        self.path.parent().map_or(Ok(()), |folder| self.disk.sync_directory(folder))?;
+        self.lock().is_deleted = true;
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,16 @@
+//! Webhooks: an event as a signed POST to an address that somebody has named.
+//!
+//! In: a [`Target`], which is allowed by its name; headers of Standard Webhooks, signed with each [`SigningKey`] that is
+//! in use. Out: what the other side answered. The address behind a name is checked when it was looked up, and
+//! the connection goes to that address and no other; redirects are not followed.
+//!
+//! Never: what is sent, to whom it belongs, when it is tried again.
+
+mod address;
+mod post;
+mod signature;
+mod target;
+
+pub use post::{Answer, Poster};
+pub use signature::{NoKey, SigningKey};
+pub use target::Target;
