@@ -16,7 +16,7 @@ use crate::simulated::{Fault, Plan, SimulatedDisk};
 use crate::stores::open;
 
 const YEARS: u64 = 6;
-const ENTRIES: usize = 40;
+const ENTRIES: usize = 120;
 
 /// When everything that is recorded today is old.
 fn later() -> Instant {

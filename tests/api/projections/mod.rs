@@ -198,7 +198,7 @@ fn views_equal_the_charts_at_every_position_through_kills_of_all_sides() {
         let mut hospital = Hospital::new(11);
         send(&server.clinician(), &Hospital::opening());
         for _ in 0..3 {
-            for _ in 0..90 {
+            for _ in 0..60 {
                 send(&server.clinician(), &hospital.next());
             }
             server = server.restart();
