@@ -44,10 +44,7 @@ pub fn retention(
     let held = view.held_charts()?;
     let segments = records.engine().access_segments()?.into_iter();
     let fates = segments.map(|segment| {
-        let fate = fate(&view, &segment, &held, years, now)?;
-        if let Fate::Held(_) = fate {
-            held.iter().for_each(|alias| grant.saw_chart(*alias));
-        }
+        let fate = fate(&view, grant, &held, &segment, years, now)?;
         Ok((segment, fate))
     });
     fates.collect()
@@ -68,10 +65,12 @@ pub fn dispose(
 ) -> Result<Vec<String>, RecordsError> {
     grant.may(RETENTION, Permission::Delete)?;
     let mut statements = Vec::new();
-    for segment in records.engine().access_segments()? {
+    let mut segments = records.engine().access_segments()?;
+    segments.retain(|segment| !segment.segment.is_disposed && is_over(segment, years, now));
+    for segment in segments {
         // A hold that came while others were disposed of counts.
         let view = records.view();
-        if fate(&view, &segment, &view.held_charts()?, years, now)? == Fate::Due {
+        if fate(&view, grant, &view.held_charts()?, &segment, years, now)? == Fate::Due {
             let number = segment.segment.number;
             statements.push(records.engine().dispose_access(number, years)?);
         }
@@ -79,17 +78,24 @@ pub fn dispose(
     Ok(statements)
 }
 
+/// Whether the time is over for which the entries of a segment are kept.
+fn is_over(segment: &AccessSegment, years: u64, now: Instant) -> bool {
+    years > 0 && segment.until < now.years_before(years)
+}
+
+/// What is to become of a segment. The charts that keep it are noted in the grant: they are named.
 fn fate(
     view: &View,
-    segment: &AccessSegment,
+    grant: &Grant,
     held: &[StreamAlias],
+    segment: &AccessSegment,
     years: u64,
     now: Instant,
 ) -> Result<Fate, RecordsError> {
     if segment.segment.is_disposed {
         return Ok(Fate::Disposed);
     }
-    if years == 0 || segment.until >= now.years_before(years) {
+    if !is_over(segment, years, now) {
         return Ok(Fate::Kept);
     }
     let mut patients = Vec::new();
@@ -97,6 +103,7 @@ fn fate(
         let positions = &segment.segment.positions;
         let mut frames = view.traces(Trace::Entry, AccessTerm::Chart(*alias), positions);
         if frames.next().transpose()?.is_some() {
+            grant.saw_chart(*alias);
             patients.extend(view.patient(*alias)?);
         }
     }
