@@ -5,10 +5,10 @@
 //! altered by disposing of it.
 
 use super::replay::access_group;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, proofs};
 use crate::clock::Instant;
 use crate::log::{self, ClosedSegment, LogKind, Remains};
-use crate::proof::{BundleLog, Disposal, Hash, HashSource, ProofError, leaf, root_of};
+use crate::proof::{BundleLog, Disposal, Hash, HashSource, ProofError, root_of};
 use crate::view::{AccessGroup, Generation, ViewError};
 
 /// Groups that leave the index in one batch.
@@ -122,14 +122,9 @@ impl Engine {
 
     /// The leaves of a segment, which the tree has too.
     fn leaves_of(&self, segment: &ClosedSegment) -> Result<Vec<Hash>, EngineError> {
-        let (mut leaves, mut bytes) = (Vec::new(), Vec::new());
+        let mut leaves = Vec::new();
         for group in self.access_reader().scan(segment.positions.start, segment.positions.end) {
-            let group = group?;
-            for (position, (frame, _)) in (group.first_position.get()..).zip(&group.frames) {
-                bytes.clear();
-                frame.put(&mut bytes);
-                leaves.push(leaf(position, group.recorded_at, &bytes));
-            }
+            leaves.extend(proofs::leaves_of(&group?));
         }
         let first = segment.positions.start.get();
         let signed = self.proof(BundleLog::Access)?.tiles().hashes(0, first, leaves.len())?;

@@ -177,9 +177,7 @@ impl Generation {
         batch.insert(&self.spaces.state, "access", encode(&last.end)?);
         Ok(batch.commit()?)
     }
-}
 
-impl Generation {
     /// Takes groups out of the index, all or none: those of a segment that was disposed of.
     ///
     /// # Errors

@@ -11,8 +11,8 @@ use chartlog::view::Comparison;
 
 use crate::charts::entry;
 use crate::clinic::{block_on, grant, grant_of};
-use crate::random::{Random, is_long, seed};
-use crate::simulated::{Fault, Plan, SimulatedDisk};
+use crate::every_operation::each_fails;
+use crate::simulated::{Plan, SimulatedDisk};
 use crate::stores::open;
 
 const YEARS: u64 = 6;
@@ -104,18 +104,5 @@ fn run(plan: Option<Plan>, seed: u64) -> u64 {
 
 #[test]
 fn whichever_operation_of_a_disposal_fails_a_segment_is_whole_or_gone() {
-    let mut random = Random::new(seed());
-    let operations = run(None, random.next());
-    assert!(operations >= 8, "{operations}");
-    let kinds = [Fault::Broken, Fault::Full, Fault::Short];
-    let mut runs = 0;
-    for at in 0..operations {
-        let one = [*random.pick(&kinds)];
-        for fault in if is_long() { &kinds[..] } else { &one[..] } {
-            let plan = Plan { at, fault: *fault, lasting: random.one_in(2), looks: false };
-            run(Some(plan), random.next());
-            runs += 1;
-        }
-    }
-    println!("disposals: {operations} operations, runs {runs}, violations 0");
+    each_fails("disposals", 8, run);
 }

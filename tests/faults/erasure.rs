@@ -7,9 +7,9 @@ use chartlog::engine::EngineError;
 use chartlog::records::{ErasureRequest, Records, RecordsError};
 
 use crate::clinic::{block_on, grant, grant_of, key, send, write_of};
+use crate::every_operation::each_fails;
 use crate::history::{Condition, Op};
-use crate::random::{Random, is_long, seed};
-use crate::simulated::{Fault, Plan, SimulatedDisk};
+use crate::simulated::{Plan, SimulatedDisk};
 use crate::stores::open;
 
 const ERASED: &str = "p0";
@@ -95,18 +95,5 @@ fn run(plan: Option<Plan>, seed: u64) -> u64 {
 
 #[test]
 fn whichever_operation_of_an_erasure_fails_the_chart_is_whole_or_gone() {
-    let mut random = Random::new(seed());
-    let operations = run(None, random.next());
-    assert!(operations >= 10, "{operations}");
-    let kinds = [Fault::Broken, Fault::Full, Fault::Short];
-    let mut runs = 0;
-    for at in 0..operations {
-        let one = [*random.pick(&kinds)];
-        for fault in if is_long() { &kinds[..] } else { &one[..] } {
-            let plan = Plan { at, fault: *fault, lasting: random.one_in(2), looks: false };
-            run(Some(plan), random.next());
-            runs += 1;
-        }
-    }
-    println!("erasures: {operations} operations, runs {runs}, violations 0");
+    each_fails("erasures", 10, run);
 }

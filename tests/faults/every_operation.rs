@@ -20,6 +20,25 @@ use crate::stores::{Truth, open};
 const ROUNDS: usize = 5;
 const ROUNDS_LONG: usize = 12;
 
+/// Lets each operation that changes the disk fail in a run of `what`, one after the other and in several ways; `run`
+/// says how many there were, at least so many when none is to fail.
+pub fn each_fails(what: &str, least: u64, run: impl Fn(Option<Plan>, u64) -> u64) {
+    let mut random = Random::new(seed());
+    let operations = run(None, random.next());
+    assert!(operations >= least, "{operations}");
+    let kinds = [Fault::Broken, Fault::Full, Fault::Short];
+    let mut runs = 0;
+    for at in 0..operations {
+        let one = [*random.pick(&kinds)];
+        for fault in if is_long() { &kinds[..] } else { &one[..] } {
+            let plan = Plan { at, fault: *fault, lasting: random.one_in(2), looks: false };
+            run(Some(plan), random.next());
+            runs += 1;
+        }
+    }
+    println!("{what}: {operations} operations, runs {runs}, violations 0");
+}
+
 /// A store, run on a disk on which one operation fails; how many operations there were.
 fn run(rounds: &[Round], plan: Option<Plan>, seed: u64) -> (u64, u64) {
     let root = tempfile::tempdir().unwrap();

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::{DataDirectory, EngineError, EngineOptions};
 use crate::disk::{self, Disk};
-use crate::log::{AppendedGroup, Reader, Recovered};
+use crate::log::{AppendedGroup, Group, Reader, Recovered};
 use crate::numbers::Position;
 use crate::proof::{
     BundleLog, Checkpoint, Disposal, Hash, Issuer, ProofError, SignedCheckpoint, Signer, Sink,
@@ -284,26 +284,29 @@ fn named(path: &Path, error: ProofError) -> EngineError {
 
 fn catch_up(tiles: &mut Tiles, log: &Reader, held: u64, length: u64) -> Result<(), EngineError> {
     let mut leaves: Vec<Hash> = Vec::new();
-    let mut bytes = Vec::new();
     for group in log.scan(Position::new(held), Position::new(length)) {
         let group = group?;
-        if let Some(remains) = &group.remains {
-            let known = usize::try_from(held.saturating_sub(group.first_position.get()));
-            let new = remains.leaves.iter().skip(known.unwrap_or(usize::MAX));
-            leaves.extend(new.map(|leaf| Hash(*leaf)));
-        }
-        for (position, (frame, _)) in (group.first_position.get()..).zip(&group.frames) {
-            if position >= held {
-                bytes.clear();
-                frame.put(&mut bytes);
-                leaves.push(leaf(position, group.recorded_at, &bytes));
-            }
-        }
+        let known = usize::try_from(held.saturating_sub(group.first_position.get()));
+        leaves.extend(leaves_of(&group).into_iter().skip(known.unwrap_or(usize::MAX)));
         if leaves.len() >= LEAVES_AT_ONCE {
             tiles.append(&std::mem::take(&mut leaves))?;
         }
     }
     Ok(tiles.append(&leaves)?)
+}
+
+/// The leaves of a group, which are there also when its frames were disposed of.
+pub fn leaves_of(group: &Group) -> Vec<Hash> {
+    if let Some(remains) = &group.remains {
+        return remains.leaves.iter().map(|leaf| Hash(*leaf)).collect();
+    }
+    let mut bytes = Vec::new();
+    let leaves = (group.first_position.get()..).zip(&group.frames).map(|(position, (frame, _))| {
+        bytes.clear();
+        frame.put(&mut bytes);
+        leaf(position, group.recorded_at, &bytes)
+    });
+    leaves.collect()
 }
 
 fn write_key(disk: &dyn Disk, path: &Path, verifier: &Verifier) -> Result<(), EngineError> {
