@@ -91,7 +91,7 @@ fn main() {
 /// All entries in one answer, as over the network.
 fn export(records: Arc<Records>) {
     let (serving, token) = harness::server::over(records);
-    for format in ["ndjson", "csv", "fhir"] {
+    for format in ["ndjson", "csv", "fhir", "proof"] {
         let before = harness::resident_bytes();
         let (mut most, mut lines, mut bytes) = (before, 0, 0);
         let started = Stopwatch::now();

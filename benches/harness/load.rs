@@ -159,6 +159,47 @@ pub fn paced(
     })
 }
 
+/// Sends requests for some time, each connection one in each pause; what each was called, and when it was answered.
+pub fn at_a_pace(
+    address: SocketAddr,
+    connections: usize,
+    request: impl Fn(usize, usize) -> (String, Vec<u8>) + Send + Sync + 'static,
+    pause: Duration,
+    turn: Duration,
+) -> Vec<(String, Instant)> {
+    let request = Arc::new(request);
+    alone(async move {
+        let mut open = Vec::new();
+        for _ in 0..connections {
+            open.push(Connection::open(address).await);
+        }
+        let begun = Instant::now();
+        let tasks = open.into_iter().enumerate().map(|(number, mut connection)| {
+            let request = Arc::clone(&request);
+            tokio::spawn(async move {
+                let mut answers = Vec::new();
+                let mut ticks = tokio::time::interval(pause);
+                for at in 0.. {
+                    ticks.tick().await;
+                    if begun.elapsed() >= turn {
+                        break;
+                    }
+                    let (name, bytes) = request(number, at);
+                    connection.exchange(&bytes).await;
+                    answers.push((name, Instant::now()));
+                }
+                answers
+            })
+        });
+        let tasks: Vec<_> = tasks.collect();
+        let mut answers = Vec::new();
+        for task in tasks {
+            answers.extend(task.await.expect("a connection"));
+        }
+        answers
+    })
+}
+
 /// Runs on a thread of its own, and ends with it.
 fn alone<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let run = || {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::entry::{AccessEntry, Look, Outcome, Part, RequestId, Source, Words};
 use super::{Runs, legacy};
@@ -21,12 +22,13 @@ use crate::numbers::ResourceNumber;
 /// Format of the payload.
 const FORMAT: u8 = 2;
 
+/// `S`: a source, or its text.
 #[derive(Debug, Serialize, Deserialize)]
-struct Stored {
+struct Stored<S> {
     format: u8,
     /// Run of the server, 16 hexadecimal digits.
     run: String,
-    sources: Vec<Source>,
+    sources: Vec<S>,
     kinds: Vec<Kind>,
     /// Aliases, 16 hexadecimal digits each.
     charts: Vec<String>,
@@ -219,21 +221,47 @@ fn asked(look: &Look) -> Asked {
     Asked { words, sealed, about: look.about, written: look.written.clone() }
 }
 
+/// KnownSources that are kept in mind at a time.
+const SOURCES_MAX: usize = 8_192;
+
+/// KnownSources by their texts, for who reads many payloads: most of them name the same.
+#[derive(Debug, Default)]
+pub struct KnownSources(HashMap<Box<str>, Arc<Source>>);
+
+impl KnownSources {
+    fn read(&mut self, text: &str) -> Option<Arc<Source>> {
+        if let Some(known) = self.0.get(text) {
+            return Some(Arc::clone(known));
+        }
+        if self.0.len() == SOURCES_MAX {
+            self.0.clear();
+        }
+        let source: Arc<Source> = serde_json::from_str(text).ok()?;
+        self.0.insert(text.into(), Arc::clone(&source));
+        Some(source)
+    }
+}
+
 /// The entries in a payload of any format, which was written at a time in microseconds since 1970; `None` when
 /// it is none.
 #[must_use]
-pub fn unpack(payload: &[u8], recorded_at: i64) -> Option<Vec<AccessEntry>> {
-    if let Ok(stored) = serde_json::from_slice::<Stored>(payload) {
-        return (stored.format == FORMAT).then(|| stored.entries(recorded_at))?;
+pub fn unpack(
+    payload: &[u8],
+    recorded_at: i64,
+    sources: &mut KnownSources,
+) -> Option<Vec<AccessEntry>> {
+    if let Ok(stored) = serde_json::from_slice::<Stored<&RawValue>>(payload) {
+        return (stored.format == FORMAT).then(|| stored.entries(recorded_at, sources))?;
     }
     // An entry of format 1 does not say so.
     legacy::decode(payload, recorded_at).map(|entry| vec![entry])
 }
 
-impl Stored {
-    fn entries(mut self, recorded_at: i64) -> Option<Vec<AccessEntry>> {
+impl Stored<&RawValue> {
+    fn entries(mut self, recorded_at: i64, known: &mut KnownSources) -> Option<Vec<AccessEntry>> {
         let run = u64::from_str_radix(&self.run, 16).ok()?;
-        let sources: Vec<_> = std::mem::take(&mut self.sources).into_iter().map(Arc::new).collect();
+        let sources = self.sources.iter().map(|text| known.read(text.get()));
+        let sources: Vec<Arc<Source>> = sources.collect::<Option<_>>()?;
         let charts = self.charts.iter().map(|chart| chart.parse().ok());
         let charts: Vec<StreamAlias> = charts.collect::<Option<_>>()?;
         let mut more = std::mem::take(&mut self.more);
@@ -390,12 +418,12 @@ mod tests {
                 prop_assert_eq!(&payload[place], text);
             }
             prop_assert!(payload.iter().all(|byte| *byte >= b' '), "a payload has no control characters");
-            prop_assert_eq!(unpack(&payload, recorded_at), Some(entries));
+            prop_assert_eq!(unpack(&payload, recorded_at, &mut KnownSources::default()), Some(entries));
         }
 
         #[test]
         fn any_payload_is_read_or_refused(payload in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = unpack(&payload, 0);
+            let _ = unpack(&payload, 0, &mut KnownSources::default());
         }
     }
 
@@ -403,7 +431,7 @@ mod tests {
     fn what_names_an_index_beyond_its_table_is_refused() {
         let entry = AccessEntry::of(Source::default(), RequestId::new(1, 1), "readResource", 5);
         let payload = String::from_utf8(pack(&[Arc::new(entry)], 9).payload).unwrap();
-        assert!(unpack(payload.as_bytes(), 9).is_some());
+        assert!(unpack(payload.as_bytes(), 9, &mut KnownSources::default()).is_some());
         for (good, bad) in [
             (r#""source":[0]"#, r#""source":[1]"#),
             (r#""kind":[0]"#, r#""kind":[1]"#),
@@ -411,7 +439,11 @@ mod tests {
             (r#""bytes":[0]"#, r#""bytes":[]"#),
             (r#""format":2"#, r#""format":3"#),
         ] {
-            assert_eq!(unpack(payload.replace(good, bad).as_bytes(), 9), None, "{bad}");
+            assert_eq!(
+                unpack(payload.replace(good, bad).as_bytes(), 9, &mut KnownSources::default()),
+                None,
+                "{bad}"
+            );
         }
     }
 

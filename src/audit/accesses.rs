@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::filter::{AccessFilter, Wanted};
 use super::reader::{EntryReader, Found, NamedLook};
+use super::rendered::SourceJson;
 use super::walk::{Step, Walk};
 use super::{AccessId, Sort};
 use crate::access::AccessEntry;
@@ -27,7 +28,7 @@ pub(super) struct PageMax {
 }
 
 /// An access entry with its place in the log and the names behind its numbers; or a commit, as if it had left one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Access {
     /// Where it stands.
     pub id: AccessId,
@@ -35,6 +36,8 @@ pub struct Access {
     pub recorded_at: Instant,
     /// What it says.
     pub entry: AccessEntry,
+    /// Who asked, from where and why, as JSON.
+    pub(super) source: Arc<SourceJson>,
     /// What it says about the request.
     pub look: NamedLook,
     /// What it says about the entries of a Bundle, in their order.
@@ -72,7 +75,7 @@ pub(super) fn page(
 ) -> Result<(Vec<Access>, Option<AccessId>), RecordsError> {
     let own = grant.reach(ResourceType::AUDIT_EVENT, Permission::Read)?.cloned();
     let wanted = Wanted::new(reader.records, reader.view, grant, filter)?;
-    let mut walk = Walk::new(reader.records, reader.view, &wanted, sort, from)?;
+    let mut walk = Walk::new(reader, &wanted, sort, from)?;
     let (mut accesses, mut resources) = (Vec::new(), 0);
     loop {
         match walk.next()? {
@@ -142,7 +145,8 @@ fn access_of(
     if own.is_some() {
         hide_token(&mut entry);
     }
-    Ok(Access { id, recorded_at, entry, look, parts })
+    let source = reader.source(&entry.source);
+    Ok(Access { id, recorded_at, source, entry, look, parts })
 }
 
 /// Takes out what is not for the patient: which token others had, and what it could do.

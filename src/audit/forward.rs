@@ -151,7 +151,8 @@ fn forward(
     };
     let look = named(&entry.look)?;
     let parts = entry.parts.iter().map(|part| named(&part.look)).collect::<Result<_, _>>()?;
-    let access = Access { id, recorded_at, entry, look, parts }.into();
+    let source = reader.source(&entry.source);
+    let access = Access { id, recorded_at, source, entry, look, parts }.into();
     Ok(Forwarded { access, charts, worst: worst.unwrap_or(Outcome::Granted), names })
 }
 

@@ -1,13 +1,18 @@
 //! Reading entries, and the names behind their numbers.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use serde_json::value::RawValue;
 
 use super::AccessId;
 use super::commits::Commit;
 use super::named::{joint_key, open_words};
-use crate::access::{self, AccessEntry, Look, Words};
+use super::rendered::{ResourceJson, SourceJson};
+use crate::access::{self, AccessEntry, KnownSources, Look, Source, Words};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Frame, FrameKind, Group, StreamAlias};
@@ -17,7 +22,7 @@ use crate::seal::CursorKey;
 use crate::view::{Order, View};
 
 /// The names behind the numbers of a look.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct NamedLook {
     /// The patients whose charts it was about.
     pub patients: Vec<ResourceId>,
@@ -28,13 +33,13 @@ pub struct NamedLook {
     /// The resource it was about.
     pub about: Option<ResourceKey>,
     /// What left with the answer: the first of them, on a page.
-    pub shown: Vec<ShownVersion>,
+    pub shown: Vec<Arc<ShownVersion>>,
     /// How many versions left.
     pub shown_count: u64,
 }
 
 /// A version that left with an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ShownVersion {
     /// Position of the event that brought it.
     pub position: Position,
@@ -42,20 +47,38 @@ pub struct ShownVersion {
     pub resource: Option<(ResourceKey, ResourceVersion)>,
     /// The patients in whose charts it lies.
     pub patients: Vec<ResourceId>,
+    /// All of this as JSON: the same version leaves with many answers.
+    pub(super) json: Arc<RawValue>,
+}
+
+impl ShownVersion {
+    fn new(
+        position: Position,
+        resource: Option<(ResourceKey, ResourceVersion)>,
+        patients: Vec<ResourceId>,
+    ) -> Self {
+        let json = ResourceJson::render(position, resource.as_ref(), &patients);
+        Self { position, resource, patients, json }
+    }
 }
 
 /// Patients, versions, and keys that are kept in mind at a time.
 const NAMES_MAX: usize = 100_000;
+/// Sources that are kept as JSON.
+const RENDERED_MAX: usize = 8_192;
 
 /// Names that were looked up, for who names the same again and again.
 #[derive(Debug, Default)]
 pub struct Names {
     /// Epoch of the keys in which they were looked up: an erasure begins another.
     epoch: u32,
-    patients: HashMap<StreamAlias, Option<ResourceId>>,
-    shown: HashMap<Position, ShownVersion>,
+    patients: FxHashMap<StreamAlias, Option<ResourceId>>,
+    shown: FxHashMap<Position, Arc<ShownVersion>>,
     /// Keys of sealed words, by the charts that these are about.
-    keys: HashMap<Vec<StreamAlias>, Option<CursorKey>>,
+    keys: FxHashMap<Vec<StreamAlias>, Option<CursorKey>>,
+    sources: KnownSources,
+    /// Sources as JSON, by their addresses; each is held, so that no other can have its address.
+    rendered: FxHashMap<usize, (Arc<Source>, Arc<SourceJson>)>,
 }
 
 impl Names {
@@ -84,13 +107,13 @@ pub(super) struct Found {
 pub(super) struct EntryReader<'a> {
     pub records: &'a Records,
     pub view: &'a View,
-    names: RefCell<Names>,
+    names: Rc<RefCell<Names>>,
     group: Option<Group>,
 }
 
 impl<'a> EntryReader<'a> {
     pub(super) fn new(records: &'a Records, view: &'a View) -> Self {
-        Self { records, view, names: RefCell::default(), group: None }
+        Self { records, view, names: Rc::default(), group: None }
     }
 
     /// The same with names that an earlier reader has looked up.
@@ -100,12 +123,19 @@ impl<'a> EntryReader<'a> {
         names: Names,
     ) -> Result<Self, RecordsError> {
         let epoch = records.engine().keys().vault().epoch()?;
-        Ok(Self { records, view, names: RefCell::new(names.renewed(epoch)), group: None })
+        let names = Rc::new(RefCell::new(names.renewed(epoch)));
+        Ok(Self { records, view, names, group: None })
     }
 
-    /// The names that it has looked up.
+    /// Another one that looks up the same names.
+    pub(super) fn beside(&self) -> Self {
+        let Self { records, view, names, .. } = self;
+        Self { records, view, names: Rc::clone(names), group: None }
+    }
+
+    /// The names that it has looked up, unless there is another one beside it.
     pub(super) fn into_names(self) -> Names {
-        self.names.into_inner()
+        Rc::into_inner(self.names).map(RefCell::into_inner).unwrap_or_default()
     }
 
     /// A frame of the access log, and when it was recorded.
@@ -136,7 +166,9 @@ impl<'a> EntryReader<'a> {
         if kind == FrameKind::Sources {
             return Ok((Vec::new(), Instant::from_micros(recorded_at)));
         }
-        let entries = access::unpack(&payload, recorded_at).ok_or_else(|| unreadable(position))?;
+        let sources = &mut self.names.borrow_mut().sources;
+        let entries = access::unpack(&payload, recorded_at, sources);
+        let entries = entries.ok_or_else(|| unreadable(position))?;
         Ok((entries, Instant::from_micros(recorded_at)))
     }
 
@@ -221,13 +253,24 @@ impl<'a> EntryReader<'a> {
         Ok((patients, erased))
     }
 
-    /// Which version the event at a position brought.
-    fn shown(&self, position: Position) -> Result<ShownVersion, RecordsError> {
-        if let Some(known) = self.names.borrow().shown.get(&position) {
-            return Ok(known.clone());
+    /// A source as JSON.
+    pub(super) fn source(&self, source: &Arc<Source>) -> Arc<SourceJson> {
+        let rendered = &mut self.names.borrow_mut().rendered;
+        if rendered.len() == RENDERED_MAX {
+            rendered.clear();
         }
-        let found = self.look_up(position)?;
-        self.names.borrow_mut().shown.insert(position, found.clone());
+        let known = rendered.entry(Arc::as_ptr(source).addr());
+        let known = known.or_insert_with(|| (Arc::clone(source), Arc::new(SourceJson::of(source))));
+        Arc::clone(&known.1)
+    }
+
+    /// Which version the event at a position brought.
+    fn shown(&self, position: Position) -> Result<Arc<ShownVersion>, RecordsError> {
+        if let Some(known) = self.names.borrow().shown.get(&position) {
+            return Ok(Arc::clone(known));
+        }
+        let found = Arc::new(self.look_up(position)?);
+        self.names.borrow_mut().shown.insert(position, Arc::clone(&found));
         Ok(found)
     }
 
@@ -235,10 +278,10 @@ impl<'a> EntryReader<'a> {
         let mut changes = self.view.changes(position..position.next(), Order::Ascending);
         let change =
             changes.next().transpose()?.and_then(|(_, changes)| changes.into_iter().next());
-        let nothing = ShownVersion { position, resource: None, patients: Vec::new() };
-        let Some(change) = change else { return Ok(nothing) };
+        let nothing = || Ok(ShownVersion::new(position, None, Vec::new()));
+        let Some(change) = change else { return nothing() };
         let read = self.records.engine().keys().read_event(self.view, change.location);
-        let Ok((envelope, _)) = read else { return Ok(nothing) };
+        let Ok((envelope, _)) = read else { return nothing() };
         let mut charts = Vec::from_iter(change.chart);
         if change.is_in_several
             && let Some(head) = self.view.head_of(change.number)?
@@ -248,7 +291,7 @@ impl<'a> EntryReader<'a> {
         }
         let (patients, _) = self.patients(&charts)?;
         let resource = envelope.key().map(|key| (key, change.version));
-        Ok(ShownVersion { position, resource, patients })
+        Ok(ShownVersion::new(position, resource, patients))
     }
 }
 
@@ -293,7 +336,10 @@ impl NamedLook {
         });
         self.shown_count = if is_alone { self.shown_count } else { self.shown.len() as u64 };
         for shown in &mut self.shown {
-            shown.patients.retain(|patient| patient == own);
+            if shown.patients.iter().any(|patient| patient != own) {
+                let (position, resource) = (shown.position, shown.resource.clone());
+                *shown = Arc::new(ShownVersion::new(position, resource, vec![own.clone()]));
+            }
         }
         self.patients.retain(|patient| patient == own);
         self

@@ -55,7 +55,7 @@ pub fn retention(
 /// # Errors
 ///
 /// [`RecordsError::Denied`] unless a scope names `Retention.d`; as [`retention`], and those of
-/// [`Engine::dispose_access`](crate::engine::Engine::dispose_access): segments before the one that failed are
+/// [`Engine::access_disposal`](crate::engine::Engine::access_disposal): segments before the one that failed are
 /// gone.
 pub fn dispose(
     records: &Records,
@@ -68,11 +68,16 @@ pub fn dispose(
     let mut segments = records.engine().access_segments()?;
     segments.retain(|segment| !segment.segment.is_disposed && is_over(segment, years, now));
     for segment in segments {
-        // A hold that came while others were disposed of counts.
-        let view = records.view();
-        if fate(&view, grant, &view.held_charts()?, &segment, years, now)? == Fate::Due {
-            let number = segment.segment.number;
-            statements.push(records.engine().dispose_access(number, years)?);
+        // A hold that came while others were disposed of counts, and so does one that comes while this is read.
+        let is_due = || -> Result<bool, RecordsError> {
+            let view = records.view();
+            Ok(fate(&view, grant, &view.held_charts()?, &segment, years, now)? == Fate::Due)
+        };
+        if is_due()? {
+            let disposal = records.engine().access_disposal(segment.segment.number, years)?;
+            if is_due()? {
+                statements.push(disposal.carry_out()?);
+            }
         }
     }
     Ok(statements)

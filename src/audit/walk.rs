@@ -13,7 +13,7 @@ use crate::clock::Instant;
 use crate::engine::EngineError;
 use crate::log::LogError;
 use crate::numbers::Position;
-use crate::records::{Records, RecordsError};
+use crate::records::RecordsError;
 use crate::view::{AccessTerm, EntrySet, Trace, View};
 
 /// Frames of the access log that one page opens, events that it reads, and records of the index that it passes,
@@ -48,22 +48,20 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(
-        records: &'a Records,
-        view: &'a View,
+        reader: &EntryReader<'a>,
         wanted: &'a Wanted<'a>,
         sort: Sort,
         from: Option<AccessId>,
     ) -> Result<Self, RecordsError> {
+        let (records, view) = (reader.records, reader.view);
         let looked = looked(view, wanted.filter)?;
-        let reader = || EntryReader::new(records, view);
-        let (looked_from, wrote) =
-            from_there(&reader(), wanted.filter, looked.clone(), sort, from)?;
+        let (looked_from, wrote) = from_there(reader, wanted.filter, looked.clone(), sort, from)?;
         let disposed = records.engine().access_reader().disposed();
         let terms = wanted.terms();
         let frames =
             Frames::new(view, Trace::Entry, &terms, looked_from, sort, STEPS_MAX, disposed);
         let entries = Entries {
-            reader: reader(),
+            reader: reader.beside(),
             wanted,
             frames,
             sort,
@@ -73,7 +71,7 @@ impl<'a> Walk<'a> {
             is_done: false,
         };
         let commits = Commits {
-            reader: reader(),
+            reader: reader.beside(),
             wanted,
             candidates: wanted.commits(view, wrote.clone(), sort, STEPS_MAX),
             within: wrote,

@@ -5,7 +5,7 @@
 //! altered by disposing of it.
 
 use super::replay::access_group;
-use super::{Engine, EngineError, proofs};
+use super::{Alone, Engine, EngineError, proofs};
 use crate::clock::Instant;
 use crate::log::{self, ClosedSegment, LogKind, Remains};
 use crate::proof::{BundleLog, Disposal, Hash, HashSource, ProofError, root_of};
@@ -65,15 +65,19 @@ impl Engine {
         Ok(statements)
     }
 
-    /// Disposes of a closed segment of the access log, as entries are kept for so many years. Returns the
-    /// signed statement, when only that is left.
+    /// Reads a closed segment of the access log, holds it against the tree, and signs that it is disposed of, as
+    /// entries are kept for so many years. Nothing has gone yet.
     ///
     /// # Errors
     ///
     /// [`EngineError::Busy`] while the views are rebuilt; [`ProofError::WrongLeaf`] if the segment is not what
-    /// was written: then it stays; those of the log, the views and the disk.
-    pub fn dispose_access(&self, number: u32, years: u64) -> Result<String, EngineError> {
-        let _alone = self.alone()?;
+    /// was written; those of the log and the views.
+    pub fn access_disposal(
+        &self,
+        number: u32,
+        years: u64,
+    ) -> Result<AccessDisposal<'_>, EngineError> {
+        let alone = self.alone()?;
         let segments = self.access_segments()?;
         let segment = segments.into_iter().find(|one| one.segment.number == number);
         let none = || EngineError::NotFound(format!("a closed segment {number} of the access log"));
@@ -94,30 +98,8 @@ impl Engine {
         };
         let statement = proof.sign(&disposal)?;
         let leaves = leaves.into_iter().map(|Hash(leaf)| leaf).collect();
-        let remains = Remains { statement: statement.clone(), leaves };
-        // The frames can still be read here when they have no name any more.
-        let before = self.access_frames.read_by(self.access_reader().fixed());
-        let left = log::dispose(
-            &*self.disk,
-            &self.directory.log(LogKind::Access.name()),
-            LogKind::Access,
-            self.access_reader(),
-            number,
-            until.micros(),
-            &remains,
-        )?;
-        let generation = self.views.serving();
-        let mut groups = Vec::with_capacity(GROUPS_AT_ONCE);
-        for group in before.reader().scan(segment.positions.start, segment.positions.end) {
-            groups.push(access_group(&before, group?)?);
-            if groups.len() == GROUPS_AT_ONCE {
-                generation.forget_access(&groups)?;
-                groups.clear();
-            }
-        }
-        generation.forget_access(&groups)?;
-        note(&generation, &left, until)?;
-        Ok(statement)
+        let remains = Remains { statement, leaves };
+        Ok(AccessDisposal { engine: self, segment, until, remains, _alone: alone })
     }
 
     /// The leaves of a segment, which the tree has too.
@@ -157,4 +139,48 @@ fn note(
     let first = left.positions.start;
     let Some(place) = left.remains() else { return Ok(()) };
     generation.note_disposal(&AccessGroup::new(first, place, recorded_at.micros()))
+}
+
+/// A disposal that is ready, while no other is.
+#[derive(Debug)]
+pub struct AccessDisposal<'a> {
+    engine: &'a Engine,
+    segment: ClosedSegment,
+    until: Instant,
+    remains: Remains,
+    _alone: Alone<'a>,
+}
+
+impl AccessDisposal<'_> {
+    /// Disposes of the segment. Returns the signed statement, when only that is left.
+    ///
+    /// # Errors
+    ///
+    /// Those of the log, the views and the disk.
+    pub fn carry_out(self) -> Result<String, EngineError> {
+        let Self { engine, segment, until, remains, .. } = self;
+        // The frames can still be read here when they have no name any more.
+        let before = engine.access_frames.read_by(engine.access_reader().fixed());
+        let left = log::dispose(
+            &*engine.disk,
+            &engine.directory.log(LogKind::Access.name()),
+            LogKind::Access,
+            engine.access_reader(),
+            segment.number,
+            until.micros(),
+            &remains,
+        )?;
+        let generation = engine.views.serving();
+        let mut groups = Vec::with_capacity(GROUPS_AT_ONCE);
+        for group in before.reader().scan(segment.positions.start, segment.positions.end) {
+            groups.push(access_group(&before, group?)?);
+            if groups.len() == GROUPS_AT_ONCE {
+                generation.forget_access(&groups)?;
+                groups.clear();
+            }
+        }
+        generation.forget_access(&groups)?;
+        note(&generation, &left, until)?;
+        Ok(remains.statement)
+    }
 }

@@ -50,7 +50,7 @@ pub use directory::{
     DataDirectory, DirectoryError, FORMAT, check_format_of, is_readable, read_local_issuer_secret,
     read_origin,
 };
-pub use disposal::AccessSegment;
+pub use disposal::{AccessDisposal, AccessSegment};
 pub use epoch::Alone;
 pub use error::EngineError;
 pub use event_log::{EventLog, Groups, LocalLog, Pending, Settled, Settling};

@@ -155,6 +155,7 @@ pub fn access_group(log: &AccessFrames, group: Group) -> Result<AccessGroup, Eng
     let recorded_at = group.recorded_at;
     let mut indexed = AccessGroup::new(group.first_position, group.location, recorded_at);
     indexed.skip(group.remains.map_or(0, |remains| remains.leaves.len()));
+    let mut sources = access::KnownSources::default();
     for (position, (frame, _)) in (group.first_position.get()..).zip(group.frames) {
         let kind = frame.kind;
         let payload = log.open(Position::new(position), frame)?;
@@ -162,7 +163,7 @@ pub fn access_group(log: &AccessFrames, group: Group) -> Result<AccessGroup, Eng
             indexed.skip(1);
             continue;
         }
-        let entries = access::unpack(&payload, recorded_at);
+        let entries = access::unpack(&payload, recorded_at, &mut sources);
         indexed.add(&entries.ok_or_else(|| unreadable(group.location))?);
     }
     Ok(indexed)

@@ -94,7 +94,7 @@ pub(in crate::audit) fn page(
         wanted => wanted?,
     };
     let maker = Maker { reader, own: own.as_ref(), resources_max: most.resources };
-    let mut walk = Walk::new(records, view, &wanted, query.sort, from.map(|from| from.access))?;
+    let mut walk = Walk::new(reader, &wanted, query.sort, from.map(|from| from.access))?;
     let mut events = Vec::new();
     let (mut made, mut resources) = (0, 0u64);
     loop {

@@ -1,7 +1,7 @@
 //! The walk over the entries and commits that a report is made of, and its end.
 
 use super::super::filter::{AccessFilter, Wanted};
-use super::super::reader::Found;
+use super::super::reader::{EntryReader, Found};
 use super::super::walk::{Step, Walk};
 use super::super::{AccessId, Sort};
 use super::kinds::Kinds;
@@ -28,7 +28,8 @@ pub fn each<'a>(
     let mut kinds = Kinds::new(records, grant);
     let view = records.view();
     let wanted = Wanted::new(records, &view, grant, filter)?;
-    let mut walk = Walk::new(records, &view, &wanted, Sort::Oldest, None)?;
+    let reader = EntryReader::new(records, &view);
+    let mut walk = Walk::new(&reader, &wanted, Sort::Oldest, None)?;
     let mut count = 0;
     let mut step = || -> Result<bool, RecordsError> {
         grant.budget().read(1)?;
@@ -36,7 +37,7 @@ pub fn each<'a>(
             Step::End => return Ok(false),
             // A walk is as long as a page may be.
             Step::Stopped(id) => {
-                walk = Walk::new(records, &view, &wanted, Sort::Oldest, Some(id))?;
+                walk = Walk::new(&reader, &wanted, Sort::Oldest, Some(id))?;
             }
             Step::Found(_) if count == ENTRIES_MAX => return Err(too_much()),
             Step::Found(mut found) => {

@@ -42,7 +42,7 @@ impl Message {
     /// The message of an entry.
     pub fn of(forwarded: &Forwarded) -> Self {
         Self {
-            operation: forwarded.access.look.operation.clone(),
+            operation: forwarded.access.look.operation.to_string(),
             recorded_at: forwarded.access.recorded_at,
             severity: match forwarded.worst {
                 Outcome::Failed => Severity::Error,

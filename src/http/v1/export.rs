@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
+use actix_web::web;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{self, StreamExt};
 
@@ -16,13 +17,18 @@ use super::super::sending::{Reading, Rest};
 use super::super::writing::Part;
 use super::super::{Call, Failure};
 use super::accesses::{FILTERS, filter};
-use crate::audit::{self, AccessFilter, AccessJson, LookJson, Names, ResourceJson};
+use crate::access::{Identity, Look};
+use crate::audit::{
+    self, Access, AccessFilter, AccessJson, AuditEvent, NamedLook, Names, ShownVersion,
+};
 use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
 use crate::proof::BundleLog;
 use crate::records::{Records, RecordsError};
 
+/// Room for one part, about: most are smaller.
+const PART_BYTES: usize = 3 << 19;
 /// The columns of the CSV form: those of the request, then those that entries of a Bundle have too.
 const COLUMNS: [&str; 34] = [
     "id",
@@ -192,28 +198,23 @@ pub async fn export(call: Call) -> Result<Reply, Failure> {
             frames_of(call.reading(), log, filter.since, until, disclose.unwrap_or(true))
         }
         Format::Ndjson => {
-            page_by_page(call.reading(), filter, |records, grant, filter, from, names| {
-                let (entries, next, names) =
-                    audit::export_entries(records, grant, filter, from, names)?;
-                Ok((lines(entries.into_iter().map(AccessJson::from)), next, names))
-            })
+            let render = |entries: Vec<Access>| lines(entries.into_iter().map(AccessJson::from));
+            page_by_page(call.reading(), filter, audit::export_entries, render)
         }
         Format::Csv => {
-            page_by_page(call.reading(), filter, |records, grant, filter, from, names| {
-                let (entries, next, names) =
-                    audit::export_entries(records, grant, filter, from, names)?;
-                let mut out = String::new();
-                entries.into_iter().for_each(|entry| add_rows(&mut out, entry.into()));
-                Ok((out.into_bytes(), next, names))
-            })
+            let render = |entries: Vec<Access>| {
+                let mut out = String::with_capacity(PART_BYTES);
+                entries.iter().for_each(|entry| add_rows(&mut out, entry));
+                out.into_bytes()
+            };
+            page_by_page(call.reading(), filter, audit::export_entries, render)
         }
         Format::Fhir => {
-            page_by_page(call.reading(), filter, |records, grant, filter, from, names| {
-                let (events, next, names) =
-                    audit::export_events(records, grant, filter, from, names)?;
+            let render = |events: Vec<AuditEvent>| {
                 let lines = events.into_iter().flat_map(|event| [event.body, b"\n".to_vec()]);
-                Ok((lines.collect::<Vec<_>>().concat(), next, names))
-            })
+                lines.collect::<Vec<_>>().concat()
+            };
+            page_by_page(call.reading(), filter, audit::export_events, render)
         }
     };
     Ok(Reply::new(StatusCode::OK, format.content_type(), head)
@@ -222,21 +223,22 @@ pub async fn export(call: Call) -> Result<Reply, Failure> {
         .followed_by(rest))
 }
 
-/// What reads one part from where it begins, and says where the next one does, if there may be one.
-type ReadPart<C> = fn(
-    &Records,
-    &Grant,
-    &AccessFilter,
-    Option<C>,
-    Names,
-) -> Result<(Vec<u8>, Option<C>, Names), RecordsError>;
+/// What was read of one part, and where the next one begins, if there may be one.
+type PartRead<T, C> = (Vec<T>, Option<C>, Names);
 
-/// What was read of one part: its bytes, and where the next one begins, if there may be one.
-type PartRead<C> = Result<(Vec<u8>, Option<C>, Names), Failure>;
+/// What reads one part from where it begins.
+type ReadPart<T, C> =
+    fn(&Records, &Grant, &AccessFilter, Option<C>, Names) -> Result<PartRead<T, C>, RecordsError>;
 
-/// All that meets a filter, page by page: one is read while the one before is sent.
-fn page_by_page<C>(reading: Reading, filter: AccessFilter, read: ReadPart<C>) -> Rest
+/// All that meets a filter, page by page: one is read while the one before is rendered and sent.
+fn page_by_page<T, C>(
+    reading: Reading,
+    filter: AccessFilter,
+    read: ReadPart<T, C>,
+    render: fn(Vec<T>) -> Vec<u8>,
+) -> Rest
 where
+    T: Send + 'static,
     C: Send + 'static,
 {
     let filter = Arc::new(filter);
@@ -247,16 +249,19 @@ where
         async move { reading.part(read).await }
     };
     // The first is not begun before it is asked for.
-    let first: BoxFuture<'static, PartRead<C>> = read_from(None, Names::default()).boxed();
+    let first: BoxFuture<'static, Result<PartRead<T, C>, Failure>> =
+        read_from(None, Names::default()).boxed();
     let parts = stream::try_unfold(Some(first), move |part| {
         let read_from = read_from.clone();
         async move {
             let Some(part) = part else { return Ok(None) };
-            let (bytes, next, names) = part.await?;
+            let (items, next, names) = part.await?;
             let ahead = next.map(|next| {
                 let task = actix_web::rt::spawn(read_from(Some(next), names));
                 async { task.await.map_err(|_| Failure::internal())? }.boxed()
             });
+            let rendered = web::block(move || render(items)).await;
+            let bytes = rendered.map_err(|_| Failure::internal())?;
             Ok(Some((Part::from(bytes), ahead)))
         }
     });
@@ -314,7 +319,7 @@ fn frames_of(
 
 /// JSON values, each on a line.
 fn lines(values: impl IntoIterator<Item = impl serde::Serialize>) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(PART_BYTES);
     for value in values {
         // Strings, numbers, lists: this serialisation into memory cannot fail.
         let _ = serde_json::to_writer(&mut out, &value);
@@ -324,58 +329,65 @@ fn lines(values: impl IntoIterator<Item = impl serde::Serialize>) -> Vec<u8> {
 }
 
 /// A row for the request, and one for each entry of a Bundle.
-fn add_rows(out: &mut String, entry: AccessJson) {
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let common = vec![
-        entry.id,
-        entry.recorded_at.to_string(),
-        entry.begun_at.to_string(),
-        text(&entry.subject),
-        text(&entry.name),
-        text(&entry.role),
-        text(&entry.organization),
-        text(&entry.acting),
-        text(&entry.client),
-        text(&entry.issuer),
-        text(&entry.token_id),
-        text(&entry.scopes),
-        text(&entry.address),
-        text(&entry.proxy),
-        text(&entry.user_agent),
-        text(&entry.purpose),
-        entry.break_glass.to_string(),
-        entry.request,
-        text(&entry.client_request),
-        text(&entry.trace),
+fn add_rows(out: &mut String, access: &Access) {
+    let Access { id, recorded_at, entry, look, parts, .. } = access;
+    let source = &entry.source;
+    let who = source.identity.as_deref();
+    let of = |text: fn(&Identity) -> &Option<String>| who.and_then(|who| text(who).as_deref());
+    let begun_at = Instant::from_micros(entry.begun_at).to_string();
+    let (id, recorded_at, request) =
+        (id.to_string(), recorded_at.to_string(), entry.request.to_string());
+    let common = [
+        Some(id.as_str()),
+        Some(&recorded_at),
+        Some(&begun_at),
+        who.map(|who| who.subject.as_str()),
+        of(|who| &who.name),
+        of(|who| &who.role),
+        of(|who| &who.organization),
+        of(|who| &who.acting),
+        of(|who| &who.client),
+        who.map(|who| who.issuer.as_str()),
+        of(|who| &who.token_id),
+        of(|who| &who.scopes),
+        source.address.as_deref(),
+        source.proxy.as_deref(),
+        source.user_agent.as_deref(),
+        source.purpose.as_deref(),
+        Some(if source.breaks_glass() { "true" } else { "false" }),
+        Some(&request),
+        entry.client_request.as_deref(),
+        entry.trace.as_deref(),
     ];
-    let mut add = |common: &[String], bytes: String, part: String, look: LookJson| {
-        let own = [bytes, part].into_iter().chain(cells_of(look)).collect::<Vec<_>>();
-        add_row(out, common.iter().chain(&own).map(String::as_str));
+    let mut add = |bytes: String, part: String, look: &Look, named: &NamedLook| {
+        let own = [bytes, part].into_iter().chain(cells_of(look, named)).collect::<Vec<_>>();
+        let common = common.iter().map(|cell| cell.unwrap_or_default());
+        add_row(out, common.chain(own.iter().map(String::as_str)));
     };
-    add(&common, entry.bytes.to_string(), String::new(), entry.look);
+    add(entry.bytes.to_string(), String::new(), &entry.look, look);
     // Bytes are those of the whole answer, and so are told once.
-    for part in entry.parts {
-        add(&common, String::new(), part.entry.to_string(), part.look);
+    for (part, named) in entry.parts.iter().zip(parts) {
+        add(String::new(), part.at.to_string(), &part.look, named);
     }
 }
 
-fn cells_of(look: LookJson) -> [String; 12] {
-    let version = |shown: ResourceJson| match (shown.resource, shown.version) {
-        (Some(resource), Some(version)) => format!("{resource}/_history/{version}"),
-        _ => "(erased)".to_owned(),
+fn cells_of(look: &Look, named: &NamedLook) -> [String; 12] {
+    let version = |shown: &Arc<ShownVersion>| match &shown.resource {
+        Some((resource, version)) => format!("{resource}/_history/{version}"),
+        None => "(erased)".to_owned(),
     };
     [
-        look.operation,
-        look.action.letter().to_owned(),
-        look.query,
+        look.operation.to_string(),
+        look.action().letter().to_owned(),
+        named.query(look),
         look.outcome.name().to_owned(),
         look.status.to_string(),
-        look.reason.unwrap_or_default(),
-        list(look.patients),
-        look.erased_patients.to_string(),
-        look.resource.unwrap_or_default(),
-        list(look.resources.into_iter().map(version)),
-        look.resource_count.to_string(),
-        list(look.events.iter().map(ToString::to_string)),
+        look.reason.as_ref().map(ToString::to_string).unwrap_or_default(),
+        list(named.patients.iter().map(ToString::to_string)),
+        named.erased.to_string(),
+        named.about.as_ref().map(ToString::to_string).unwrap_or_default(),
+        list(named.shown.iter().map(version)),
+        named.shown_count.to_string(),
+        list(look.written.positions().map(|position| position.to_string())),
     ]
 }
