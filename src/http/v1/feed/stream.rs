@@ -23,9 +23,12 @@ use crate::records::{BatchLimits, Records, RecordsError, Sight};
 /// How much is read at a time: so much that the fsync of its access entry weighs little.
 const BATCH: BatchLimits = BatchLimits { events: 4_096, bytes: 2 << 20 };
 /// Up to so many events are read by the thread that serves the connection.
-const INLINE_EVENTS_MAX: u64 = 32;
-/// A follower is served this often at most, so that a busy log costs an access entry for many events, not for each.
-const PACE: Duration = Duration::from_millis(5);
+const INLINE_EVENTS_MAX: u64 = 64;
+/// A follower is served this often at most, so that a busy log costs an access entry for many events, not for each;
+/// less often the more there are, so that many followers of one write do not hold up the next.
+const PACE_MIN: Duration = Duration::from_millis(5);
+const PACE_EACH: Duration = Duration::from_micros(250);
+const PACE_MAX: Duration = Duration::from_millis(50);
 /// Milliseconds after which browsers connect again.
 const RETRY_MS: u64 = 2_000;
 
@@ -119,7 +122,7 @@ impl Streaming {
                     sleep_until(self.paced).await;
                 }
                 let bytes = self.read(head).await?;
-                self.paced = Stopwatch::now() + PACE;
+                self.paced = Stopwatch::now() + self.pace();
                 if !bytes.is_empty() {
                     return Ok(Some(self.part_of(bytes)));
                 }
@@ -135,6 +138,14 @@ impl Streaming {
                 return Ok(Some(self.part_of(bytes)));
             }
         }
+    }
+
+    fn pace(&self) -> Duration {
+        let state = &self.reading.state;
+        let free = state.followers.available_permits();
+        let live = state.options.limits.followers_max.saturating_sub(free);
+        let each = PACE_EACH.saturating_mul(u32::try_from(live).unwrap_or(u32::MAX));
+        PACE_MIN.saturating_add(each).min(PACE_MAX)
     }
 
     /// Until there is more, or something is to be said.
