@@ -211,6 +211,9 @@ pub struct Envelope {
     /// Idempotency key of the commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency: Option<IdempotencyMark>,
+    /// Under whose rights this server carries out what the event brings, as their keeper reads it: of Subscriptions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rights: Option<String>,
 }
 
 fn first() -> ResourceVersion {
@@ -236,6 +239,7 @@ impl Envelope {
             actor: Stated::Here(Box::new(actor)),
             reason: None,
             idempotency: None,
+            rights: None,
         }
     }
 
@@ -256,6 +260,8 @@ pub struct Outline {
     pub resource: Option<String>,
     /// Why: in events about the chart itself.
     pub reason: Option<String>,
+    /// Under whose rights what it brings is carried out.
+    pub rights: Option<String>,
 }
 
 /// The payload of an event's frame: the envelope as JSON, and behind a line feed the resource in

@@ -22,8 +22,10 @@ pub struct FeedConfig {
     pub webhook_bytes_max: usize,
     /// Charts of which one subscription delivers at the same time.
     pub webhook_charts_max: usize,
-    /// Subscriptions that there may be.
+    /// Subscriptions that there may be: of those that are resources, and of the others.
     pub subscriptions_max: usize,
+    /// Seconds that a Subscription may fail before its status says so.
+    pub subscription_error_seconds: u64,
     /// Events that one subscription may park.
     pub parked_events_max: usize,
 }
@@ -38,6 +40,7 @@ impl Default for FeedConfig {
             webhook_bytes_max: 4 * 1024 * 1024,
             webhook_charts_max: 16,
             subscriptions_max: 200,
+            subscription_error_seconds: 60,
             parked_events_max: 1_000,
         }
     }

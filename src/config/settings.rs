@@ -317,8 +317,14 @@ pub static SETTINGS: &[Setting] = &[
     setting(
         "feed.subscriptions_max",
         Kind::Number(0..=10_000),
-        "Subscriptions that there may be",
+        "Subscriptions that there may be: as many that are FHIR resources, and as many others",
         |config| &mut config.feed.subscriptions_max,
+    ),
+    setting(
+        "feed.subscription_error_seconds",
+        Kind::Number(0..=86_400),
+        "Seconds that a FHIR Subscription may fail before its status is error",
+        |config| &mut config.feed.subscription_error_seconds,
     ),
     setting(
         "feed.parked_events_max",

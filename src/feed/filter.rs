@@ -53,7 +53,7 @@ pub fn filter(
 }
 
 /// What is wrong with a value.
-type Wrong = Vec<(IssueCode, String)>;
+pub(super) type Wrong = Vec<(IssueCode, String)>;
 
 fn value(diagnostics: impl Into<String>) -> Wrong {
     vec![(IssueCode::Value, diagnostics.into())]
@@ -103,7 +103,7 @@ fn include(text: &str) -> Result<(), Wrong> {
 }
 
 /// `Observation?code=8867-4`: of a type, or what a search on it would find.
-fn criteria(
+pub(super) fn criteria(
     parameters: &Parameters,
     text: &str,
     base_url: Option<&str>,

@@ -19,6 +19,7 @@
 mod backoff;
 mod cursor;
 mod delivery;
+pub mod fhir;
 mod filter;
 mod follower;
 mod form;

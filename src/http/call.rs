@@ -94,6 +94,12 @@ impl OpenCall {
         self.state.records.parameters()
     }
 
+    /// The topics that can be subscribed to, by their canonical URLs.
+    #[must_use]
+    pub fn topics(&self) -> Vec<String> {
+        self.state.subscriptions.kept().topic_urls()
+    }
+
     /// The engine: what is open to everybody needs no grant.
     #[must_use]
     pub fn engine(&self) -> &Engine {

@@ -18,6 +18,7 @@ mod evidence;
 mod follow;
 mod history;
 mod hold;
+mod keeper;
 mod resource;
 mod search;
 mod write;
@@ -27,9 +28,10 @@ pub use erasure::{ERASURE, Erased, ErasureDone, ErasureRequest};
 pub use error::RecordsError;
 pub use everything::{EverythingPage, EverythingRequest};
 pub use evidence::{Evidence, Exhibit, bundle, disclosed};
-pub use follow::{BatchLimits, KindFilter, LogBatch, LogEvent, LogFilter, Sight};
+pub use follow::{BatchLimits, KindFilter, LogBatch, LogEvent, LogFilter, Sight, Trigger};
 pub use history::{HistoryOf, HistoryPage, HistoryPlace, HistoryRequest, Version};
 pub use hold::{HOLD, Hold};
+pub use keeper::{Keeper, Subscribed};
 pub use resource::{PAGE_BYTES_MAX, Resource};
 pub use search::{Page, PageStart, SearchRequest};
 pub use write::{
@@ -38,7 +40,7 @@ pub use write::{
 };
 
 use std::num::NonZero;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::sync::Semaphore;
 
@@ -66,6 +68,8 @@ pub struct Records {
     planning: Arc<Semaphore>,
     /// Held by the one write of search parameters that is decided and committed.
     defining: Arc<tokio::sync::Mutex<()>>,
+    /// Who carries out the Subscriptions, once somebody does.
+    keeper: Arc<OnceLock<Weak<dyn Keeper>>>,
     /// All events that were recorded at this time or before are visible in the one state shown.
     pinned_at: Option<Instant>,
 }
@@ -86,7 +90,9 @@ impl Records {
         let defining = Arc::default();
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let planning = Arc::new(Semaphore::new(2 * cores));
-        Ok(Arc::new(Self { engine, views, keys, options, planning, defining, pinned_at: None }))
+        let keeper = Arc::default();
+        let pinned_at = None;
+        Ok(Arc::new(Self { engine, views, keys, options, planning, defining, keeper, pinned_at }))
     }
 
     /// The records as they are at this moment, and stay however others write: for a request
@@ -105,6 +111,7 @@ impl Records {
             options: self.options.clone(),
             planning: Arc::clone(&self.planning),
             defining: Arc::clone(&self.defining),
+            keeper: Arc::clone(&self.keeper),
             pinned_at: Some(now),
         }))
     }

@@ -30,6 +30,12 @@ pub struct Resource {
 pub const PAGE_BYTES_MAX: usize = 32 << 20;
 
 impl Resource {
+    /// Position of the event that brought this version; `None`: it is not committed yet.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        self.position
+    }
+
     /// The resource as it is served: the stored bytes, with version and time set in. Notes in the grant that
     /// this version leaves.
     #[must_use]

@@ -7,6 +7,7 @@
 #![allow(clippy::cloned_ref_to_slice_refs)]
 
 mod appends;
+mod audit_deliveries;
 mod audit_event;
 mod audit_filing;
 mod audit_matrix;
@@ -26,6 +27,7 @@ mod exports;
 mod feed;
 mod feed_streams;
 mod fhir_crud;
+mod fhir_subscriptions;
 mod formats;
 mod harness;
 mod histories;

@@ -63,6 +63,10 @@ impl Operation {
             .iter()
             .any(|start| self.path.starts_with(start));
         let access = if value == NO_ID { value } else { "0-0" };
+        if self.path.starts_with("/fhir/Subscription/{id}") {
+            let id = if value == NO_ID { NO_ID.to_owned() } else { off() };
+            return self.path.replace("{id}", &id);
+        }
         if self.path.starts_with("/v1/subscriptions/") {
             let (id, parked) = match value {
                 NO_ID => (NO_ID.to_owned(), 0),
@@ -122,6 +126,7 @@ impl Operation {
             "replaySubscription" => json!({ "from": "head" }),
             "rotateSubscriptionSecret" => json!({ "overlapSeconds": 0 }),
             "resumeSubscription" | "replayParkedEvent" => json!({}),
+            id if id.starts_with("subscription") => json!({ "resourceType": "Parameters" }),
             _ if !self.takes_form() && matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") => {
                 panic!("teach the walk a body for {}", self.id)
             }
@@ -204,6 +209,17 @@ fn erased_chart() -> &'static str {
 fn wish(owner: &str) -> Value {
     let url = "http://127.0.0.1:1/";
     json!({ "name": "walk", "url": url, "patient": owner, "from": 0, "retrySeconds": 0 })
+}
+
+/// A Subscription that is off.
+fn off() -> String {
+    let id = unique("s");
+    let subscription = json!({
+        "resourceType": "Subscription", "id": id, "status": "off", "reason": "walk", "criteria": "Encounter",
+        "channel": { "type": "rest-hook" },
+    });
+    shared().clinician().put(&subscription).expect(201);
+    id
 }
 
 /// The one subscription to a chart, which has parked an event at a position.

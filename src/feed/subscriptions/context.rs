@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::{Semaphore, watch};
 
+use super::server::Server;
 use crate::config::FeedConfig;
 use crate::feed::webhook::Poster;
 use crate::records::Records;
@@ -18,6 +19,8 @@ pub struct Context {
     pub records: Weak<Records>,
     /// Sends.
     pub poster: Poster,
+    /// Who writes how Subscriptions stand.
+    pub server: Server,
     /// Limits, and what is allowed.
     pub config: FeedConfig,
     /// The `source` of CloudEvents.
@@ -39,6 +42,7 @@ impl Context {
         Self {
             records: Arc::downgrade(records),
             poster: Poster::new(config),
+            server: Server::default(),
             config: config.clone(),
             cloud_source: format!("{public_url}/v1/events"),
             places: Semaphore::new(SENDING_MAX),

@@ -1,5 +1,6 @@
 //! One subscription: its state in memory, and its file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,8 +11,10 @@ use super::owner::Owner;
 use super::progress::Progress;
 use super::sealed;
 use super::secrets::{SealedSecret, Secrets};
+use super::standing::Standing;
 use super::wish::Definition;
 use crate::disk::{self, Disk};
+use crate::feed::fhir::Status;
 use crate::feed::webhook::NoKey;
 use crate::seal::CursorKey;
 
@@ -40,9 +43,7 @@ pub struct State {
     /// Under whose rights it sees.
     pub owner: Owner,
     /// What it is.
-    pub definition: Sealed,
-    /// What it signs with.
-    pub secrets: Secrets,
+    pub what: What,
     /// Why it is paused, if it is.
     pub paused: Option<String>,
     /// When it was made, in microseconds since 1970.
@@ -57,6 +58,20 @@ pub struct State {
     pub failures: u64,
     /// What failed last, unless something was delivered since.
     pub trouble: Option<Trouble>,
+}
+
+/// What a subscription is.
+#[derive(Debug)]
+pub enum What {
+    /// Made and looked after in the native API.
+    Webhook {
+        /// What it is to do.
+        definition: Sealed,
+        /// What it signs with.
+        secrets: Secrets,
+    },
+    /// A resource.
+    Fhir(Standing),
 }
 
 /// A definition, and how it lies on disk: sealed, for it may name a patient, and its address may be a secret.
@@ -98,27 +113,47 @@ pub struct Trouble {
 #[derive(Serialize, Deserialize)]
 struct Stored {
     id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    webhook: Option<StoredWebhook>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paused: Option<String>,
+    created_at: i64,
+    /// Of a resource: whether its receiver has said that it is there.
+    #[serde(default)]
+    is_greeted: bool,
+    /// Of a resource: whether it was off.
+    #[serde(default)]
+    is_off: bool,
+    progress: Progress,
+}
+
+/// What is in the file of a webhook alone: of a Subscription, the log says it.
+#[derive(Serialize, Deserialize)]
+struct StoredWebhook {
     owner: Owner,
     definition: String,
     secrets: Vec<SealedSecret>,
-    paused: Option<String>,
-    created_at: i64,
-    progress: Progress,
+}
+
+/// What is in the file of a Subscription.
+#[derive(Debug)]
+pub struct KeptFile {
+    /// When it was made, in microseconds since 1970.
+    pub created_at: i64,
+    /// Whether its receiver has said that it is there.
+    pub is_greeted: bool,
+    /// Whether it was off.
+    pub is_off: bool,
+    /// How far it is.
+    pub progress: Progress,
 }
 
 impl State {
     /// A new one.
-    pub fn new(
-        owner: Owner,
-        definition: Sealed,
-        secrets: Secrets,
-        created_at: i64,
-        progress: Progress,
-    ) -> Self {
+    pub fn new(owner: Owner, what: What, created_at: i64, progress: Progress) -> Self {
         Self {
             owner,
-            definition,
-            secrets,
+            what,
             paused: None,
             created_at,
             progress,
@@ -126,6 +161,30 @@ impl State {
             is_deleted: false,
             failures: 0,
             trouble: None,
+        }
+    }
+
+    /// How it stands, if it is a resource.
+    pub fn standing(&mut self) -> Option<&mut Standing> {
+        match &mut self.what {
+            What::Fhir(standing) => Some(standing),
+            What::Webhook { .. } => None,
+        }
+    }
+
+    /// What it is to do, if it is a webhook.
+    pub fn definition(&self) -> Option<&Definition> {
+        match &self.what {
+            What::Webhook { definition, .. } => Some(&definition.definition),
+            What::Fhir(_) => None,
+        }
+    }
+
+    /// What it signs with, if it is a webhook.
+    pub fn secrets(&mut self) -> Option<&mut Secrets> {
+        match &mut self.what {
+            What::Webhook { secrets, .. } => Some(secrets),
+            What::Fhir(_) => None,
         }
     }
 
@@ -142,12 +201,12 @@ impl State {
 impl Entry {
     /// One that has no file yet.
     pub fn new(disk: Arc<dyn Disk>, folder: &Path, id: String, state: State) -> Self {
-        let path = folder.join(&id).with_extension(EXTENSION);
+        let path = folder.join(format!("{id}.{EXTENSION}"));
         let (state, writing) = (Mutex::new(state), Mutex::default());
         Self { id, changed: Notify::new(), disk, path, state, writing }
     }
 
-    /// All that have a file in a folder.
+    /// All webhooks that have a file in a folder.
     ///
     /// # Errors
     ///
@@ -157,31 +216,37 @@ impl Entry {
         folder: &Path,
         key: &CursorKey,
     ) -> std::io::Result<Vec<Self>> {
-        let mut entries = Vec::new();
-        for name in disk.list(folder)? {
-            let path = folder.join(name);
-            // What was being written when the process ended has another ending.
-            if path.extension().is_some_and(|extension| extension == EXTENSION) {
-                let damaged = |why: &dyn std::fmt::Display| {
-                    let told = format!(
-                        "{}: {why}; remove it, and the subscription is gone: its receiver has to be told",
-                        path.display()
-                    );
-                    std::io::Error::other(told)
-                };
-                let text = disk::read(&**disk, &path)?;
-                let stored: Stored =
-                    serde_json::from_slice(&text).map_err(|error| damaged(&error))?;
-                let secrets = Secrets::open(key, &stored.id, stored.secrets);
-                let secrets = secrets.map_err(|error| damaged(&error))?;
-                let definition = Sealed::open(key, &stored.id, stored.definition);
-                let definition = definition.map_err(|error| damaged(&error))?;
-                let Stored { id, owner, paused, created_at, progress, .. } = stored;
-                let state = State::new(owner, definition, secrets, created_at, progress);
-                entries.push(Self::new(Arc::clone(disk), folder, id, State { paused, ..state }));
-            }
-        }
-        Ok(entries)
+        let load = |(path, Stored { id, webhook, paused, created_at, progress, .. }): (
+            PathBuf,
+            Stored,
+        )| {
+            let open = || {
+                let StoredWebhook { owner, definition, secrets } = webhook.ok_or(NoKey)?;
+                let secrets = Secrets::open(key, &id, secrets)?;
+                let definition = Sealed::open(key, &id, definition)?;
+                Ok((owner, What::Webhook { definition, secrets }))
+            };
+            let (owner, what) = open().map_err(|error: NoKey| damaged(&path, &error))?;
+            let state = State { paused, ..State::new(owner, what, created_at, progress) };
+            Ok(Self::new(Arc::clone(disk), folder, id, state))
+        };
+        files(&**disk, folder)?.into_iter().map(load).collect()
+    }
+
+    /// What is kept of each Subscription that has a file in a folder, by its id.
+    ///
+    /// # Errors
+    ///
+    /// As [`Entry::load_all`].
+    pub fn load_kept(
+        disk: &dyn Disk,
+        folder: &Path,
+    ) -> std::io::Result<BTreeMap<String, KeptFile>> {
+        let kept = |(_, stored): (PathBuf, Stored)| {
+            let Stored { id, created_at, is_greeted, is_off, progress, .. } = stored;
+            (id, KeptFile { created_at, is_greeted, is_off, progress })
+        };
+        Ok(files(disk, folder)?.into_iter().map(kept).collect())
     }
 
     /// Looks at its state, or notes something in it that need not last at once.
@@ -217,13 +282,23 @@ impl Entry {
             if state.is_deleted {
                 return Ok(());
             }
+            let (webhook, is_greeted, is_off) = match &state.what {
+                What::Webhook { definition, secrets } => {
+                    let (owner, definition) = (state.owner.clone(), definition.sealed.clone());
+                    let secrets = secrets.sealed();
+                    (Some(StoredWebhook { owner, definition, secrets }), false, false)
+                }
+                What::Fhir(standing) if standing.is_lost => return Ok(()),
+                What::Fhir(standing) => (None, standing.is_greeted, standing.status == Status::Off),
+            };
             let stored = Stored {
                 id: self.id.clone(),
-                owner: state.owner.clone(),
-                definition: state.definition.sealed.clone(),
-                secrets: state.secrets.sealed(),
-                paused: state.paused.clone(),
+                webhook,
+                // Of a resource, its status says that.
+                paused: state.paused.clone().filter(|_| state.definition().is_some()),
                 created_at: state.created_at,
+                is_greeted,
+                is_off,
                 progress: state.progress.clone(),
             };
             drop(state);
@@ -249,4 +324,25 @@ impl Entry {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The files of a folder, each with what it says.
+fn files(disk: &dyn Disk, folder: &Path) -> std::io::Result<Vec<(PathBuf, Stored)>> {
+    let paths = disk.list(folder)?.into_iter().map(|name| folder.join(name));
+    // What was being written when the process ended has another ending.
+    let paths = paths.filter(|path| path.extension().is_some_and(|ending| ending == EXTENSION));
+    let read = |path: PathBuf| {
+        let text = disk::read(disk, &path)?;
+        let stored = serde_json::from_slice(&text).map_err(|error| damaged(&path, &error))?;
+        Ok((path, stored))
+    };
+    paths.map(read).collect()
+}
+
+fn damaged(path: &Path, why: &dyn std::fmt::Display) -> std::io::Error {
+    let told = format!(
+        "{}: {why}; remove it, and the subscription is gone: its receiver has to be told",
+        path.display()
+    );
+    std::io::Error::other(told)
 }

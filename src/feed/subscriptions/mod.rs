@@ -15,23 +15,37 @@
 //! A file for each subscription says all that lasts: definition and secrets, sealed, and progress. It is replaced as a whole,
 //! so a place is never ahead of what was acknowledged or parked.
 //!
+//! A FHIR `Subscription` runs in the same way. What it asks for, how it stands, and under whose rights, the log says;
+//! [`Kept`] follows it, and keeps the place alone, with the number that each event was given. Before one is stored, the records ask
+//! whether it can be carried out (`checking`); how it stands is written by the server itself, as an ordinary version (`tending`).
+//!
 //! **Invariant:** no event leaves before its access entry is durable; the next event of a chart leaves when the one before
-//! was acknowledged or parked. Never: HTTP of clients, a body on disk, a secret in the clear.
+//! was acknowledged or parked; a number is on disk before anybody is told of it. Never: HTTP of clients, a body on disk, a secret in the clear.
 
+mod checking;
 mod context;
 mod entry;
+mod kept;
+mod lookup;
+mod numbers;
 mod owner;
 mod progress;
+mod recall;
 mod registry;
 mod runner;
 mod sealed;
 mod secrets;
 mod seeing;
 mod sending;
+mod server;
 mod snapshot;
+mod standing;
+mod tending;
 mod thread;
 mod wish;
 
+pub use kept::Kept;
+pub use recall::{Recall, RecallRequest};
 pub use registry::{SUBSCRIPTION, Subscriptions};
 pub use snapshot::{ParkedEvent, Snapshot};
 pub use wish::{From, Wish};

@@ -9,7 +9,7 @@ use crate::auth::{Caller, Scopes};
 
 /// Who asked for a subscription, and what they might see then. A token expires; a subscription sees what its owner saw
 /// when they defined it last, until it is deleted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     identity: Arc<Identity>,
     /// All scopes that were understood.

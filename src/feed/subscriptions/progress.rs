@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::numbers::Numbers;
 use crate::log::StreamAlias;
 use crate::numbers::Position;
 
@@ -20,6 +21,9 @@ pub struct Progress {
     waiting: BTreeMap<Position, Waiting>,
     /// What was given up, for somebody to look at.
     parked: BTreeMap<Position, Parked>,
+    /// Numbers of what was scanned, if it has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    numbers: Option<Numbers>,
     /// What is being sent.
     #[serde(skip)]
     sending: BTreeSet<Position>,
@@ -31,6 +35,9 @@ struct Waiting {
     /// Alias of its chart; 0: the directory.
     chart: u64,
     ends_commit: bool,
+    /// Its number, if events have some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
     failures: u32,
     /// When it failed first, in seconds since 1970.
     failing_since: Option<i64>,
@@ -58,6 +65,8 @@ pub struct Startable {
     pub position: Position,
     /// Whether it ends its commit, as far as the owner sees it.
     pub ends_commit: bool,
+    /// Its number, if events have some.
+    pub number: Option<u64>,
 }
 
 /// What is to become of an event that failed.
@@ -90,6 +99,26 @@ impl Progress {
         Self { next, ..Self::default() }
     }
 
+    /// Begins at a position, and gives each event a number from 1 on.
+    pub fn numbered_from(next: Position) -> Self {
+        Self { next, numbers: Some(Numbers::default()), ..Self::default() }
+    }
+
+    /// Numbers of events, if they have some.
+    pub fn numbers(&self) -> Option<&Numbers> {
+        self.numbers.as_ref()
+    }
+
+    /// Passes over everything before a position that was not scanned.
+    pub fn pass_to(&mut self, next: Position) {
+        self.next = self.next.max(next);
+    }
+
+    /// Since when something fails that was not acknowledged, in seconds since 1970.
+    pub fn failing_since(&self) -> Option<i64> {
+        self.waiting.values().filter_map(|waiting| waiting.failing_since).min()
+    }
+
     /// Forgets what lies behind the end of the log. True: there was something.
     pub fn end_at(&mut self, head: Position) -> bool {
         let is_beyond = self.next > head;
@@ -97,6 +126,9 @@ impl Progress {
             self.next = head;
             self.waiting.retain(|position, _| *position < head);
             self.parked.retain(|position, _| *position < head);
+            if let Some(numbers) = &mut self.numbers {
+                numbers.end_at(head);
+            }
         }
         is_beyond
     }
@@ -124,7 +156,8 @@ impl Progress {
     /// Adds an event that was scanned.
     pub fn admit(&mut self, position: Position, chart: Option<StreamAlias>, ends_commit: bool) {
         let chart = chart.unwrap_or(StreamAlias::NONE).0;
-        self.waiting.insert(position, Waiting { chart, ends_commit, ..Waiting::default() });
+        let number = self.numbers.as_mut().map(|numbers| numbers.admit(position));
+        self.waiting.insert(position, Waiting { chart, ends_commit, number, ..Waiting::default() });
     }
 
     /// Takes up to so many events that may be sent now, the oldest first.
@@ -138,7 +171,8 @@ impl Progress {
             let is_first = charts.insert(waiting.chart);
             let is_due = waiting.retry_at.is_none_or(|at| at <= now);
             if is_first && is_due && !self.sending.contains(position) {
-                found.push(Startable { position: *position, ends_commit: waiting.ends_commit });
+                let Waiting { ends_commit, number, .. } = *waiting;
+                found.push(Startable { position: *position, ends_commit, number });
             }
         }
         self.sending.extend(found.iter().map(|event| event.position));

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::context::Context;
-use super::entry::{Entry, Sealed, State};
+use super::entry::{Entry, Sealed, State, What};
+use super::kept::{Kept, keep};
 use super::owner::Owner;
 use super::progress::Progress;
 use super::secrets::Secrets;
-use super::snapshot::{ParkedEvent, Snapshot};
+use super::snapshot::{Figures, ParkedEvent, Snapshot};
 use super::thread::Thread;
 use super::wish::{Definition, From, Wish};
 use crate::auth::{Grant, Permission};
@@ -35,7 +36,9 @@ pub struct Subscriptions {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     entries: Mutex<BTreeMap<String, Arc<Entry>>>,
-    thread: Thread,
+    thread: Arc<Thread>,
+    /// Those that are resources.
+    kept: Arc<Kept>,
 }
 
 impl Subscriptions {
@@ -72,7 +75,9 @@ impl Subscriptions {
             entries.insert(entry.id.clone(), entry);
         }
         let entries = Mutex::new(entries);
-        Ok(Arc::new(Self { context, disk, folder, entries, thread }))
+        let thread = Arc::new(thread);
+        let kept = Kept::open(records, &context, &thread, &disk, &feed.join("fhir"))?;
+        Ok(Arc::new(Self { context, disk, folder, entries, thread, kept }))
     }
 
     /// Begins to send, where each was.
@@ -81,7 +86,13 @@ impl Subscriptions {
     ///
     /// There are no threads left.
     pub fn start(&self) -> std::io::Result<()> {
-        self.thread.start(Arc::clone(&self.context))
+        self.thread.start(Arc::clone(&self.context), keep(Arc::clone(&self.kept)))
+    }
+
+    /// Those that are resources.
+    #[must_use]
+    pub fn kept(&self) -> &Arc<Kept> {
+        &self.kept
     }
 
     /// Ends all: what is on the way gets a few seconds. What was not delivered is at the next start.
@@ -116,7 +127,8 @@ impl Subscriptions {
         let definition = Sealed::new(key, &id, definition).map_err(failed)?;
         let owner = Owner::of(grant.caller());
         let now = Instant::now().micros();
-        let state = State::new(owner, definition, secrets, now, Progress::from(from));
+        let what = What::Webhook { definition, secrets };
+        let state = State::new(owner, what, now, Progress::from(from));
         let entry = Arc::new(Entry::new(Arc::clone(&self.disk), &self.folder, id.clone(), state));
         {
             let mut entries = self.entries();
@@ -181,7 +193,10 @@ impl Subscriptions {
         let owner = Owner::of(grant.caller());
         let definition = Sealed::new(records.engine().cursors(), id, definition).map_err(failed)?;
         entry.change(|state| {
-            (state.owner, state.definition) = (owner, definition);
+            state.owner = owner;
+            if let What::Webhook { definition: old, .. } = &mut state.what {
+                *old = definition;
+            }
             state.run += 1;
             // What was found by the old filter is looked for by the new one.
             let from = from.unwrap_or_else(|| state.progress.arrived());
@@ -291,7 +306,8 @@ impl Subscriptions {
         }
         let (key, now) = (records.engine().cursors(), Instant::now().seconds());
         entry.change(|state| {
-            let rotated = state.secrets.rotate(key, id, overlap_seconds, now).map_err(failed)?;
+            let secrets = state.secrets().ok_or_else(|| failed(NoKey))?;
+            let rotated = secrets.rotate(key, id, overlap_seconds, now).map_err(failed)?;
             rotated.ok_or_else(|| {
                 conflict("too many secrets overlap: wait until one of them has ended".to_owned())
             })
@@ -344,25 +360,14 @@ impl Subscriptions {
 
     /// Sets the figures of all.
     pub fn measure(&self, head: Position) {
-        let entries: Vec<Arc<Entry>> = self.entries().values().cloned().collect();
-        #[allow(clippy::cast_precision_loss)]
-        let set = |name: &'static str, id: &str, number: u64| {
-            metrics::gauge!(name, "subscription" => id.to_owned()).set(number as f64);
-        };
-        for entry in entries {
-            let Snapshot { id, behind, waiting, parked, failures, state, .. } =
-                Snapshot::of(&entry, head);
-            set("chartlog_subscription_behind", &id, behind);
-            set("chartlog_subscription_waiting", &id, waiting as u64);
-            set("chartlog_subscription_parked", &id, parked as u64);
-            set("chartlog_subscription_paused", &id, u64::from(state == "paused"));
-            metrics::counter!("chartlog_subscription_failures_total", "subscription" => id)
-                .absolute(failures);
-        }
+        let webhooks: Vec<Arc<Entry>> = self.entries().values().cloned().collect();
+        let all = webhooks.into_iter().chain(self.kept.entries());
+        all.for_each(|entry| Figures::of(&entry, head).set(&entry.id));
     }
 
     fn told_with_secret(&self, records: &Records, entry: &Entry) -> Snapshot {
-        let secret = entry.with(|state| state.secrets.text());
+        let secret =
+            entry.with(|state| state.secrets().map(|secrets| secrets.text()).unwrap_or_default());
         Snapshot { secret: Some(secret), ..Snapshot::of(entry, head(records)) }
     }
 

@@ -9,10 +9,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::context::Context;
-use super::entry::{Entry, State};
+use super::entry::{Entry, State, What};
 use super::progress::{Fate, Retry};
-use super::seeing::{Blind, Seeing};
+use super::seeing::{Blind, Desire, Seeing};
 use super::sending::{Outcome, Sent, aside, deliver};
+use super::tending::tend;
 use crate::clock;
 use crate::feed::backoff;
 use crate::numbers::Position;
@@ -38,11 +39,14 @@ const STOPPING: Duration = Duration::from_secs(3);
 pub async fn run(context: Arc<Context>, entry: Arc<Entry>) {
     let Some(visible) = context.records.upgrade().map(|records| records.visible()) else { return };
     let stop = context.stop.clone();
+    let is_fhir = entry.with(|state| state.standing().is_some());
     let runner = Runner {
         context,
         entry,
         visible,
         stop,
+        is_fhir,
+        has_new_numbers: false,
         run: 0,
         seeing: None,
         told: BTreeSet::new(),
@@ -58,6 +62,10 @@ struct Runner {
     entry: Arc<Entry>,
     visible: watch::Receiver<Position>,
     stop: watch::Receiver<bool>,
+    /// Whether it is a resource, whose events have numbers.
+    is_fhir: bool,
+    /// Whether numbers were given that are not on disk yet.
+    has_new_numbers: bool,
     /// Of what is being read and sent.
     run: u64,
     seeing: Option<Arc<Seeing>>,
@@ -97,11 +105,23 @@ impl Runner {
         }
         let now = Instant::now();
         self.rests_until = self.rests_until.filter(|until| *until > now);
-        if is_paused || self.rests_until.is_some() {
+        if self.is_fhir {
+            // What goes on as long as it takes ends with the server.
+            let tended = tokio::select! {
+                tended = tend(&self.context, &self.entry) => tended,
+                _ = self.stop.changed() => false,
+            };
+            if !tended || self.rests_until.is_some() {
+                return false;
+            }
+        } else if is_paused || self.rests_until.is_some() {
             return false;
         }
         let Some(seeing) = self.look().await else { return false };
         self.scan(&seeing).await;
+        if self.has_new_numbers && !self.keep_numbers().await {
+            return false;
+        }
         let most = self.context.config.webhook_charts_max.saturating_sub(self.sending.len());
         let events = self.entry.with(|state| match state.run == self.run {
             true => state.progress.start(Instant::now(), most),
@@ -120,19 +140,23 @@ impl Runner {
         if let Some(seeing) = &self.seeing {
             return Some(Arc::clone(seeing));
         }
-        let (owner, definition) =
-            self.entry.with(|state| (state.owner.clone(), state.definition.definition.clone()));
+        let (owner, desire) = self.entry.with(|state| (state.owner.clone(), desire(state)));
+        let desire = desire?;
         let (context, id) = (Arc::clone(&self.context), self.entry.id.clone());
-        let looked = aside(&self.context, move |records| {
-            Seeing::of(records, &context, &id, &owner, &definition)
-        });
+        let looked =
+            aside(&self.context, move |records| Seeing::of(records, &context, &id, &owner, desire));
         match looked.await? {
             Ok(seeing) => {
                 self.seeing = Some(Arc::new(seeing));
                 self.seeing.clone()
             }
             Err(Blind::ForGood(reason)) => {
-                self.note(true, |state| state.paused = Some(reason));
+                self.note(true, |state| match &mut state.what {
+                    What::Webhook { .. } => state.paused = Some(reason),
+                    What::Fhir(standing) => standing.wanted = Err(reason),
+                });
+                // Of a Subscription, the log is to say so.
+                self.entry.changed.notify_one();
                 None
             }
             Err(Blind::ForNow(reason)) => {
@@ -158,17 +182,31 @@ impl Runner {
                 Some(Err(error)) => return self.trouble(error.to_string()),
                 None => return,
             };
-            let run = self.run;
-            self.note(!batch.events.is_empty(), |state| {
-                // It may have been sent elsewhere meanwhile.
-                if state.run == run {
-                    for event in &batch.events {
-                        state.progress.admit(event.position, event.chart, event.ends_commit);
-                    }
-                    state.progress.next = batch.next;
+            let (run, is_in_one_line) = (self.run, seeing.is_in_one_line());
+            self.has_new_numbers |= self.is_fhir && !batch.events.is_empty();
+            let is_wanted = self.note(!batch.events.is_empty(), |state| {
+                // It may have been sent elsewhere meanwhile, or be another by now.
+                if state.run != run {
+                    return false;
                 }
+                for event in &batch.events {
+                    let chart = event.chart.filter(|_| !is_in_one_line);
+                    state.progress.admit(event.position, chart, event.ends_commit);
+                }
+                state.progress.next = batch.next;
+                true
             });
+            if !is_wanted {
+                return;
+            }
         }
+    }
+
+    /// Writes numbers down, before anybody is told of them.
+    async fn keep_numbers(&mut self) -> bool {
+        self.save().await;
+        self.has_new_numbers = self.save_at.is_some();
+        !self.has_new_numbers
     }
 
     fn is_stopping(&self) -> bool {
@@ -193,6 +231,9 @@ impl Runner {
                 self.told.remove(&position);
                 let trouble = self.note(true, |state| {
                     state.progress.delivered(position);
+                    if let Some(standing) = state.standing() {
+                        (standing.sent_at, standing.unheard_since) = (now, None);
+                    }
                     state.trouble.take()
                 });
                 if trouble.is_some() {
@@ -231,7 +272,18 @@ impl Runner {
         let parked_max = self.context.config.parked_events_max;
         let is_first = self.note(true, |state| {
             let failures = state.progress.failures(position) + 1;
-            let seconds = if at_once { 0 } else { state.definition.definition.retry_seconds };
+            if state.standing().is_some() && at_once {
+                // Its number is missing at the receiver, who can ask for it; nothing is wrong with the others.
+                state.progress.delivered(position);
+                state.failures += 1;
+                return true;
+            }
+            let seconds = match state.definition() {
+                Some(_) if at_once => 0,
+                Some(definition) => definition.retry_seconds,
+                // How long that goes on is decided for the subscription as a whole.
+                None => u64::MAX,
+            };
             let wait = backoff::wait(failures, RETRY_MAX).max(wait_min);
             let retry = Retry { now_seconds, seconds, wait, parked_max };
             let fate = state.progress.failed(position, &reason, Instant::now(), retry);
@@ -290,7 +342,11 @@ impl Runner {
                 true => self.entry.with(|state| state.progress.due_at()),
                 false => None,
             };
-        let due = [self.save_at, self.rests_until, retry_at].into_iter().flatten().min();
+        let due_at = self.entry.with(|state| {
+            let is_idle = waiting == 0;
+            state.standing().and_then(|standing| standing.due_at(is_idle))
+        });
+        let due = [self.save_at, self.rests_until, retry_at, due_at].into_iter().flatten().min();
         tokio::select! {
             Some(Ok(sent)) = self.sending.join_next() => self.settle(sent),
             () = self.entry.changed.notified() => {}
@@ -303,6 +359,14 @@ impl Runner {
                 }
             }
         }
+    }
+}
+
+/// What a subscription is to do; `None`: that is not known.
+fn desire(state: &mut State) -> Option<Desire> {
+    match &state.what {
+        What::Webhook { definition, .. } => Some(Desire::Webhook(definition.definition.clone())),
+        What::Fhir(standing) => standing.wanted.clone().ok().map(Desire::Fhir),
     }
 }
 

@@ -1,19 +1,24 @@
 //! What the owner of a subscription sees of the log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::context::Context;
 use super::owner::Owner;
 use super::progress::Startable;
 use super::wish::Definition;
-use crate::access::{AccessEntry, Runs, Words};
+use crate::access::{AccessEntry, RequestId, Runs, Words};
 use crate::audit;
 use crate::auth::{Caller, Grant};
 use crate::budget::Budget;
 use crate::clock::Instant;
 use crate::engine::EngineError;
-use crate::feed::webhook::Target;
+use crate::feed::fhir::{
+    About, Content, Event, Notification, NotificationType, Outlet, Status, Wanted,
+};
+use crate::feed::webhook::{Method, Target};
 use crate::feed::{Form, Framing, Pen};
+use crate::fhir::check::Problem;
 use crate::numbers::Position;
 use crate::records::{BatchLimits, LogBatch, LogFilter, Records, RecordsError, Sight};
 
@@ -25,8 +30,8 @@ const SCAN_BYTES: usize = 4 << 20;
 /// What the owner of a subscription sees of the log, and where it goes: decided under the scopes that they had.
 #[derive(Debug)]
 pub struct Seeing {
-    /// Where events are sent.
-    pub target: Target,
+    /// In which form events leave, and where to.
+    pub shape: Shape,
     id: String,
     owner: Owner,
     caller: Arc<Caller>,
@@ -34,7 +39,29 @@ pub struct Seeing {
     scan: Sight,
     /// For showing one.
     show: Sight,
-    form: Form,
+}
+
+/// In which form events leave, and where to.
+#[derive(Debug)]
+pub enum Shape {
+    /// As the feed tells them.
+    Native {
+        /// Where to.
+        target: Target,
+        /// How.
+        form: Form,
+    },
+    /// As a Subscription asks for it.
+    Fhir(Arc<Wanted>),
+}
+
+/// What a subscription is to do.
+#[derive(Debug)]
+pub enum Desire {
+    /// As the native API says it.
+    Webhook(Definition),
+    /// As a resource says it.
+    Fhir(Arc<Wanted>),
 }
 
 /// Why nothing can be seen.
@@ -49,6 +76,10 @@ pub enum Blind {
 /// An event as it is to be sent.
 #[derive(Debug)]
 pub struct Letter {
+    /// How.
+    pub method: Method,
+    /// Where.
+    pub target: Target,
     /// The body of the request.
     pub body: Vec<u8>,
     /// What the access log has to say before it leaves; `None`: it tells of nobody.
@@ -56,7 +87,7 @@ pub struct Letter {
 }
 
 impl Seeing {
-    /// Decides what an owner may see of what a definition wants.
+    /// Decides what an owner may see of what a subscription wants.
     ///
     /// # Errors
     ///
@@ -66,33 +97,57 @@ impl Seeing {
         context: &Context,
         id: &str,
         owner: &Owner,
-        definition: &Definition,
+        what: Desire,
     ) -> Result<Self, Blind> {
-        let target = Target::new(&definition.url, &context.config);
-        let target = target.map_err(|wrong| Blind::ForGood(format!("url: {wrong}")))?;
-        let filter = definition.log_filter(&records.parameters(), records.base_url());
-        let filter = filter.map_err(|problems| {
-            let each =
-                problems.iter().map(|one| format!("{}: {}", one.expression, one.diagnostics));
-            Blind::ForGood(each.collect::<Vec<_>>().join("; "))
-        })?;
+        let (scan, show, shape) = match what {
+            Desire::Webhook(definition) => {
+                let target = Target::new(&definition.url, &context.config);
+                let target = target.map_err(|wrong| Blind::ForGood(format!("url: {wrong}")))?;
+                let filter = definition.log_filter(&records.parameters(), records.base_url());
+                let filter = filter.map_err(|problems| Blind::ForGood(told(&problems)))?;
+                let without = LogFilter { with_bodies: false, ..filter.clone() };
+                let cloud_source = definition.is_cloud.then(|| context.cloud_source.clone());
+                let form = Form { framing: Framing::List, cloud_source };
+                (without, filter, Shape::Native { target, form })
+            }
+            Desire::Fhir(wanted) => {
+                let scan = LogFilter { triggers: wanted.triggers.clone(), ..LogFilter::default() };
+                // What was admitted is shown as far as it may be seen, whatever the triggers say by now.
+                let with_bodies = wanted.tells_bodies();
+                let show = LogFilter { with_bodies, ..LogFilter::default() };
+                (scan, show, Shape::Fhir(wanted))
+            }
+        };
         let caller = Arc::new(owner.caller());
         let grant = grant(&caller, String::new());
-        let without = LogFilter { with_bodies: false, ..filter.clone() };
-        let scan = records.sight(&grant, without).map_err(Blind::because)?;
-        let show = records.sight(&grant, filter).map_err(Blind::because)?;
-        let cloud_source = definition.is_cloud.then(|| context.cloud_source.clone());
-        let form = Form { framing: Framing::List, cloud_source };
+        let scan = records.sight(&grant, scan).map_err(Blind::because)?;
+        let show = records.sight(&grant, show).map_err(Blind::because)?;
         let (id, owner) = (id.to_owned(), owner.clone());
-        Ok(Self { target, id, owner, caller, scan, show, form })
+        Ok(Self { shape, id, owner, caller, scan, show })
     }
 
     /// The type of what is sent.
     pub fn content_type(&self) -> &'static str {
-        match self.form.cloud_source {
-            Some(_) => "application/cloudevents+json",
-            None => "application/json",
+        match &self.shape {
+            Shape::Native { form: Form { cloud_source: Some(_), .. }, .. } => {
+                "application/cloudevents+json"
+            }
+            Shape::Native { .. } => "application/json",
+            Shape::Fhir(wanted) => wanted.content_type,
         }
+    }
+
+    /// How long a delivery may take, if that is less than what is configured.
+    pub fn timeout(&self) -> Option<Duration> {
+        match &self.shape {
+            Shape::Native { .. } => None,
+            Shape::Fhir(wanted) => wanted.timeout,
+        }
+    }
+
+    /// Whether events leave one after the other, whatever chart they are in.
+    pub fn is_in_one_line(&self) -> bool {
+        matches!(&self.shape, Shape::Fhir(wanted) if matches!(wanted.about, About::Topic { .. }))
     }
 
     /// The events from a position on: where they are, not what they say. Nothing of it leaves.
@@ -110,7 +165,8 @@ impl Seeing {
         records.follow(&grant(&self.caller, String::new()), &self.scan, from, limits)
     }
 
-    /// An event as it is to be sent; `None`: there is nothing of it for this owner.
+    /// An event as it is to be sent, from a subscription that has that status; `None`: there is nothing of it for this
+    /// owner.
     ///
     /// # Errors
     ///
@@ -119,31 +175,96 @@ impl Seeing {
         &self,
         records: &Records,
         event: Startable,
+        status: Status,
     ) -> Result<Option<Letter>, RecordsError> {
         let request = records.engine().next_request();
         let grant = grant(&self.caller, request.to_string());
-        let Some(mut found) = records.follow_one(&grant, &self.show, event.position)? else {
-            return Ok(None);
+        let found = records.follow_one(&grant, &self.show, event.position)?;
+        let (method, target, body) = match &self.shape {
+            Shape::Native { target, form } => {
+                let Some(mut found) = found else { return Ok(None) };
+                found.ends_commit = event.ends_commit;
+                let mut pen = Pen::new(form);
+                pen.event(&grant, &found);
+                (Method::Post, target.clone(), pen.finish())
+            }
+            Shape::Fhir(wanted) => {
+                let Outlet::RestHook(target) = &wanted.outlet;
+                match (&wanted.about, event.number) {
+                    (About::Topic { canonical, content }, Some(number)) => {
+                        let base = records.base_url().unwrap_or_default();
+                        let event = Event::of(number, found.as_ref(), *content, &grant);
+                        let notification = Notification {
+                            base,
+                            id: &self.id,
+                            topic: Some(canonical.as_str()).filter(|_| *content != Content::Empty),
+                            status,
+                            error: None,
+                            notification_type: NotificationType::Event,
+                            count: number,
+                            events: &[event],
+                        };
+                        (Method::Post, target.clone(), notification.bundle())
+                    }
+                    (_, _) => {
+                        let Some(found) = found.filter(|found| found.resource.is_some()) else {
+                            return Ok(None);
+                        };
+                        match found.body {
+                            Some(body) => (
+                                Method::Put,
+                                target.below(&body.key.to_string()),
+                                body.bytes(&grant),
+                            ),
+                            None => (Method::Post, target.clone(), Vec::new()),
+                        }
+                    }
+                }
+            }
         };
-        found.ends_commit = event.ends_commit;
-        let mut pen = Pen::new(&self.form);
-        pen.event(&grant, &found);
-        let body = pen.finish();
+        let entry = match self.names_resources() {
+            true => self.access_entry(records, request, &grant, body.len()),
+            false => None,
+        };
+        Ok(Some(Letter { method, target, body, entry }))
+    }
+
+    /// Whether what leaves says which resources it is about.
+    fn names_resources(&self) -> bool {
+        match &self.shape {
+            Shape::Native { .. } => true,
+            Shape::Fhir(wanted) => match &wanted.about {
+                About::Topic { content, .. } => *content != Content::Empty,
+                About::Criteria { has_payload } => *has_payload,
+            },
+        }
+    }
+
+    fn access_entry(
+        &self,
+        records: &Records,
+        request: RequestId,
+        grant: &Grant,
+        size: usize,
+    ) -> Option<AccessEntry> {
         let seen = grant.take_seen();
         if seen.shown.is_empty() {
-            return Ok(Some(Letter { body, entry: None }));
+            return None;
         }
         let now = Instant::now().micros();
         let mut entry = AccessEntry::of(self.owner.source(), request, OPERATION, now);
         entry.look.charts = seen.charts.into_iter().collect();
         entry.look.shown = Runs::from(&seen.shown);
-        let words = format!("/v1/subscriptions/{}", self.id);
+        let words = match &self.shape {
+            Shape::Native { .. } => format!("/v1/subscriptions/{}", self.id),
+            Shape::Fhir(_) => format!("/fhir/Subscription/{}", self.id),
+        };
         entry.look.words = match entry.look.charts.is_empty() {
             true => Some(Words::Plain(words)),
             false => audit::seal_words(records, &entry.look.charts, &words).map(Words::Sealed),
         };
-        entry.bytes = body.len() as u64;
-        Ok(Some(Letter { body, entry: Some(entry) }))
+        entry.bytes = size as u64;
+        Some(entry)
     }
 }
 
@@ -158,6 +279,10 @@ impl Blind {
             _ => Self::ForGood(told),
         }
     }
+}
+
+fn told(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The grant of one look. Each that shows something is told of by [`Letter::entry`].

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
-use super::entry::Entry;
+use super::entry::{Entry, State};
 use super::progress::Startable;
-use super::seeing::{Letter, Seeing};
+use super::seeing::{Seeing, Shape};
 use crate::clock::Instant;
-use crate::feed::webhook::Answer;
+use crate::feed::fhir::{Outlet, Status, Wanted};
+use crate::feed::webhook::{Answer, Method, Shipment};
 use crate::records::Records;
 
 /// What was sent, and what has become of it.
@@ -59,9 +60,9 @@ async fn attempt(
     event: Startable,
     is_told: &mut bool,
 ) -> Outcome {
-    let reading = Arc::clone(&seeing);
-    let read = aside(context, move |records| reading.read(records, event)).await;
-    let letter = match read {
+    let (reading, status) = (Arc::clone(&seeing), entry.with(status_of));
+    let read = aside(context, move |records| reading.read(records, event, status)).await;
+    let mut letter = match read {
         Some(Ok(Some(letter))) => letter,
         Some(Ok(None)) => return Outcome::Nothing,
         Some(Err(error)) => return Outcome::Held(error.to_string()),
@@ -77,8 +78,8 @@ async fn attempt(
     let Ok(_place) = context.places.acquire().await else {
         return Outcome::Held("the server stops".to_owned());
     };
-    let Letter { body, entry: access } = letter;
-    if let Some(access) = access.filter(|_| !*is_told) {
+    let body = std::mem::take(&mut letter.body);
+    if let Some(access) = letter.entry.take().filter(|_| !*is_told) {
         let Some(records) = context.records.upgrade() else {
             return Outcome::Held("the store is closed".to_owned());
         };
@@ -87,21 +88,71 @@ async fn attempt(
         }
         *is_told = true;
     }
-    let context = Arc::clone(context);
-    let posted = tokio::task::spawn_blocking(move || {
-        let now = Instant::now().seconds();
-        // The same each time, so that the receiver knows what it has had.
-        let id = format!("{}-{}", entry.id, event.position);
-        let signature = entry.with(|state| state.secrets.sign(&id, now, &body));
-        let headers = [
-            ("content-type", seeing.content_type().to_owned()),
-            ("webhook-id", id),
-            ("webhook-timestamp", now.to_string()),
-            ("webhook-signature", signature),
-        ];
-        context.poster.post(&seeing.target, &headers, &body)
+    let shipped = ship(context, move |context| {
+        let headers = match &seeing.shape {
+            Shape::Native { .. } => signed(&entry, event, seeing.content_type(), &body),
+            Shape::Fhir(wanted) => sent_along(wanted),
+        };
+        let (method, timeout) = (letter.method, seeing.timeout());
+        let shipment =
+            Shipment { method, target: &letter.target, headers: &headers, body: &body, timeout };
+        context.poster.send(&shipment)
     });
-    match posted.await {
+    shipped.await
+}
+
+/// The headers of a webhook.
+fn signed(
+    entry: &Entry,
+    event: Startable,
+    content_type: &'static str,
+    body: &[u8],
+) -> Vec<(&'static str, String)> {
+    let now = Instant::now().seconds();
+    // The same each time, so that the receiver knows what it has had.
+    let id = format!("{}-{}", entry.id, event.position);
+    let signature = entry.with(|state| state.secrets().map(|secrets| secrets.sign(&id, now, body)));
+    vec![
+        ("content-type", content_type.to_owned()),
+        ("webhook-id", id),
+        ("webhook-timestamp", now.to_string()),
+        ("webhook-signature", signature.unwrap_or_default()),
+    ]
+}
+
+/// The headers of a notification.
+fn sent_along(wanted: &Wanted) -> Vec<(&str, String)> {
+    let own = wanted.headers.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    own.chain([("content-type", wanted.content_type.to_owned())]).collect()
+}
+
+/// Sends a notification that tells of no event.
+pub async fn notify(context: &Arc<Context>, wanted: Arc<Wanted>, body: Vec<u8>) -> Outcome {
+    let Ok(_place) = context.places.acquire().await else {
+        return Outcome::Held("the server stops".to_owned());
+    };
+    let Outlet::RestHook(target) = wanted.outlet.clone();
+    let shipped = ship(context, move |context| {
+        let (headers, timeout) = (sent_along(&wanted), wanted.timeout);
+        let shipment = Shipment {
+            method: Method::Post,
+            target: &target,
+            headers: &headers,
+            body: &body,
+            timeout,
+        };
+        context.poster.send(&shipment)
+    });
+    shipped.await
+}
+
+/// Sends something on a thread that may wait, and says what has become of it.
+async fn ship(
+    context: &Arc<Context>,
+    send: impl FnOnce(&Context) -> Result<Answer, &'static str> + Send + 'static,
+) -> Outcome {
+    let context = Arc::clone(context);
+    match tokio::task::spawn_blocking(move || send(&context)).await {
         Ok(Ok(answer)) => outcome(answer),
         Ok(Err(reason)) => Outcome::Failed(reason.to_owned(), None),
         Err(_) => Outcome::Held("a delivery panicked".to_owned()),
@@ -119,6 +170,10 @@ fn outcome(answer: Answer) -> Outcome {
         ),
         _ => Outcome::Failed(format!("the receiver answered {status}"), retry_after),
     }
+}
+
+fn status_of(state: &mut State) -> Status {
+    state.standing().map_or(Status::Active, |standing| standing.status)
 }
 
 /// Reads the store on a thread that may wait; `None`: it is closed, or the reading panicked.

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::entry::{Entry, State};
 use crate::clock::Instant;
+use crate::feed::fhir::Status;
 use crate::numbers::Position;
 
 /// A subscription.
@@ -92,14 +93,59 @@ pub struct ParkedEvent {
     pub reason: String,
 }
 
+/// How far a subscription is, in numbers.
+#[derive(Debug)]
+pub struct Figures {
+    /// Positions up to the end of the log.
+    pub behind: u64,
+    /// Events that wait.
+    pub waiting: usize,
+    /// Events that were given up.
+    pub parked: usize,
+    /// Deliveries that failed.
+    pub failures: u64,
+    /// Whether it is paused, or off.
+    pub is_paused: bool,
+}
+
+impl Figures {
+    /// As they are now, when the log has so many events.
+    pub fn of(entry: &Entry, head: Position) -> Self {
+        entry.with(|state| Self {
+            behind: head.get().saturating_sub(state.progress.arrived().get()),
+            waiting: state.progress.waiting_count(),
+            parked: state.progress.parked_count(),
+            failures: state.failures,
+            is_paused: state.paused.is_some()
+                || state.standing().is_some_and(|standing| standing.status == Status::Off),
+        })
+    }
+
+    /// Sets them in the metrics, of a subscription.
+    pub fn set(&self, id: &str) {
+        let Self { behind, waiting, parked, failures, is_paused } = *self;
+        #[allow(clippy::cast_precision_loss)]
+        let set = |name: &'static str, number: u64| {
+            metrics::gauge!(name, "subscription" => id.to_owned()).set(number as f64);
+        };
+        set("chartlog_subscription_behind", behind);
+        set("chartlog_subscription_waiting", waiting as u64);
+        set("chartlog_subscription_parked", parked as u64);
+        set("chartlog_subscription_paused", u64::from(is_paused));
+        metrics::counter!("chartlog_subscription_failures_total", "subscription" => id.to_owned())
+            .absolute(failures);
+    }
+}
+
 impl Snapshot {
     /// As it is now, when the log has so many events.
     pub fn of(entry: &Entry, head: Position) -> Self {
         entry.with(|state| Self::of_state(&entry.id, state, head))
     }
 
-    fn of_state(id: &str, state: &State, head: Position) -> Self {
-        let definition = &state.definition.definition;
+    fn of_state(id: &str, state: &mut State, head: Position) -> Self {
+        let definition = state.definition().cloned().unwrap_or_default();
+        let secrets = state.secrets().map_or(0, |all| all.count(Instant::now().seconds()));
         let one = |name: &str| definition.values(name).into_iter().next();
         let position = state.progress.arrived();
         Self {
@@ -128,7 +174,7 @@ impl Snapshot {
                 .as_ref()
                 .map(|trouble| Instant::from_micros(trouble.since)),
             error: state.trouble.as_ref().map(|trouble| trouble.reason.clone()),
-            secrets: state.secrets.count(Instant::now().seconds()),
+            secrets,
             secret: None,
         }
     }

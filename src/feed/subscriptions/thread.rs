@@ -41,12 +41,16 @@ impl Thread {
         let _ = self.begin.send(entry);
     }
 
-    /// Starts it; a second time does nothing.
+    /// Starts it, with something that runs beside the subscriptions; a second time does nothing.
     ///
     /// # Errors
     ///
     /// There are no threads left.
-    pub fn start(&self, context: Arc<Context>) -> std::io::Result<()> {
+    pub fn start(
+        &self,
+        context: Arc<Context>,
+        beside: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
         let beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(beginning) = beginning else { return Ok(()) };
         let runtime = Builder::new_current_thread()
@@ -57,7 +61,7 @@ impl Thread {
         let (end, ended) = std_mpsc::channel::<()>();
         std::thread::Builder::new().name("subscriptions".to_owned()).spawn(move || {
             let _end = end;
-            runtime.block_on(run_all(context, beginning));
+            runtime.block_on(run_all(context, beginning, beside));
             // What hangs in a connection is not waited for.
             runtime.shutdown_background();
         })?;
@@ -75,9 +79,14 @@ impl Thread {
 }
 
 /// Runs what begins, until it is time to end.
-async fn run_all(context: Arc<Context>, mut beginning: mpsc::UnboundedReceiver<Arc<Entry>>) {
+async fn run_all(
+    context: Arc<Context>,
+    mut beginning: mpsc::UnboundedReceiver<Arc<Entry>>,
+    beside: impl Future<Output = ()> + Send + 'static,
+) {
     let mut stop = context.stop.clone();
     let mut running = JoinSet::new();
+    running.spawn(beside);
     loop {
         tokio::select! {
             biased;

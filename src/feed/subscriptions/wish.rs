@@ -22,7 +22,7 @@ const RETRY_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
 const LISTS: [&str; 3] = ["kind", "type", "criteria"];
 
 /// What lasts of a wish.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
     /// For people.
     pub name: String,

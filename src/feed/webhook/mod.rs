@@ -1,4 +1,4 @@
-//! Webhooks: an event as a signed POST to an address that somebody has named.
+//! Webhooks: requests to an address that somebody has named.
 //!
 //! In: a [`Target`], which is allowed by its name; headers of Standard Webhooks, signed with each [`SigningKey`] that is
 //! in use. Out: what the other side answered. The address behind a name is checked when it was looked up, and
@@ -7,10 +7,12 @@
 //! Never: what is sent, to whom it belongs, when it is tried again.
 
 mod address;
+mod header;
 mod post;
 mod signature;
 mod target;
 
-pub use post::{Answer, Poster};
+pub use header::header;
+pub use post::{Answer, Method, Poster, Shipment};
 pub use signature::{NoKey, SigningKey};
 pub use target::Target;

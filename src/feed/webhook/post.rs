@@ -28,10 +28,36 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
 }
 
+/// How something is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// POST.
+    Post,
+    /// PUT.
+    Put,
+}
+
+/// What is sent.
+#[derive(Debug)]
+pub struct Shipment<'a> {
+    /// How.
+    pub method: Method,
+    /// Where.
+    pub target: &'a Target,
+    /// With what.
+    pub headers: &'a [(&'a str, String)],
+    /// What.
+    pub body: &'a [u8],
+    /// For how long at most, if that is less than what is configured.
+    pub timeout: Option<Duration>,
+}
+
 /// Sends requests, and keeps connections.
 #[derive(Debug)]
 pub struct Poster {
     agent: Agent,
+    /// Longest time for one request.
+    timeout: Duration,
 }
 
 impl Poster {
@@ -45,27 +71,28 @@ impl Poster {
             // A proxy would look the name up once more, unchecked.
             .proxy(None)
             .user_agent(USER_AGENT)
-            .timeout_global(Some(Duration::from_secs(config.webhook_timeout_seconds)))
             .build();
         let resolver = CheckedResolver::new(config.networks());
-        Self { agent: Agent::with_parts(settings, DefaultConnector::default(), resolver) }
+        let agent = Agent::with_parts(settings, DefaultConnector::default(), resolver);
+        Self { agent, timeout: Duration::from_secs(config.webhook_timeout_seconds) }
     }
 
-    /// Posts a body; waits for the answer.
+    /// Sends something; waits for the answer.
     ///
     /// # Errors
     ///
     /// Why there was none. It does not name the address.
-    pub fn post(
-        &self,
-        target: &Target,
-        headers: &[(&str, String)],
-        body: &[u8],
-    ) -> Result<Answer, &'static str> {
-        let mut request = self.agent.post(target.as_str());
+    pub fn send(&self, shipment: &Shipment<'_>) -> Result<Answer, &'static str> {
+        let Shipment { method, target, headers, body, timeout } = *shipment;
+        let mut request = match method {
+            Method::Post => self.agent.post(target.as_str()),
+            Method::Put => self.agent.put(target.as_str()),
+        };
         for (name, value) in headers {
             request = request.header(*name, value);
         }
+        let most = timeout.map_or(self.timeout, |timeout| timeout.min(self.timeout));
+        let request = request.config().timeout_global(Some(most)).build();
         let mut response = request.send(body).map_err(|error| reason(&error))?;
         let answer = Answer {
             status: response.status().as_u16(),

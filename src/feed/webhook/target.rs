@@ -64,6 +64,15 @@ impl Target {
         Ok(Self(text.to_owned()))
     }
 
+    /// An address below this one: what may stand behind a question mark stays at the end.
+    #[must_use]
+    pub fn below(&self, path: &str) -> Self {
+        let (place, query) =
+            self.0.split_once('?').map_or((&*self.0, None), |(place, query)| (place, Some(query)));
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        Self(format!("{}/{path}{query}", place.trim_end_matches('/')))
+    }
+
     /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -119,6 +128,10 @@ mod tests {
         let long = format!("https://hooks.example.org/{}", "a".repeat(LENGTH_MAX));
         assert!(Target::new(&long, &config(true)).unwrap_err().contains("longer"));
         let target = Target::new("https://hooks.example.org/secret", &config(true)).unwrap();
+        assert_eq!(target.below("A/1").as_str(), "https://hooks.example.org/secret/A/1");
+        let target_with_query =
+            Target::new("https://hooks.example.org/a/?b=c", &config(true)).unwrap();
+        assert_eq!(target_with_query.below("A/1").as_str(), "https://hooks.example.org/a/A/1?b=c");
         assert_eq!(format!("{target:?}"), "Target(hooks.example.org)");
     }
 }

@@ -24,6 +24,10 @@ impl ResourceType {
     pub const SEARCH_PARAMETER: Self = Self(123);
     /// `ValueSet`, whose codes a search can ask for.
     pub const VALUE_SET: Self = Self(144);
+    /// `Basic`, in which R4 carries topics of subscriptions.
+    pub const BASIC: Self = Self(8);
+    /// `Subscription`, which this server carries out.
+    pub const SUBSCRIPTION: Self = Self(130);
     /// `Binary`, whose content has a form of its own.
     pub const BINARY: Self = Self(9);
     /// `Patient`, whose id names a chart.
@@ -96,6 +100,8 @@ mod tests {
     fn the_constants_have_their_names() {
         assert_eq!(ResourceType::PATIENT.name(), "Patient");
         assert_eq!(ResourceType::BUNDLE.name(), "Bundle");
+        assert_eq!(ResourceType::BASIC.name(), "Basic");
+        assert_eq!(ResourceType::SUBSCRIPTION.name(), "Subscription");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::OpenCall;
 use super::{Failure, Reply};
+use crate::feed::fhir::{PROFILE_SUBSCRIPTION, TOPIC_CANONICAL};
 use crate::fhir::definitions::compartment;
 use crate::fhir::search::SearchType;
 use crate::fhir::{Parameters, ResourceType};
@@ -21,16 +22,17 @@ use crate::fhir::{Parameters, ResourceType};
         (status = 400, description = "Not a valid request"),
         (status = 406, description = "Only JSON is spoken here")))]
 pub async fn capabilities(call: OpenCall) -> Result<Reply, Failure> {
-    let statement = statement(call.base_url(), &call.parameters());
+    let statement = statement(call.base_url(), &call.parameters(), &call.topics());
     Ok(Reply::resource(StatusCode::OK, statement.to_string().into_bytes()))
 }
 
-fn statement(base: &str, parameters: &Parameters) -> Value {
+fn statement(base: &str, parameters: &Parameters, topics: &[String]) -> Value {
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
         "date": "2026-11-23",
         "kind": "instance",
+        "instantiates": [format!("{BACKPORT}/CapabilityStatement/backport-subscription-server-r4")],
         "software": { "name": "Chartlog", "version": env!("CARGO_PKG_VERSION") },
         "implementation": { "description": "Chartlog", "url": base },
         "fhirVersion": "4.0.1",
@@ -45,13 +47,16 @@ fn statement(base: &str, parameters: &Parameters) -> Value {
                     "code": "SMART-on-FHIR",
                 }] }],
             },
-            "resource": ResourceType::all().map(|kind| resource(kind, parameters)).collect::<Vec<_>>(),
+            "resource": ResourceType::all().map(|kind| resource(kind, parameters, topics)).collect::<Vec<_>>(),
             "interaction": interactions(&["transaction", "batch", "history-system", "search-system"]),
             "compartment": compartments().collect::<Vec<_>>(),
             "extension": [{ "url": AS_OF, "valueString": AS_OF_MEANS }],
         }],
     })
 }
+
+/// The guide by which topics are subscribed to.
+const BACKPORT: &str = "http://hl7.org/fhir/uv/subscriptions-backport";
 
 /// What can be done with every type.
 const INTERACTIONS: [&str; 9] = [
@@ -81,7 +86,7 @@ fn compartments() -> impl Iterator<Item = String> {
     named.map(move |kind| url(kind.name().to_lowercase()))
 }
 
-fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
+fn resource(kind: ResourceType, parameters: &Parameters, topics: &[String]) -> Value {
     let common = [("_id", "token"), ("_lastUpdated", "date"), ("_list", "special")];
     let common = common.into_iter().map(|(name, kind)| json!({ "name": name, "type": kind }));
     let own = parameters.of(kind).filter(|known| known.search_type.is_supported());
@@ -111,7 +116,7 @@ fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
             "searchParam": common.chain(own).collect::<Vec<_>>(),
         });
     }
-    json!({
+    let mut resource = json!({
         "type": kind.name(),
         "interaction": interactions(&INTERACTIONS),
         "versioning": "versioned-update",
@@ -125,7 +130,16 @@ fn resource(kind: ResourceType, parameters: &Parameters) -> Value {
         "searchInclude": includes,
         "searchRevInclude": referring,
         "operation": operations(kind),
-    })
+    });
+    if let Some(members) = resource.as_object_mut().filter(|_| kind == ResourceType::SUBSCRIPTION) {
+        let topic = |url: &String| json!({ "url": TOPIC_CANONICAL, "valueCanonical": url });
+        let topics: Vec<Value> = topics.iter().map(topic).collect();
+        if !topics.is_empty() {
+            members.insert("extension".to_owned(), topics.into());
+        }
+        members.insert("supportedProfile".to_owned(), json!([PROFILE_SUBSCRIPTION]));
+    }
+    resource
 }
 
 fn operations(kind: ResourceType) -> Vec<Value> {
@@ -135,6 +149,9 @@ fn operations(kind: ResourceType) -> Vec<Value> {
     };
     let everything = ("everything", "Patient-everything");
     let everything = (kind == ResourceType::PATIENT).then_some(everything);
+    let backport = |name: &str| json!({ "name": name, "definition": format!("{BACKPORT}/OperationDefinition/backport-subscription-{name}") });
+    let of_subscription = ["status", "events"].into_iter().map(backport);
+    let of_subscription = of_subscription.filter(|_| kind == ResourceType::SUBSCRIPTION);
     let common = [("meta", "Resource-meta"), ("validate", "Resource-validate")];
-    common.into_iter().chain(everything).map(operation).collect()
+    common.into_iter().chain(everything).map(operation).chain(of_subscription).collect()
 }

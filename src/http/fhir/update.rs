@@ -26,7 +26,7 @@ use crate::records::{Action, Change, Target};
         (status = 400, description = "Not valid; the outcome says what and where"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not for this token"),
         (status = 412, description = "It has another version"), (status = 413, description = "Too large"),
-        (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request; or, by setting, a reference leads nowhere")))]
+        (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request; a Subscription or a SearchParameter cannot be carried out; or, by setting, a reference leads nowhere")))]
 pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
     call.allow_parameters(&[])?;

@@ -8,8 +8,10 @@
 
 mod open;
 mod sight;
+mod trigger;
 
 pub use sight::{KindFilter, LogFilter, Sight};
+pub use trigger::Trigger;
 
 use std::num::NonZero;
 
@@ -72,6 +74,8 @@ pub struct LogEvent {
     pub version: ResourceVersion,
     /// Why: in events about a chart itself.
     pub reason: Option<String>,
+    /// Under whose rights what it brings is carried out: of a Subscription.
+    pub rights: Option<String>,
     /// The resource matched the criteria before this event, and no longer does.
     pub leaves: bool,
     /// The caller sees no later event of the same commit.

@@ -7,7 +7,7 @@ use crate::clock::Instant;
 use crate::engine::EngineError;
 use crate::fhir::ResourceKey;
 use crate::fhir::search::{Criteria, Criterion};
-use crate::json::Document;
+use crate::json::{Document, JsonError};
 use crate::log::{Frame, Location, StreamAlias};
 use crate::numbers::{Position, ResourceVersion};
 use crate::records::error::unreadable;
@@ -166,7 +166,8 @@ impl<'a> Pass<'a> {
         {
             return Ok(None);
         }
-        let needs_body = filter.with_bodies || !filter.criteria.is_empty();
+        let needs_body =
+            filter.with_bodies || !filter.criteria.is_empty() || !filter.triggers.is_empty();
         let body = if needs_body { self.body(&event, body)? } else { None };
         let mut leaves = false;
         if let Some(resource) = resource.as_ref().filter(|_| !filter.criteria.is_empty()) {
@@ -176,6 +177,17 @@ impl<'a> Pass<'a> {
                 if !leaves {
                     return Ok(None);
                 }
+            }
+        }
+        if let Some(resource) = resource.as_ref().filter(|_| !filter.triggers.is_empty()) {
+            // Of a resource in several charts there are several events, of which one is told.
+            if event.home != event.position && !self.sight.is_confined(resource.kind) {
+                return Ok(None);
+            }
+            let now = body.as_ref().map(|body| (body.clone(), event.recorded_at));
+            let before = self.version_before(resource, &event)?;
+            if !self.is_triggered(resource, before, now)? {
+                return Ok(None);
             }
         }
         let body = resource.zip(body).filter(|_| filter.with_bodies).map(|(key, body)| Resource {
@@ -195,6 +207,7 @@ impl<'a> Pass<'a> {
             resource: envelope.resource,
             version: event.version,
             reason: envelope.reason,
+            rights: envelope.rights,
             leaves,
             ends_commit: false,
             body,
@@ -240,6 +253,16 @@ impl<'a> Pass<'a> {
 
     /// Whether a resource matched the criteria before an event, where the caller could see it.
     fn matched_before(&self, key: &ResourceKey, event: &LoggedEvent) -> Result<bool, RecordsError> {
+        let before = self.version_before(key, event)?;
+        self.matches(key, before.as_ref().map(|(body, at)| (body.as_slice(), *at)))
+    }
+
+    /// What a resource was before an event, where the caller could see it.
+    fn version_before(
+        &self,
+        key: &ResourceKey,
+        event: &LoggedEvent,
+    ) -> Result<Option<(Vec<u8>, Instant)>, RecordsError> {
         let change = match event.change {
             Some(change) => Some(change),
             None => {
@@ -247,17 +270,16 @@ impl<'a> Pass<'a> {
                 home.and_then(|home| home.change)
             }
         };
-        let Some(Change { number, version, first: false, .. }) = change else { return Ok(false) };
-        let Some(head) = self.view.head_of(number)? else { return Ok(false) };
+        let Some(Change { number, version, first: false, .. }) = change else { return Ok(None) };
+        let Some(head) = self.view.head_of(number)? else { return Ok(None) };
         let before = ResourceVersion::new(version.get().saturating_sub(1));
-        let Some(past) = self.view.version(&head, before)? else { return Ok(false) };
+        let Some(past) = self.view.version(&head, before)? else { return Ok(None) };
         let is_hidden = self.sight.is_confined(key.kind)
             && !past.aliases().any(|alias| Some(alias) == self.own);
         if !past.live || is_hidden {
-            return Ok(false);
+            return Ok(None);
         }
-        let body = self.stored(past.location)?;
-        self.matches(key, body.as_ref().map(|body| (body.as_slice(), past.recorded_at)))
+        Ok(self.stored(past.location)?.map(|body| (body, past.recorded_at)))
     }
 
     /// Whether a version of a resource matches one of the criteria.
@@ -273,14 +295,47 @@ impl<'a> Pass<'a> {
             return Ok(false);
         }
         let document = Document::parse(body).map_err(|_| unreadable())?;
+        Ok(criteria.any(|one| self.holds(one, key, &document, recorded_at)))
+    }
+
+    /// Whether a change of a resource pulls one of the triggers.
+    fn is_triggered(
+        &self,
+        key: &ResourceKey,
+        before: Option<(Vec<u8>, Instant)>,
+        after: Option<(Vec<u8>, Instant)>,
+    ) -> Result<bool, RecordsError> {
+        let read = |version: Option<(Vec<u8>, Instant)>| {
+            let read = version.map(|(body, at)| Ok((Document::parse(body)?, at)));
+            read.transpose().map_err(|_: JsonError| unreadable())
+        };
+        let (before, after) = (read(before)?, read(after)?);
+        let matches = |criteria: &Criteria, (document, at): &(Document, Instant)| {
+            Ok::<_, RecordsError>(self.holds(criteria, key, document, *at))
+        };
+        for trigger in self.sight.filter.triggers.iter().filter(|one| one.kind == key.kind) {
+            if trigger.is_pulled(before.as_ref(), after.as_ref(), matches)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether criteria hold of a version of a resource.
+    fn holds(
+        &self,
+        criteria: &Criteria,
+        key: &ResourceKey,
+        document: &Document,
+        recorded_at: Instant,
+    ) -> bool {
         let base_url = self.records.base_url();
-        let holds = |criterion: &Criterion| match criterion {
+        criteria.all.iter().all(|criterion| match criterion {
             Criterion::LastUpdated(tests) => {
                 tests.iter().any(|test| test.contains(recorded_at.micros()))
             }
             other => other.holds_of(key, document.root(), base_url) == Some(true),
-        };
-        Ok(criteria.any(|Criteria { all, .. }| all.iter().all(holds)))
+        })
     }
 }
 
@@ -296,6 +351,7 @@ fn erased(event: &LoggedEvent, chart: StreamAlias) -> LogEvent {
         resource: None,
         version: ResourceVersion::default(),
         reason: None,
+        rights: None,
         leaves: false,
         ends_commit: false,
         body: None,

@@ -1,5 +1,6 @@
 //! What one request may see, and wants to see, of the log.
 
+use super::trigger::Trigger;
 use crate::auth::{Grant, Permission};
 use crate::chart::{EventKind, EventType};
 use crate::fhir::search::Criteria;
@@ -27,6 +28,9 @@ pub struct LogFilter {
     pub patient: Option<ResourceId>,
     /// About a resource that matches one of these, with this event or until this event.
     pub criteria: Vec<Criteria>,
+    /// About a resource whose change pulls one of these. Then each change is told of once, whatever charts it is in, and
+    /// not that charts were erased.
+    pub triggers: Vec<Trigger>,
     /// Whether what the chart holds from an event on is wanted too.
     pub with_bodies: bool,
 }
@@ -41,9 +45,12 @@ impl LogFilter {
     }
 
     pub(super) fn admits_kind(&self, kind: Option<ResourceType>) -> bool {
-        let Some(kind) = kind else { return self.types.is_empty() && self.criteria.is_empty() };
+        let Some(kind) = kind else {
+            return self.types.is_empty() && self.criteria.is_empty() && self.triggers.is_empty();
+        };
         (self.types.is_empty() || self.types.contains(&kind))
             && (self.criteria.is_empty() || self.criteria.iter().any(|one| one.kind == kind))
+            && (self.triggers.is_empty() || self.triggers.iter().any(|one| one.kind == kind))
     }
 }
 
@@ -76,7 +83,7 @@ impl Records {
     /// [`RecordsError::NotFound`] of a chart.
     pub fn sight(&self, grant: &Grant, filter: LogFilter) -> Result<Sight, RecordsError> {
         let named = filter.types.iter().copied().chain(filter.criteria.iter().map(|one| one.kind));
-        for kind in named {
+        for kind in named.chain(filter.triggers.iter().map(|one| one.kind)) {
             grant.reach(kind, Permission::Read)?;
             grant.reach(kind, Permission::Search)?;
         }
@@ -134,7 +141,9 @@ impl Sight {
     /// kept of such a chart has to go, whatever it was.
     pub(super) fn sees_erasures(&self) -> bool {
         let erased = EventType { subject: "chart".to_owned(), event_kind: EventKind::Erased };
-        self.far_of(ResourceType::PATIENT) == Far::Everywhere && self.filter.admits_type(&erased)
+        self.filter.triggers.is_empty()
+            && self.far_of(ResourceType::PATIENT) == Far::Everywhere
+            && self.filter.admits_type(&erased)
     }
 
     fn far_of(&self, kind: ResourceType) -> Far {

@@ -44,6 +44,7 @@ impl Planner<'_> {
             envelope.resource = Some(key.to_string());
             envelope.version = version;
             envelope.home = (!draft.home).then_some(steps);
+            envelope.rights = self.rights(key, content).filter(|_| draft.home);
             let stored = content.filter(|_| draft.home).map(|content| &content.stored);
             self.events.push(Unsealed {
                 alias,

@@ -16,6 +16,7 @@ mod planner;
 mod references;
 mod refuse;
 mod seal;
+mod subscribe;
 mod watch;
 mod weigh;
 

@@ -42,6 +42,7 @@ impl Records {
             limits,
             contents: Vec::new(),
             redefined: Vec::new(),
+            subscribed: Vec::new(),
             opened: Vec::new(),
             events: Vec::new(),
         };
@@ -90,6 +91,7 @@ impl Planner<'_> {
         }
         self.refuse_duplicates(&write.changes, &aims)?;
         self.refuse_definitions()?;
+        self.refuse_subscriptions()?;
         if self.records.options.refuses_unresolved {
             self.refuse_unresolved(&write.changes, &aims)?;
         }
@@ -198,6 +200,7 @@ impl Planner<'_> {
             return self.records.done_nothing(self.view, self.grant, key);
         };
         self.redefine(change, key, before.as_ref(), content.as_ref())?;
+        self.subscribe(change, key, before.as_ref(), content.as_ref())?;
         let effect = Effect::of(home.event_kind);
         let version = before.as_ref().map(|before| before.head.version).unwrap_or_default().next();
         let terms = self.draft(key, version, before.as_ref(), content.as_ref(), &drafted)?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::super::Subscribed;
 use super::super::search::Limits;
 use super::Records;
 use super::seal::Unsealed;
@@ -38,6 +39,8 @@ pub(super) struct Planner<'a> {
     pub(super) contents: Vec<Stored>,
     /// The SearchParameters that this write changes.
     pub(super) redefined: Vec<Redefined>,
+    /// The Subscriptions that this write brings.
+    pub(super) subscribed: Vec<Subscribed>,
     /// Events that open charts; they come before all others.
     pub(super) opened: Vec<Unsealed>,
     pub(super) events: Vec<Unsealed>,

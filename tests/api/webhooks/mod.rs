@@ -1,7 +1,7 @@
 //! Subscriptions: events that are sent to a receiver as signed webhooks.
 
 mod chaos;
-mod receiver;
+pub mod receiver;
 mod rights;
 mod targets;
 

@@ -27,6 +27,7 @@ pub enum Reaction {
 /// One request that came.
 #[derive(Debug, Clone)]
 pub struct Delivery {
+    pub method: String,
     pub path: String,
     pub headers: Vec<(String, String)>,
     pub raw: Vec<u8>,
@@ -118,9 +119,10 @@ impl Delivery {
         header.map_or("", |(_, value)| value.as_str())
     }
 
+    /// The position of a webhook; 0: it is something else.
     pub fn position(&self) -> u64 {
         let cloud = || self.body["id"].as_str()?.parse().ok();
-        self.body["position"].as_u64().or_else(cloud).unwrap()
+        self.body["position"].as_u64().or_else(cloud).unwrap_or_default()
     }
 
     /// Which of some secrets have signed it, by a computation of its own; each signature is by one of them.
@@ -209,7 +211,8 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Delivery> {
     let length = headers.iter().find(|(name, _)| name == "content-length")?.1.parse().ok()?;
     let mut raw = vec![0; length];
     reader.read_exact(&mut raw).ok()?;
-    let body = serde_json::from_slice(&raw).unwrap();
-    let path = first.split(' ').nth(1)?.to_owned();
-    Some(Delivery { path, headers, raw, body })
+    let body = if raw.is_empty() { Value::Null } else { serde_json::from_slice(&raw).unwrap() };
+    let mut words = first.split(' ').map(str::to_owned);
+    let (method, path) = (words.next()?, words.next()?);
+    Some(Delivery { method, path, headers, raw, body })
 }
