@@ -28,6 +28,7 @@ pub use erasure::{ERASURE, Erased, ErasureDone, ErasureRequest};
 pub use error::RecordsError;
 pub use everything::{EverythingPage, EverythingRequest};
 pub use evidence::{Evidence, Exhibit, bundle, disclosed};
+use follow::Outlines;
 pub use follow::{BatchLimits, KindFilter, LogBatch, LogEvent, LogFilter, Sight, Trigger};
 pub use history::{HistoryOf, HistoryPage, HistoryPlace, HistoryRequest, Version};
 pub use hold::{HOLD, Hold};
@@ -70,6 +71,8 @@ pub struct Records {
     defining: Arc<tokio::sync::Mutex<()>>,
     /// Who carries out the Subscriptions, once somebody does.
     keeper: Arc<OnceLock<Weak<dyn Keeper>>>,
+    /// What the last events say, for the many who follow the log.
+    outlines: Arc<Outlines>,
     /// All events that were recorded at this time or before are visible in the one state shown.
     pinned_at: Option<Instant>,
 }
@@ -90,9 +93,17 @@ impl Records {
         let defining = Arc::default();
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let planning = Arc::new(Semaphore::new(2 * cores));
-        let keeper = Arc::default();
-        let pinned_at = None;
-        Ok(Arc::new(Self { engine, views, keys, options, planning, defining, keeper, pinned_at }))
+        Ok(Arc::new(Self {
+            engine,
+            views,
+            keys,
+            options,
+            planning,
+            defining,
+            keeper: Arc::default(),
+            outlines: Arc::default(),
+            pinned_at: None,
+        }))
     }
 
     /// The records as they are at this moment, and stay however others write: for a request
@@ -112,6 +123,7 @@ impl Records {
             planning: Arc::clone(&self.planning),
             defining: Arc::clone(&self.defining),
             keeper: Arc::clone(&self.keeper),
+            outlines: Arc::clone(&self.outlines),
             pinned_at: Some(now),
         }))
     }

@@ -135,6 +135,7 @@ impl Records {
             match self.engine.commit_blocking(command) {
                 Ok(committed) => {
                     grant.committed();
+                    self.outlines.clear();
                     let (position, recorded_at) = (committed.first_position, committed.recorded_at);
                     let certificate =
                         self.engine.finish_erasure(alone, &erasure, position, recorded_at)?;

@@ -7,9 +7,11 @@
 //! A batch has whole commits: one is never cut in two, unless the reader began in its middle.
 
 mod open;
+mod outline;
 mod sight;
 mod trigger;
 
+pub(super) use outline::Outlines;
 pub use sight::{KindFilter, LogFilter, Sight};
 pub use trigger::Trigger;
 

@@ -1,8 +1,11 @@
 //! From the index to the events: which come into question, and what they say.
 
+use std::sync::Arc;
+
+use super::outline::{OUTLINES_MAX, Outline};
 use super::sight::Sight;
 use super::{BatchLimits, LogEvent, PASSED_MAX, size_of};
-use crate::chart::{Erasure, EventKind, EventType, Payload};
+use crate::chart::{EventKind, EventType};
 use crate::clock::Instant;
 use crate::engine::EngineError;
 use crate::fhir::ResourceKey;
@@ -20,9 +23,38 @@ const EXPANSION: usize = 4;
 /// An event that comes into question.
 pub(super) struct Candidate {
     event: LoggedEvent,
-    frame: Frame,
+    sealed: Sealed,
     /// Number of its commit among those of the batch.
     commit: u64,
+}
+
+/// An event that is still to be opened, or was opened for another reader.
+enum Sealed {
+    Frame(Frame),
+    Known(Arc<Outline>),
+}
+
+impl Sealed {
+    fn alias(&self) -> StreamAlias {
+        match self {
+            Self::Frame(frame) => frame.alias,
+            Self::Known(outline) => outline.alias,
+        }
+    }
+
+    fn ends_commit(&self) -> bool {
+        match self {
+            Self::Frame(frame) => frame.last_of_commit,
+            Self::Known(outline) => outline.ends_commit,
+        }
+    }
+
+    fn length(&self) -> usize {
+        match self {
+            Self::Frame(frame) => frame.length(),
+            Self::Known(outline) => outline.length,
+        }
+    }
 }
 
 /// Events that were opened, each with the number of its commit.
@@ -40,6 +72,8 @@ pub(super) struct Pass<'a> {
     pub(super) sight: &'a Sight,
     /// The one chart that the caller may look into.
     pub(super) own: Option<StreamAlias>,
+    /// The outlines of events from here on are kept.
+    recent: Position,
 }
 
 impl<'a> Pass<'a> {
@@ -52,7 +86,9 @@ impl<'a> Pass<'a> {
             Some(own) => view.chart(own)?.map(|chart| chart.alias()),
             None => None,
         };
-        Ok(Self { records, view, sight, own })
+        let head = view.applied_events()?.get();
+        let recent = Position::new(head.saturating_sub(OUTLINES_MAX as u64));
+        Ok(Self { records, view, sight, own, recent })
     }
 
     /// The events from a position on that come into question, by what the index says; and the position behind the
@@ -80,15 +116,24 @@ impl<'a> Pass<'a> {
             if !is_wanted && !is_in_commit {
                 continue;
             }
-            let frame = self.records.keys.reader().frame(event.location)?;
+            let sealed = self.sealed(&event)?;
             commit += u64::from(!is_in_commit);
-            is_in_commit = !frame.last_of_commit;
+            is_in_commit = !sealed.ends_commit();
             if is_wanted {
-                bytes += frame.length();
-                candidates.push(Candidate { event, frame, commit });
+                bytes += sealed.length();
+                candidates.push(Candidate { event, sealed, commit });
             }
         }
         Ok((candidates, range.end))
+    }
+
+    fn sealed(&self, event: &LoggedEvent) -> Result<Sealed, RecordsError> {
+        let known = (event.position >= self.recent && !self.sight.filter.needs_body())
+            .then(|| self.records.outlines.of(event.position));
+        Ok(match known.flatten() {
+            Some(outline) => Sealed::Known(outline),
+            None => Sealed::Frame(self.records.keys.reader().frame(event.location)?),
+        })
     }
 
     fn may_be_wanted(&self, event: &LoggedEvent) -> bool {
@@ -129,69 +174,62 @@ impl<'a> Pass<'a> {
 
     /// What an event says, if the caller wants it and may see it.
     fn event(&self, candidate: Candidate) -> Result<Option<LogEvent>, RecordsError> {
-        let Candidate { event, frame, .. } = candidate;
-        let alias = frame.alias;
+        let Candidate { event, sealed, .. } = candidate;
+        let alias = sealed.alias();
         if !event.is_readable {
             return Ok(Some(erased(&event, alias)));
         }
-        let keys = &self.records.keys;
-        let read = keys.of(self.view, alias).and_then(|key| {
-            let payload = keys.open(self.view, frame, event.location)?;
-            Ok((key, payload))
-        });
-        let (key, mut payload) = match read {
-            Ok(read) => read,
-            // Erased while it was on its way.
-            Err(EngineError::Erased(_)) => {
-                return Ok(self.sight.sees_erasures().then(|| erased(&event, alias)));
+        let (outline, body) = match sealed {
+            Sealed::Known(outline) => (outline, Vec::new()),
+            Sealed::Frame(frame) => {
+                match Outline::open(self.records, self.view, frame, event.location)? {
+                    Some((outline, body)) => (Arc::new(outline), body),
+                    // Erased while it was on its way.
+                    None => return Ok(self.sight.sees_erasures().then(|| erased(&event, alias))),
+                }
             }
-            Err(error) => return Err(error.into()),
         };
-        let parts = Payload::decode(&payload);
-        let envelope = parts.outline().map_err(|_| unreadable())?;
-        let start = payload.len() - parts.body.len();
-        let body = payload.split_off(start);
-        if envelope.event_type.event_kind == EventKind::Erased {
-            return self.erasure(&event, envelope.event_type, &body);
+        if event.position >= self.recent {
+            self.records.outlines.keep(event.position, &outline);
         }
-        let resource: Option<ResourceKey> =
-            envelope.resource.as_deref().and_then(|key| key.parse().ok());
+        if let Some(chart) = outline.erased {
+            return Ok(self.sees_erasure(&outline, chart).then(|| erased(&event, chart)));
+        }
         let filter = &self.sight.filter;
         // Decided by what the event says itself; the index has only saved the opening of others.
-        let kind = resource.as_ref().map(|key| key.kind);
+        let key = outline.key.as_ref();
+        let kind = key.map(|key| key.kind);
         if !self.sight.reaches(kind, event.chart, self.own)
             || !filter.admits_kind(kind)
             || self.sight.chart.is_some_and(|chart| event.chart != Some(chart))
-            || !filter.admits_type(&envelope.event_type)
+            || !filter.admits_type(&outline.event_type)
         {
             return Ok(None);
         }
-        let needs_body =
-            filter.with_bodies || !filter.criteria.is_empty() || !filter.triggers.is_empty();
-        let body = if needs_body { self.body(&event, body)? } else { None };
+        let body = if filter.needs_body() { self.body(&event, body)? } else { None };
         let mut leaves = false;
-        if let Some(resource) = resource.as_ref().filter(|_| !filter.criteria.is_empty()) {
+        if let Some(key) = key.filter(|_| !filter.criteria.is_empty()) {
             let now = body.as_ref().map(|body| (body.as_slice(), event.recorded_at));
-            if !self.matches(resource, now)? {
-                leaves = self.matched_before(resource, &event)?;
+            if !self.matches(key, now)? {
+                leaves = self.matched_before(key, &event)?;
                 if !leaves {
                     return Ok(None);
                 }
             }
         }
-        if let Some(resource) = resource.as_ref().filter(|_| !filter.triggers.is_empty()) {
+        if let Some(key) = key.filter(|_| !filter.triggers.is_empty()) {
             // Of a resource in several charts there are several events, of which one is told.
-            if event.home != event.position && !self.sight.is_confined(resource.kind) {
+            if event.home != event.position && !self.sight.is_confined(key.kind) {
                 return Ok(None);
             }
             let now = body.as_ref().map(|body| (body.clone(), event.recorded_at));
-            let before = self.version_before(resource, &event)?;
-            if !self.is_triggered(resource, before, now)? {
+            let before = self.version_before(key, &event)?;
+            if !self.is_triggered(key, before, now)? {
                 return Ok(None);
             }
         }
-        let body = resource.zip(body).filter(|_| filter.with_bodies).map(|(key, body)| Resource {
-            key,
+        let body = key.zip(body).filter(|_| filter.with_bodies).map(|(key, body)| Resource {
+            key: key.clone(),
             version: event.version,
             recorded_at: event.recorded_at,
             position: Some(event.home),
@@ -200,32 +238,25 @@ impl<'a> Pass<'a> {
         Ok(Some(LogEvent {
             position: event.position,
             recorded_at: event.recorded_at,
-            event_type: envelope.event_type,
+            event_type: outline.event_type.clone(),
             chart: event.chart,
-            patient: key.owner().parse().ok().filter(|_| event.chart.is_some()),
+            patient: outline.patient.clone().filter(|_| event.chart.is_some()),
             chart_version: event.chart_version,
-            resource: envelope.resource,
+            resource: outline.resource.clone(),
             version: event.version,
-            reason: envelope.reason,
-            rights: envelope.rights,
+            reason: outline.reason.clone(),
+            rights: outline.rights.clone(),
             leaves,
             ends_commit: false,
             body,
         }))
     }
 
-    /// That a chart was erased, if the caller may know.
-    fn erasure(
-        &self,
-        event: &LoggedEvent,
-        event_type: EventType,
-        body: &[u8],
-    ) -> Result<Option<LogEvent>, RecordsError> {
-        let chart = Erasure::decode(body).ok_or_else(unreadable)?.chart;
-        let is_wanted = self.sight.sees_erasures()
-            && self.sight.filter.admits_type(&event_type)
-            && self.sight.chart.is_none_or(|wanted| wanted == chart);
-        Ok(is_wanted.then(|| erased(event, chart)))
+    /// Whether the caller may know that a chart was erased, and wants to.
+    fn sees_erasure(&self, outline: &Outline, chart: StreamAlias) -> bool {
+        self.sight.sees_erasures()
+            && self.sight.filter.admits_type(&outline.event_type)
+            && self.sight.chart.is_none_or(|wanted| wanted == chart)
     }
 
     /// The body that a chart holds after an event: in the event itself, or in the one at home.

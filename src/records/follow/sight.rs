@@ -36,6 +36,11 @@ pub struct LogFilter {
 }
 
 impl LogFilter {
+    /// Whether it can be decided only with what resources say, or that is to leave.
+    pub(super) fn needs_body(&self) -> bool {
+        self.with_bodies || !self.criteria.is_empty() || !self.triggers.is_empty()
+    }
+
     pub(super) fn admits_type(&self, event_type: &EventType) -> bool {
         let is_of = |kind: &KindFilter| {
             kind.event_kind == event_type.event_kind
