@@ -12,13 +12,16 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::{LogConfig, LogFormat};
 
+/// The client of NATS tells of each attempt to connect; what comes of them is told here, once. A filter may ask for it.
+const QUIET: &str = "async_nats=off";
+
 /// Starts writing the log of the process; once per process.
 ///
 /// # Errors
 ///
 /// When the filter is not in the syntax of [`EnvFilter`], or a subscriber is already there.
 pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&config.filter)
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter))
         .map_err(|source| TelemetryError::Filter { filter: config.filter.clone(), source })?;
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let lines = match config.format {

@@ -7,6 +7,7 @@ use super::{Failure, Secret, import, operator};
 use crate::auth::LocalIssuer;
 use crate::config::Config;
 use crate::demo;
+use crate::feed::nats::{NatsError, Publishing};
 use crate::feed::siem::{Forwarding, SiemError};
 use crate::feed::subscriptions::Subscriptions;
 use crate::http::{self, Running};
@@ -32,6 +33,11 @@ pub fn run(config: Config) -> Result<(), Failure> {
         _ => Failure::failed(error),
     })?;
     operator::started(&store, &config)?;
+    let publishing =
+        Publishing::start(&store, &config.nats, &base).map_err(|error| match error {
+            NatsError::Settings(_) => Failure::usage(error),
+            _ => Failure::failed(error),
+        })?;
     let subscriptions =
         Subscriptions::open(&store, &config.feed, &base).map_err(Failure::failed)?;
     subscriptions.start().map_err(Failure::failed)?;
@@ -52,6 +58,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
         server.await.map_err(Failure::failed)?.map_err(Failure::failed)
     });
     subscriptions.stop();
+    publishing.stop();
     operator::stopped(&store);
     forwarding.stop();
     store.engine().close();

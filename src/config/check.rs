@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Config, Problem, Sources};
+use super::{Config, NatsServer, Problem, Sources};
 
 /// Every contradiction in a configuration.
 pub fn check(config: &Config, sources: &Sources) -> Vec<Problem> {
@@ -13,10 +13,12 @@ pub fn check(config: &Config, sources: &Sources) -> Vec<Problem> {
         group_size(config),
         siem_key(config),
     ];
+    let nats = nats(config).into_iter();
     let issuers = issuers(config).into_iter().map(|message| (vec!["auth.issuers"], message));
     findings
         .into_iter()
         .flatten()
+        .chain(nats)
         .chain(issuers)
         .map(|(keys, message)| problem(&keys, message, sources))
         .collect()
@@ -87,6 +89,43 @@ fn siem_key(config: &Config) -> Option<Finding> {
         let keys = vec!["audit.siem_certificate_file", "audit.siem_key_file"];
         (keys, "audit.siem_certificate_file and audit.siem_key_file need each other".to_owned())
     })
+}
+
+fn nats(config: &Config) -> Vec<Finding> {
+    let nats = &config.nats;
+    let mut findings = Vec::new();
+    let servers = nats.servers.iter().filter_map(|text| text.parse::<NatsServer>().ok());
+    if !nats.insecure && servers.into_iter().any(|server| server.is_exposed()) {
+        let message = "nats.servers has one beyond this machine that is reached in the clear; write \
+                       tls://, or, if this is meant, turn nats.insecure on";
+        findings.push((vec!["nats.servers", "nats.insecure"], message.to_owned()));
+    }
+    if !nats.servers.is_empty() && nats.scopes.is_empty() {
+        let message = "nats.servers needs nats.scopes, which says what may leave: system/*.rs is \
+                       everything";
+        findings.push((vec!["nats.scopes", "nats.servers"], message.to_owned()));
+    }
+    let identities = [
+        ("nats.credentials_file", &nats.credentials_file),
+        ("nats.nkey_file", &nats.nkey_file),
+        ("nats.user", &nats.user),
+    ];
+    let given: Vec<_> =
+        identities.into_iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key).collect();
+    if given.len() > 1 {
+        let message = format!("{} exclude each other", given.join(" and "));
+        findings.push((given, message));
+    }
+    for (one, other) in [
+        (("nats.user", &nats.user), ("nats.password_file", &nats.password_file)),
+        (("nats.certificate_file", &nats.certificate_file), ("nats.key_file", &nats.key_file)),
+    ] {
+        if one.1.is_some() != other.1.is_some() {
+            findings
+                .push((vec![one.0, other.0], format!("{} and {} need each other", one.0, other.0)));
+        }
+    }
+    findings
 }
 
 fn issuers(config: &Config) -> Vec<String> {

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::setting::{Given, Setting};
-use super::settings::{SECTIONS, SETTINGS};
+use super::settings::{SECTIONS, settings};
 
 /// The content of a file, in the order of its lines.
 #[derive(Default)]
@@ -75,7 +75,7 @@ impl<'text> Contents<'text> {
         for (name, value) in entries {
             let line = line_at(text, name.span().start);
             let key = format!("{section}.{}", name.get_ref());
-            if let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) {
+            if let Some(setting) = settings().find(|setting| setting.key == key) {
                 let written = text.get(value.span()).unwrap_or_default();
                 self.given.push((setting, Given { value, written }, line));
             } else {
@@ -92,8 +92,7 @@ impl<'text> Contents<'text> {
 }
 
 fn names_in(section: &str) -> String {
-    let names: Vec<_> = SETTINGS
-        .iter()
+    let names: Vec<_> = settings()
         .map(Setting::section_and_name)
         .filter(|(its_section, _)| *its_section == section)
         .map(|(_, name)| name)

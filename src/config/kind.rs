@@ -8,6 +8,7 @@ use toml::Value;
 use tracing_subscriber::EnvFilter;
 
 use super::feed::is_host;
+use super::nats::NatsServer;
 use super::server::network;
 use super::siem::SiemTarget;
 
@@ -42,12 +43,18 @@ pub enum Kind {
     Sinks,
     /// A list of tools that entries are forwarded to.
     SiemTargets,
+    /// A list of servers of NATS.
+    NatsServers,
     /// A list of networks and addresses.
     Networks,
     /// A list of hosts.
     Hosts,
     /// A list of at least one name.
     Names,
+    /// A name that can stand in a subject of NATS.
+    Word,
+    /// A text, and what it must be.
+    Text(&'static str),
     /// A list of token issuers.
     Issuers,
 }
@@ -59,17 +66,27 @@ impl Kind {
     pub fn text_to_toml<'text>(&self, text: &'text str) -> Cow<'text, str> {
         match self {
             Self::Switch | Self::Number(_) | Self::Issuers => Cow::Borrowed(text),
-            Self::Names | Self::Sinks | Self::SiemTargets | Self::Networks | Self::Hosts
+            Self::Names
+            | Self::Sinks
+            | Self::SiemTargets
+            | Self::NatsServers
+            | Self::Networks
+            | Self::Hosts
                 if text.trim_start().starts_with('[') =>
             {
                 Cow::Borrowed(text)
             }
-            Self::Sinks | Self::SiemTargets | Self::Networks | Self::Hosts
+            Self::Sinks | Self::SiemTargets | Self::NatsServers | Self::Networks | Self::Hosts
                 if text.trim().is_empty() =>
             {
                 Cow::Borrowed("[]")
             }
-            Self::Names | Self::Sinks | Self::SiemTargets | Self::Networks | Self::Hosts => {
+            Self::Names
+            | Self::Sinks
+            | Self::SiemTargets
+            | Self::NatsServers
+            | Self::Networks
+            | Self::Hosts => {
                 let names = text.split(',').map(|name| Value::from(name.trim()));
                 Cow::Owned(Value::Array(names.collect()).to_string())
             }
@@ -82,6 +99,8 @@ impl Kind {
             | Self::TimeZone
             | Self::Window
             | Self::Choice(_)
+            | Self::Word
+            | Self::Text(_)
             | Self::Filter => Cow::Owned(Value::from(text).to_string()),
         }
     }
@@ -119,6 +138,14 @@ impl Kind {
                     !targets.iter().take(at).any(|other| other == text)
                 };
                 targets.iter().all(is_target) && targets.iter().enumerate().all(is_new)
+            }
+            (Self::NatsServers, Value::Array(servers)) => servers
+                .iter()
+                .all(|text| text.as_str().is_some_and(|text| text.parse::<NatsServer>().is_ok())),
+            (Self::Word, Value::String(word)) => {
+                let is_odd =
+                    |letter: char| !letter.is_ascii_alphanumeric() && !"-_".contains(letter);
+                !word.is_empty() && !word.contains(is_odd)
             }
             (Self::Networks, Value::Array(networks)) => {
                 networks.iter().all(|text| text.as_str().and_then(network).is_some())
@@ -169,6 +196,9 @@ impl fmt::Display for Kind {
                 "a list of syslog+tls://HOST:PORT, json+tls://HOST:PORT, json+tcp://HOST:PORT, \
                  json+unix:///PATH and json+file:///PATH, each once"
             }
+            Self::NatsServers => "a list of tls://HOST:PORT and nats://HOST:PORT",
+            Self::Word => "a name of letters, digits, - and _",
+            Self::Text(right) => right,
             Self::Networks => {
                 "a list of addresses and networks, such as [\"10.0.0.7\", \"fd00::/8\"]"
             }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{self, Stranger, line_at};
 use super::setting::{Refusal, Setting};
-use super::settings::SETTINGS;
+use super::settings::settings;
 use super::{Config, ConfigError, Problem, Source, Sources, check};
 
 /// The configuration file that is read when none is named, if it exists.
@@ -132,7 +132,7 @@ impl Loading {
     }
 
     fn environment(&mut self, environment: impl Fn(&str) -> Option<String>) {
-        for setting in SETTINGS {
+        for setting in settings() {
             let variable = setting.variable();
             if let Some(text) = environment(&variable) {
                 let outcome = setting.set_text(&mut self.config, &text);
@@ -144,7 +144,7 @@ impl Loading {
     fn flags(&mut self, given: &[Override]) {
         for Override { flag, key, text } in given {
             let source = Source::Flag(flag.clone());
-            if let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) {
+            if let Some(setting) = settings().find(|setting| setting.key == key) {
                 let outcome = setting.set_text(&mut self.config, text);
                 self.outcome(setting, source, outcome);
             } else {

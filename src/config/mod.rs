@@ -30,6 +30,7 @@ mod kind;
 mod limits;
 mod load;
 mod log;
+mod nats;
 mod problem;
 mod proof;
 mod server;
@@ -51,6 +52,7 @@ pub use feed::FeedConfig;
 pub use limits::LimitsConfig;
 pub use load::{DEFAULT_FILE, FILE_VARIABLE, Loaded, Override, Overrides, load};
 pub use log::{LogConfig, LogFormat};
+pub use nats::{NatsConfig, NatsForm, NatsServer};
 pub use problem::{ConfigError, Problem};
 pub use proof::ProofConfig;
 pub use server::{ProxyHeader, ServerConfig};
@@ -77,6 +79,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// Where subscriptions may lead, and how much they may take.
     pub feed: FeedConfig,
+    /// Where and how events are published to NATS.
+    pub nats: NatsConfig,
     /// What one request or one client may ask for.
     pub limits: LimitsConfig,
     /// What is written to the log of the process (not the log of events).

@@ -8,7 +8,7 @@ use toml::de::{DeValue, ValueDeserializer};
 use toml::{Spanned, Value};
 
 use super::kind::Kind;
-use super::{Config, Issuer, LogFormat, ProxyHeader, ReferentialIntegrity};
+use super::{Config, Issuer, LogFormat, NatsForm, ProxyHeader, ReferentialIntegrity};
 
 /// What is shown in place of a secret.
 pub const MASK: &str = "********";
@@ -109,6 +109,7 @@ impl Plain for String {}
 impl Plain for PathBuf {}
 impl Plain for std::net::SocketAddr {}
 impl Plain for LogFormat {}
+impl Plain for NatsForm {}
 impl Plain for ReferentialIntegrity {}
 impl Plain for ProxyHeader {}
 impl Plain for Vec<String> {}

@@ -1,5 +1,7 @@
 //! The table of all settings: each named once, with what it takes, what it means and its field.
 
+mod nats;
+
 use super::Config;
 use super::kind::Kind;
 use super::setting::{Field, Setting};
@@ -16,6 +18,7 @@ pub static SECTIONS: &[(&str, &str)] = &[
         "How long access entries are kept, which the report on unusual ones names, and where they go.",
     ),
     ("feed", "Where subscriptions may lead, and how much they may take."),
+    ("nats", "Publishing the events to NATS JetStream."),
     ("limits", "What one request or one client may ask for."),
     ("log", "What the process writes to stderr."),
     ("demo", "The synthetic clinic."),
@@ -29,7 +32,11 @@ const WHOLE_BYTES_MAX: i64 = 1 << 30;
 const TIMEOUT_SECONDS_MAX: i64 = 24 * 60 * 60;
 
 /// Every setting, grouped by section.
-pub static SETTINGS: &[Setting] = &[
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    [BEFORE, nats::SETTINGS, BEHIND].into_iter().flatten()
+}
+
+static BEFORE: &[Setting] = &[
     setting(
         "server.listen",
         Kind::Address,
@@ -332,6 +339,9 @@ pub static SETTINGS: &[Setting] = &[
         "Events that one subscription may park; then it pauses",
         |config| &mut config.feed.parked_events_max,
     ),
+];
+
+static BEHIND: &[Setting] = &[
     setting(
         "limits.body_bytes_max",
         Kind::Number(1024..=WHOLE_BYTES_MAX),

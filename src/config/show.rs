@@ -4,7 +4,7 @@ use toml::Value;
 
 use super::kind::grouped;
 use super::setting::{MASK, Setting};
-use super::settings::{SECTIONS, SETTINGS};
+use super::settings::{SECTIONS, settings};
 use super::{Config, Loaded, Source};
 
 /// What is in force, as TOML, with the source of each value as a comment and secrets masked.
@@ -29,7 +29,7 @@ pub fn in_force(loaded: &Loaded) -> String {
 #[must_use]
 pub fn effective(config: &Config) -> String {
     let mut config = config.clone();
-    let lines = SETTINGS.iter().map(|setting| {
+    let lines = settings().map(|setting| {
         let value = shown(setting, &mut config);
         format!("{} = {value}\n", setting.key)
     });
@@ -49,7 +49,7 @@ pub fn example() -> String {
 /// The help of the command line's option that gives the setting with this key.
 #[must_use]
 pub fn option_help(key: &str) -> String {
-    SETTINGS.iter().find(|setting| setting.key == key).map_or_else(String::new, |setting| {
+    settings().find(|setting| setting.key == key).map_or_else(String::new, |setting| {
         let meaning = setting.help.lines().next().unwrap_or_default();
         let default = match (setting.field)(&mut Config::default()).get() {
             Value::String(text) if text.is_empty() => String::new(),
@@ -71,7 +71,7 @@ const EXAMPLE_HEAD: &str = "\
 ";
 
 fn settings_of(section: &str) -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().filter(move |setting| setting.section_and_name().0 == section)
+    settings().filter(move |setting| setting.section_and_name().0 == section)
 }
 
 pub(super) fn in_force_line(setting: &Setting, config: &mut Config, source: &Source) -> String {

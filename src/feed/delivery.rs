@@ -1,7 +1,7 @@
 //! Following from a durable cursor: batches are handed to an outlet in order, each at least once.
 //!
 //! Each delivery has a thread of its own. It sleeps until its source moves, so an outlet that is slow or gone costs
-//! nobody else anything, and an idle one nothing at all.
+//! nobody else anything, and an idle one nothing at all. Source and outlet may wait: for the access log, for an acknowledgement.
 //!
 //! A cursor never says more than has arrived. Where the outlet cannot tell that (TCP acknowledges to the system, not to this
 //! program), what was handed over is *in doubt* for a while: the cursor stays before it, and if the outlet fails
@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::{Debug, Display};
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::backoff;
 use super::cursor::CursorFile;
@@ -41,11 +41,11 @@ const REPEATS_MAX: u32 = 10;
 const STOPPING: Duration = Duration::from_secs(3);
 
 /// What is followed.
-pub trait Source: Send + 'static {
+pub trait Source: Send + Sized + 'static {
     /// What is delivered.
-    type Item;
+    type Item: Send + Sync;
     /// A place in it.
-    type Place: Clone + PartialEq + Debug + Send + Serialize + DeserializeOwned + 'static;
+    type Place: Clone + PartialEq + Debug + Send + Sync + Serialize + DeserializeOwned + 'static;
 
     /// What comes next from a place on, and the place behind it, which is the same one at the end. There may be
     /// nothing to deliver between two places.
@@ -53,7 +53,10 @@ pub trait Source: Send + 'static {
     /// # Errors
     ///
     /// It does not read back.
-    fn next(&mut self, from: &Self::Place) -> Result<(Vec<Self::Item>, Self::Place), Failed>;
+    fn next(
+        &mut self,
+        from: &Self::Place,
+    ) -> impl Future<Output = Result<Batch<Self>, Failed>> + Send;
 
     /// How much there is behind a place, in the units of the source.
     fn behind(&self, place: &Self::Place) -> u64;
@@ -62,17 +65,34 @@ pub trait Source: Send + 'static {
     fn moved(&mut self) -> impl Future<Output = ()> + Send;
 }
 
-/// Where it is delivered to.
+/// What comes next of a source, and the place behind it.
+pub type Batch<S> = (Vec<<S as Source>::Item>, <S as Source>::Place);
+
+/// Where it is delivered to. What it is asked may be given up in the middle, when the server stops.
 pub trait Outlet: Send + 'static {
     /// What is delivered.
-    type Item;
+    type Item: Send + Sync;
+    /// A place in its source.
+    type Place: Clone + Send + Sync;
+
+    /// Where it goes on, if the other side knows that better than the cursor does. Asked before each batch.
+    ///
+    /// # Errors
+    ///
+    /// It does not say, or it must not go on.
+    fn resume(
+        &mut self,
+        place: &Self::Place,
+    ) -> impl Future<Output = Result<Self::Place, Failed>> + Send {
+        ready(Ok(place.clone()))
+    }
 
     /// Hands a batch over, as a whole or in part.
     ///
     /// # Errors
     ///
     /// Not all of it was handed over, or what was handed over before may not have arrived: all of that comes again.
-    fn deliver(&mut self, items: &[Self::Item]) -> Result<(), Failed>;
+    fn deliver(&mut self, items: &[Self::Item]) -> impl Future<Output = Result<(), Failed>> + Send;
 
     /// How long what was handed over may still get lost.
     fn in_doubt(&self) -> Duration;
@@ -156,7 +176,7 @@ pub struct Delivery<S: Source, O> {
     failing_since: Option<Instant>,
 }
 
-impl<S: Source, O: Outlet<Item = S::Item>> Delivery<S, O> {
+impl<S: Source, O: Outlet<Item = S::Item, Place = S::Place>> Delivery<S, O> {
     /// A delivery from the place that the cursor says, on a thread of its own. `figure` names it among the figures.
     ///
     /// # Errors
@@ -184,7 +204,7 @@ impl<S: Source, O: Outlet<Item = S::Item>> Delivery<S, O> {
             saved_at: Instant::now(),
             failing_since: None,
         };
-        let runtime = Builder::new_current_thread().enable_time().build()?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
         let ((stop, stopping), (end, ended)) = (watch::channel(false), mpsc::channel());
         let watched = Watched { name: delivery.name.clone(), _end: end };
         let thread = std::thread::Builder::new().name(delivery.figure.clone());
@@ -200,7 +220,7 @@ impl<S: Source, O: Outlet<Item = S::Item>> Delivery<S, O> {
         loop {
             let is_stopping = *stop.borrow() || stop.has_changed().is_err();
             let deadline = is_stopping.then(|| *deadline.get_or_insert(Instant::now() + STOPPING));
-            let step = self.step();
+            let step = self.step_until(deadline, &mut stop).await;
             let is_over = deadline.is_some_and(|deadline| Instant::now() > deadline);
             match step {
                 Ok(true) if !is_over => failures = 0,
@@ -226,16 +246,39 @@ impl<S: Source, O: Outlet<Item = S::Item>> Delivery<S, O> {
         self.save();
     }
 
+    /// The same as [`Delivery::step`], but it is given up some time after it has been told to stop.
+    async fn step_until(
+        &mut self,
+        deadline: Option<Instant>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<bool, Failed> {
+        let given_up = async {
+            stopped(stop).await;
+            sleep_until(deadline.unwrap_or_else(|| Instant::now() + STOPPING).into()).await;
+        };
+        tokio::select! {
+            biased;
+            step = self.step() => step,
+            () = given_up => Err(Failed("the server stops".to_owned())),
+        }
+    }
+
     /// Hands over what comes next; false: there was nothing.
-    fn step(&mut self) -> Result<bool, Failed> {
+    async fn step(&mut self) -> Result<bool, Failed> {
         self.settle()?;
-        let (items, next) = self.source.next(&self.place)?;
+        let place = self.outlet.resume(&self.place).await?;
+        if place != self.place {
+            // It has more than is known here, or less.
+            self.doubted.clear();
+            self.place = place;
+        }
+        let (items, next) = self.source.next(&self.place).await?;
         if next == self.place {
             self.count();
             return Ok(false);
         }
         if !items.is_empty()
-            && let Err(failed) = self.outlet.deliver(&items)
+            && let Err(failed) = self.outlet.deliver(&items).await
         {
             self.go_back();
             return Err(failed);

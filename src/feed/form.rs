@@ -56,6 +56,16 @@ impl<'a> Pen<'a> {
 
     /// Writes an event. Its body is noted in the grant.
     pub fn event(&mut self, grant: &Grant, event: &LogEvent) {
+        self.put(grant, event, None);
+    }
+
+    /// Writes what is short of an event, and the address where the whole of it is.
+    pub fn reference(&mut self, grant: &Grant, event: &LogEvent, whole_at: &str) {
+        let short = LogEvent { body: None, reason: None, ..event.clone() };
+        self.put(grant, &short, Some(whole_at));
+    }
+
+    fn put(&mut self, grant: &Grant, event: &LogEvent, whole_at: Option<&str>) {
         match self.form.framing {
             Framing::List if self.events > 0 => self.out.push(b','),
             Framing::List | Framing::Lines => {}
@@ -69,8 +79,8 @@ impl<'a> Pen<'a> {
             self.time = (event.recorded_at, event.recorded_at.to_string());
         }
         match &self.form.cloud_source {
-            Some(source) => self.cloud_event(source, grant, event),
-            None => self.own_event(grant, event),
+            Some(source) => self.cloud_event(source, grant, event, whole_at),
+            None => self.own_event(grant, event, whole_at),
         }
         match self.form.framing {
             Framing::List => {}
@@ -111,7 +121,7 @@ impl<'a> Pen<'a> {
         }
     }
 
-    fn own_event(&mut self, grant: &Grant, event: &LogEvent) {
+    fn own_event(&mut self, grant: &Grant, event: &LogEvent, whole_at: Option<&str>) {
         let mut text = format!(
             "{{\"position\":{},\"recordedAt\":\"{}\",\"type\":\"{}\"",
             event.position, self.time.1, event.event_type
@@ -137,6 +147,9 @@ impl<'a> Pen<'a> {
             text.push_str(",\"leaves\":true");
         }
         let _ = write!(text, ",\"endsCommit\":{}", event.ends_commit);
+        if let Some(whole_at) = whole_at {
+            let _ = write!(text, ",\"wholeAt\":{}", quote(whole_at));
+        }
         self.out.extend(text.into_bytes());
         if let Some(body) = &event.body {
             self.out.extend(b",\"body\":");
@@ -146,7 +159,13 @@ impl<'a> Pen<'a> {
     }
 
     /// CloudEvents 1.0.2, JSON format 1.0.2; names of extension attributes are lower case.
-    fn cloud_event(&mut self, source: &str, grant: &Grant, event: &LogEvent) {
+    fn cloud_event(
+        &mut self,
+        source: &str,
+        grant: &Grant,
+        event: &LogEvent,
+        whole_at: Option<&str>,
+    ) {
         let position = event.position.get();
         let mut text = format!(
             "{{\"specversion\":\"1.0\",\"id\":\"{position}\",\"source\":{},\"type\":\"chartlog.{}\",\
@@ -180,6 +199,10 @@ impl<'a> Pen<'a> {
             text.push_str(",\"leaves\":true");
         }
         let _ = write!(text, ",\"endscommit\":{}", event.ends_commit);
+        if let Some(whole_at) = whole_at {
+            // The extension Dataref of CloudEvents.
+            let _ = write!(text, ",\"dataref\":{}", quote(whole_at));
+        }
         self.out.extend(text.into_bytes());
         if let Some(body) = &event.body {
             self.out.extend(b",\"datacontenttype\":\"application/fhir+json\",\"data\":");

@@ -8,7 +8,7 @@
 //! is behind that place, in the order of the log, at least once.
 //!
 //! ```text
-//!  log ─► source ─► delivery (thread, cursor on disk, repeats) ─► outlet: SIEM
+//!  log ─► source ─► delivery (thread, cursor on disk, repeats) ─► outlet: SIEM, NATS
 //! ```
 //!
 //! From outside: [`projection`], with which a program in Rust follows a log, here or on a server, and keeps a view of its own.
@@ -23,9 +23,11 @@ pub mod fhir;
 mod filter;
 mod follower;
 mod form;
+pub mod nats;
 pub mod projection;
 pub mod siem;
 pub mod subscriptions;
+mod tls;
 pub mod webhook;
 
 pub use filter::{CRITERIA_LENGTH_MAX, CRITERIA_MAX, filter};

@@ -1,15 +1,14 @@
 //! The feed as a stream: what the access log says of it, how it ends, slow readers, and kills.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::feed::{clinic, lines, positions};
+use crate::feed::{clinic, positions};
 use crate::harness::{
-    Actor, Line, Server, Setup, Sse, Stream, accesses_of_request, bundle, entry, observation,
-    patient, unique,
+    Line, Server, Setup, Sse, Stream, accesses_of_request, bundle, entry, observation, patient,
+    unique,
 };
 
 /// The entries of a request of the clinician, oldest first.
@@ -142,57 +141,4 @@ fn a_slow_reader_gets_everything_in_the_end() {
     for position in 0..402u64 {
         assert_eq!(slow.event().unwrap().id, position.to_string());
     }
-}
-
-#[test]
-fn a_follower_sees_every_position_once_and_in_order_through_kills() {
-    let mut server = Server::start();
-    server.clinician().put(&patient("p")).expect(201);
-    let token = server.token("dr-weiss", "user/*.cruds", None);
-    let number = AtomicU64::new(0);
-    let (mut seen, mut last_id) = (Vec::<u64>::new(), String::new());
-    for round in 0..6 {
-        let address = server.address;
-        let is_over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    let actor = Actor::new(address, Some(token.clone()));
-                    while !is_over.load(Ordering::Relaxed) {
-                        let id = format!("k{}", number.fetch_add(1, Ordering::Relaxed));
-                        let target = format!("/fhir/Observation/{id}");
-                        let request = actor.request("PUT", &target).json(&observation(&id, "p"));
-                        let Some(mut answer) = Stream::open(request) else { break };
-                        while matches!(answer.line(), Line::Text(_)) {}
-                    }
-                });
-            }
-            let actor = Actor::new(address, Some(token.clone()));
-            let request = actor.request("GET", "/v1/events?include=resource");
-            let request = match last_id.as_str() {
-                "" => request,
-                id => request.header("last-event-id", id),
-            };
-            let mut sse = Sse::open(request).unwrap();
-            sse.last_id.clone_from(&last_id);
-            let enough = seen.len() + 40 + 13 * round;
-            while seen.len() < enough {
-                let event = sse.event().unwrap();
-                let told: Value = serde_json::from_str(&event.data).unwrap();
-                assert_eq!(told["position"].to_string(), event.id);
-                seen.push(event.id.parse().unwrap());
-            }
-            server.signal("-KILL");
-            // What is still on the way counts as well.
-            while let Ok(event) = sse.event() {
-                seen.push(event.id.parse().unwrap());
-            }
-            last_id.clone_from(&sse.last_id);
-            is_over.store(true, Ordering::Relaxed);
-        });
-        server = server.restart();
-    }
-    let rest = lines(&server.clinician(), &format!("after={last_id}"));
-    seen.extend(rest.iter().filter_map(|event| event["position"].as_u64()));
-    assert_eq!(seen, (0..server.log_length()).collect::<Vec<_>>());
 }

@@ -1,6 +1,6 @@
 //! Where values come from, and which one counts.
 
-use super::super::settings::SETTINGS;
+use super::super::settings::settings;
 use super::*;
 
 #[test]
@@ -67,7 +67,7 @@ fn another_file_can_be_named_and_must_then_exist() {
 
 #[test]
 fn every_setting_can_be_given_as_text() {
-    for setting in SETTINGS {
+    for setting in settings() {
         let mut config = Config::default();
         let value = (setting.field)(&mut config).get();
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -33,6 +33,8 @@ fn a_bad_value_is_answered_with_its_place_and_what_would_be_right() {
         ("server.trusted_proxies", "10.0.0.0/33", "a list of addresses and networks, such as"),
         ("server.trusted_proxies", "proxy.example.org", "a list of addresses and networks"),
         ("server.proxy_header", "x-real-ip", "\"x-forwarded-for\" or \"forwarded\""),
+        ("nats.servers", "nats.example.org", "a list of tls://HOST:PORT and nats://HOST:PORT"),
+        ("nats.tenant", "a.b", "a name of letters, digits, - and _"),
         ("auth.audience", "a,,b", "a list of at least one name"),
         ("log.format", "xml", "\"text\" or \"json\""),
         ("log.filter", "chartlog=loud", "a level or a list of filters"),
@@ -111,6 +113,27 @@ fn the_local_issuer_stays_on_this_machine_unless_told_otherwise() {
     world().variable("CHARTLOG_AUTH_LOCAL_ISSUER", "false").loaded();
     world().variable("CHARTLOG_AUTH_LOCAL_ISSUER_BEYOND_LOOPBACK", "true").loaded();
     World::default().flag("--listen", "server.listen", "[::1]:0").loaded();
+}
+
+#[test]
+fn what_contradicts_itself_about_nats_is_told_at_once() {
+    let error = with_file(
+        "[nats]\nservers = [\"nats://nats.example.org:4222\"]\nnkey_file = \"n\"\nuser = \"u\"\n\
+         key_file = \"k\"\n",
+    )
+    .error();
+    for part in [
+        "configuration: 5 problems",
+        "reached in the clear",
+        "nats.servers needs nats.scopes",
+        "nats.nkey_file and nats.user exclude each other",
+        "nats.user and nats.password_file need each other",
+        "nats.certificate_file and nats.key_file need each other",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    let loopback = "[nats]\nservers = [\"nats://127.0.0.1:4222\"]\nscopes = \"system/*.rs\"\n";
+    with_file(loopback).loaded();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::super::kind::Kind;
 use super::super::setting::{MASK, Setting};
-use super::super::settings::{SECTIONS, SETTINGS};
+use super::super::settings::{SECTIONS, settings};
 use super::super::show::in_force_line;
 use super::*;
 
@@ -17,7 +17,7 @@ fn the_example_file_is_the_committed_one_and_says_the_defaults() {
     let lines: Vec<_> = committed.lines().map(uncomment).collect();
     let loaded = with_file(&lines.join("\n")).loaded();
     assert_eq!(loaded.config, Config::default());
-    for setting in SETTINGS {
+    for setting in settings() {
         assert_ne!(loaded.sources.of(setting.key), Source::Default, "{} is missing", setting.key);
     }
     assert_eq!(with_file(committed).loaded().config, Config::default());
@@ -68,7 +68,7 @@ fn the_table_is_in_order() {
     let sections: Vec<_> = SECTIONS.iter().map(|(section, _)| *section).collect();
     let mut keys = std::collections::BTreeSet::new();
     let mut order = Vec::new();
-    for setting in SETTINGS {
+    for setting in settings() {
         assert!(keys.insert(setting.key), "{} is there twice", setting.key);
         order.push(setting.section_and_name().0);
         let default = (setting.field)(&mut Config::default()).get();

@@ -12,7 +12,7 @@ impl Source for Numbers {
     type Item = u64;
     type Place = u64;
 
-    fn next(&mut self, from: &u64) -> Result<(Vec<u64>, u64), Failed> {
+    async fn next(&mut self, from: &u64) -> Result<(Vec<u64>, u64), Failed> {
         let end = (from + 3).min(self.0);
         Ok(((*from..end).collect(), end))
     }
@@ -35,8 +35,9 @@ struct Ending {
 
 impl Outlet for Ending {
     type Item = u64;
+    type Place = u64;
 
-    fn deliver(&mut self, items: &[u64]) -> Result<(), Failed> {
+    async fn deliver(&mut self, items: &[u64]) -> Result<(), Failed> {
         self.check()?;
         self.taken.extend(items);
         self.batches += 1;
@@ -89,9 +90,13 @@ fn delivery(
     }
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    Builder::new_current_thread().enable_time().build().unwrap()
+}
+
 /// Until there is nothing more.
 fn drain(delivery: &mut Delivery<Numbers, Ending>) {
-    while delivery.step() != Ok(false) {}
+    runtime().block_on(async { while delivery.step().await != Ok(false) {} });
 }
 
 const LONG: Duration = Duration::from_secs(3_600);
@@ -108,8 +113,7 @@ fn what_is_in_doubt_comes_again_and_the_cursor_stays_before_it() {
     // The other side has ended it in order.
     let (stop, stopping) = watch::channel(true);
     drop(stop);
-    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-    runtime.block_on(delivery.run(stopping));
+    runtime().block_on(delivery.run(stopping));
     let after = self::delivery(folder.path(), 10, &[3], LONG);
     assert_eq!(after.place, 10);
 }

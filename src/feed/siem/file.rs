@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::message::Message;
+use super::source::Place;
 use crate::disk::{Disk, DiskFile};
 use crate::feed::delivery::{Failed, Outlet};
 
@@ -60,8 +61,9 @@ fn end_of_lines(file: &dyn DiskFile) -> io::Result<u64> {
 
 impl Outlet for FileOutlet {
     type Item = Message;
+    type Place = Place;
 
-    fn deliver(&mut self, messages: &[Message]) -> Result<(), Failed> {
+    async fn deliver(&mut self, messages: &[Message]) -> Result<(), Failed> {
         let lines = messages.iter().flat_map(|message| [message.json.as_str(), "\n"]);
         let lines: String = lines.collect();
         self.append(lines.as_bytes())
@@ -93,10 +95,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.ndjson");
         let mut outlet = FileOutlet::new(RealDisk::handle(), path.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut deliver = |json: &str| {
             let (operation, recorded_at) = (String::new(), Instant::default());
             let severity = Severity::Informational;
-            outlet.deliver(&[Message { operation, recorded_at, severity, json: json.to_owned() }])
+            let message = Message { operation, recorded_at, severity, json: json.to_owned() };
+            runtime.block_on(outlet.deliver(&[message]))
         };
         let torn = |text: &[u8]| {
             let mut bytes = std::fs::read(&path).unwrap_or_default();

@@ -6,13 +6,13 @@ mod message;
 mod source;
 mod stream;
 mod syslog;
-mod tls;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cursor::{CursorError, CursorFile};
 use super::delivery::{Delivery, Handle, Outlet};
+use super::tls;
 use crate::audit;
 use crate::config::{AuditConfig, NoTarget, SiemForm, SiemTarget, SiemWay};
 use crate::disk::RealDisk;
@@ -59,8 +59,13 @@ impl Forwarding {
             .collect::<Result<_, NoTarget>>()
             .map_err(|error| SiemError::Settings(vec![format!("audit.siem: {error}")]))?;
         let needs_tls = targets.iter().any(|target| matches!(target.way, SiemWay::Tls(_)));
-        let tls =
-            needs_tls.then(|| tls::configure(config)).transpose().map_err(SiemError::Settings)?;
+        let files = tls::Files {
+            authorities: ("audit.siem_ca_file", config.siem_ca_file.as_deref()),
+            certificate: ("audit.siem_certificate_file", config.siem_certificate_file.as_deref()),
+            key: ("audit.siem_key_file", config.siem_key_file.as_deref()),
+        };
+        let tls = needs_tls.then(|| tls::configure(files)).transpose();
+        let tls = tls.map_err(SiemError::Settings)?.map(Arc::new);
         let (access, events) = audit::ends(records)?;
         let end = Place { access, events };
         let sender = Sender::this();
@@ -99,7 +104,7 @@ impl Forwarding {
 fn run(
     names: (String, String),
     source: BothLogs,
-    outlet: impl Outlet<Item = Message>,
+    outlet: impl Outlet<Item = Message, Place = Place>,
     cursor: CursorFile<Place>,
     place: Place,
 ) -> std::io::Result<Handle> {

@@ -42,7 +42,7 @@ impl Source for BothLogs {
     type Item = Message;
     type Place = Place;
 
-    fn next(&mut self, from: &Place) -> Result<(Vec<Message>, Place), Failed> {
+    async fn next(&mut self, from: &Place) -> Result<(Vec<Message>, Place), Failed> {
         let Some(records) = self.records.upgrade() else { return Ok((Vec::new(), from.clone())) };
         let unread = |error| Failed::because("the logs could not be read", &error);
         let (entries, access) =

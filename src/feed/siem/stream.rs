@@ -8,6 +8,7 @@ use rustls::ClientConfig;
 
 use super::connection::Connection;
 use super::message::Message;
+use super::source::Place;
 use super::syslog::Sender;
 use crate::config::SiemWay;
 use crate::feed::delivery::{Failed, Outlet};
@@ -52,8 +53,9 @@ impl StreamOutlet {
 
 impl Outlet for StreamOutlet {
     type Item = Message;
+    type Place = Place;
 
-    fn deliver(&mut self, messages: &[Message]) -> Result<(), Failed> {
+    async fn deliver(&mut self, messages: &[Message]) -> Result<(), Failed> {
         self.check()?;
         let unreached = |error| Failed::because("no connection", &error);
         let mut connection = match self.connection.take() {

@@ -93,6 +93,17 @@ impl Records {
         self.engine.events().visible()
     }
 
+    /// When the event at a position was recorded; `None`: there is none yet. That tells of nobody.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn recorded_at(&self, position: Position) -> Result<Option<Instant>, RecordsError> {
+        let view = self.views.view();
+        let event = view.logged(position..position.next()).next().transpose()?;
+        Ok(event.map(|event| event.recorded_at))
+    }
+
     /// The events from a position on that the caller wants and may see. The events that leave are
     /// noted in the grant.
     ///

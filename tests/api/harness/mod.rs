@@ -15,7 +15,7 @@ pub use accesses::{accesses_of_request, only_access_of_request};
 pub use actor::Actor;
 pub use client::{Request, Response, raw_exchange};
 pub use resources::{
-    appointment, bundle, entry, observation, patient, practitioner, unique, with_reference,
+    appointment, bundle, entry, observation, patient, practitioner, sized, unique, with_reference,
 };
 pub use server::{Server, Setup, guard, run, shared};
 pub use stream::{Line, Sse, Stream};

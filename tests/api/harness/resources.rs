@@ -10,6 +10,11 @@ pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// How large a test is to be: what a variable of the environment says, or else so large.
+pub fn sized(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
 pub fn patient(id: &str) -> Value {
     json!({ "resourceType": "Patient", "id": id, "active": true, "name": [{ "family": "Quist" }] })
 }

@@ -211,6 +211,16 @@ impl Server {
         number.unwrap_or_else(|| panic!("no {name} in {}", metrics.text()))
     }
 
+    /// A figure of `/metrics` about one target that things are delivered to.
+    #[track_caller]
+    pub fn metric_of(&self, name: &str, target: &str) -> f64 {
+        let metrics = self.anonymous().get("/metrics").expect(200);
+        let start = format!("{name}{{target=\"{target}\"}} ");
+        let number =
+            metrics.text().lines().find_map(|line| line.strip_prefix(&start)?.parse().ok());
+        number.unwrap_or_else(|| panic!("no {start} in {}", metrics.text()))
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal("-TERM");

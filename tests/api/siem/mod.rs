@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Server, Setup, bundle, entry, observation, patient};
 use frames::{Message, lines, messages};
-use receiver::{Authority, Receiver, wait_for};
+pub use receiver::Authority;
+use receiver::{Receiver, wait_for};
 
 /// What was received of both logs, with repeats taken out: each next thing must be the successor of the one before, so that
 /// nothing is missing and nothing out of order.

@@ -1,4 +1,6 @@
 //! A receiver that fails, hangs and answers 500 at random, and a server that is killed.
+//!
+//! `CHARTLOG_FEED_EVENTS` and `CHARTLOG_FEED_KILLS` say how large: by default it is a matter of seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -8,10 +10,14 @@ use serde_json::json;
 use super::receiver::{Happened, Reaction, Receiver, wait_for};
 use super::{setup, subscribe, wait_until, wait_until_done, wait_until_written};
 use crate::feed::lines;
-use crate::harness::{bundle, entry, observation, patient};
+use crate::harness::{bundle, entry, observation, patient, sized};
 
 const CHARTS: usize = 8;
-const ROUNDS: usize = 5;
+/// Most events of one commit, if there are to be many.
+const COMMIT_MAX: u64 = 40;
+/// The receiver does wrong 7 times in so many deliveries; of many events, less often: each costs up to a second.
+const CHANCES_MIN: u64 = 20;
+const EVENTS_PER_CHANCE: u64 = 200;
 
 /// A random number below a limit (xorshift).
 fn random(seed: &Mutex<u64>, limit: u64) -> u64 {
@@ -26,8 +32,13 @@ fn random(seed: &Mutex<u64>, limit: u64) -> u64 {
 fn every_event_arrives_in_the_order_of_its_chart_whatever_fails() {
     let seed = u64::from(std::process::id()) | 1 << 40;
     println!("seed {seed}");
+    let (events, kills) = (sized("CHARTLOG_FEED_EVENTS", 80), sized("CHARTLOG_FEED_KILLS", 5));
+    let share = events / kills / CHARTS as u64;
+    let commit = (share / 50).clamp(2, COMMIT_MAX);
+    let commits = (share / commit).max(1);
+    let chances = CHANCES_MIN.max(events / EVENTS_PER_CHANCE);
     let chance = Mutex::new(seed);
-    let receiver = Receiver::start(move |_, _| match random(&chance, 20) {
+    let receiver = Receiver::start(move |_, _| match random(&chance, chances) {
         0..3 => Reaction::Answer(500, ""),
         3 => Reaction::Answer(503, "retry-after: 1\r\n"),
         4 => Reaction::Hang,
@@ -40,20 +51,20 @@ fn every_event_arrives_in_the_order_of_its_chart_whatever_fails() {
         server.clinician().put(&patient(&chart(number))).expect(201);
     }
     let (id, _) = subscribe(&server.entitled(), &receiver, json!({ "from": 0 }));
-    for round in 0..ROUNDS {
+    for round in 0..kills {
         let clinician = server.clinician();
-        for number in 0..CHARTS {
+        for (at, number) in (0..commits).flat_map(|at| (0..CHARTS).map(move |it| (at, it))) {
             let owner = chart(number);
-            let observation = |name: &str| {
-                let id = format!("{name}-{round}-{number}");
+            let observation = |part: u64| {
+                let id = format!("{part}-{round}-{at}-{number}");
                 entry("PUT", &format!("Observation/{id}"), observation(&id, &owner))
             };
-            let both = [observation("a"), observation("b")];
-            clinician.post("/fhir", &bundle("transaction", &both)).expect(200);
+            let all: Vec<_> = (0..commit).map(observation).collect();
+            clinician.post("/fhir", &bundle("transaction", &all)).expect(200);
         }
         // Killed while deliveries are on the way and behind the last note of its place.
-        let before = receiver.deliveries().len();
-        receiver.wait_for(before + 5);
+        let enough = receiver.came() + 5 + (share * CHARTS as u64 / 2) as usize;
+        wait_for("deliveries do not come", || (receiver.came() >= enough).then_some(()));
         server = server.restart();
     }
     let owner = server.entitled();
@@ -70,22 +81,24 @@ fn every_event_arrives_in_the_order_of_its_chart_whatever_fails() {
         expected.entry(name.to_owned()).or_default().insert(at);
     }
     assert!(expected.len() >= CHARTS);
-    let mut acknowledged = BTreeSet::new();
+    let all = charts.len();
     for happened in receiver.happened() {
         match happened {
             Happened::Came(at) => {
-                let before = expected[&charts[&at]].range(..at);
-                let missing: Vec<_> = before.filter(|at| !acknowledged.contains(*at)).collect();
-                assert!(missing.is_empty(), "{at} came before {missing:?}");
+                let missing = expected[&charts[&at]].first().filter(|missing| **missing < at);
+                assert_eq!(missing, None, "{at} came before one of its chart");
             }
             Happened::Acknowledged(at) => {
-                acknowledged.insert(at);
+                expected.get_mut(&charts[&at]).unwrap().remove(&at);
             }
         }
     }
-    let all: BTreeSet<u64> = charts.keys().copied().collect();
-    assert_eq!(acknowledged, all);
-    assert!(receiver.deliveries().len() > all.len(), "nothing failed");
+    assert!(expected.values().all(BTreeSet::is_empty), "never acknowledged: {expected:?}");
+    let came = receiver.came();
+    assert!(came > all, "nothing failed");
+    println!(
+        "events {all}, kills of the server {kills}, deliveries {came}; none lost, each chart in order"
+    );
 }
 
 #[test]

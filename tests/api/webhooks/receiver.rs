@@ -97,12 +97,16 @@ impl Receiver {
         self.shared.happened.lock().unwrap().clone()
     }
 
+    /// How many deliveries have come.
+    pub fn came(&self) -> usize {
+        self.shared.deliveries.lock().unwrap().len()
+    }
+
     /// Waits until so many deliveries have come.
     #[track_caller]
     pub fn wait_for(&self, count: usize) -> Vec<Delivery> {
-        wait_for(&format!("{count} deliveries"), || {
-            Some(self.deliveries()).filter(|deliveries| deliveries.len() >= count)
-        })
+        wait_for(&format!("{count} deliveries"), || (self.came() >= count).then_some(()));
+        self.deliveries()
     }
 }
 

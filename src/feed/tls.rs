@@ -8,43 +8,61 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::config::AuditConfig;
 use crate::disk::{self, RealDisk};
+
+/// A setting: its name and its value, the path of a file.
+pub type Setting<'a> = (&'a str, Option<&'a str>);
+
+/// The files of the side of a client in TLS, all PEM.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    /// The authorities that targets are certified by; none: the public ones.
+    pub authorities: Setting<'a>,
+    /// The certificate chain that the server shows.
+    pub certificate: Setting<'a>,
+    /// Its private key.
+    pub key: Setting<'a>,
+}
 
 /// The side of a client in TLS. The name in a certificate is always checked.
 ///
 /// # Errors
 ///
 /// Every setting that cannot be used, and why.
-pub fn configure(config: &AuditConfig) -> Result<Arc<ClientConfig>, Vec<String>> {
+pub fn configure(files: Files<'_>) -> Result<ClientConfig, Vec<String>> {
     let mut problems = Vec::new();
     let mut keep = |setting: &str, problem: String| problems.push(format!("{setting}: {problem}"));
-    let roots = match &config.siem_ca_file {
-        None => Some(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }),
-        Some(path) => authorities(path).map_err(|why| keep("audit.siem_ca_file", why)).ok(),
+    let roots = match files.authorities {
+        (_, None) => Some(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }),
+        (setting, Some(path)) => authorities(path).map_err(|why| keep(setting, why)).ok(),
     };
     let mut identity = None;
-    if let (Some(chain), Some(key)) = (&config.siem_certificate_file, &config.siem_key_file) {
-        let chain = certificates(chain).map_err(|why| keep("audit.siem_certificate_file", why));
-        let key = private_key(key).map_err(|why| keep("audit.siem_key_file", why));
+    if let ((chain_setting, Some(chain)), (key_setting, Some(key))) = (files.certificate, files.key)
+    {
+        let chain = certificates(chain).map_err(|why| keep(chain_setting, why));
+        let key = private_key(key).map_err(|why| keep(key_setting, why));
         identity = chain.ok().zip(key.ok());
     }
     let (Some(roots), true) = (roots, problems.is_empty()) else { return Err(problems) };
-    let failed = |error: rustls::Error| vec![format!("audit.siem: {error}")];
+    let failed = |error: rustls::Error| vec![format!("{}: {error}", files.authorities.0)];
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(failed)?
         .with_root_certificates(roots);
-    let client = match identity {
-        None => builder.with_no_client_auth(),
+    match identity {
+        None => Ok(builder.with_no_client_auth()),
         Some((chain, key)) => builder
             .with_client_auth_cert(chain, key)
-            .map_err(|error| vec![format!("audit.siem_certificate_file: {error}")])?,
-    };
-    Ok(Arc::new(client))
+            .map_err(|error| vec![format!("{}: {error}", files.certificate.0)]),
+    }
 }
 
-fn read(path: &str) -> Result<Vec<u8>, String> {
+/// What is in a file that a setting names.
+///
+/// # Errors
+///
+/// The file, and what the operating system said.
+pub fn read(path: &str) -> Result<Vec<u8>, String> {
     disk::read(&RealDisk, Path::new(path)).map_err(|error| format!("{path}: {error}"))
 }
 
