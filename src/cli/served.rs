@@ -68,6 +68,7 @@ impl Served {
                 trusted: config.server.proxy_networks(),
                 header: config.server.proxy_header,
             },
+            cors_origins: config.server.cors_origins.clone(),
         };
         http::start(self.listener, self.store, self.verifier, subscriptions, options)
             .map_err(Failure::failed)

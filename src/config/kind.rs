@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::feed::is_host;
 use super::nats::NatsServer;
-use super::server::network;
+use super::server::{is_site, network};
 use super::siem::SiemTarget;
 
 /// What a setting takes.
@@ -49,6 +49,8 @@ pub enum Kind {
     Networks,
     /// A list of hosts.
     Hosts,
+    /// A list of web sites.
+    Sites,
     /// A list of at least one name.
     Names,
     /// A name that can stand in a subject of NATS.
@@ -72,11 +74,17 @@ impl Kind {
             | Self::NatsServers
             | Self::Networks
             | Self::Hosts
+            | Self::Sites
                 if text.trim_start().starts_with('[') =>
             {
                 Cow::Borrowed(text)
             }
-            Self::Sinks | Self::SiemTargets | Self::NatsServers | Self::Networks | Self::Hosts
+            Self::Sinks
+            | Self::SiemTargets
+            | Self::NatsServers
+            | Self::Networks
+            | Self::Hosts
+            | Self::Sites
                 if text.trim().is_empty() =>
             {
                 Cow::Borrowed("[]")
@@ -86,7 +94,8 @@ impl Kind {
             | Self::SiemTargets
             | Self::NatsServers
             | Self::Networks
-            | Self::Hosts => {
+            | Self::Hosts
+            | Self::Sites => {
                 let names = text.split(',').map(|name| Value::from(name.trim()));
                 Cow::Owned(Value::Array(names.collect()).to_string())
             }
@@ -153,6 +162,9 @@ impl Kind {
             (Self::Hosts, Value::Array(hosts)) => {
                 hosts.iter().all(|text| text.as_str().is_some_and(is_host))
             }
+            (Self::Sites, Value::Array(sites)) => {
+                sites.iter().all(|text| text.as_str().is_some_and(is_site))
+            }
             (Self::Names, Value::Array(names)) => {
                 !names.is_empty() && names.iter().all(|name| name.as_str() != Some(""))
             }
@@ -204,6 +216,10 @@ impl fmt::Display for Kind {
             }
             Self::Hosts => {
                 "a list of hosts in lower case, such as [\"hooks.example.org\", \"*.clinic.example\"]"
+            }
+            Self::Sites => {
+                "a list of sites as browsers name them, such as [\"https://app.example.org\", \
+                 \"http://localhost:5173\"] (lower case; no path, no usual port)"
             }
             Self::Names => "a list of at least one name, such as [\"chartlog\"]",
             Self::Issuers => "a list of tables [[auth.issuers]]",

@@ -41,6 +41,10 @@ pub struct LimitsConfig {
     pub followers_max: usize,
     /// Seconds after which a follower to whom nothing was sent is told how far the log goes.
     pub follower_heartbeat_seconds: u64,
+    /// Seconds in which a follower over a WebSocket must have taken what it was sent, and answered.
+    pub follower_patience_seconds: u64,
+    /// WebSockets at the same time of which nobody has said yet who opened them; further ones are answered 503.
+    pub stranger_sockets_max: usize,
     /// Seconds that requests under way get to finish when the server stops.
     pub shutdown_timeout_seconds: u64,
 }
@@ -81,6 +85,8 @@ impl Default for LimitsConfig {
             followers_max: 4_096,
             // Shorter than the idle timeout of common proxies, which is 60 s.
             follower_heartbeat_seconds: 15,
+            follower_patience_seconds: 60,
+            stranger_sockets_max: 256,
             shutdown_timeout_seconds: 30,
         }
     }

@@ -18,6 +18,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<String>,
     /// The header in which they say it.
     pub proxy_header: ProxyHeader,
+    /// Sites whose pages browsers let read answers.
+    pub cors_origins: Vec<String>,
 }
 
 /// Where proxies write which address a request came from.
@@ -34,6 +36,21 @@ pub enum ProxyHeader {
 /// A network, or an address that stands for the network of itself alone.
 pub(super) fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.into()))
+}
+
+/// Whether a text is a site as browsers name it in `Origin`: scheme, host, and a port that is not the usual one.
+pub(super) fn is_site(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_odd = |letter: char| {
+        !letter.is_ascii_lowercase() && !letter.is_ascii_digit() && !"-._:[]".contains(letter)
+    };
+    let usual = if text.starts_with("https") { ":443" } else { ":80" };
+    rest.is_some_and(|rest| {
+        !rest.is_empty()
+            && !rest.starts_with(':')
+            && !rest.contains(is_odd)
+            && !rest.ends_with(usual)
+    })
 }
 
 impl ServerConfig {
@@ -84,6 +101,7 @@ impl Default for ServerConfig {
             public_url: None,
             workers: 0,
             trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
             proxy_header: ProxyHeader::default(),
         }
     }

@@ -47,6 +47,8 @@ pub struct Call {
 pub(super) enum Asked {
     /// The HTTP request itself.
     Request(HttpRequest),
+    /// The HTTP request that goes on as a WebSocket, and the subprotocol that was agreed on.
+    Socket(HttpRequest, Option<String>),
     /// An entry of a Bundle.
     Entry {
         /// The named parts of its path.
@@ -175,7 +177,9 @@ impl Call {
     #[must_use]
     pub fn segment(&self, name: &str) -> &str {
         match &self.asked {
-            Asked::Request(request) => request.match_info().get(name).unwrap_or_default(),
+            Asked::Request(request) | Asked::Socket(request, _) => {
+                request.match_info().get(name).unwrap_or_default()
+            }
             Asked::Entry { segments, .. } => named(segments, name).unwrap_or_default(),
         }
     }
@@ -228,7 +232,9 @@ impl Call {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let text = match &self.asked {
-            Asked::Request(request) => request.headers().get(name)?.to_str().ok(),
+            Asked::Request(request) | Asked::Socket(request, _) => {
+                request.headers().get(name)?.to_str().ok()
+            }
             Asked::Entry { headers, .. } => named(headers, name),
         };
         text.map(str::trim).filter(|text| !text.is_empty())
@@ -317,6 +323,21 @@ impl Call {
     #[must_use]
     pub fn is_entry(&self) -> bool {
         matches!(self.asked, Asked::Entry { .. })
+    }
+
+    /// Whether the answer goes out as the messages of a WebSocket, one for each of its lines.
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        matches!(self.asked, Asked::Socket(..))
+    }
+
+    /// The subprotocol of that WebSocket, if one was agreed on.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        match &self.asked {
+            Asked::Socket(_, subprotocol) => subprotocol.as_deref(),
+            Asked::Request(_) | Asked::Entry { .. } => None,
+        }
     }
 
     /// Bytes of the body, until [`Call::json`] has taken it.

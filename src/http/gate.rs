@@ -28,7 +28,6 @@ use super::state::State;
 use super::visit::{Operation, Visit};
 use super::{Call, Failure, Fault};
 use crate::auth::{Caller, Grant};
-use crate::budget::Budget;
 use crate::clock::Instant;
 use crate::records::INLINE_BYTES_MAX;
 
@@ -90,7 +89,7 @@ pub async fn beside(
 }
 
 /// Counts an answer, and logs it.
-fn tell(visit: &Visit, reply: &Reply, started: Stopwatch) {
+pub(super) fn tell(visit: &Visit, reply: &Reply, started: Stopwatch) {
     let (operation, status) = (visit.operation(), reply.status);
     super::metrics::count(operation, status, started.elapsed());
     let (operation, client_request) = (&**operation, visit.client_request());
@@ -103,17 +102,14 @@ fn tell(visit: &Visit, reply: &Reply, started: Stopwatch) {
 }
 
 /// The head of a response.
-fn headed(visit: &Visit, reply: &Reply) -> HttpResponseBuilder {
+pub(super) fn headed(visit: &Visit, reply: &Reply) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(reply.status);
     for (name, value) in reply.headers.iter().cloned() {
         response.insert_header((name, value));
     }
-    response.insert_header(("x-request-id", visit.request.to_string()));
-    if let Some(id) = visit.client_request() {
-        response.insert_header(("x-correlation-id", id));
+    for header in visit.headers() {
+        response.insert_header(header);
     }
-    response.insert_header(("x-content-type-options", "nosniff"));
-    response.insert_header(("cache-control", "private, no-cache"));
     response
 }
 
@@ -145,17 +141,14 @@ where
     F: Future<Output = Result<Reply, Failure>>,
 {
     let caller = authenticate(&passage.state, request.headers())?;
-    let budget = Budget::of(passage.state.options.work());
-    let actor = passage.visit.actor(&caller);
-    passage.caller = Some(Arc::clone(&caller));
-    let grant = Arc::new(Grant::new(caller, actor, budget));
-    passage.grant = Some(Arc::clone(&grant));
+    let grant = passage.admit(caller);
     let state = Arc::clone(&passage.state);
     let call = prepare(&state, &mut passage.visit, &grant, request, payload, rendering).await?;
     handler(call).await
 }
 
-fn authenticate(state: &State, headers: &HeaderMap) -> Result<Arc<Caller>, Failure> {
+/// Who sends these headers.
+pub(super) fn authenticate(state: &State, headers: &HeaderMap) -> Result<Arc<Caller>, Failure> {
     let header = headers.get("authorization").and_then(|value| value.to_str().ok());
     let token = header.and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
@@ -164,6 +157,11 @@ fn authenticate(state: &State, headers: &HeaderMap) -> Result<Arc<Caller>, Failu
     let Some(token) = token else {
         return Err(Failure::of(Fault::NoToken, "send a token: Authorization: Bearer …"));
     };
+    verified(state, token)
+}
+
+/// Whose token this is.
+pub(super) fn verified(state: &State, token: &str) -> Result<Arc<Caller>, Failure> {
     state
         .verifier
         .verify(token, Instant::now().seconds())

@@ -11,6 +11,7 @@
 mod accept;
 mod body;
 mod call;
+mod cors;
 mod csv;
 mod docs;
 mod encoding;
@@ -29,6 +30,7 @@ mod reply;
 mod routes;
 mod sending;
 mod server;
+mod socket;
 mod state;
 mod strangers;
 mod table;

@@ -15,6 +15,7 @@ use super::state::State;
 use super::visit::{Ending, Visit};
 use crate::access::AccessEntry;
 use crate::auth::{Caller, Grant};
+use crate::budget::Budget;
 use crate::clock::Instant;
 
 /// A request that has not ended yet.
@@ -36,6 +37,16 @@ impl Passage {
     /// A request that has just come.
     pub fn new(state: Arc<State>, visit: Visit) -> Self {
         Self { state, visit, caller: None, grant: None, is_over: false, feed: None }
+    }
+
+    /// Lets its caller in: what is seen from now on is noted.
+    pub fn admit(&mut self, caller: Arc<Caller>) -> Arc<Grant> {
+        let budget = Budget::of(self.state.options.work());
+        let actor = self.visit.actor(&caller);
+        self.caller = Some(Arc::clone(&caller));
+        let grant = Arc::new(Grant::new(caller, actor, budget));
+        self.grant = Some(Arc::clone(&grant));
+        grant
     }
 
     /// The answer that may leave, when what there is to be said about the request is durable.
@@ -65,22 +76,22 @@ impl Passage {
 
     async fn record(&self, ending: Ending) -> Result<(), Failure> {
         let engine = self.state.records.engine();
-        if self.caller.is_none() {
-            let now = Instant::now().micros();
-            let (is_single, sums) = self.state.strangers.count(self.visit.address(), now);
-            self.state.write_sums(sums);
-            if !is_single {
-                return Ok(());
-            }
-        }
         match self.entry(ending) {
             Some(entry) => Ok(engine.record_access(entry).await?),
             None => Ok(()),
         }
     }
 
-    /// What is to be said about it; `None`: its events say it all.
+    /// What is to be said about it; `None`: its events say it all, or it is one of many strangers.
     fn entry(&self, ending: Ending) -> Option<AccessEntry> {
+        if self.caller.is_none() {
+            let now = Instant::now().micros();
+            let (is_single, sums) = self.state.strangers.count(self.visit.address(), now);
+            self.state.write_sums(sums);
+            if !is_single {
+                return None;
+            }
+        }
         let seen = self.grant.as_ref().map(|grant| grant.take_seen()).unwrap_or_default();
         let is_its_own_trace = seen.committed && !seen.owes_entry && !ending.is_failure();
         let caller = self.caller.as_deref();
@@ -130,7 +141,7 @@ impl Drop for Passage {
             Some((ended, events)) => {
                 // Of what was read, and has not left.
                 self.grant.iter().for_each(|grant| grant.begin_anew());
-                Ending::closed(ended.reason(), *events)
+                Ending::closed(ended.end(), *events)
             }
         };
         if let Some(entry) = self.entry(ending) {

@@ -1,4 +1,4 @@
-//! The query of a request, decoded, and its parameters.
+//! The query of a request: decoded, its parameters, and put together for links.
 
 use std::str::FromStr;
 
@@ -47,4 +47,33 @@ pub(super) fn allow_parameters(
 pub(super) fn decoded(query: &str) -> Result<Vec<(String, String)>, Failure> {
     parse_query(query)
         .map_err(|error| Failure::of(Fault::Invalid, format!("the query cannot be read: {error}")))
+}
+
+/// The query that these come from.
+pub(super) fn joined<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> String {
+    let pairs = pairs.map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+/// Percent-encodes what may not stand in a query as it is (RFC 3986 §3.4).
+pub(super) fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z'
+            | b'a'..=b'z'
+            | b'0'..=b'9'
+            | b'-'
+            | b'.'
+            | b'_'
+            | b'~'
+            | b':'
+            | b'/'
+            | b',' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }

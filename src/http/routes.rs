@@ -14,9 +14,10 @@ use utoipa::openapi::{RefOr, schema::Schema};
 
 use super::call::is_fhir;
 use super::rendering::Rendering;
+use super::socket::Opening;
 use super::state::State;
 use super::visit;
-use super::{Call, Failure, Fault, OpenCall, Reply, gate};
+use super::{Call, Failure, Fault, OpenCall, Reply, gate, socket};
 
 /// Collects routes for one of the two uses.
 pub struct Routes<'a> {
@@ -43,6 +44,36 @@ impl<'a> Routes<'a> {
         H: FnOnce(Call) -> F + Copy + 'static,
         F: Future<Output = Result<Reply, Failure>> + 'static,
     {
+        self.behind::<P, _>(move |state, operation, request, payload| {
+            gate::pass(state, operation, request, payload, handler)
+        });
+    }
+
+    /// The same, and the answer may be asked for over a WebSocket too.
+    pub fn gated_or_socket<P, H, F>(&mut self, handler: H)
+    where
+        P: utoipa::Path + utoipa::__dev::SchemaReferences,
+        H: FnOnce(Call) -> F + Copy + 'static,
+        F: Future<Output = Result<Reply, Failure>> + 'static,
+    {
+        self.behind::<P, _>(move |state, operation, request, payload| async move {
+            match socket::is_asked(&request) {
+                true => {
+                    let opening = Opening::Request;
+                    socket::pass(state, operation, request, payload, opening, handler).await
+                }
+                false => gate::pass(state, operation, request, payload, handler).await,
+            }
+        });
+    }
+
+    fn behind<P, F>(
+        &mut self,
+        pass: impl Fn(Arc<State>, visit::Operation, HttpRequest, web::Payload) -> F + Copy + 'static,
+    ) where
+        P: utoipa::Path + utoipa::__dev::SchemaReferences,
+        F: Future<Output = HttpResponse> + 'static,
+    {
         let operation = self.describe::<P>();
         let id: Arc<str> = operation.operation_id.unwrap_or_default().into();
         let path = P::path();
@@ -52,7 +83,7 @@ impl<'a> Routes<'a> {
             let (state, id) = (Arc::clone(&state), Arc::clone(&id));
             let operation = visit::Operation { id, route: format!("{method} {path}").into() };
             web::method(method).to(move |request: HttpRequest, payload: web::Payload| {
-                gate::pass(Arc::clone(&state), operation.clone(), request, payload, handler)
+                pass(Arc::clone(&state), operation.clone(), request, payload)
             })
         });
     }

@@ -24,19 +24,53 @@ impl std::fmt::Debug for Rest {
     }
 }
 
+/// Why an answer without an end of its own has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// There is no more, and nobody wants to wait.
+    Log,
+    /// The server stops.
+    Stopping,
+    /// The token of the caller has expired.
+    Expired,
+    /// The client does not take what it is sent.
+    Unread,
+    /// The client has said that it leaves.
+    Left,
+    /// There is nothing left that could be told.
+    Unbound,
+    /// The client has said what nobody expects.
+    Unexpected,
+}
+
+impl End {
+    /// The same in words.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Log => "the end of the log was reached",
+            Self::Stopping => "the server is stopping",
+            Self::Expired => "the token has expired",
+            Self::Unread => "the client did not take what it was sent, or did not answer",
+            Self::Left => "the client has closed the socket",
+            Self::Unbound => "no Subscription is told here any more: deleted, or not taken in time",
+            Self::Unexpected => "the client has sent what is not expected",
+        }
+    }
+}
+
 /// Why an answer without an end of its own has ended, told by what reads it to what records it.
 #[derive(Debug, Default)]
-pub struct Ended(OnceLock<&'static str>);
+pub struct Ended(OnceLock<End>);
 
 impl Ended {
     /// It has ended for that reason.
-    pub fn because(&self, reason: &'static str) {
+    pub fn because(&self, end: End) {
         // The first reason is the one.
-        let _ = self.0.set(reason);
+        let _ = self.0.set(end);
     }
 
     /// Why it has ended, if it was not broken off.
-    pub fn reason(&self) -> Option<&'static str> {
+    pub fn end(&self) -> Option<End> {
         self.0.get().copied()
     }
 }

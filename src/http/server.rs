@@ -12,8 +12,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, timeout};
 
+use super::cors::cors;
 use super::state::{ServerOptions, State};
-use super::{docs, routes, table};
+use super::{docs, fhir, routes, table};
 use crate::auth::Verifier;
 use crate::clock::Instant;
 use crate::feed::subscriptions::Subscriptions;
@@ -62,6 +63,8 @@ pub fn start(
     let server = HttpServer::new(move || {
         let (state, unknown) = (Arc::clone(&state), Arc::clone(&state));
         App::new()
+            .wrap(cors(&state.options.cors_origins))
+            .configure(fhir::subscription_socket::mount(Arc::clone(&state)))
             .configure(move |config| table::routes(Some(&state)).mount(config))
             .configure(docs::mount)
             .default_service(web::to(move |request: HttpRequest| {

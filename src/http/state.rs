@@ -30,6 +30,8 @@ pub struct ServerOptions {
     pub audit: AuditConfig,
     /// The proxies in front of the server.
     pub proxies: Proxies,
+    /// Sites whose pages browsers let read answers.
+    pub cors_origins: Vec<String>,
 }
 
 impl ServerOptions {
@@ -58,6 +60,8 @@ pub struct State {
     pub(super) strangers: Strangers,
     /// Places for those who follow the log.
     pub(super) followers: Arc<Semaphore>,
+    /// Places for WebSockets of which nobody has said yet who opened them.
+    pub(super) stranger_sockets: Arc<Semaphore>,
     /// Who is sent what comes.
     pub(super) subscriptions: Arc<Subscriptions>,
     /// True when the server stops: what has no end of its own ends then.
@@ -89,6 +93,7 @@ impl State {
         );
         let strangers = Strangers::new(options.limits.stranger_entries_max);
         let followers = Arc::new(Semaphore::new(options.limits.followers_max));
+        let stranger_sockets = Arc::new(Semaphore::new(options.limits.stranger_sockets_max));
         let stopping = watch::Sender::new(false);
         Self {
             records,
@@ -99,6 +104,7 @@ impl State {
             bodies,
             strangers,
             followers,
+            stranger_sockets,
             subscriptions,
             stopping,
             _alive: alive,

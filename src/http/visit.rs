@@ -6,6 +6,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, http::StatusCode};
 
 use super::call::is_fhir;
+use super::sending::End;
 use super::state::State;
 use super::{Failure, Fault, Reply};
 use crate::access::{AccessEntry, Look, Outcome, RequestId, Runs, Source, Words};
@@ -114,8 +115,8 @@ impl Ending {
     }
 
     /// Of a feed, behind so many events that have left; without a reason nobody reads it any more.
-    pub fn closed(reason: Option<&'static str>, events: usize) -> Self {
-        let reason = reason.unwrap_or("the client went away, or the server stopped");
+    pub fn closed(end: Option<End>, events: usize) -> Self {
+        let reason = end.map_or("the client went away, or the server stopped", End::reason);
         let reason = Some(format!("ended after {events} events: {reason}").into());
         Self { reason, ..Self::granted(StatusCode::OK, 0) }
     }
@@ -165,6 +166,18 @@ impl Visit {
     /// Network address of the client.
     pub fn address(&self) -> Option<&str> {
         self.address.as_deref()
+    }
+
+    /// Headers of each answer to it.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let client = self.client_request.clone().map(|id| ("x-correlation-id", id));
+        [
+            ("x-request-id", self.request.to_string()),
+            ("x-content-type-options", "nosniff".to_owned()),
+            ("cache-control", "private, no-cache".to_owned()),
+        ]
+        .into_iter()
+        .chain(client)
     }
 
     /// Adds the form in the body of a search to its words.

@@ -12,7 +12,7 @@ use crate::harness::{
 };
 
 /// The entries of a request of the clinician, oldest first.
-fn entries(server: &Server, id: &str, expected: usize) -> Vec<Value> {
+pub fn entries(server: &Server, id: &str, expected: usize) -> Vec<Value> {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         // Asked for by subject: who waits leaves entries too, which are of another.

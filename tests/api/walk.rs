@@ -64,7 +64,7 @@ impl Operation {
             .any(|start| self.path.starts_with(start));
         let access = if value == NO_ID { value } else { "0-0" };
         if self.path.starts_with("/fhir/Subscription/{id}") {
-            let id = if value == NO_ID { NO_ID.to_owned() } else { off() };
+            let id = if value == NO_ID { NO_ID.to_owned() } else { told_on_sockets() };
             return self.path.replace("{id}", &id);
         }
         if self.path.starts_with("/v1/subscriptions/") {
@@ -98,6 +98,9 @@ impl Operation {
             "conditionalUpdate" | "conditionalPatch" | "conditionalDelete" => {
                 return format!("?_id={value}");
             }
+            "bindingTokens" | "bindingTokensByPost" => {
+                return format!("?id={}", told_on_sockets());
+            }
             "readBackup" => "?to=32",
             "logInclusion" => "?position=0&size=1",
             "logConsistency" => "?from=0&to=1",
@@ -126,7 +129,9 @@ impl Operation {
             "replaySubscription" => json!({ "from": "head" }),
             "rotateSubscriptionSecret" => json!({ "overlapSeconds": 0 }),
             "resumeSubscription" | "replayParkedEvent" => json!({}),
-            id if id.starts_with("subscription") => json!({ "resourceType": "Parameters" }),
+            id if ["subscription", "bindingToken"].iter().any(|start| id.starts_with(start)) => {
+                json!({ "resourceType": "Parameters" })
+            }
             _ if !self.takes_form() && matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") => {
                 panic!("teach the walk a body for {}", self.id)
             }
@@ -211,14 +216,14 @@ fn wish(owner: &str) -> Value {
     json!({ "name": "walk", "url": url, "patient": owner, "from": 0, "retrySeconds": 0 })
 }
 
-/// A Subscription that is off.
-fn off() -> String {
+/// A Subscription that nobody listens to.
+fn told_on_sockets() -> String {
     let id = unique("s");
     let subscription = json!({
-        "resourceType": "Subscription", "id": id, "status": "off", "reason": "walk", "criteria": "Encounter",
-        "channel": { "type": "rest-hook" },
+        "resourceType": "Subscription", "id": id, "status": "requested", "reason": "walk", "criteria": "Encounter?status=finished",
+        "channel": { "type": "websocket" },
     });
-    shared().clinician().put(&subscription).expect(201);
+    shared().entitled().put(&subscription).expect(201);
     id
 }
 

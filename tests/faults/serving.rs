@@ -58,6 +58,7 @@ impl Serving {
             limits,
             audit: config.audit,
             proxies: http::Proxies::default(),
+            cors_origins: Vec::new(),
         };
         let subscriptions = Subscriptions::open(&store, &config.feed, &base).unwrap();
         let (started, wait) = mpsc::channel();

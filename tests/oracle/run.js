@@ -48,6 +48,11 @@ async function storeAndRead(all, faults) {
       if (answer.status !== 405) faults.push(`${file}: answered with ${answer.status}, not 405`);
       return;
     }
+    if (type === 'Subscription') {
+      // They lead to hosts to which this server may not send.
+      if (answer.status !== 422) faults.push(`${file}: answered with ${answer.status}, not 422`);
+      return;
+    }
     if (isStored && invalid.has(file)) faults.push(`${file}: listed as invalid, but accepted`);
     if (!isStored && !invalid.has(file)) faults.push(`${file}: refused with ${answer.status} ${answer.text}`);
     if (!isStored) return;

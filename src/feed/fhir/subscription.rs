@@ -59,6 +59,8 @@ pub enum Content {
 pub enum Outlet {
     /// By HTTP, to that address.
     RestHook(Target),
+    /// On the WebSockets that are bound to it.
+    Socket,
 }
 
 /// What is told of.
@@ -162,7 +164,9 @@ impl Wanted {
         let outlet = outlet(channel, surroundings.config, &mut wrong);
         let headers = headers(channel, &mut wrong);
         let text = resource.get_str("criteria").unwrap_or_default().into_owned();
-        let is_topic = has_profile(resource) || text.contains("://") || text.starts_with("urn:");
+        // The codes of a search may have URLs in them.
+        let is_canonical = text.split('?').next().is_some_and(|before| before.contains(':'));
+        let is_topic = has_profile(resource) || is_canonical;
         let payload = of_channel("payload");
         let content_type = payload.as_deref().map(|payload| {
             PAYLOADS.iter().find(|known| **known == payload).copied().unwrap_or_else(|| {
@@ -197,7 +201,9 @@ impl Wanted {
                 wrong.add(IssueCode::NotSupported, "Subscription.criteria", right);
             }
             let triggers = of_criteria(&text, surroundings, &mut wrong);
-            (About::Criteria { has_payload: payload.is_some() }, triggers)
+            // On a WebSocket, R4 says that something matches, and no more.
+            let has_payload = payload.is_some() && outlet != Some(Outlet::Socket);
+            (About::Criteria { has_payload }, triggers)
         };
         match outlet {
             Some(outlet) if wrong.0.is_empty() => Ok(Self {
@@ -260,11 +266,22 @@ fn refuse_extensions(resource: Node<'_>, wrong: &mut Wrong) {
 
 fn outlet(channel: Option<Node<'_>>, config: &FeedConfig, wrong: &mut Wrong) -> Option<Outlet> {
     let text = |name: &str| channel.and_then(|channel| channel.get_str(name));
-    if text("type").as_deref() != Some("rest-hook") {
-        let told = text("type").unwrap_or_default();
-        let diagnostics = format!("{told} is not supported, but rest-hook");
-        wrong.add(IssueCode::NotSupported, "Subscription.channel.type", diagnostics);
-        return None;
+    match text("type").as_deref() {
+        Some("rest-hook") => {}
+        Some("websocket") => {
+            let has = |name: &str| channel.is_some_and(|channel| channel.get(name).is_some());
+            for name in ["endpoint", "header"].into_iter().filter(|name| has(name)) {
+                let told = "has no meaning for a websocket: leave it out".to_owned();
+                wrong.add(IssueCode::Value, &format!("Subscription.channel.{name}"), told);
+            }
+            return Some(Outlet::Socket);
+        }
+        told => {
+            let told = told.unwrap_or_default();
+            let diagnostics = format!("{told} is not supported, but rest-hook and websocket");
+            wrong.add(IssueCode::NotSupported, "Subscription.channel.type", diagnostics);
+            return None;
+        }
     }
     match Target::new(&text("endpoint").unwrap_or_default(), config) {
         Ok(target) => Some(Outlet::RestHook(target)),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use tokio::sync::{Semaphore, watch};
 
 use super::server::Server;
+use super::sockets::Sockets;
 use crate::config::FeedConfig;
 use crate::feed::webhook::Poster;
 use crate::records::Records;
@@ -19,6 +20,8 @@ pub struct Context {
     pub records: Weak<Records>,
     /// Sends.
     pub poster: Poster,
+    /// Who is told on WebSockets.
+    pub sockets: Sockets,
     /// Who writes how Subscriptions stand.
     pub server: Server,
     /// Limits, and what is allowed.
@@ -42,6 +45,7 @@ impl Context {
         Self {
             records: Arc::downgrade(records),
             poster: Poster::new(config),
+            sockets: Sockets::default(),
             server: Server::default(),
             config: config.clone(),
             cloud_source: format!("{public_url}/v1/events"),

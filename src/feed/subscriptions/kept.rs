@@ -159,6 +159,7 @@ impl Kept {
         let id = key.id.to_string();
         let Some(body) = &event.body else {
             let entry = self.all().remove(&id);
+            self.context.sockets.forget(&id);
             return Ok(entry.map_or(Ok(()), |entry| entry.delete())?);
         };
         let resource = lookup::parse(body, grant)?;
@@ -177,7 +178,8 @@ impl Kept {
         if file.is_none() && status == Status::Off {
             return Ok(());
         }
-        let is_lost = file.is_none() && status != Status::Requested;
+        let is_new = file.is_none();
+        let is_lost = is_new && status != Status::Requested;
         let mut file = file.unwrap_or_else(|| KeptFile {
             created_at: Instant::now().micros(),
             is_greeted: false,
@@ -203,7 +205,9 @@ impl Kept {
         let state = State::new(owner, What::Fhir(standing), file.created_at, file.progress);
         let entry = Entry::new(Arc::clone(&self.disk), &self.folder, told.id.clone(), state);
         let entry = Arc::new(entry);
-        entry.save()?;
+        if is_new {
+            entry.save()?;
+        }
         self.all().insert(told.id, Arc::clone(&entry));
         self.thread.run(entry);
         Ok(())
@@ -273,7 +277,11 @@ impl Kept {
     }
 
     /// Whose it is, and what it asks for.
-    fn read(&self, records: &Records, told: &Told) -> (Owner, Result<Arc<Wanted>, String>) {
+    pub(super) fn read(
+        &self,
+        records: &Records,
+        told: &Told,
+    ) -> (Owner, Result<Arc<Wanted>, String>) {
         let owner = told.rights.as_ref().and_then(|rights| serde_json::from_str(rights).ok());
         let Some(owner) = owner else {
             let reason =

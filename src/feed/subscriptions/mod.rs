@@ -17,11 +17,13 @@
 //!
 //! A FHIR `Subscription` runs in the same way. What it asks for, how it stands, and under whose rights, the log says;
 //! [`Kept`] follows it, and keeps the place alone, with the number that each event was given. Before one is stored, the records ask
-//! whether it can be carried out (`checking`); how it stands is written by the server itself, as an ordinary version (`tending`).
+//! whether it can be carried out (`checking`); how it stands is written by the server itself, as an ordinary version (`tending`). One whose channel is a WebSocket is told
+//! on those that are bound to it, by its owner (`binding`, `sockets`); where none is, its events are counted all the same.
 //!
 //! **Invariant:** no event leaves before its access entry is durable; the next event of a chart leaves when the one before
 //! was acknowledged or parked; a number is on disk before anybody is told of it. Never: HTTP of clients, a body on disk, a secret in the clear.
 
+mod binding;
 mod checking;
 mod context;
 mod entry;
@@ -39,6 +41,7 @@ mod seeing;
 mod sending;
 mod server;
 mod snapshot;
+mod sockets;
 mod standing;
 mod tending;
 mod thread;
@@ -48,4 +51,5 @@ pub use kept::Kept;
 pub use recall::{Recall, RecallRequest};
 pub use registry::{SUBSCRIPTION, Subscriptions};
 pub use snapshot::{ParkedEvent, Snapshot};
+pub use sockets::Message;
 pub use wish::{From, Wish};

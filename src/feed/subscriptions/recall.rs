@@ -134,6 +134,12 @@ impl Recall {
         self.notification(base, NotificationType::QueryEvent).bundle()
     }
 
+    /// As the first that a receiver gets.
+    #[must_use]
+    pub fn handshake(&self, base: &str) -> Vec<u8> {
+        self.notification(base, NotificationType::Handshake).bundle()
+    }
+
     fn notification<'a>(
         &'a self,
         base: &'a str,

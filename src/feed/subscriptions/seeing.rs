@@ -76,14 +76,21 @@ pub enum Blind {
 /// An event as it is to be sent.
 #[derive(Debug)]
 pub struct Letter {
-    /// How.
-    pub method: Method,
-    /// Where.
-    pub target: Target,
-    /// The body of the request.
+    /// Where to.
+    pub address: Address,
+    /// What.
     pub body: Vec<u8>,
     /// What the access log has to say before it leaves; `None`: it tells of nobody.
     pub entry: Option<AccessEntry>,
+}
+
+/// Where an event is sent.
+#[derive(Debug)]
+pub enum Address {
+    /// By HTTP.
+    Http(Method, Target),
+    /// On the WebSockets that are bound.
+    Sockets,
 }
 
 impl Seeing {
@@ -180,53 +187,58 @@ impl Seeing {
         let request = records.engine().next_request();
         let grant = grant(&self.caller, request.to_string());
         let found = records.follow_one(&grant, &self.show, event.position)?;
-        let (method, target, body) = match &self.shape {
+        let (address, body) = match &self.shape {
             Shape::Native { target, form } => {
                 let Some(mut found) = found else { return Ok(None) };
                 found.ends_commit = event.ends_commit;
                 let mut pen = Pen::new(form);
                 pen.event(&grant, &found);
-                (Method::Post, target.clone(), pen.finish())
+                (Address::Http(Method::Post, target.clone()), pen.finish())
             }
-            Shape::Fhir(wanted) => {
-                let Outlet::RestHook(target) = &wanted.outlet;
-                match (&wanted.about, event.number) {
-                    (About::Topic { canonical, content }, Some(number)) => {
-                        let base = records.base_url().unwrap_or_default();
-                        let event = Event::of(number, found.as_ref(), *content, &grant);
-                        let notification = Notification {
-                            base,
-                            id: &self.id,
-                            topic: Some(canonical.as_str()).filter(|_| *content != Content::Empty),
-                            status,
-                            error: None,
-                            notification_type: NotificationType::Event,
-                            count: number,
-                            events: &[event],
-                        };
-                        (Method::Post, target.clone(), notification.bundle())
-                    }
-                    (_, _) => {
-                        let Some(found) = found.filter(|found| found.resource.is_some()) else {
-                            return Ok(None);
-                        };
-                        match found.body {
-                            Some(body) => (
-                                Method::Put,
-                                target.below(&body.key.to_string()),
-                                body.bytes(&grant),
-                            ),
-                            None => (Method::Post, target.clone(), Vec::new()),
+            Shape::Fhir(wanted) => match (&wanted.about, event.number) {
+                (About::Topic { canonical, content }, Some(number)) => {
+                    let base = records.base_url().unwrap_or_default();
+                    let event = Event::of(number, found.as_ref(), *content, &grant);
+                    let notification = Notification {
+                        base,
+                        id: &self.id,
+                        topic: Some(canonical.as_str()).filter(|_| *content != Content::Empty),
+                        status,
+                        error: None,
+                        notification_type: NotificationType::Event,
+                        count: number,
+                        events: &[event],
+                    };
+                    let address = match &wanted.outlet {
+                        Outlet::RestHook(target) => Address::Http(Method::Post, target.clone()),
+                        Outlet::Socket => Address::Sockets,
+                    };
+                    (address, notification.bundle())
+                }
+                (_, _) => {
+                    let Some(found) = found.filter(|found| found.resource.is_some()) else {
+                        return Ok(None);
+                    };
+                    match (&wanted.outlet, found.body) {
+                        (Outlet::RestHook(target), Some(body)) => {
+                            let target = target.below(&body.key.to_string());
+                            (Address::Http(Method::Put, target), body.bytes(&grant))
+                        }
+                        (Outlet::RestHook(target), None) => {
+                            (Address::Http(Method::Post, target.clone()), Vec::new())
+                        }
+                        (Outlet::Socket, _) => {
+                            (Address::Sockets, format!("ping {}", self.id).into_bytes())
                         }
                     }
                 }
-            }
+            },
         };
         let entry = match self.names_resources() {
             true => self.access_entry(records, request, &grant, body.len()),
             false => None,
         };
-        Ok(Some(Letter { method, target, body, entry }))
+        Ok(Some(Letter { address, body, entry }))
     }
 
     /// Whether what leaves says which resources it is about.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::context::Context;
 use super::entry::{Entry, State};
 use super::progress::Startable;
-use super::seeing::{Seeing, Shape};
+use super::seeing::{Address, Seeing, Shape};
 use crate::clock::Instant;
 use crate::feed::fhir::{Outlet, Status, Wanted};
 use crate::feed::webhook::{Answer, Method, Shipment};
@@ -74,6 +74,10 @@ async fn attempt(
             "it has {size} bytes, and feed.webhook_bytes_max is {most}"
         ));
     }
+    if matches!(letter.address, Address::Sockets) && !context.sockets.is_bound(&entry.id) {
+        // Nothing leaves. Whoever asks for events later finds it by its number.
+        return Outcome::Nothing;
+    }
     // Its place first: what is told leaves soon.
     let Ok(_place) = context.places.acquire().await else {
         return Outcome::Held("the server stops".to_owned());
@@ -88,14 +92,18 @@ async fn attempt(
         }
         *is_told = true;
     }
+    let (method, target) = match letter.address {
+        Address::Http(method, target) => (method, target),
+        Address::Sockets => return tell(context, &entry.id, body).await,
+    };
     let shipped = ship(context, move |context| {
         let headers = match &seeing.shape {
             Shape::Native { .. } => signed(&entry, event, seeing.content_type(), &body),
             Shape::Fhir(wanted) => sent_along(wanted),
         };
-        let (method, timeout) = (letter.method, seeing.timeout());
+        let timeout = seeing.timeout();
         let shipment =
-            Shipment { method, target: &letter.target, headers: &headers, body: &body, timeout };
+            Shipment { method, target: &target, headers: &headers, body: &body, timeout };
         context.poster.send(&shipment)
     });
     shipped.await
@@ -126,12 +134,27 @@ fn sent_along(wanted: &Wanted) -> Vec<(&str, String)> {
     own.chain([("content-type", wanted.content_type.to_owned())]).collect()
 }
 
+/// Tells on WebSockets. Nobody acknowledges there: what was handed over is delivered.
+async fn tell(context: &Context, id: &str, body: Vec<u8>) -> Outcome {
+    let patience = Duration::from_secs(context.config.webhook_timeout_seconds);
+    context.sockets.tell(id, body, patience).await;
+    Outcome::Delivered
+}
+
 /// Sends a notification that tells of no event.
-pub async fn notify(context: &Arc<Context>, wanted: Arc<Wanted>, body: Vec<u8>) -> Outcome {
+pub async fn notify(
+    context: &Arc<Context>,
+    id: &str,
+    wanted: Arc<Wanted>,
+    body: Vec<u8>,
+) -> Outcome {
     let Ok(_place) = context.places.acquire().await else {
         return Outcome::Held("the server stops".to_owned());
     };
-    let Outlet::RestHook(target) = wanted.outlet.clone();
+    let target = match wanted.outlet.clone() {
+        Outlet::RestHook(target) => target,
+        Outlet::Socket => return tell(context, id, body).await,
+    };
     let shipped = ship(context, move |context| {
         let (headers, timeout) = (sent_along(&wanted), wanted.timeout);
         let shipment = Shipment {

@@ -204,7 +204,7 @@ async fn send(
     };
     let body = notification.bundle();
     drop(records);
-    notify(context, wanted, body).await
+    notify(context, id, wanted, body).await
 }
 
 /// Notes what has become of a notification without events. True: it failed.

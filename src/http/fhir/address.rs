@@ -1,4 +1,4 @@
-//! Queries of addresses: taken apart, and put together for links.
+//! Queries of addresses, taken apart.
 
 use super::Failure;
 use crate::fhir::check::IssueCode;
@@ -18,37 +18,6 @@ pub fn take(pairs: &mut Pairs, name: &str) -> Result<Option<String>, Failure> {
         None => Ok(first),
         Some(_) => Err(Failure::at(IssueCode::Value, name, format!("{name} may be given once"))),
     }
-}
-
-/// The query that these come from.
-#[must_use]
-pub fn joined<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> String {
-    let pairs = pairs.map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
-    pairs.collect::<Vec<_>>().join("&")
-}
-
-/// Percent-encodes what may not stand in a query as it is (RFC 3986 §3.4).
-#[must_use]
-pub fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z'
-            | b'a'..=b'z'
-            | b'0'..=b'9'
-            | b'-'
-            | b'.'
-            | b'_'
-            | b'~'
-            | b':'
-            | b'/'
-            | b',' => {
-                out.push(char::from(byte));
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 /// Takes out whether matches are to be counted.

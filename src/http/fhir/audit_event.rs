@@ -5,7 +5,8 @@ use actix_web::http::StatusCode;
 
 use super::super::Fault;
 use super::super::paging::page_size_of;
-use super::address::{Pairs, encoded, joined, take, wants_total};
+use super::super::query::{encoded, joined};
+use super::address::{Pairs, take, wants_total};
 use super::bundle::BundleWriter;
 use super::{Call, Failure, Reply};
 use crate::audit::{self, AuditEvent, AuditEventId, AuditQuery};

@@ -50,11 +50,16 @@ fn statement(base: &str, parameters: &Parameters, topics: &[String]) -> Value {
             "resource": ResourceType::all().map(|kind| resource(kind, parameters, topics)).collect::<Vec<_>>(),
             "interaction": interactions(&["transaction", "batch", "history-system", "search-system"]),
             "compartment": compartments().collect::<Vec<_>>(),
-            "extension": [{ "url": AS_OF, "valueString": AS_OF_MEANS }],
+            "extension": [
+                { "url": AS_OF, "valueString": AS_OF_MEANS },
+                { "url": WEBSOCKET, "valueUri": super::subscription_socket::url(base) },
+            ],
         }],
     })
 }
 
+/// Says where WebSockets of Subscriptions are opened.
+const WEBSOCKET: &str = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket";
 /// The guide by which topics are subscribed to.
 const BACKPORT: &str = "http://hl7.org/fhir/uv/subscriptions-backport";
 
@@ -150,7 +155,7 @@ fn operations(kind: ResourceType) -> Vec<Value> {
     let everything = ("everything", "Patient-everything");
     let everything = (kind == ResourceType::PATIENT).then_some(everything);
     let backport = |name: &str| json!({ "name": name, "definition": format!("{BACKPORT}/OperationDefinition/backport-subscription-{name}") });
-    let of_subscription = ["status", "events"].into_iter().map(backport);
+    let of_subscription = ["status", "events", "get-ws-binding-token"].into_iter().map(backport);
     let of_subscription = of_subscription.filter(|_| kind == ResourceType::SUBSCRIPTION);
     let common = [("meta", "Resource-meta"), ("validate", "Resource-validate")];
     common.into_iter().chain(everything).map(operation).chain(of_subscription).collect()

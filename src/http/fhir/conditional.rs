@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::address::encoded;
+use super::super::query::encoded;
 use super::create::criteria_of;
 use super::{
     Call, Failure, Reply, Return, commit, deleted, idempotency, if_match, if_none_match, written,

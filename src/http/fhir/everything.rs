@@ -3,9 +3,9 @@
 use futures_util::stream::{self, StreamExt};
 
 use super::super::paging::{open_cursor, page_size, seal_cursor};
+use super::super::query::encoded;
 use super::super::sending::Rest;
 use super::super::v1::instant as past;
-use super::address::encoded;
 use super::bundle::BundleWriter;
 use super::history::instant;
 use super::{Call, Failure, Reply};

@@ -1,7 +1,7 @@
 //! history of one resource, of a type, and of everything: FHIR R4 §3.1.0.12.
 
 use super::super::paging::{open_cursor, page_size, seal_cursor};
-use super::address::encoded;
+use super::super::query::encoded;
 use super::bundle::BundleWriter;
 use super::{Call, Failure, Reply, audit_event};
 use crate::clock::Instant;

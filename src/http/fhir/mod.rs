@@ -17,6 +17,7 @@ mod patch;
 mod read;
 mod search;
 mod subscription;
+pub mod subscription_socket;
 mod transaction;
 mod update;
 mod validate;
@@ -45,6 +46,14 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<subscription::__path_status_by_post, _, _>(subscription::status_by_post);
     routes.gated::<subscription::__path_events, _, _>(subscription::events);
     routes.gated::<subscription::__path_events_by_post, _, _>(subscription::events_by_post);
+    routes.gated::<subscription_socket::__path_tokens, _, _>(subscription_socket::tokens);
+    routes.gated::<subscription_socket::__path_tokens_by_post, _, _>(
+        subscription_socket::tokens_by_post,
+    );
+    routes.gated::<subscription_socket::__path_token, _, _>(subscription_socket::token);
+    routes.gated::<subscription_socket::__path_token_by_post, _, _>(
+        subscription_socket::token_by_post,
+    );
     routes.gated::<everything::__path_everything, _, _>(everything::everything);
     routes.gated::<meta::__path_meta, _, _>(meta::meta);
     routes.gated::<history::__path_history, _, _>(history::history);

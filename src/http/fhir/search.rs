@@ -2,7 +2,8 @@
 
 use super::super::Fault;
 use super::super::paging::{open_cursor, page_size_of, seal_cursor};
-use super::address::{Pairs, joined, take, wants_total};
+use super::super::query::joined;
+use super::address::{Pairs, take, wants_total};
 use super::bundle::BundleWriter;
 use super::{Call, Failure, Reply, audit_event};
 use crate::clock::Instant;

@@ -176,7 +176,10 @@ async fn asked(
 }
 
 /// The parameters of the query, and those of the body.
-async fn parameters(call: &mut Call, known: &[&str]) -> Result<Vec<(String, String)>, Failure> {
+pub(super) async fn parameters(
+    call: &mut Call,
+    known: &[&str],
+) -> Result<Vec<(String, String)>, Failure> {
     let mut pairs = call.query.clone();
     if !call.body().is_empty() {
         let document = call.json().await?;

@@ -33,7 +33,7 @@ const KEY_LENGTH_MAX: usize = 255;
 pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<events::__path_append, _, _>(events::append);
     routes.gated::<events::__path_list, _, _>(events::list);
-    routes.gated::<feed::__path_follow, _, _>(feed::follow);
+    routes.gated_or_socket::<feed::__path_follow, _, _>(feed::follow);
     routes.gated::<subscriptions::__path_create, _, _>(subscriptions::create);
     routes.gated::<subscriptions::__path_list, _, _>(subscriptions::list);
     routes.gated::<subscriptions::__path_read, _, _>(subscriptions::read);

@@ -6,6 +6,7 @@ mod process;
 mod recovery;
 mod refusals;
 mod rights;
+mod sockets;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};

@@ -164,7 +164,7 @@ fn criteria_of_r4_tell_of_what_matches_now() {
     for (id, receiver) in [("ping", &pinged), ("sent", &sent)] {
         let mut wanted = json!({
             "resourceType": "Subscription", "id": id, "status": "requested", "reason": "test",
-            "criteria": "Encounter?status=finished",
+            "criteria": "Encounter?status=http://hl7.org/fhir/encounter-status|finished",
             "channel": { "type": "rest-hook", "endpoint": receiver.url(), "header": ["X-Id: r4"] },
         });
         if id == "sent" {

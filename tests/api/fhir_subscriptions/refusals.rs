@@ -85,7 +85,10 @@ fn each_thing_that_cannot_be_carried_out_is_refused_by_itself() {
         (filtered(good(), "Encounter?date=lt2020-01-01"), &["comparators", "ge"]),
         (filtered(good(), "subject.name=x"), &["subject.name"]),
         (with(&|one| one["channel"]["type"] = json!("email")), &["channel.type", "rest-hook"]),
-        (with(&|one| one["channel"]["type"] = json!("websocket")), &["channel.type", "rest-hook"]),
+        (
+            with(&|one| one["channel"]["type"] = json!("email")),
+            &["channel.type", "rest-hook", "websocket"],
+        ),
         (
             with(&|one| {
                 one["channel"].as_object_mut().unwrap().remove("endpoint");

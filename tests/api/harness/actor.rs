@@ -9,8 +9,8 @@ use super::{Request, Response};
 /// A client with its token.
 #[derive(Debug, Clone)]
 pub struct Actor {
-    address: SocketAddr,
-    token: Option<String>,
+    pub address: SocketAddr,
+    pub token: Option<String>,
 }
 
 impl Actor {

@@ -9,6 +9,7 @@ mod actor;
 mod client;
 mod resources;
 mod server;
+mod socket;
 mod stream;
 
 pub use accesses::{accesses_of_request, only_access_of_request};
@@ -18,4 +19,5 @@ pub use resources::{
     appointment, bundle, entry, observation, patient, practitioner, sized, unique, with_reference,
 };
 pub use server::{Server, Setup, guard, run, shared};
+pub use socket::{Socket, Told};
 pub use stream::{Line, Sse, Stream};

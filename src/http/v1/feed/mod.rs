@@ -1,4 +1,4 @@
-//! The feed: `GET /v1/events`, the whole log in its order, as pages, lines or Server-Sent Events.
+//! The feed: `GET /v1/events`, the whole log in its order, as pages, lines, Server-Sent Events or messages of a WebSocket.
 
 mod stream;
 
@@ -10,6 +10,7 @@ use super::super::accept::Accept;
 use super::super::paging::page_size;
 use super::super::query::parameter;
 use super::super::reply::JSON;
+use super::super::socket::CLOUD_EVENTS;
 use super::super::{Call, Failure, Fault, Reply};
 use crate::feed::{Follower, Form, Framing, Pen, filter};
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
@@ -22,7 +23,7 @@ const CLOUD: &str = "application/cloudevents+json";
 const CLOUD_BATCH: &str = "application/cloudevents-batch+json";
 
 /// The events of the whole log, in its order: those that the token reaches, from any position on. By `Accept` a page,
-/// or a stream that goes on live.
+/// or a stream that goes on live; by Upgrade, a WebSocket.
 #[utoipa::path(get, path = "/v1/events", operation_id = "followEvents", tag = "feed",
     params(
         ("after" = Option<u64>, Query, description = "Behind this position: that of the last event that was seen"),
@@ -37,12 +38,16 @@ const CLOUD_BATCH: &str = "application/cloudevents-batch+json";
         ("criteria" = Option<String>, Query, description = "Only about resources that this search would find, with the event or until then. May be given several times: one must match", example = "Observation?code=8867-4"),
         ("include" = Option<String>, Query, description = "resource: with what the chart holds from the event on")),
     responses(
+        (status = 101, description = "The request asked for a WebSocket. Its messages are those of a stream of lines; with Sec-WebSocket-Protocol: cloudevents.json, CloudEvents. Without the header Authorization, the first message of the client is an object with a token and any of these parameters; a refusal is then a message with problem details, and a close code of 4000 and the status. docs/feed.md says more"),
         (status = 200, description = "A page; or, by Accept, application/x-ndjson or text/event-stream, each also with CloudEvents 1.0 if application/cloudevents+json is named too; or application/cloudevents-batch+json. docs/feed.md says more", content_type = "application/json", body = FeedPage),
         (status = 400, description = "Not a valid request; all that is wrong is named"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not allow it"), (status = 404, description = "No such chart"),
         (status = 406, description = "In none of these forms"), (status = 503, description = "Too many follow the log already")))]
 pub async fn follow(call: Call) -> Result<Reply, Failure> {
-    let answer = Answer::of(call.header("accept"))?;
+    let answer = match call.is_socket() {
+        true => Answer::over_socket(call.subprotocol()),
+        false => Answer::of(call.header("accept"))?,
+    };
     let asked = Asked::of(&call, answer)?;
     let sight = call.records().sight(&call.grant, asked.filter)?;
     let mut follower = Follower::new(call.records(), sight, Position::default());
@@ -141,6 +146,8 @@ async fn page(
 struct Answer {
     framing: Framing,
     is_cloud: bool,
+    /// Whether it goes on at the end of the log, if nothing is said about that.
+    is_live: bool,
     content_type: &'static str,
 }
 
@@ -166,10 +173,12 @@ impl Answer {
                     SSE | LINES => is_named(CLOUD),
                     name => name != JSON,
                 };
-                Ok(Self { framing: *framing, is_cloud, content_type })
+                let is_live = *framing == Framing::Sse;
+                Ok(Self { framing: *framing, is_cloud, is_live, content_type })
             }
             None if accept.quality(JSON) > 0 => {
-                Ok(Self { framing: Framing::List, is_cloud: false, content_type: JSON })
+                let (framing, content_type) = (Framing::List, JSON);
+                Ok(Self { framing, is_cloud: false, is_live: false, content_type })
             }
             None => {
                 let names: Vec<&str> = forms.iter().map(|(name, _)| *name).collect();
@@ -177,6 +186,12 @@ impl Answer {
                 Err(Failure::of(Fault::NotAcceptable, detail))
             }
         }
+    }
+
+    /// What a line holds is a message of its own; who opens a socket wants to wait on it.
+    fn over_socket(subprotocol: Option<&str>) -> Self {
+        let is_cloud = subprotocol == Some(CLOUD_EVENTS);
+        Self { framing: Framing::Lines, is_cloud, is_live: true, content_type: LINES }
     }
 
     fn form(self, call: &Call) -> Form {
@@ -235,7 +250,7 @@ impl Asked {
             problems.truncate(PROBLEMS_MAX);
             return Err(Failure::invalid(problems));
         }
-        let is_live = live.unwrap_or(answer.framing == Framing::Sse);
+        let is_live = live.unwrap_or(answer.is_live);
         Ok(Self { filter, from, limit, is_live })
     }
 }

@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant as Stopwatch, sleep_until};
 
-use super::super::super::sending::{Ended, Reading, Rest};
+use super::super::super::sending::{End, Ended, Reading, Rest};
 use super::super::super::writing::Part;
 use super::super::super::{Call, Failure, Fault, Reply};
 use crate::auth::Grant;
@@ -108,11 +108,11 @@ impl Streaming {
         loop {
             let head = self.follower.head();
             if *self.stopping.borrow() {
-                return Ok(Some(self.last(head, "the server is stopping")));
+                return Ok(Some(self.last(head, End::Stopping)));
             }
             let now = Stopwatch::now();
             if now >= self.expires {
-                return Ok(Some(self.last(head, "the token has expired")));
+                return Ok(Some(self.last(head, End::Expired)));
             }
             if self.follower.next < head {
                 if self.is_live
@@ -127,7 +127,7 @@ impl Streaming {
                     return Ok(Some(self.part_of(bytes)));
                 }
             } else if !self.is_live {
-                return Ok(Some(self.last(head, "the end of the log was reached")));
+                return Ok(Some(self.last(head, End::Log)));
             } else {
                 self.wait().await;
             }
@@ -179,11 +179,11 @@ impl Streaming {
         Part::from(bytes)
     }
 
-    fn last(&mut self, head: Position, reason: &'static str) -> Part {
+    fn last(&mut self, head: Position, end: End) -> Part {
         self.is_over = true;
-        self.ended.because(reason);
+        self.ended.because(end);
         let mut pen = Pen::new(&self.form);
-        pen.end(self.follower.next, head, reason);
+        pen.end(self.follower.next, head, end.reason());
         Part::from(pen.finish())
     }
 }
