@@ -106,10 +106,10 @@ impl Sockets {
         let message = Arc::new(message);
         let sockets = locked(&self.bound).get(id).cloned().unwrap_or_default();
         for socket in sockets {
-            if !matches!(timeout(patience, socket.send(Arc::clone(&message))).await, Ok(Ok(()))) {
-                if let Some(others) = locked(&self.bound).get_mut(id) {
-                    others.retain(|other| !other.same_channel(&socket));
-                }
+            let sent = timeout(patience, socket.send(Arc::clone(&message))).await;
+            let is_taken = matches!(sent, Ok(Ok(())));
+            if !is_taken && let Some(others) = locked(&self.bound).get_mut(id) {
+                others.retain(|other| !other.same_channel(&socket));
             }
         }
     }
