@@ -78,7 +78,7 @@ const SECRETS: [(&[&str], &[&str]); 4] = [
     // HTTP. The command line starts the server.
     (
         &["actix_web::", "actix_http::", "actix_rt::"],
-        &["src/http/", "src/cli/serve.rs", "src/cli/import/private.rs"],
+        &["src/http/", "src/cli/serve.rs", "src/cli/private.rs"],
     ),
 ];
 

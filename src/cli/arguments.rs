@@ -1,9 +1,14 @@
 //! The grammar of the command line.
 
 mod audit;
+mod look;
 mod operations;
 
 pub use audit::{AuditCommand, AuditExportArguments, ExportForm, ProvedLog};
+pub use look::{
+    BlameArguments, ChartArguments, DiffArguments, LogArguments, LookArguments, LookAt,
+    ShowArguments,
+};
 pub use operations::{
     BackupArguments, BackupFrom, ExportArguments, RestoreArguments, StatsArguments, VaultCommand,
     VaultImportArguments,
@@ -57,6 +62,16 @@ pub enum Command {
     Dispose(DisposeArguments),
     /// Verify that a data directory, a bundle of evidence, or an audit export is what was written and signed
     Verify(VerifyArguments),
+    /// Print the events of the log, a line each
+    Log(LogArguments),
+    /// Print one event of the log
+    Show(ShowArguments),
+    /// Print what a chart holds, or held
+    Chart(ChartArguments),
+    /// Print what changed in a chart between two states, element by element
+    Diff(DiffArguments),
+    /// Print which event set each element of a resource
+    Blame(BlameArguments),
     /// See who looked
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -3,21 +3,15 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use indicatif::ProgressBar;
-use ureq::Agent;
 use ureq::http::Response;
 
+use super::ask::Asked;
 use super::{AuditExportArguments, ExportForm, Failure, ProvedLog, progress};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time until the answer begins.
-const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 /// Bytes that are read and written at once.
 const BUFFER_BYTES: usize = 256 << 10;
-/// Most bytes of an error.
-const TEXT_BYTES_MAX: u64 = 1 << 20;
 
 /// Writes all access entries of a period to a file, or to stdout.
 ///
@@ -46,52 +40,31 @@ pub fn export(arguments: &AuditExportArguments) -> Result<(), Failure> {
 }
 
 fn ask(arguments: &AuditExportArguments) -> Result<Response<ureq::Body>, Failure> {
-    let token = arguments.token.as_ref().map_or("", |token| token.expose());
-    let url = format!("{}/v1/accesses/export", arguments.server.trim_end_matches('/'));
-    if token.is_empty() {
-        return Err(Failure::usage(format!(
-            "{url} wants to know who asks: give a token in CHARTLOG_TOKEN or with --token, with \
-             the scope system/AuditEvent.rs"
-        )));
-    }
-    let agent = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .timeout_connect(Some(CONNECT_TIMEOUT))
-        .timeout_recv_response(Some(ANSWER_TIMEOUT))
-        .build()
-        .new_agent();
+    let token = arguments.token.as_ref().filter(|token| !token.expose().is_empty());
+    let token = token.ok_or_else(|| {
+        Failure::usage(format!(
+            "{} wants to know who asks: give a token in CHARTLOG_TOKEN or with --token, with \
+             the scope system/AuditEvent.rs",
+            arguments.server
+        ))
+    })?;
     let format = match arguments.format {
         ExportForm::Ndjson => "ndjson",
         ExportForm::Csv => "csv",
         ExportForm::Fhir => "fhir",
         ExportForm::Proof => "proof",
     };
-    let mut request = agent.get(&url).query("format", format);
+    let mut query = vec![("format", format)];
     if arguments.log == ProvedLog::Events {
-        request = request.query("log", "events");
+        query.push(("log", "events"));
     }
     let period = [("since", &arguments.since), ("until", &arguments.until)];
-    for (name, value) in period {
-        request = request.query_pairs(value.iter().map(|value| (name, value)));
-    }
-    request = request.query_pairs(arguments.filters.iter().map(|(name, value)| (name, value)));
+    query.extend(period.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
+    query.extend(arguments.filters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     if arguments.sealed {
-        request = request.query("disclose", "false");
+        query.push(("disclose", "false"));
     }
-    let answer = request.header("authorization", format!("Bearer {token}")).call();
-    let mut answer = answer.map_err(|error| Failure::failed(format!("{url}: {error}")))?;
-    match answer.status().as_u16() {
-        200 => Ok(answer),
-        status => {
-            let body = answer.body_mut().with_config().limit(TEXT_BYTES_MAX).read_to_vec();
-            let problem: serde_json::Value =
-                serde_json::from_slice(&body.unwrap_or_default()).unwrap_or_default();
-            let detail = problem.get("detail").and_then(|detail| detail.as_str());
-            let detail = detail.unwrap_or("this is not the address of a chartlog server");
-            Err(Failure::failed(format!("{url}: status {status}: {detail}")))
-        }
-    }
+    Asked::new(&arguments.server, token, false).get("/v1/accesses/export", &query, "*/*")
 }
 
 /// Writes beside the file, which is there once it is whole.

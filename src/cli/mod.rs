@@ -5,15 +5,18 @@
 //! once, before a command starts; a command gets what it needs and never reads the environment.
 
 mod arguments;
+mod ask;
 mod audit;
 mod backup;
 mod config;
 mod dispose;
 mod erase;
 mod import;
+mod look;
 mod notices;
 mod openapi;
 mod operator;
+mod private;
 mod progress;
 mod rebuild;
 mod restore;
@@ -30,11 +33,12 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use arguments::{
-    Arguments, AuditCommand, AuditExportArguments, BackupArguments, BackupFrom, Command,
-    ConfigArguments, DisposeArguments, EraseArguments, ExportArguments, ExportForm,
-    ImportArguments, ImportTarget, OpenapiArguments, ProvedLog, RebuildArguments, RestoreArguments,
-    Secret, ServeArguments, StatsArguments, TokenArguments, VaultCommand, VaultImportArguments,
-    VerifyArguments,
+    Arguments, AuditCommand, AuditExportArguments, BackupArguments, BackupFrom, BlameArguments,
+    ChartArguments, Command, ConfigArguments, DiffArguments, DisposeArguments, EraseArguments,
+    ExportArguments, ExportForm, ImportArguments, ImportTarget, LogArguments, LookArguments,
+    LookAt, OpenapiArguments, ProvedLog, RebuildArguments, RestoreArguments, Secret,
+    ServeArguments, ShowArguments, StatsArguments, TokenArguments, VaultCommand,
+    VaultImportArguments, VerifyArguments,
 };
 
 use crate::config::{ConfigError, Loaded, Overrides};
@@ -145,6 +149,14 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             (None, Some(export)) => verify::run_export(export, &arguments),
             (None, None) => verify::run(&load(&arguments.store.overrides())?.config, &arguments),
         },
+        Command::Log(arguments) => {
+            arguments.at()?;
+            looks(|of| &of.look, look::log, arguments)
+        }
+        Command::Show(arguments) => looks(|of| &of.look, look::show, arguments),
+        Command::Chart(arguments) => looks(|of| &of.look, look::chart, arguments),
+        Command::Diff(arguments) => looks(|of| &of.look, look::diff, arguments),
+        Command::Blame(arguments) => looks(|of| &of.look, look::blame, arguments),
         Command::Audit(AuditCommand::Export(arguments)) => audit::export(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => {
@@ -163,6 +175,17 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Config(arguments) if arguments.example => config::run_example(),
         Command::Config(arguments) => config::run(&load(&arguments.settings.overrides())?),
     }
+}
+
+/// A command that looks where its arguments say.
+fn looks<A: Send + Sync + 'static>(
+    of: impl FnOnce(&A) -> &LookArguments,
+    look: fn(&ask::Asked, &A) -> Result<(), Failure>,
+    arguments: A,
+) -> Result<(), Failure> {
+    let arguments = std::sync::Arc::new(arguments);
+    let theirs = std::sync::Arc::clone(&arguments);
+    look::through(of(&arguments), move |server| look(server, &theirs))
 }
 
 fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {

@@ -12,7 +12,7 @@ use crate::auth::{
 use crate::clock::Instant;
 use crate::config::{self, Config, ReferentialIntegrity};
 use crate::disk::RealDisk;
-use crate::engine::{DataDirectory, EngineOptions, ProofOptions};
+use crate::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions};
 use crate::feed::subscriptions::Subscriptions;
 use crate::http::{self, Running};
 use crate::records::{Records, RecordsOptions};
@@ -20,6 +20,8 @@ use crate::view;
 
 /// Life of the tokens that the server signs for itself and for `--demo`.
 const TTL_SECONDS: u64 = 12 * 60 * 60;
+
+type Opened = Result<DataDirectory, DirectoryError>;
 
 /// A store with everything that is needed to serve it.
 pub struct Served {
@@ -36,12 +38,39 @@ pub struct Served {
 impl Served {
     /// Binds the address, opens the store, reads the keys.
     pub fn open(config: &Config) -> Result<Self, Failure> {
+        Self::with(config, |directory| {
+            let directory = directory.map_err(Failure::failed)?;
+            let secret = directory.local_issuer_secret().map_err(Failure::failed)?;
+            Ok((directory, secret))
+        })
+    }
+
+    /// The same for this process alone: the key of its issuer is nowhere else.
+    pub fn privately(config: &Config) -> Result<Self, Failure> {
+        Self::with(config, |directory| {
+            let directory = directory.map_err(|error| match error {
+                DirectoryError::InUse(_) => Failure::failed(format!(
+                    "{error}: if that is a server, ask it with --server URL"
+                )),
+                error => Failure::failed(error),
+            })?;
+            let mut secret = [0; 32];
+            let failed = |_| Failure::failed("there are no random numbers to be had");
+            aws_lc_rs::rand::fill(&mut secret).map_err(failed)?;
+            Ok((directory, secret))
+        })
+    }
+
+    /// `take` makes of the opened directory what is needed of it: itself, and the secret of the issuer.
+    fn with(
+        config: &Config,
+        take: impl FnOnce(Opened) -> Result<(DataDirectory, [u8; 32]), Failure>,
+    ) -> Result<Self, Failure> {
         let listener = TcpListener::bind(config.server.listen)
             .map_err(|error| Failure::failed(format!("{}: {error}", config.server.listen)))?;
         let bound = listener.local_addr().map_err(Failure::failed)?;
         let base_url = config.server.base_url(bound);
-        let directory = DataDirectory::open(&config.store.data).map_err(Failure::failed)?;
-        let secret = directory.local_issuer_secret().map_err(Failure::failed)?;
+        let (directory, secret) = take(DataDirectory::open(&config.store.data))?;
         let issuer = Arc::new(LocalIssuer::new(secret));
         let verifier = verifier(config, &issuer)?;
         let options = engine_options(config)?;

@@ -36,7 +36,15 @@ pub fn filter(
                 }
                 Err(error) => Err(value(format!("{error}"))),
             },
-            "include" => each(text, include).map(|_| filter.with_bodies = true),
+            "actor" if filter.actor.is_some() => Err(value("may be given once")),
+            "actor" => {
+                filter.actor = Some(text.clone());
+                Ok(())
+            }
+            "include" => each(text, include).map(|parts| {
+                filter.with_bodies |= parts.contains(&Included::Resource);
+                filter.with_actors |= parts.contains(&Included::Actor);
+            }),
             "criteria" if filter.criteria.len() == CRITERIA_MAX => {
                 Err(vec![(IssueCode::TooCostly, format!("at most {CRITERIA_MAX} are allowed"))])
             }
@@ -95,10 +103,18 @@ fn resource_type(text: &str) -> Result<ResourceType, Wrong> {
     text.parse().map_err(|error| value(format!("{error}")))
 }
 
-fn include(text: &str) -> Result<(), Wrong> {
+/// What an event is to say besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Included {
+    Resource,
+    Actor,
+}
+
+fn include(text: &str) -> Result<Included, Wrong> {
     match text {
-        "resource" => Ok(()),
-        _ => Err(value("must be resource, or left out")),
+        "resource" => Ok(Included::Resource),
+        "actor" => Ok(Included::Actor),
+        _ => Err(value("must be resource, actor, both with a comma between them, or left out")),
     }
 }
 
@@ -153,6 +169,8 @@ mod tests {
             ("type", "Observation,Nothing"),
             ("patient", "a_b"),
             ("include", "everything"),
+            ("actor", "a"),
+            ("actor", "b"),
             ("criteria", "Observation?code=8867-4&nonsense=1&subject.name=x"),
             ("criteria", "Observation?_has:Observation:patient:code=1"),
             ("criteria", &format!("Observation?code={}", "x".repeat(CRITERIA_LENGTH_MAX))),
@@ -164,7 +182,8 @@ mod tests {
             ("kind", "Observatory.recorded"),
             ("type", "Nothing"),
             ("patient", "a_b"),
-            ("include", "resource"),
+            ("include", "resource, actor"),
+            ("actor", "once"),
             ("criteria", "nonsense"),
             ("criteria", "_has"),
             ("criteria", "longer than"),
@@ -182,14 +201,16 @@ mod tests {
             ("type", "Observation,Patient"),
             ("type", "Encounter"),
             ("patient", "Patient/p1"),
-            ("include", "resource"),
+            ("include", "resource,actor"),
+            ("actor", "dr-weiss"),
             ("criteria", "Observation?code=8867-4&status=final,amended"),
             ("criteria", "Patient"),
         ])
         .unwrap();
         assert_eq!((filter.kinds.len(), filter.types.len(), filter.criteria.len()), (2, 3, 2));
         assert_eq!(filter.patient.map(|id| id.to_string()).as_deref(), Some("p1"));
-        assert!(filter.with_bodies);
+        assert!(filter.with_bodies && filter.with_actors);
+        assert_eq!(filter.actor.as_deref(), Some("dr-weiss"));
         let many = vec![("criteria", "Patient"); CRITERIA_MAX + 1];
         assert_eq!(read(&many).unwrap_err().len(), 1);
     }

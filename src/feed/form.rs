@@ -150,10 +150,19 @@ impl<'a> Pen<'a> {
         if let Some(whole_at) = whole_at {
             let _ = write!(text, ",\"wholeAt\":{}", quote(whole_at));
         }
+        if let Some(actor) = &event.actor {
+            // Strings alone: this serialisation cannot fail.
+            let actor = serde_json::to_string(actor).unwrap_or_default();
+            let _ = write!(text, ",\"actor\":{actor}");
+        }
         self.out.extend(text.into_bytes());
         if let Some(body) = &event.body {
             self.out.extend(b",\"body\":");
             self.out.extend(body.bytes(grant));
+        }
+        if let Some(payload) = &event.payload {
+            let payload = quote(&String::from_utf8_lossy(payload));
+            self.out.extend(format!(",\"payload\":{payload}").into_bytes());
         }
         self.out.push(b'}');
     }
@@ -197,6 +206,9 @@ impl<'a> Pen<'a> {
         }
         if event.leaves {
             text.push_str(",\"leaves\":true");
+        }
+        if let Some(actor) = &event.actor {
+            let _ = write!(text, ",\"actor\":{}", quote(&actor.subject));
         }
         let _ = write!(text, ",\"endscommit\":{}", event.ends_commit);
         if let Some(whole_at) = whole_at {

@@ -332,7 +332,7 @@ impl Records {
             version,
             position: entry.position,
             recorded_at: entry.recorded_at,
-            actor: self.actor(view, alias, version, &envelope)?,
+            actor: *self.actor(view, alias, version, envelope.actor.clone())?,
             envelope,
             resource_version: entry.resource_version,
             resource: self.resource_of(view, grant, entry)?,
@@ -340,23 +340,23 @@ impl Records {
     }
 
     /// Who caused an event: said in the first event of its commit in this chart.
-    fn actor(
+    pub(super) fn actor(
         &self,
         view: &View,
         alias: StreamAlias,
         version: ChartVersion,
-        envelope: &Envelope,
-    ) -> Result<Actor, RecordsError> {
-        let steps = match &envelope.actor {
-            Stated::Here(actor) => return Ok((**actor).clone()),
-            Stated::Before(steps) => *steps,
+        stated: Stated,
+    ) -> Result<Box<Actor>, RecordsError> {
+        let steps = match stated {
+            Stated::Here(actor) => return Ok(actor),
+            Stated::Before(steps) => steps,
         };
         let entry =
             view.stream_entry(alias, ChartVersion::new(version.get().saturating_sub(steps)))?;
         let at = entry.ok_or_else(unreadable)?.location;
         let (envelope, _) = self.keys.read_event(view, at)?;
         match envelope.actor {
-            Stated::Here(actor) => Ok(*actor),
+            Stated::Here(actor) => Ok(actor),
             Stated::Before(_) => Err(unreadable()),
         }
     }

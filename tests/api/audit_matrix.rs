@@ -61,10 +61,15 @@ fn versions(answer: &Value) -> Versions {
         Some(_) => [version(answer)].into(),
         None => {
             let chart = list("resources").map(version);
-            let events = list("events").map(|event| match event["versionId"].as_str() {
-                Some(number) => (event["resource"].as_str().unwrap().to_owned(), number.to_owned()),
-                None => ("event".to_owned(), event["position"].to_string()),
-            });
+            // One event alone, or those of a page.
+            let alone = answer.get("position").map(|_| answer);
+            let events =
+                list("events").chain(alone).map(|event| match event["versionId"].as_str() {
+                    Some(number) => {
+                        (event["resource"].as_str().unwrap().to_owned(), number.to_owned())
+                    }
+                    None => ("event".to_owned(), event["position"].to_string()),
+                });
             let sides = list("changes").flat_map(|change| {
                 let sides = [&change["before"], &change["after"]];
                 sides.into_iter().filter(|side| side.is_object()).map(version)
@@ -195,6 +200,12 @@ fn an_entry_names_exactly_the_versions_in_the_answer() {
         ("GET", "/v1/events?patient=q", 200, &["q"]),
         ("GET", "/v1/events?from=9&criteria=Observation%3Fpatient%3Dp", 200, &["p"]),
         ("GET", "/v1/events?type=Device", 200, &[]),
+        ("GET", "/v1/events?patient=q&include=actor&actor=nobody", 200, &["q"]),
+        ("GET", "/v1/events/5", 200, &["p"]),
+        ("GET", "/v1/events/5?raw=true", 200, &["p"]),
+        ("GET", "/v1/events/1", 200, &["p"]),
+        ("GET", "/v1/events/0", 200, &[]),
+        ("GET", "/v1/events/1000", 404, &[]),
         ("GET", "/v1/events?patient=nobody", 404, &[]),
         ("GET", "/v1/patients/p/diff?from=2&to=4", 200, &["p"]),
     ] {

@@ -366,3 +366,73 @@ fn a_commit_is_never_cut_in_two() {
     let ends = page["events"].as_array().unwrap().iter().map(|event| event["endsCommit"].clone());
     assert_eq!(ends.collect::<Vec<_>>(), [json!(false), json!(true)]);
 }
+
+#[test]
+fn an_event_says_who_caused_it_and_is_found_by_that_by_its_time_and_by_its_position() {
+    let server = clinic();
+    let clinician = server.clinician();
+    let deputy = server.actor("deputy", "user/*.cruds");
+    let two =
+        ["t1", "t2"].map(|id| entry("PUT", &format!("Observation/{id}"), observation(id, "p")));
+    deputy.post("/fhir", &bundle("transaction", &two)).expect(200);
+    deputy.put(&practitioner("v")).expect(201);
+    let all = pages(&clinician, "&include=resource,actor", 100);
+    for owner in ["p", "q"] {
+        let own = all.iter().filter(|event| event["patient"] == owner);
+        for (own, told) in own.zip(clinician.events(owner)) {
+            assert_eq!(own["actor"], told["actor"]);
+        }
+    }
+    let by_deputy: Vec<Value> =
+        all.iter().filter(|event| event["actor"]["subject"] == "deputy").cloned().collect();
+    assert_eq!(by_deputy.len(), 3, "two in a chart, one in the directory");
+    assert_eq!(pages(&clinician, "&include=resource,actor&actor=deputy", 100), by_deputy);
+    assert!(pages(&clinician, "", 100).iter().all(|event| event.get("actor").is_none()));
+    for event in &all {
+        let since = event["recordedAt"].as_str().unwrap();
+        let first = all.iter().find(|other| other["recordedAt"].as_str().unwrap() >= since);
+        let found = lines(&clinician, &format!("since={since}"));
+        assert_eq!(found[0]["position"], first.unwrap()["position"]);
+        let target = format!("/v1/events/{}", event["position"]);
+        assert_eq!(clinician.get(&target).expect(200).json(), *event);
+        let raw = clinician.get(&format!("{target}?raw=true")).expect(200).json();
+        let payload = raw["payload"].as_str().unwrap();
+        let (envelope, body) = payload.split_once('\n').unwrap_or((payload, "null"));
+        let envelope: Value = serde_json::from_str(envelope).unwrap();
+        assert_eq!((&envelope["type"], &envelope["schema"]), (&event["type"], &json!(1)));
+        let body: Value = serde_json::from_str(body).unwrap();
+        // Where a resource lies in several charts, it stands in the event of one.
+        if envelope.get("home").is_none() {
+            assert_eq!(body["id"], event["body"]["id"], "{target}");
+        }
+    }
+    clinician.get("/v1/events?since=x&from=3").problem(400, &["instant", "one of"]);
+    clinician.get("/v1/events?since=2999-01-01T00:00:00Z").problem(400, &["future"]);
+}
+
+#[test]
+fn one_event_is_not_there_for_who_does_not_reach_it() {
+    let server = clinic();
+    let clinician = server.clinician();
+    let of_q = pages(&clinician, "&patient=q", 100);
+    let target = |event: &Value| format!("/v1/events/{}?raw=true", event["position"]);
+    let (app, lab) = (server.patient_app("p"), server.actor("lab", "user/Observation.rs"));
+    for event in &of_q {
+        app.get(&target(event)).problem(404, &["not known"]);
+        let is_observation =
+            event["resource"].as_str().is_some_and(|key| key.starts_with("Observation/"));
+        lab.get(&target(event)).expect(if is_observation { 200 } else { 404 });
+    }
+    for position in ["999", "18446744073709551615", "x"] {
+        clinician.get(&format!("/v1/events/{position}")).problem(404, &["not known"]);
+    }
+    let reasons = json!({ "reason": "asked for", "basis": "GDPR Art. 17" });
+    server.entitled().post("/v1/patients/q/erasure", &reasons).expect(200);
+    for event in &of_q {
+        let left = clinician.get(&target(event)).expect(200).json();
+        let told = left.as_object().unwrap().keys().map(String::as_str);
+        let expected = ["chart", "endsCommit", "position", "recordedAt", "type"];
+        assert_eq!(told.collect::<BTreeSet<_>>(), expected.into());
+    }
+    assert!(lines(&clinician, "actor=nobody").iter().all(|line| line.get("type").is_none()));
+}

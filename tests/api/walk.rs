@@ -86,7 +86,8 @@ impl Operation {
             .replace("{segment}", "0")
             .replace("{level}", "0")
             .replace("{index}", "000.p/1")
-            .replace("{name}", "break-glass");
+            .replace("{name}", "break-glass")
+            .replace("{position}", "0");
         assert!(!target.contains('{'), "teach the walk what stands for {target}");
         format!("{target}{}", self.query(value))
     }

@@ -74,7 +74,9 @@ fn what_is_no_store_is_said_to_be_none() {
 #[test]
 fn every_command_tells_its_exit_codes() {
     let place = Place::new();
-    for command in ["backup", "restore", "vault export", "vault import", "stats"] {
+    let looks = ["log", "show", "chart", "diff", "blame"];
+    let others = ["backup", "restore", "vault export", "vault import", "stats"];
+    for command in looks.into_iter().chain(others) {
         let help = place.run(&format!("{command} --help"));
         for code in ["\n  0  done", "\n  1  failed", "\n  2  the command line"] {
             assert!(help.contains(code), "{command}: {help}");

@@ -13,6 +13,7 @@ mod backups;
 mod escrow;
 mod figures;
 mod golden;
+mod looks;
 mod modes;
 mod restores;
 mod retention;

@@ -22,7 +22,6 @@ mod client;
 mod demo;
 mod piece;
 mod place;
-mod private;
 mod progress;
 mod queue;
 mod read;
@@ -40,7 +39,7 @@ use std::time::Instant as Stopwatch;
 pub use demo::load_demo;
 pub use tally::grouped;
 
-use super::{Failure, ImportArguments, ImportTarget};
+use super::{Failure, ImportArguments, ImportTarget, private};
 use crate::config::Config;
 use batcher::Batcher;
 use client::Client;
@@ -52,6 +51,9 @@ use workers::Workers;
 
 /// Where the report goes when nothing else is said.
 const DEFAULT_REPORT: &str = "chartlog-import-refused.ndjson";
+
+/// Who imports into a store that no server has open, as its events name it, and with which scopes.
+const IMPORTER: (&str, &str) = ("chartlog-import", "system/*.cruds system/SearchParameter.cud");
 
 /// Imports, and prints a summary.
 ///
@@ -68,7 +70,7 @@ pub fn run(config: Config, arguments: ImportArguments) -> Result<(), Failure> {
             let clients = Client::several(workers, &url, &token, false)?;
             import(&sources, clients, &Arc::default())
         }
-        ImportTarget::Store => private::with_store(config, move |url, token, stop| {
+        ImportTarget::Store => private::with_store(config, IMPORTER, move |url, token, stop| {
             let clients = Client::several(workers, url, token, true)?;
             import(&sources, clients, stop)
         }),

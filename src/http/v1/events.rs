@@ -285,7 +285,7 @@ struct Event {
 /// Who caused an event, for what, in which request.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Actor {
+pub struct Actor {
     /// Subject of the token.
     subject: String,
     /// Client application.

@@ -34,6 +34,7 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<events::__path_append, _, _>(events::append);
     routes.gated::<events::__path_list, _, _>(events::list);
     routes.gated_or_socket::<feed::__path_follow, _, _>(feed::follow);
+    routes.gated::<feed::one::__path_one, _, _>(feed::one::one);
     routes.gated::<subscriptions::__path_create, _, _>(subscriptions::create);
     routes.gated::<subscriptions::__path_list, _, _>(subscriptions::list);
     routes.gated::<subscriptions::__path_read, _, _>(subscriptions::read);

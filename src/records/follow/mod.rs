@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use self::open::{Candidate, Opened, Pass};
 use super::{Records, RecordsError, Resource};
 use crate::auth::Grant;
-use crate::chart::EventType;
+use crate::chart::{Actor, EventType};
 use crate::clock::Instant;
 use crate::fhir::ResourceId;
 use crate::log::StreamAlias;
@@ -82,8 +82,13 @@ pub struct LogEvent {
     pub leaves: bool,
     /// The caller sees no later event of the same commit.
     pub ends_commit: bool,
+    /// Who caused it, if that is wanted.
+    pub actor: Option<Box<Actor>>,
     /// What the chart holds of the resource from this event on, if that is wanted.
     pub body: Option<Resource>,
+    /// What the frame of the event commits to, if that is wanted: the envelope, and behind a line feed the resource as it
+    /// is stored.
+    pub payload: Option<Vec<u8>>,
 }
 
 impl Records {
@@ -158,6 +163,35 @@ impl Records {
         event.iter().for_each(|event| note(grant, event));
         Ok(event)
     }
+
+    /// The event at a position, as [`Records::follow_one`]; but of the end of its commit it is told what is so.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn event_at(
+        &self,
+        grant: &Grant,
+        sight: &Sight,
+        position: Position,
+    ) -> Result<Option<LogEvent>, RecordsError> {
+        let Some(mut event) = self.follow_one(grant, sight, position)? else { return Ok(None) };
+        let view = self.views.view();
+        let limits = BatchLimits { events: 1, bytes: usize::MAX };
+        let pass = Pass::new(self, &view, sight)?;
+        let (rest, _) = pass.candidates(position, view.applied_events()?, limits)?;
+        event.ends_commit = rest.len() <= 1;
+        Ok(Some(event))
+    }
+
+    /// Position of the first event that was recorded at a moment or later; behind the last if there is none.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn position_at(&self, moment: Instant) -> Result<Position, RecordsError> {
+        Ok(self.view().position_at(moment)?)
+    }
 }
 
 /// What was erased tells of nobody.
@@ -211,5 +245,6 @@ fn open_all(
 
 /// Bytes of memory that an event takes.
 fn size_of(event: &LogEvent) -> usize {
-    EVENT_BYTES + event.body.as_ref().map_or(0, |body| body.body.len())
+    let payload = event.payload.as_ref().map_or(0, Vec::len);
+    EVENT_BYTES + event.body.as_ref().map_or(0, |body| body.body.len()) + payload
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::outline::{OUTLINES_MAX, Outline};
 use super::sight::Sight;
 use super::{BatchLimits, LogEvent, PASSED_MAX, size_of};
-use crate::chart::{EventKind, EventType};
+use crate::chart::{Actor, EventKind, EventType, Payload, Stated};
 use crate::clock::Instant;
 use crate::engine::EngineError;
 use crate::fhir::ResourceKey;
@@ -128,7 +128,7 @@ impl<'a> Pass<'a> {
     }
 
     fn sealed(&self, event: &LoggedEvent) -> Result<Sealed, RecordsError> {
-        let known = (event.position >= self.recent && !self.sight.filter.needs_body())
+        let known = (event.position >= self.recent && !self.sight.filter.needs_payload())
             .then(|| self.records.outlines.of(event.position));
         Ok(match known.flatten() {
             Some(outline) => Sealed::Known(outline),
@@ -179,11 +179,11 @@ impl<'a> Pass<'a> {
         if !event.is_readable {
             return Ok(Some(erased(&event, alias)));
         }
-        let (outline, body) = match sealed {
+        let (outline, mut payload) = match sealed {
             Sealed::Known(outline) => (outline, Vec::new()),
             Sealed::Frame(frame) => {
                 match Outline::open(self.records, self.view, frame, event.location)? {
-                    Some((outline, body)) => (Arc::new(outline), body),
+                    Some((outline, payload)) => (Arc::new(outline), payload),
                     // Erased while it was on its way.
                     None => return Ok(self.sight.sees_erasures().then(|| erased(&event, alias))),
                 }
@@ -206,6 +206,22 @@ impl<'a> Pass<'a> {
         {
             return Ok(None);
         }
+        let stated = match filter.needs_actor() {
+            true => Some(Payload::decode(&payload).envelope().map_err(|_| unreadable())?.actor),
+            false => None,
+        };
+        let actor = match stated.map(|stated| self.actor(&event, alias, stated)).transpose() {
+            // As above.
+            Err(RecordsError::Engine(EngineError::Erased(_))) => {
+                return Ok(self.sight.sees_erasures().then(|| erased(&event, alias)));
+            }
+            actor => actor?,
+        };
+        if !filter.admits_actor(actor.as_deref()) {
+            return Ok(None);
+        }
+        let written = filter.with_payloads.then(|| payload.clone());
+        let body = payload.split_off(outline.body_at.min(payload.len()));
         let body = if filter.needs_body() { self.body(&event, body)? } else { None };
         let mut leaves = false;
         if let Some(key) = key.filter(|_| !filter.criteria.is_empty()) {
@@ -248,8 +264,21 @@ impl<'a> Pass<'a> {
             rights: outline.rights.clone(),
             leaves,
             ends_commit: false,
+            actor: actor.filter(|_| filter.with_actors),
             body,
+            payload: written,
         }))
+    }
+
+    /// Who caused an event: said in it, or in an earlier one of its commit in the same chart.
+    fn actor(
+        &self,
+        event: &LoggedEvent,
+        alias: StreamAlias,
+        stated: Stated,
+    ) -> Result<Box<Actor>, RecordsError> {
+        let version = event.chart_version.unwrap_or_default();
+        self.records.actor(self.view, alias, version, stated)
     }
 
     /// Whether the caller may know that a chart was erased, and wants to.
@@ -385,6 +414,8 @@ fn erased(event: &LoggedEvent, chart: StreamAlias) -> LogEvent {
         rights: None,
         leaves: false,
         ends_commit: false,
+        actor: None,
         body: None,
+        payload: None,
     }
 }

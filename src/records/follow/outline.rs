@@ -22,6 +22,8 @@ pub struct Outline {
     /// Of the chart under whose key it is.
     pub(super) alias: StreamAlias,
     pub(super) ends_commit: bool,
+    /// Where its body begins in its payload.
+    pub(super) body_at: usize,
     /// Bytes of its frame.
     pub(super) length: usize,
     pub(super) event_type: EventType,
@@ -37,7 +39,7 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// Opens an event; with its body behind. `None`: it was erased.
+    /// Opens an event; with its whole payload. `None`: it was erased.
     pub(super) fn open(
         records: &Records,
         view: &View,
@@ -47,22 +49,21 @@ impl Outline {
         let (alias, ends_commit, length) = (frame.alias, frame.last_of_commit, frame.length());
         let keys = &records.keys;
         let read = keys.of(view, alias).and_then(|key| Ok((key, keys.open(view, frame, at)?)));
-        let (key, mut payload) = match read {
+        let (key, payload) = match read {
             Ok(read) => read,
             Err(EngineError::Erased(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let parts = Payload::decode(&payload);
         let envelope = parts.outline().map_err(|_| unreadable())?;
-        let start = payload.len() - parts.body.len();
-        let body = payload.split_off(start);
         let erased = match envelope.event_type.event_kind {
-            EventKind::Erased => Some(Erasure::decode(&body).ok_or_else(unreadable)?.chart),
+            EventKind::Erased => Some(Erasure::decode(parts.body).ok_or_else(unreadable)?.chart),
             _ => None,
         };
         let outline = Self {
             alias,
             ends_commit,
+            body_at: payload.len() - parts.body.len(),
             length,
             patient: key.owner().parse().ok(),
             key: envelope.resource.as_deref().and_then(|key| key.parse().ok()),
@@ -72,7 +73,7 @@ impl Outline {
             rights: envelope.rights,
             erased,
         };
-        Ok(Some((outline, body)))
+        Ok(Some((outline, payload)))
     }
 }
 

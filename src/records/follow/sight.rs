@@ -2,7 +2,7 @@
 
 use super::trigger::Trigger;
 use crate::auth::{Grant, Permission};
-use crate::chart::{EventKind, EventType};
+use crate::chart::{Actor, EventKind, EventType};
 use crate::fhir::search::Criteria;
 use crate::fhir::{ResourceId, ResourceType};
 use crate::log::StreamAlias;
@@ -31,8 +31,14 @@ pub struct LogFilter {
     /// About a resource whose change pulls one of these. Then each change is told of once, whatever charts it is in, and
     /// not that charts were erased.
     pub triggers: Vec<Trigger>,
+    /// Caused by this subject.
+    pub actor: Option<String>,
     /// Whether what the chart holds from an event on is wanted too.
     pub with_bodies: bool,
+    /// Whether it is wanted too who caused an event.
+    pub with_actors: bool,
+    /// Whether the payload of the event's frame is wanted too.
+    pub with_payloads: bool,
 }
 
 impl LogFilter {
@@ -41,12 +47,26 @@ impl LogFilter {
         self.with_bodies || !self.criteria.is_empty() || !self.triggers.is_empty()
     }
 
+    /// Whether it takes more than the outline of an event.
+    pub(super) fn needs_payload(&self) -> bool {
+        self.needs_body() || self.needs_actor() || self.with_payloads
+    }
+
     pub(super) fn admits_type(&self, event_type: &EventType) -> bool {
         let is_of = |kind: &KindFilter| {
             kind.event_kind == event_type.event_kind
                 && kind.subject.as_ref().is_none_or(|subject| *subject == event_type.subject)
         };
         self.kinds.is_empty() || self.kinds.iter().any(is_of)
+    }
+
+    pub(super) fn needs_actor(&self) -> bool {
+        self.with_actors || self.actor.is_some()
+    }
+
+    pub(super) fn admits_actor(&self, actor: Option<&Actor>) -> bool {
+        let is_of = |wanted: &String| actor.is_some_and(|actor| actor.subject == *wanted);
+        self.actor.as_ref().is_none_or(is_of)
     }
 
     pub(super) fn admits_kind(&self, kind: Option<ResourceType>) -> bool {
@@ -143,12 +163,13 @@ impl Sight {
     }
 
     /// Whether it is to be told that charts were erased: who sees all patients. Types and criteria do not matter: what was
-    /// kept of such a chart has to go, whatever it was.
+    /// kept of such a chart has to go, whatever it was. Of who caused what is left of it, nothing is known.
     pub(super) fn sees_erasures(&self) -> bool {
         let erased = EventType { subject: "chart".to_owned(), event_kind: EventKind::Erased };
         self.filter.triggers.is_empty()
             && self.far_of(ResourceType::PATIENT) == Far::Everywhere
             && self.filter.admits_type(&erased)
+            && self.filter.actor.is_none()
     }
 
     fn far_of(&self, kind: ResourceType) -> Far {

@@ -1,5 +1,6 @@
 //! The feed: `GET /v1/events`, the whole log in its order, as pages, lines, Server-Sent Events or messages of a WebSocket.
 
+pub mod one;
 mod stream;
 
 use std::str::FromStr;
@@ -12,6 +13,9 @@ use super::super::query::parameter;
 use super::super::reply::JSON;
 use super::super::socket::CLOUD_EVENTS;
 use super::super::{Call, Failure, Fault, Reply};
+use super::events::Actor;
+use super::instant;
+use crate::clock::Instant;
 use crate::feed::{Follower, Form, Framing, Pen, filter};
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
 use crate::numbers::Position;
@@ -28,6 +32,7 @@ const CLOUD_BATCH: &str = "application/cloudevents-batch+json";
     params(
         ("after" = Option<u64>, Query, description = "Behind this position: that of the last event that was seen"),
         ("from" = Option<String>, Query, description = "From this position on: next of the page before; or head, behind the last event. Without any of these: 0"),
+        ("since" = Option<String>, Query, description = "From the first event on that was recorded at this instant or later"),
         ("lastEventId" = Option<u64>, Query, description = "As the header Last-Event-ID, for a first connection"),
         ("Last-Event-ID" = Option<u64>, Header, description = "As after, and before all others: sent by browsers that connect again"),
         ("limit" = Option<u32>, Query, description = "Events that a page looks at closely; it ends with the commit that is reached then"),
@@ -36,7 +41,8 @@ const CLOUD_BATCH: &str = "application/cloudevents-batch+json";
         ("type" = Option<String>, Query, description = "Only about resources of these types, separated by commas", example = "Observation,Condition"),
         ("patient" = Option<String>, Query, description = "Only in the chart of this patient"),
         ("criteria" = Option<String>, Query, description = "Only about resources that this search would find, with the event or until then. May be given several times: one must match", example = "Observation?code=8867-4"),
-        ("include" = Option<String>, Query, description = "resource: with what the chart holds from the event on")),
+        ("actor" = Option<String>, Query, description = "Only caused by this subject"),
+        ("include" = Option<String>, Query, description = "resource: with what the chart holds from the event on; actor: with who caused it; or both, separated by a comma")),
     responses(
         (status = 101, description = "The request asked for a WebSocket. Its messages are those of a stream of lines; with Sec-WebSocket-Protocol: cloudevents.json, CloudEvents. Without the header Authorization, the first message of the client is an object with a token and any of these parameters; a refusal is then a message with problem details, and a close code of 4000 and the status. docs/feed.md says more"),
         (status = 200, description = "A page; or, by Accept, application/x-ndjson or text/event-stream, each also with CloudEvents 1.0 if application/cloudevents+json is named too; or application/cloudevents-batch+json. docs/feed.md says more", content_type = "application/json", body = FeedPage),
@@ -52,7 +58,11 @@ pub async fn follow(call: Call) -> Result<Reply, Failure> {
     let sight = call.records().sight(&call.grant, asked.filter)?;
     let mut follower = Follower::new(call.records(), sight, Position::default());
     let head = follower.head();
-    follower.next = asked.from.unwrap_or(head);
+    follower.next = match asked.begin {
+        Begin::At(position) => position,
+        Begin::Since(moment) => call.records().position_at(moment)?.min(head),
+        Begin::Head => head,
+    };
     if follower.next > head {
         let diagnostics = format!(
             "the log has {head} events so far: a reader who was further has followed another log, or this one \
@@ -110,9 +120,14 @@ struct FeedEvent {
     leaves: Option<bool>,
     /// True in the last event of a commit that this reader sees.
     ends_commit: bool,
+    /// Who caused it, if that is included.
+    actor: Option<Actor>,
     /// The resource as it is from this event on.
     #[schema(value_type = Option<Object>)]
     body: Option<String>,
+    /// The text that its frame commits to: the envelope, and behind a line feed the resource as it is stored. Of one event
+    /// alone, if that is asked for.
+    payload: Option<String>,
 }
 
 async fn page(
@@ -203,8 +218,7 @@ impl Answer {
 /// What a request asks for.
 struct Asked {
     filter: LogFilter,
-    /// `None`: from the end of the log on.
-    from: Option<Position>,
+    begin: Begin,
     limit: usize,
     is_live: bool,
 }
@@ -215,6 +229,7 @@ impl Asked {
         let allowed = [
             "after",
             "from",
+            "since",
             "lastEventId",
             "limit",
             "live",
@@ -222,6 +237,7 @@ impl Asked {
             "type",
             "patient",
             "criteria",
+            "actor",
             "include",
         ];
         kept(call.allow_parameters(&allowed), &mut problems);
@@ -239,7 +255,7 @@ impl Asked {
         if !is_page && is_given("limit") {
             wrong("limit", "is for pages".to_owned());
         }
-        let from = place(call, &mut problems);
+        let begin = place(call, &mut problems);
         let parameters = call.records().parameters();
         let filter = filter(&parameters, &call.query, Some(call.base_url()));
         let filter = filter.unwrap_or_else(|more| {
@@ -251,20 +267,31 @@ impl Asked {
             return Err(Failure::invalid(problems));
         }
         let is_live = live.unwrap_or(answer.is_live);
-        Ok(Self { filter, from, limit, is_live })
+        Ok(Self { filter, begin, limit, is_live })
     }
 }
 
-/// Where a reader begins; `None`: behind the last event.
-fn place(call: &Call, problems: &mut Vec<Problem>) -> Option<Position> {
+/// Where a reader begins.
+#[derive(Debug, Clone, Copy)]
+enum Begin {
+    At(Position),
+    /// At the first event that was recorded then or later.
+    Since(Instant),
+    /// Behind the last event.
+    Head,
+}
+
+fn place(call: &Call, problems: &mut Vec<Problem>) -> Begin {
     let number = "a position: a whole number, 0 or more";
     let after: Option<Position> = value(call, "after", number, problems);
     let last: Option<Position> = value(call, "lastEventId", number, problems);
-    let from: Option<From> = value(call, "from", "a position, or head", problems);
-    let given = ["after", "lastEventId", "from"];
+    let from: Option<Begin> = value(call, "from", "a position, or head", problems);
+    let since: Option<String> = value(call, "since", "an instant", problems);
+    let since = since.and_then(|text| kept(instant(&text, "since"), problems));
+    let given = ["after", "lastEventId", "from", "since"];
     let given = given.iter().filter(|name| call.query.iter().any(|(known, _)| known == **name));
     if given.count() > 1 {
-        let diagnostics = "give one of after, from and lastEventId".to_owned();
+        let diagnostics = "give one of after, from, since and lastEventId".to_owned();
         let expression = "from".to_owned();
         problems.push(Problem { code: IssueCode::Value, expression, diagnostics });
     }
@@ -276,25 +303,23 @@ fn place(call: &Call, problems: &mut Vec<Problem>) -> Option<Position> {
             let expression = "Last-Event-ID".to_owned();
             problems.push(Problem { code: IssueCode::Value, expression, diagnostics });
         }
-        return Some(last.unwrap_or_default().next());
+        return Begin::At(last.unwrap_or_default().next());
     }
     match (after.or(last), from) {
-        (Some(seen), _) => Some(seen.next()),
-        (None, Some(From(from))) => from,
-        (None, None) => Some(Position::default()),
+        (Some(seen), _) => Begin::At(seen.next()),
+        (None, Some(from)) => from,
+        (None, None) => since.map_or(Begin::At(Position::default()), Begin::Since),
     }
 }
 
-/// A position, or `head`, which is none.
-struct From(Option<Position>);
-
-impl FromStr for From {
+/// A position, or `head`.
+impl FromStr for Begin {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
         match text {
-            "head" => Ok(Self(None)),
-            number => number.parse().map(|position| Self(Some(position))).map_err(|_| ()),
+            "head" => Ok(Self::Head),
+            number => number.parse().map(Self::At).map_err(|_| ()),
         }
     }
 }

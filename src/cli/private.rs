@@ -1,33 +1,33 @@
-//! `--data`: serving a store to oneself for the time of an import.
+//! `--data`: serving a store to oneself for the time of a command.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::served::{Served, sign};
-use super::super::{Failure, Secret};
+use super::served::{Served, sign};
+use super::{Failure, Secret};
 use crate::config::Config;
 use crate::feed::subscriptions::Subscriptions;
 use crate::http::Running;
 
-/// The subject that the events of such an import name.
-const SUBJECT: &str = "chartlog-import";
-const SCOPES: &str = "system/*.cruds system/SearchParameter.cud";
-
-/// Serves the store on a free port of this machine while `work` runs, and closes it cleanly.
+/// Serves the store on a free port of this machine while `work` runs, and closes it cleanly. Nobody else has a token
+/// for it: the key that signs them lives in this process only.
 ///
-/// `work` gets the server's address, a token, and a flag that is set when it is to stop.
+/// `work` is done in the name of a subject, with its scopes. It gets the server's address, a token, and a flag that is
+/// set when it is to stop.
 ///
 /// # Errors
 ///
 /// [`Failure`] of opening the store, or of the work.
 pub fn with_store<T: Send + 'static>(
     mut config: Config,
+    (subject, scopes): (&str, &str),
     work: impl FnOnce(&str, &Secret, &Arc<AtomicBool>) -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     config.server.listen = ([127, 0, 0, 1], 0).into();
     config.auth.local_issuer = true;
-    let served = Served::open(&config)?;
-    let token = Secret::from(sign(&served.issuer, &config, SUBJECT, SCOPES)?);
+    config.auth.issuers.clear();
+    let served = Served::privately(&config)?;
+    let token = Secret::from(sign(&served.issuer, &config, subject, scopes)?);
     let store = Arc::clone(&served.store);
     // Not started: who subscribes is told by the next server.
     let subscriptions = Subscriptions::open(&store, &config.feed, &served.base_url);
