@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::entry::{AccessEntry, Look, Outcome, Part, RequestId, Source, Words};
+use super::known::KnownSources;
 use super::{Runs, legacy};
 use crate::log::StreamAlias;
 use crate::numbers::ResourceNumber;
@@ -219,27 +220,6 @@ fn asked(look: &Look) -> Asked {
         Some(Words::Sealed(sealed)) => (None, Some(BASE64.encode(sealed))),
     };
     Asked { words, sealed, about: look.about, written: look.written.clone() }
-}
-
-/// KnownSources that are kept in mind at a time.
-const SOURCES_MAX: usize = 8_192;
-
-/// KnownSources by their texts, for who reads many payloads: most of them name the same.
-#[derive(Debug, Default)]
-pub struct KnownSources(HashMap<Box<str>, Arc<Source>>);
-
-impl KnownSources {
-    fn read(&mut self, text: &str) -> Option<Arc<Source>> {
-        if let Some(known) = self.0.get(text) {
-            return Some(Arc::clone(known));
-        }
-        if self.0.len() == SOURCES_MAX {
-            self.0.clear();
-        }
-        let source: Arc<Source> = serde_json::from_str(text).ok()?;
-        self.0.insert(text.into(), Arc::clone(&source));
-        Some(source)
-    }
 }
 
 /// The entries in a payload of any format, which was written at a time in microseconds since 1970; `None` when

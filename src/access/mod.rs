@@ -10,12 +10,14 @@
 mod action;
 mod batch;
 mod entry;
+mod known;
 mod legacy;
 mod runs;
 
 pub use action::{Action, action_of};
-pub use batch::{KnownSources, Packed, pack, source_places, source_text, unpack};
+pub use batch::{Packed, pack, source_places, source_text, unpack};
 pub use entry::{
     AccessEntry, Identity, Look, Outcome, Part, RequestId, Source, Words, breaks_glass,
 };
+pub use known::KnownSources;
 pub use runs::Runs;

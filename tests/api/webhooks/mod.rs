@@ -57,10 +57,19 @@ fn wait_until(actor: &Actor, id: &str, is_so: impl Fn(&Value) -> bool) -> Value 
     })
 }
 
-/// Waits until everything was delivered or parked.
+/// Waits until everything was delivered or parked, for as long as it goes on.
 #[track_caller]
 fn wait_until_done(actor: &Actor, id: &str) -> Value {
-    wait_until(actor, id, |told| told["behind"] == 0 && told["waiting"] == 0)
+    let is_done = |told: &Value| told["behind"] == 0 && told["waiting"] == 0;
+    let mut last = Value::Null;
+    loop {
+        let told =
+            wait_until(actor, id, |told| is_done(told) || told["position"] != last["position"]);
+        if is_done(&told) {
+            return told;
+        }
+        last = told;
+    }
 }
 
 /// Waits until what it has come to is on disk: before, a kill makes it begin earlier. Returns the file.
