@@ -84,13 +84,13 @@ pub struct ResourceJson {
     position: u64,
     /// Type/id; absent when it was erased since.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource: Option<String>,
+    resource: Option<String>,
     /// meta.versionId.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+    version: Option<String>,
     /// Patients in whose charts it lies.
     #[schema(value_type = Vec<String>)]
-    pub patients: Vec<ResourceId>,
+    patients: Vec<ResourceId>,
 }
 
 impl ResourceJson {
@@ -114,7 +114,9 @@ impl SourceJson {
     pub(super) fn of(source: &Source) -> Self {
         let who = source.identity.as_deref();
         let text = |text: &Option<String>| text.as_ref().map(raw);
-        let of = |text: fn(&Identity) -> &Option<String>| who.and_then(text_of(text));
+        let of = |text: fn(&Identity) -> &Option<String>| {
+            who.and_then(|who| text(who).as_ref()).map(raw)
+        };
         Self {
             subject: who.map(|who| raw(&who.subject)),
             name: of(|who| &who.name),
@@ -133,10 +135,6 @@ impl SourceJson {
             break_glass: source.breaks_glass(),
         }
     }
-}
-
-fn text_of(text: fn(&Identity) -> &Option<String>) -> impl Fn(&Identity) -> Option<Box<RawValue>> {
-    move |who| text(who).as_ref().map(raw)
 }
 
 /// A value as JSON.

@@ -123,8 +123,8 @@ impl Records {
         limits: BatchLimits,
     ) -> Result<LogBatch, RecordsError> {
         let view = self.views.view();
-        let head = view.applied_events()?;
         let pass = Pass::new(self, &view, sight)?;
+        let head = pass.head;
         let (candidates, next) = pass.candidates(from, head, limits)?;
         let opened = open_all(&pass, candidates, limits.bytes)?;
         let mut events = opened.events;
@@ -153,8 +153,8 @@ impl Records {
         position: Position,
     ) -> Result<Option<LogEvent>, RecordsError> {
         let view = self.views.view();
-        let end = position.next().min(view.applied_events()?);
         let pass = Pass::new(self, &view, sight)?;
+        let end = position.next().min(pass.head);
         let limits = BatchLimits { events: 1, bytes: usize::MAX };
         let (candidates, _) = pass.candidates(position, end, limits)?;
         let opened = pass.open(candidates, limits.bytes)?;
@@ -179,7 +179,7 @@ impl Records {
         let view = self.views.view();
         let limits = BatchLimits { events: 1, bytes: usize::MAX };
         let pass = Pass::new(self, &view, sight)?;
-        let (rest, _) = pass.candidates(position, view.applied_events()?, limits)?;
+        let (rest, _) = pass.candidates(position, pass.head, limits)?;
         event.ends_commit = rest.len() <= 1;
         Ok(Some(event))
     }

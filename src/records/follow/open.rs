@@ -72,6 +72,8 @@ pub(super) struct Pass<'a> {
     pub(super) sight: &'a Sight,
     /// The one chart that the caller may look into.
     pub(super) own: Option<StreamAlias>,
+    /// Behind the last event.
+    pub(super) head: Position,
     /// The outlines of events from here on are kept.
     recent: Position,
 }
@@ -86,9 +88,9 @@ impl<'a> Pass<'a> {
             Some(own) => view.chart(own)?.map(|chart| chart.alias()),
             None => None,
         };
-        let head = view.applied_events()?.get();
-        let recent = Position::new(head.saturating_sub(OUTLINES_MAX as u64));
-        Ok(Self { records, view, sight, own, recent })
+        let head = view.applied_events()?;
+        let recent = Position::new(head.get().saturating_sub(OUTLINES_MAX as u64));
+        Ok(Self { records, view, sight, own, head, recent })
     }
 
     /// The events from a position on that come into question, by what the index says; and the position behind the
@@ -183,15 +185,18 @@ impl<'a> Pass<'a> {
             Sealed::Known(outline) => (outline, Vec::new()),
             Sealed::Frame(frame) => {
                 match Outline::open(self.records, self.view, frame, event.location)? {
-                    Some((outline, payload)) => (Arc::new(outline), payload),
+                    Some((outline, payload)) => {
+                        let outline = Arc::new(outline);
+                        if event.position >= self.recent {
+                            self.records.outlines.keep(event.position, &outline);
+                        }
+                        (outline, payload)
+                    }
                     // Erased while it was on its way.
                     None => return Ok(self.sight.sees_erasures().then(|| erased(&event, alias))),
                 }
             }
         };
-        if event.position >= self.recent {
-            self.records.outlines.keep(event.position, &outline);
-        }
         if let Some(chart) = outline.erased {
             return Ok(self.sees_erasure(&outline, chart).then(|| erased(&event, chart)));
         }
