@@ -90,21 +90,74 @@ number! {
 gapless!(ChartVersion);
 
 number! {
-    /// Number of a resource in the index: the position of its first event.
+    /// Gapless number of an event in the index, from 0: its position, and one more for each part that upcasters have made
+    /// of the events before it. Of one generation of views.
+    Slot
+}
+gapless!(Slot);
+
+number! {
+    /// Gapless number of an event of a chart in the index, from 1: its chart version, and one more for each part that upcasters
+    /// have made in the chart up to there. 0: none yet. Of one generation of views.
+    Step
+}
+gapless!(Step);
+
+number! {
+    /// Number of a resource in the index: the slot of its first event.
     ResourceNumber
 }
 
 impl ResourceNumber {
     /// Of the resource whose first event stands there.
     #[must_use]
-    pub const fn of(first: Position) -> Self {
+    pub const fn of(first: Slot) -> Self {
         Self(first.0)
     }
 
-    /// Position of its first event.
+    /// Slot of its first event.
+    #[must_use]
+    pub const fn slot(self) -> Slot {
+        Slot(self.0)
+    }
+}
+
+number! {
+    /// An event as access entries name it, whatever upcasters make of it later: its position; and if it is a part of what is told
+    /// of an event, that and the number of the part.
+    EventId
+}
+
+/// Parts that upcasters may make of an event.
+pub const PARTS_MAX: u8 = 15;
+
+impl EventId {
+    /// Marks the number of a part.
+    const PART: u64 = 1 << 63;
+    const PART_BITS: u32 = PARTS_MAX.count_ones();
+
+    /// Of a part of an event, from 1; 0: of the event itself.
+    #[must_use]
+    pub const fn of(position: Position, part: u8) -> Self {
+        match part & PARTS_MAX {
+            0 => Self(position.0),
+            part => Self(Self::PART | position.0 << Self::PART_BITS | part as u64),
+        }
+    }
+
+    /// Its position in the log.
     #[must_use]
     pub const fn position(self) -> Position {
-        Position(self.0)
+        match self.part() {
+            0 => Position(self.0),
+            _ => Position((self.0 & !Self::PART) >> Self::PART_BITS),
+        }
+    }
+
+    /// Which part of what is told of that event; 0: what it says of its own resource.
+    #[must_use]
+    pub const fn part(self) -> u8 {
+        if self.0 & Self::PART == 0 { 0 } else { (self.0 & PARTS_MAX as u64) as u8 }
     }
 }
 

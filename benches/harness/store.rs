@@ -39,6 +39,7 @@ pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Records> {
             cache_bytes: config.cache_bytes,
             snapshot_events_min: config.snapshot_events_min,
         },
+        upcasters: Arc::default(),
     };
     let directory = loop {
         match DataDirectory::open(root) {

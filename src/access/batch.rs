@@ -18,7 +18,7 @@ use super::entry::{AccessEntry, Look, Outcome, Part, RequestId, Source, Words};
 use super::known::KnownSources;
 use super::{Runs, legacy};
 use crate::log::StreamAlias;
-use crate::numbers::ResourceNumber;
+use crate::numbers::EventId;
 
 /// Format of the payload.
 const FORMAT: u8 = 2;
@@ -81,7 +81,7 @@ struct Asked {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sealed: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    about: Option<ResourceNumber>,
+    about: Option<EventId>,
     #[serde(default, skip_serializing_if = "Runs::is_empty")]
     written: Runs,
 }
@@ -360,7 +360,7 @@ mod tests {
                 status,
                 reason: reason.map(Into::into),
                 charts: charts.into_iter().map(StreamAlias).collect(),
-                about: about.map(ResourceNumber::new),
+                about: about.map(EventId::new),
                 shown,
                 written,
             },

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Action, Runs, action_of};
 use crate::chart::Actor;
 use crate::log::StreamAlias;
-use crate::numbers::ResourceNumber;
+use crate::numbers::EventId;
 
 /// How a request ended, as its access entry says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,9 +82,9 @@ pub struct Look {
     pub reason: Option<Arc<str>>,
     /// The charts it was about, ascending.
     pub charts: Vec<StreamAlias>,
-    /// The resource it was about, unless that is the one that left.
-    pub about: Option<ResourceNumber>,
-    /// Positions of the events that brought the versions that left.
+    /// The first event of the resource it was about, unless that is the one that left.
+    pub about: Option<EventId>,
+    /// The events that brought the versions that left.
     pub shown: Runs,
     /// Positions of the events that it committed, where the entry says so.
     pub written: Runs,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Runs;
 use super::entry::{AccessEntry, Identity, Look, Outcome, RequestId, Source, Words};
-use crate::numbers::ResourceNumber;
+use crate::numbers::EventId;
 
 #[derive(Deserialize)]
 struct Stored {
@@ -21,7 +21,7 @@ struct Stored {
     status: u16,
     #[serde(default)]
     charts: Vec<String>,
-    resource: Option<ResourceNumber>,
+    resource: Option<EventId>,
     query: String,
 }
 

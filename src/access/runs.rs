@@ -1,12 +1,12 @@
-//! Sets of positions, written as runs.
+//! Sets of positions and events, written as runs.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::numbers::Position;
+use crate::numbers::{EventId, Position};
 
-/// A set of positions of the event log, as the numbers that are written: for each run of neighbours the
+/// A set of positions of the event log, or of events by their ids, as the numbers that are written: for each run of neighbours the
 /// distance from the end of the run before, and its length. The last length is left out if it is 1.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -19,14 +19,23 @@ impl Runs {
         self.0.is_empty()
     }
 
+    /// The events, ascending.
+    pub fn events(&self) -> impl Iterator<Item = EventId> + '_ {
+        self.numbers().map(EventId::new)
+    }
+
     /// The positions, ascending.
     pub fn positions(&self) -> impl Iterator<Item = Position> + '_ {
+        self.numbers().map(Position::new)
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = u64> + '_ {
         let mut end = 0u64;
         self.0.chunks(2).flat_map(move |run| {
             let start = end.saturating_add(run.first().copied().unwrap_or(0));
             // Written by this program, a run is never longer than what one answer can hold.
             end = start.saturating_add(run.get(1).copied().unwrap_or(1));
-            (start..end).map(Position::new)
+            start..end
         })
     }
 
@@ -40,11 +49,24 @@ impl Runs {
 
 impl From<&BTreeSet<Position>> for Runs {
     fn from(positions: &BTreeSet<Position>) -> Self {
+        Self::of(positions.iter().map(|position| position.get()))
+    }
+}
+
+impl From<&BTreeSet<EventId>> for Runs {
+    fn from(events: &BTreeSet<EventId>) -> Self {
+        Self::of(events.iter().map(|event| event.get()))
+    }
+}
+
+impl Runs {
+    /// The set of some numbers, which come in their order.
+    fn of(numbers: impl Iterator<Item = u64>) -> Self {
         let mut runs: Vec<(u64, u64)> = Vec::new();
-        for position in positions {
+        for number in numbers {
             match runs.last_mut() {
-                Some((start, length)) if *start + *length == position.get() => *length += 1,
-                _ => runs.push((position.get(), 1)),
+                Some((start, length)) if *start + *length == number => *length += 1,
+                _ => runs.push((number, 1)),
             }
         }
         let mut numbers = Vec::with_capacity(2 * runs.len());

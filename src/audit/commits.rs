@@ -9,7 +9,7 @@ use crate::chart::{Actor, EventKind, Stated};
 use crate::clock::Instant;
 use crate::engine::EngineError;
 use crate::log::StreamAlias;
-use crate::numbers::Position;
+use crate::numbers::{EventId, Position};
 use crate::records::{Records, RecordsError};
 use crate::view::{Change, LoggedEvent, View};
 
@@ -52,14 +52,14 @@ impl Commit {
         let mut first = at;
         while first > Position::default() {
             let before = logged(view, first.previous())?;
-            if keys.reader().frame(before.location)?.last_of_commit {
+            if keys.reader().frame(before.place.location)?.last_of_commit {
                 break;
             }
             first = first.previous();
         }
-        let frames = keys.reader().commit(logged(view, first)?.location)?.len() as u64;
+        let frames = keys.reader().commit(logged(view, first)?.place.location)?.len() as u64;
         let events = first..first + frames;
-        let logged: Vec<_> = view.logged(events.clone()).collect::<Result<_, _>>()?;
+        let logged: Vec<_> = view.logged(events.clone())?.collect::<Result<_, _>>()?;
         let recorded_at = logged.first().map_or(Instant::from_micros(0), |one| one.recorded_at);
         let stated = match stated(records, view, &logged)? {
             Some(stated) => stated,
@@ -72,7 +72,7 @@ impl Commit {
 
 /// The event at a position.
 pub(super) fn logged(view: &View, at: Position) -> Result<LoggedEvent, RecordsError> {
-    let event = view.logged(at..at.next()).next().transpose()?;
+    let event = view.logged_at(EventId::of(at, 0))?;
     event.ok_or_else(|| RecordsError::unreadable(format!("event {at} is not in the index")))
 }
 
@@ -83,7 +83,7 @@ fn stated(
     events: &[LoggedEvent],
 ) -> Result<Option<(Actor, EventKind)>, RecordsError> {
     for event in events.iter().filter(|event| event.is_readable) {
-        match records.engine().keys().read_event(view, event.location) {
+        match records.engine().keys().written(view, event.place.location) {
             Ok((envelope, _)) => {
                 if let Stated::Here(actor) = envelope.actor {
                     return Ok(Some((*actor, envelope.event_type.event_kind)));
@@ -155,7 +155,7 @@ fn operation_without_change(kind: EventKind) -> &'static str {
 fn look(operation: &str, events: &[LoggedEvent]) -> Look {
     let charts: BTreeSet<StreamAlias> = events.iter().filter_map(|event| event.chart).collect();
     let changes = events.iter().filter(|event| event.change.is_some());
-    let shown: BTreeSet<Position> = changes.map(|event| event.position).collect();
+    let shown: BTreeSet<EventId> = changes.map(LoggedEvent::id).collect();
     let written: BTreeSet<Position> = events.iter().map(|event| event.position).collect();
     // How it was asked for, and answered, is not told by events.
     let made = AccessEntry::of(Source::default(), RequestId::new(0, 0), operation, 0).look;

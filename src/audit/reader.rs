@@ -16,10 +16,10 @@ use crate::access::{self, AccessEntry, KnownSources, Look, Source, Words};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Frame, FrameKind, Group, StreamAlias};
-use crate::numbers::{Position, ResourceVersion};
+use crate::numbers::{EventId, Position, ResourceVersion};
 use crate::records::{Records, RecordsError};
 use crate::seal::CursorKey;
-use crate::view::{Order, View};
+use crate::view::View;
 
 /// The names behind the numbers of a look.
 #[derive(Debug, Clone, Default)]
@@ -73,7 +73,7 @@ pub struct Names {
     /// Epoch of the keys in which they were looked up: an erasure begins another.
     epoch: u32,
     patients: FxHashMap<StreamAlias, Option<ResourceId>>,
-    shown: FxHashMap<Position, Arc<ShownVersion>>,
+    shown: FxHashMap<EventId, Arc<ShownVersion>>,
     /// Keys of sealed words, by the charts that these are about.
     keys: FxHashMap<Vec<StreamAlias>, Option<CursorKey>>,
     sources: KnownSources,
@@ -215,13 +215,13 @@ impl<'a> EntryReader<'a> {
             Some(Words::Sealed(sealed)) => self.open(&look.charts, sealed),
         };
         let about = match look.about {
-            Some(number) => match self.view.head_of(number)? {
+            Some(first) => match self.view.head_named(first)? {
                 Some(head) => Some(self.records.key_of(self.view, &head)?),
                 None => None,
             },
             None => None,
         };
-        let shown = look.shown.positions().take(resources_max).map(|at| self.shown(at));
+        let shown = look.shown.events().take(resources_max).map(|at| self.shown(at));
         let shown = shown.collect::<Result<_, _>>()?;
         let shown_count = look.shown.count();
         Ok(NamedLook { patients, erased, words, about, shown, shown_count })
@@ -264,24 +264,32 @@ impl<'a> EntryReader<'a> {
         Arc::clone(&known.1)
     }
 
-    /// Which version the event at a position brought.
-    fn shown(&self, position: Position) -> Result<Arc<ShownVersion>, RecordsError> {
-        if let Some(known) = self.names.borrow().shown.get(&position) {
+    /// Which version an event brought.
+    fn shown(&self, event: EventId) -> Result<Arc<ShownVersion>, RecordsError> {
+        if let Some(known) = self.names.borrow().shown.get(&event) {
             return Ok(Arc::clone(known));
         }
-        let found = Arc::new(self.look_up(position)?);
-        self.names.borrow_mut().shown.insert(position, Arc::clone(&found));
+        let found = Arc::new(self.look_up(event)?);
+        self.names.borrow_mut().shown.insert(event, Arc::clone(&found));
         Ok(found)
     }
 
-    fn look_up(&self, position: Position) -> Result<ShownVersion, RecordsError> {
-        let mut changes = self.view.changes(position..position.next(), Order::Ascending);
-        let change =
-            changes.next().transpose()?.and_then(|(_, changes)| changes.into_iter().next());
+    fn look_up(&self, event: EventId) -> Result<ShownVersion, RecordsError> {
+        let position = event.position();
         let nothing = || Ok(ShownVersion::new(position, None, Vec::new()));
-        let Some(change) = change else { return nothing() };
-        let read = self.records.engine().keys().read_event(self.view, change.location);
-        let Ok((envelope, _)) = read else { return nothing() };
+        let keys = self.records.engine().keys();
+        let Some(logged) = self.view.logged_at(event)? else { return nothing() };
+        let Some(change) = logged.change else {
+            // What upcasters drop today was shown once, as it was written.
+            let written = keys.written(self.view, logged.place.location);
+            let Some((envelope, _)) = written.ok().filter(|_| logged.is_readable) else {
+                return nothing();
+            };
+            let (patients, _) = self.patients(&Vec::from_iter(logged.chart))?;
+            let resource = envelope.key().map(|key| (key, envelope.version));
+            return Ok(ShownVersion::new(position, resource, patients));
+        };
+        let Ok((envelope, _)) = keys.read_event(self.view, change.place) else { return nothing() };
         let mut charts = Vec::from_iter(change.chart);
         if change.is_in_several
             && let Some(head) = self.view.head_of(change.number)?

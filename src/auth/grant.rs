@@ -10,7 +10,7 @@ use crate::budget::Budget;
 use crate::chart::Actor;
 use crate::fhir::{ResourceId, ResourceType};
 use crate::log::StreamAlias;
-use crate::numbers::{Position, ResourceNumber};
+use crate::numbers::{EventId, Position};
 
 /// The right of one request to reach the store, and the duty to record that it did.
 ///
@@ -31,7 +31,7 @@ pub struct Grant {
 struct Notes {
     seen: Seen,
     /// Positions of the versions that an entry has told of already.
-    told: BTreeSet<Position>,
+    told: BTreeSet<EventId>,
 }
 
 /// What a request has seen so far.
@@ -40,9 +40,9 @@ pub struct Seen {
     /// The charts whose content it was shown or denied.
     pub charts: BTreeSet<StreamAlias>,
     /// Number of the one resource it was about, if it was about one.
-    pub resource: Option<ResourceNumber>,
+    pub resource: Option<EventId>,
     /// Positions of the events that brought the versions that leave with the answer.
-    pub shown: BTreeSet<Position>,
+    pub shown: BTreeSet<EventId>,
     /// The entries of a Bundle.
     pub parts: Vec<Part>,
     /// Positions of the events that it committed, if the entry is to say so.
@@ -178,9 +178,9 @@ impl Grant {
         }
     }
 
-    /// Notes that the request was about one resource.
-    pub fn saw_resource(&self, number: ResourceNumber) {
-        self.seen(|seen| *seen.resource.get_or_insert(number));
+    /// Notes that the request was about one resource, by its first event.
+    pub fn saw_resource(&self, first: EventId) {
+        self.seen(|seen| *seen.resource.get_or_insert(first));
     }
 
     /// Notes that events of this request are in the log.
@@ -205,11 +205,11 @@ impl Grant {
         self.seen(|seen| seen.was_refused = true);
     }
 
-    /// Notes that a version leaves with the answer: that which the event at a position brought.
-    pub fn showed(&self, position: Position) {
+    /// Notes that a version leaves with the answer: that which an event brought.
+    pub fn showed(&self, event: EventId) {
         self.notes(|Notes { seen, told }| {
-            if !told.contains(&position) {
-                seen.shown.insert(position);
+            if !told.contains(&event) {
+                seen.shown.insert(event);
             }
         });
     }

@@ -8,7 +8,7 @@ use crate::fhir::ResourceKey;
 use crate::numbers::ResourceVersion;
 
 /// Version of the envelope's fields; raised when their meaning changes, read forever.
-pub const SCHEMA: u8 = 1;
+pub const SCHEMA: u8 = 2;
 
 /// What happened to a resource in a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -188,6 +188,10 @@ pub enum Stated {
 pub struct Envelope {
     /// [`SCHEMA`] of the writer.
     pub schema: u8,
+    /// Version of the content, as the upcasters of its type count them, if not the first: it is what it was when this was
+    /// written.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub content: u16,
     /// Name of the event.
     #[serde(rename = "type")]
     pub event_type: EventType,
@@ -216,6 +220,15 @@ pub struct Envelope {
     pub rights: Option<String>,
 }
 
+fn one() -> u16 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one(content: &u16) -> bool {
+    *content == 1
+}
+
 fn first() -> ResourceVersion {
     ResourceVersion::new(1)
 }
@@ -231,6 +244,7 @@ impl Envelope {
     pub fn new(event_type: EventType, actor: Actor) -> Self {
         Self {
             schema: SCHEMA,
+            content: 1,
             event_type,
             patient: None,
             resource: None,

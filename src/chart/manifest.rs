@@ -1,31 +1,29 @@
 //! The manifest: which events of a chart contain the then-current body of each resource.
 
-use crate::numbers::ChartVersion;
+use crate::numbers::Step;
 
-/// The chart versions whose bodies were current at one version, as one bit per event.
+/// The steps of a chart whose bodies were current at one of them, as one bit per step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
-    /// Bit `v % 64` of word `v / 64` stands for version `v`.
+    /// Bit `s % 64` of word `s / 64` stands for step `s`.
     words: Vec<u64>,
 }
 
 impl Manifest {
-    /// Takes in the next event: the version whose body it replaces or removes (0: none), and
+    /// Takes in the next event: the step whose body it replaces or removes (0: none), and
     /// whether it brings a body itself.
-    pub fn apply(&mut self, version: ChartVersion, supersedes: ChartVersion, holds_body: bool) {
+    pub fn apply(&mut self, step: Step, supersedes: Step, holds_body: bool) {
         self.set(supersedes, false);
         if holds_body {
-            self.set(version, true);
+            self.set(step, true);
         }
     }
 
-    /// The versions, ascending.
-    pub fn versions(&self) -> impl Iterator<Item = ChartVersion> + '_ {
+    /// The steps, ascending.
+    pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
         self.words.iter().zip(0u64..).flat_map(|(word, at)| {
             let word = *word;
-            (0..64)
-                .filter(move |bit| word >> bit & 1 == 1)
-                .map(move |bit| ChartVersion::new(at * 64 + bit))
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| Step::new(at * 64 + bit))
         })
     }
 
@@ -41,12 +39,12 @@ impl Manifest {
         self.len() == 0
     }
 
-    fn set(&mut self, version: ChartVersion, on: bool) {
-        let Ok(word) = usize::try_from(version.get() / 64) else { return };
+    fn set(&mut self, step: Step, on: bool) {
+        let Ok(word) = usize::try_from(step.get() / 64) else { return };
         if on && word >= self.words.len() {
             self.words.resize(word + 1, 0);
         }
-        let bit = 1 << (version.get() % 64);
+        let bit = 1 << (step.get() % 64);
         match self.words.get_mut(word) {
             Some(word) if on => *word |= bit,
             Some(word) => *word &= !bit,
@@ -70,7 +68,7 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
-    use super::{ChartVersion, Manifest};
+    use super::{Manifest, Step};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -79,18 +77,18 @@ mod tests {
         fn behaves_as_a_set(events in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..300)) {
             let mut manifest = Manifest::default();
             let mut set = BTreeSet::new();
-            for (version, (superseded, holds_body)) in (1..).map(ChartVersion::new).zip(events) {
-                let live: Vec<ChartVersion> = set.iter().copied().collect();
-                let supersedes = if live.is_empty() { ChartVersion::new(0) } else { live[superseded.index(live.len())] };
-                manifest.apply(version, supersedes, holds_body);
+            for (step, (superseded, holds_body)) in (1..).map(Step::new).zip(events) {
+                let live: Vec<Step> = set.iter().copied().collect();
+                let supersedes = if live.is_empty() { Step::new(0) } else { live[superseded.index(live.len())] };
+                manifest.apply(step, supersedes, holds_body);
                 set.remove(&supersedes);
                 if holds_body {
-                    set.insert(version);
+                    set.insert(step);
                 }
             }
             prop_assert_eq!(manifest.len(), set.len());
             let read_back = Manifest::decode(&manifest.encode());
-            prop_assert_eq!(read_back.versions().collect::<Vec<_>>(), set.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(read_back.steps().collect::<Vec<_>>(), set.into_iter().collect::<Vec<_>>());
         }
     }
 }

@@ -15,9 +15,11 @@ mod erasure;
 pub mod event;
 mod fingerprint;
 pub mod manifest;
+pub mod upcast;
 
 pub use decide::{Current, Drafted, Wish, decide};
 pub use erasure::{Erasure, TOMBSTONE_BYTES, Tombstone};
 pub use event::{Actor, Envelope, EventKind, EventType, IdempotencyMark, Outline, Payload, Stated};
 pub use fingerprint::fingerprint;
 pub use manifest::Manifest;
+pub use upcast::{Upcast, UpcastError, UpcasterFile, Upcasters};

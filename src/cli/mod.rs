@@ -24,6 +24,7 @@ mod serve;
 mod served;
 mod stats;
 mod token;
+mod upcasters;
 mod vault;
 mod verify;
 

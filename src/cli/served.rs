@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Failure;
+use super::{Failure, upcasters};
 use crate::auth::{
     Algorithm, Issuer, LocalIssuer, TokenRequest, VerificationKey, Verifier, VerifierOptions,
 };
@@ -126,6 +126,7 @@ pub fn engine_options(config: &Config) -> Result<EngineOptions, Failure> {
             cache_bytes: config.store.cache_bytes,
             snapshot_events_min: config.store.snapshot_events_min,
         },
+        upcasters: Arc::new(upcasters::read(&config.store.upcasters)?),
     })
 }
 

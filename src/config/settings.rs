@@ -125,6 +125,13 @@ static BEFORE: &[Setting] = &[
         |config| &mut config.store.referential_integrity,
     ),
     setting(
+        "store.upcasters",
+        Kind::File,
+        "Directory with upcasters (*.toml), by which old events are told in today's terms (see\n\
+         docs/evolution.md); empty: none",
+        |config| &mut config.store.upcasters,
+    ),
+    setting(
         "vault.master_key",
         Kind::KeySource,
         "Where the master key is: file:PATH, env:NAME (a variable), or command:COMMAND (a shell\n\

@@ -26,6 +26,8 @@ pub struct StoreConfig {
     pub purge: String,
     /// What happens to a write whose references to resources of this server lead nowhere.
     pub referential_integrity: ReferentialIntegrity,
+    /// Directory with upcasters, `*.toml`: how events are told that are older than they say. Empty: none.
+    pub upcasters: String,
 }
 
 /// What happens to references that lead nowhere.
@@ -49,6 +51,7 @@ impl Default for StoreConfig {
             snapshot_events_min: 128,
             purge: "at-once".to_owned(),
             referential_integrity: ReferentialIntegrity::Off,
+            upcasters: String::new(),
         }
     }
 }

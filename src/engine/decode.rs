@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::EngineError;
 use super::keys::{Keys, envelope_of};
-use crate::chart::{Envelope, Erasure, EventKind};
+use crate::chart::{Envelope, Erasure, EventKind, Upcast};
 use crate::clock::Instant;
 use crate::fhir::status;
 use crate::fhir::terms_of;
@@ -16,7 +16,7 @@ use crate::log::{Frame, Group, Location, LogError, StreamAlias};
 use crate::numbers::{ChartVersion, Position};
 use crate::seal::SealingKey;
 use crate::vault::{VaultError, Wrap};
-use crate::view::{Event, Fact, FactGroup, Generation, TermChange};
+use crate::view::{Event, EventPlace, Fact, FactGroup, Generation, TermChange};
 
 /// Events that a thread decodes at a time, and the groups they are in.
 const PART_EVENTS_MIN: usize = 256;
@@ -188,21 +188,41 @@ impl<'a> Opener<'a> {
     }
 
     fn group(&self, group: Group) -> Result<FactGroup, EngineError> {
-        let facts = group.frames.into_iter().map(|(frame, location)| {
-            let unreadable = Event::Unreadable { location, ends_commit: frame.last_of_commit };
-            let fact = self.fact(frame, location)?;
-            Ok(fact.map_or(unreadable, |fact| Event::Fact(Box::new(fact))))
-        });
+        let mut events = Vec::with_capacity(group.frames.len());
+        let mut block = Block::default();
+        for (at, (frame, location)) in (0u64..).zip(group.frames) {
+            let ends_commit = frame.last_of_commit;
+            let told = self.tell(frame, location);
+            let told = told.map_err(|error| error.at(group.first_position + at))?;
+            let Some((mut fact, parts)) = told else {
+                block.close(&mut events);
+                events.push(Event::Unreadable { location, ends_commit });
+                continue;
+            };
+            if fact.envelope.home.is_none() {
+                block.close(&mut events);
+                block =
+                    Block { home: at, is_dropped: fact.is_dropped, parts, elsewhere: Vec::new() };
+            } else {
+                block.follow(at, &mut fact);
+            }
+            events.push(Event::Fact(Box::new(fact)));
+        }
+        block.close(&mut events);
         Ok(FactGroup {
             first_position: group.first_position,
             recorded_at: Instant::from_micros(group.recorded_at),
-            events: facts.collect::<Result<_, EngineError>>()?,
+            events,
         })
     }
 
-    /// What an event means for the views, but for the terms that its resource had before. `None`
-    /// when its chart was erased.
-    pub fn fact(&self, frame: Frame, location: Location) -> Result<Option<Fact>, EngineError> {
+    /// What an event means for the views, but for the terms that its resource had before, and the same of its
+    /// parts. `None` when its chart was erased.
+    fn tell(
+        &self,
+        frame: Frame,
+        location: Location,
+    ) -> Result<Option<(Fact, Vec<Fact>)>, EngineError> {
         let alias = frame.alias;
         let Some(key) = self.key(alias)? else {
             self.closed.lock().unwrap_or_else(PoisonError::into_inner).insert(alias);
@@ -214,35 +234,121 @@ impl<'a> Opener<'a> {
             StreamAlias::NONE => ChartVersion::default(),
             _ => ChartVersion::new(frame.version.into()),
         };
-        let payload = self.keys.unseal(&key, frame, location)?;
+        let mut payload = self.keys.unseal(&key, frame, location)?;
         let (envelope, start) = envelope_of(&payload)?;
-        let mut fact = Fact {
-            location,
-            alias,
-            stream_version,
-            patient: key.owner().parse().ok().filter(|_| alias != StreamAlias::NONE),
-            wrap: is_first.then(|| self.wrap(alias)).flatten(),
-            holds_body: holds_body(&envelope),
-            envelope,
-            retracted: false,
-            terms: Arc::default(),
-            erasure: None,
-            ends_commit,
+        payload.drain(..start);
+        let patient = key.owner().parse().ok().filter(|_| alias != StreamAlias::NONE);
+        let fact = |envelope: Envelope, body: &[u8], part: u8| {
+            let mut fact = Fact {
+                place: EventPlace { location, part },
+                alias,
+                stream_version,
+                patient: patient.clone(),
+                wrap: (is_first && part == 0).then(|| self.wrap(alias)).flatten(),
+                holds_body: holds_body(&envelope) && (part == 0 || !body.is_empty()),
+                envelope,
+                is_dropped: false,
+                retracted: false,
+                terms: Arc::default(),
+                erasure: None,
+                ends_commit: ends_commit && part == 0,
+            };
+            self.complete(&mut fact, body)?;
+            Ok::<_, EngineError>(fact)
         };
-        let body = payload.get(start..).unwrap_or_default();
+        let upcasters = self.generation.upcasters();
+        if envelope.home.is_some() || !upcasters.concern(&envelope) {
+            return Ok(Some((fact(envelope, &payload, 0)?, Vec::new())));
+        }
+        let Upcast { main, parts } = upcasters
+            .upcast(envelope.clone(), payload)
+            .map_err(|error| EngineError::Upcast(Box::new(error)))?;
+        let main = match main {
+            Some((envelope, body)) => fact(envelope, &body, 0)?,
+            None => Fact { is_dropped: true, holds_body: false, ..fact(envelope, &[], 0)? },
+        };
+        let parts = (1u8..).zip(parts).map(|(part, (envelope, body))| fact(envelope, &body, part));
+        Ok(Some((main, parts.collect::<Result<_, _>>()?)))
+    }
+
+    /// Fills in what the body of an event tells.
+    fn complete(&self, fact: &mut Fact, body: &[u8]) -> Result<(), EngineError> {
+        let unreadable = || unreadable(fact.place.location);
         if fact.envelope.event_type.event_kind == EventKind::Erased {
-            fact.erasure = Some(Erasure::decode(body).ok_or_else(|| unreadable(location))?);
-            return Ok(Some(fact));
+            fact.erasure = Some(Erasure::decode(body).ok_or_else(unreadable)?);
+            return Ok(());
         }
         let key = fact.envelope.key().filter(|_| fact.envelope.home.is_none());
         if let Some(key) = key.filter(|_| !body.is_empty()) {
-            let document = Document::parse(body).map_err(|_| unreadable(location))?;
+            let document = Document::parse(body).map_err(|_| unreadable())?;
             fact.retracted = status::is_entered_in_error(document.root());
             let parameters = self.generation.parameters();
             let added = terms_of(parameters, key.kind, document.root(), None);
             fact.terms = Arc::new(TermChange { added, removed: Vec::new() });
         }
-        Ok(Some(fact))
+        Ok(())
+    }
+
+    /// What an event, or a part of it, means for the views. `None` when its chart was erased.
+    pub fn fact(&self, at: EventPlace) -> Result<Option<Fact>, EngineError> {
+        let frame = self.keys.reader().frame(at.location)?;
+        let Some((main, parts)) = self.tell(frame, at.location)? else { return Ok(None) };
+        let told = match usize::from(at.part).checked_sub(1) {
+            None => Some(main),
+            Some(part) => parts.into_iter().nth(part),
+        };
+        told.map(Some).ok_or_else(|| unreadable(at.location))
+    }
+}
+
+/// The events of one resource in a commit, while they are read: its home event, and those in further charts.
+#[derive(Default)]
+struct Block {
+    /// Which frame of the group the home event is in.
+    home: u64,
+    /// Whether that says nothing today.
+    is_dropped: bool,
+    /// Its parts.
+    parts: Vec<Fact>,
+    /// The events in further charts, each with its frame, if there are parts.
+    elsewhere: Vec<(u64, Fact)>,
+}
+
+impl Block {
+    /// Takes in an event in a further chart.
+    fn follow(&mut self, at: u64, fact: &mut Fact) {
+        if !self.parts.is_empty() {
+            self.elsewhere.push((at, fact.clone()));
+        }
+        if self.is_dropped {
+            (fact.is_dropped, fact.holds_body) = (true, false);
+        }
+    }
+
+    /// Tells of the parts, each in all charts of the resource.
+    fn close(&mut self, events: &mut Vec<Event>) {
+        let elsewhere = std::mem::take(&mut self.elsewhere);
+        for part in std::mem::take(&mut self.parts) {
+            let in_further = (1u32..).zip(&elsewhere).map(|(steps, (at, fact))| {
+                let event_kind = fact.envelope.event_type.event_kind;
+                let mut envelope = part.envelope.clone();
+                envelope.home = Some(steps);
+                envelope.event_type.event_kind = event_kind;
+                let fact = Fact {
+                    place: part.place,
+                    envelope,
+                    wrap: None,
+                    holds_body: fact.holds_body && part.holds_body,
+                    ends_commit: false,
+                    ..fact.clone()
+                };
+                Event::Part { fact: Box::new(fact), of: *at }
+            });
+            let in_further: Vec<Event> = in_further.collect();
+            events.push(Event::Part { fact: Box::new(part), of: self.home });
+            events.extend(in_further);
+        }
+        *self = Self::default();
     }
 }
 

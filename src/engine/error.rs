@@ -1,7 +1,9 @@
 //! Why the engine did not do what was asked.
 
 use super::DirectoryError;
+use crate::chart::UpcastError;
 use crate::log::LogError;
+use crate::numbers::Position;
 use crate::proof::ProofError;
 use crate::seal::SealError;
 use crate::vault::VaultError;
@@ -54,7 +56,28 @@ pub enum EngineError {
     /// There is no such checkpoint, tile, proof or certificate.
     #[error("{0} does not exist")]
     NotFound(String),
+    /// An upcaster cannot be carried out on an event.
+    #[error("{0}")]
+    Upcast(Box<UpcastError>),
+    /// The same, of a known event.
+    #[error("{error}, at position {position}")]
+    UpcastAt {
+        /// Where it stands in the log.
+        position: Position,
+        /// What is wrong.
+        error: Box<UpcastError>,
+    },
     /// What the log contains does not read back.
     #[error("{0}")]
     Unreadable(String),
+}
+
+impl EngineError {
+    /// With the position of the event that it is about.
+    pub(super) fn at(self, position: Position) -> Self {
+        match self {
+            Self::Upcast(error) => Self::UpcastAt { position, error },
+            other => other,
+        }
+    }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::EngineError;
-use crate::chart::{Envelope, Payload};
+use crate::chart::{Envelope, Payload, Upcast, Upcasters};
 use crate::log::{Frame, Location, Reader, StreamAlias};
 use crate::seal::SealingKey;
 use crate::vault::{Vault, VaultError};
-use crate::view::{View, Views};
+use crate::view::{EventPlace, View, Views};
 
 /// Opens the event log.
 #[derive(Debug, Clone)]
@@ -119,21 +119,67 @@ impl Keys {
         opened.map_err(|error| self.reader.damage(at, &error.to_string()).into())
     }
 
-    /// The envelope of the event at a location, and its body.
+    /// The envelope of the event at a location, and its body, as they were written.
     ///
     /// # Errors
     ///
     /// As [`Keys::read`].
-    pub fn read_event(
-        &self,
-        view: &View,
-        at: Location,
-    ) -> Result<(Envelope, Vec<u8>), EngineError> {
+    pub fn written(&self, view: &View, at: Location) -> Result<(Envelope, Vec<u8>), EngineError> {
         let mut payload = self.read(view, at)?;
         let (envelope, start) = envelope_of(&payload)?;
         payload.drain(..start);
         Ok((envelope, payload))
     }
+
+    /// What an event, or a part of it, says today. `None`: nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keys::read`]; [`EngineError::Upcast`].
+    pub fn told(
+        &self,
+        view: &View,
+        at: EventPlace,
+    ) -> Result<Option<(Envelope, Vec<u8>)>, EngineError> {
+        let (envelope, body) = self.written(view, at.location)?;
+        told(view.upcasters(), envelope, body, at.part)
+    }
+
+    /// What an event, or a part of it, says today that is known to say something.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keys::told`].
+    pub fn read_event(
+        &self,
+        view: &View,
+        at: EventPlace,
+    ) -> Result<(Envelope, Vec<u8>), EngineError> {
+        self.told(view, at)?.ok_or_else(says_nothing)
+    }
+}
+
+/// What an event that was written so, or a part of it, says today. `None`: nothing.
+pub fn told(
+    upcasters: &Upcasters,
+    envelope: Envelope,
+    body: Vec<u8>,
+    part: u8,
+) -> Result<Option<(Envelope, Vec<u8>)>, EngineError> {
+    // What is at home in another chart is told there.
+    if envelope.home.is_some() || !upcasters.concern(&envelope) {
+        return Ok((part == 0).then_some((envelope, body)));
+    }
+    let Upcast { main, parts } =
+        upcasters.upcast(envelope, body).map_err(|error| EngineError::Upcast(Box::new(error)))?;
+    match usize::from(part).checked_sub(1) {
+        None => Ok(main),
+        Some(part) => Ok(parts.into_iter().nth(part)),
+    }
+}
+
+fn says_nothing() -> EngineError {
+    EngineError::Unreadable("an event that the index leads to says nothing today".to_owned())
 }
 
 /// The envelope in a payload, and where the body starts.

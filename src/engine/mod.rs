@@ -55,7 +55,7 @@ pub use epoch::Alone;
 pub use error::EngineError;
 pub use event_log::{EventLog, Groups, LocalLog, Pending, Settled, Settling};
 pub use health::Health;
-pub use keys::{Keys, envelope_of};
+pub use keys::{Keys, envelope_of, told};
 pub use proofs::ProofOptions;
 pub use rebuild::{Rebuilt, ViewsCompared};
 pub use renewal::PurgeWindow;
@@ -68,6 +68,7 @@ use tokio::sync::oneshot;
 use tokio::sync::watch::Receiver;
 
 use crate::access::{AccessEntry, RequestId};
+use crate::chart::Upcasters;
 use crate::clock::Instant;
 use crate::disk::Disk;
 use crate::fhir::search::Definition;
@@ -108,6 +109,8 @@ pub struct EngineOptions {
     pub group_bytes_max: usize,
     /// Sizes of the views.
     pub views: ViewOptions,
+    /// What old events are told by. Views that were built with others are built anew, while these are served.
+    pub upcasters: Arc<Upcasters>,
 }
 
 /// Finds the search parameters that clients have defined: the layer above knows how.
@@ -131,6 +134,7 @@ pub struct Engine {
     certificates: Certificates,
     renewer: Renewer,
     defined: DefinedParameters,
+    upcasters: Arc<Upcasters>,
     /// Random number of this run, and requests so far: the ids of requests.
     requests: (u64, AtomicU64),
     /// Held by the one rebuild of the views, or the one erasure, that runs.
@@ -156,7 +160,7 @@ impl Engine {
         let origin = directory.origin(&*options.disk, options.proof.origin.as_deref())?;
         let disk = Arc::clone(&options.disk);
         let certificates = Certificates::open(disk, &directory.certificates(), &origin, &vault)?;
-        let views = Views::open(&directory.views(), options.views)?;
+        let views = Views::open(&directory.views(), options.views, &options.upcasters)?;
         // What the views have applied was acknowledged, and so was what was signed: the logs must
         // hold at least that.
         let applied = views.view();
@@ -242,6 +246,7 @@ impl Engine {
             certificates,
             renewer,
             defined,
+            upcasters: Arc::clone(&options.upcasters),
             requests: (high ^ low, AtomicU64::new(0)),
             alone: Mutex::default(),
             directory,
@@ -368,6 +373,12 @@ impl Engine {
     #[must_use]
     pub fn views(&self) -> &Views {
         &self.views
+    }
+
+    /// What events are told by that are older than these say: what is written now is of the versions that they lead to.
+    #[must_use]
+    pub fn upcasters(&self) -> &Arc<Upcasters> {
+        &self.upcasters
     }
 
     /// The keys, and the log of events that they open.

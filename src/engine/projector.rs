@@ -50,12 +50,13 @@ impl EventProjector {
                 let last = events.len().saturating_sub(1);
                 for (at, (event, stream_version)) in events.into_iter().enumerate() {
                     facts.push(Event::Fact(Box::new(Fact {
-                        location: written.frames.get(facts.len()).copied().unwrap_or_default(),
+                        place: written.frames.get(facts.len()).copied().unwrap_or_default().into(),
                         alias: event.alias,
                         stream_version,
                         patient: event.patient,
                         wrap: event.wrap,
                         envelope: event.envelope,
+                        is_dropped: false,
                         holds_body: event.holds_body,
                         retracted: event.retracted,
                         terms: event.terms,
@@ -168,7 +169,7 @@ mod tests {
     fn after_a_group_that_cannot_be_applied_none_is() {
         let directory = tempfile::tempdir().unwrap();
         let options = ViewOptions { cache_bytes: 1 << 20, snapshot_events_min: 8 };
-        let views = Views::open(directory.path(), options).unwrap();
+        let views = Views::open(directory.path(), options, &Arc::default()).unwrap();
         let health = Arc::new(Health::default());
         let mut projector =
             EventProjector::new(views.clone(), Box::new(|_, _| Ok(())), Arc::clone(&health), None);

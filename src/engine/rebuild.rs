@@ -7,7 +7,7 @@ use std::time::{Duration, Instant as Stopwatch};
 use super::health::Health;
 use super::replay::{replay_access, replay_events};
 use super::{Engine, EngineError};
-use crate::view::{Comparison, Generation};
+use crate::view::{Basis, Comparison, Generation};
 
 /// Events and access entries that the swap may have left to apply while both logs wait: a few
 /// milliseconds.
@@ -52,6 +52,19 @@ impl Drop for Reset<'_> {
 }
 
 impl Engine {
+    /// What views that are built now follow from, beside the logs.
+    fn basis(&self) -> Result<Basis, EngineError> {
+        let definitions = (self.defined)(&self.keys, &self.views.view())?;
+        Ok(Basis { definitions, upcasters: Arc::clone(&self.upcasters) })
+    }
+
+    /// Whether the views that are served follow from what those would that are built now.
+    pub(super) fn is_up_to_date(&self) -> Result<bool, EngineError> {
+        let (wanted, serving) = (self.basis()?, self.views.serving());
+        Ok(wanted.definitions == serving.definitions()
+            && wanted.upcasters.files() == serving.upcasters().files())
+    }
+
     /// The number of the generation of views that is served: one more with each rebuild.
     #[must_use]
     pub fn generation(&self) -> u64 {
@@ -81,7 +94,7 @@ impl Engine {
             progress(done, total);
         };
         let _reset = Reset(&self.health);
-        let building = self.views.begin(&(self.defined)(&self.keys, &self.views.view())?)?;
+        let building = self.views.begin(&self.basis()?)?;
         let new = building.generation();
         self.catch_up(new, &progress)?;
         tracing::debug!(took = ?started.elapsed(), "the new generation of views is filled");
@@ -140,7 +153,7 @@ impl Engine {
             return Ok(ViewsCompared::Traces { charts });
         }
         // Dropped before it is served, it leaves nothing behind.
-        let building = self.views.begin(serving.definitions())?;
+        let building = self.views.begin(&serving.basis())?;
         let anew = building.generation();
         let view = self.views.view();
         let (events, accesses) = (view.applied_events()?, view.applied_access()?);

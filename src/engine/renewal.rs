@@ -108,8 +108,7 @@ pub fn start(
     woken: Receiver<()>,
 ) -> Result<(), EngineError> {
     let serving = engine.views.serving();
-    let is_defined = (engine.defined)(&engine.keys, &serving.view())? == serving.definitions();
-    if !is_defined {
+    if !engine.is_up_to_date()? {
         engine.renewer.redefine();
     } else if !serving.hidden().is_empty() {
         engine.renewer.wake();
@@ -187,9 +186,8 @@ impl Engine {
         }
         let serving = self.views.serving();
         let hidden = serving.hidden();
-        let is_defined =
-            !is_redefined || (self.defined)(&self.keys, &serving.view())? == serving.definitions();
         drop(serving);
+        let is_defined = !is_redefined || self.is_up_to_date()?;
         if is_defined && (hidden.is_empty() || !may_purge) {
             return Ok(0);
         }

@@ -17,9 +17,9 @@ use super::decode::{Opener, decoded_groups, unreadable};
 use super::keys::Keys;
 use crate::access;
 use crate::fhir::{ResourceKey, Term};
-use crate::log::{FrameKind, Group, Location};
+use crate::log::{FrameKind, Group};
 use crate::numbers::Position;
-use crate::view::{AccessGroup, Event, Fact, FactGroup, Generation, TermChange, View};
+use crate::view::{AccessGroup, Event, EventPlace, Fact, FactGroup, Generation, TermChange, View};
 
 /// Events after which a batch takes no further group.
 const BATCH_EVENTS_MIN: usize = 4_096;
@@ -55,7 +55,7 @@ pub fn replay_events(
         }
         for at in 0..group.events.len() {
             let is_orphan = is_orphan(&group.events, at);
-            if let Some(Event::Fact(fact)) = group.events.get_mut(at) {
+            if let Some(Event::Fact(fact) | Event::Part { fact, .. }) = group.events.get_mut(at) {
                 batch.complete(fact, is_orphan)?;
             }
         }
@@ -88,7 +88,7 @@ struct Batch<'a> {
     /// The state before them.
     view: View,
     /// Where the resources that they change have their bodies now, if they have one.
-    bodies: HashMap<ResourceKey, Option<Location>>,
+    bodies: HashMap<ResourceKey, Option<EventPlace>>,
 }
 
 impl Batch<'_> {
@@ -102,11 +102,14 @@ impl Batch<'_> {
             self.bodies.insert(key, None);
             return Ok(());
         }
-        if !fact.is_creation() {
+        if fact.is_dropped {
+            return Ok(());
+        }
+        if !fact.is_creation() || fact.place.part > 0 {
             let before = self.terms_before(&key)?;
             fact.terms = Arc::new(TermChange::between(&before, &fact.terms.added));
         }
-        self.bodies.insert(key, fact.holds_body.then_some(fact.location));
+        self.bodies.insert(key, fact.holds_body.then_some(fact.place));
         Ok(())
     }
 
@@ -114,16 +117,15 @@ impl Batch<'_> {
     fn terms_before(&self, key: &ResourceKey) -> Result<Vec<Term>, EngineError> {
         let body = match self.bodies.get(key) {
             Some(body) => *body,
-            None => self.view.head(key)?.filter(|head| head.live).map(|head| head.location),
+            None => self.view.head(key)?.filter(|head| head.live).map(|head| head.place),
         };
         let Some(at) = body else { return Ok(Vec::new()) };
-        let frame = self.opener.keys.reader().frame(at)?;
         // The terms of an erased chart went with its names.
-        let Some(before) = self.opener.fact(frame, at)? else { return Ok(Vec::new()) };
+        let Some(before) = self.opener.fact(at)? else { return Ok(Vec::new()) };
         if before.envelope.key().as_ref() == Some(key) {
             Ok(before.terms.added.clone())
         } else {
-            Err(unreadable(at))
+            Err(unreadable(at.location))
         }
     }
 }

@@ -304,6 +304,7 @@ mod tests {
             queue_commands_max: 8,
             group_bytes_max: 1 << 20,
             views: crate::view::ViewOptions { cache_bytes: 1 << 20, snapshot_events_min: 8 },
+            upcasters: Arc::default(),
         };
         Engine::open(DataDirectory::open(root).unwrap(), &options, |_, _| Ok(Vec::new())).unwrap()
     }

@@ -12,7 +12,7 @@ use crate::clock::Instant;
 use crate::engine::{EngineError, Settled};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
-use crate::numbers::{ChartVersion, Position, ResourceVersion};
+use crate::numbers::{ChartVersion, EventId, Position, ResourceVersion, Step};
 use crate::view::{ChartRecord, StreamEntry, View};
 
 /// Which state of a chart is meant.
@@ -46,6 +46,8 @@ pub struct ChartEvent {
     pub version: ChartVersion,
     /// Its number in the whole log.
     pub position: Position,
+    /// Which part of what is told of that event; 0: what it says of its own resource.
+    pub part: u8,
     /// When it was recorded.
     pub recorded_at: Instant,
     /// Who caused it.
@@ -56,6 +58,14 @@ pub struct ChartEvent {
     pub resource_version: ResourceVersion,
     /// The content that the chart holds from this event on, if it brings one.
     pub resource: Option<Resource>,
+}
+
+impl ChartEvent {
+    /// How access entries name it.
+    #[must_use]
+    pub fn id(&self) -> EventId {
+        EventId::of(self.position, self.part)
+    }
 }
 
 /// Which events of a chart are wanted.
@@ -143,20 +153,26 @@ impl Records {
     ) -> Result<(Vec<ChartEvent>, Option<ChartVersion>), RecordsError> {
         let (view, record) = self.open_chart(grant, patient)?;
         let (mut events, mut bytes) = (Vec::new(), 0);
-        let entries = view.stream(record.alias(), after.next(), record.version);
+        let entries = view.stream(record.alias(), after.next(), record.version)?;
         for (scanned, entry) in entries.enumerate() {
-            let (version, entry) = entry?;
+            let entry = entry?;
+            let (version, is_part) = (entry.version, entry.place.part > 0);
             let is_past = filter.until.is_some_and(|until| entry.recorded_at >= until);
             if is_past {
                 break;
             }
-            if events.len() == limit || bytes >= PAGE_BYTES_MAX || scanned == EVENTS_SCANNED_MAX {
+            // The parts of an event are on its page.
+            if is_part {
+            } else if events.len() == limit
+                || bytes >= PAGE_BYTES_MAX
+                || scanned == EVENTS_SCANNED_MAX
+            {
                 return Ok((events, Some(version.previous())));
             }
             if filter.since.is_some_and(|since| entry.recorded_at < since) {
                 continue;
             }
-            let event = self.event(&view, grant, record.alias(), version, &entry)?;
+            let Some(event) = self.event(&view, grant, record.alias(), &entry)? else { continue };
             let visible = event.envelope.key().is_none_or(|key| may_show(grant, key.kind, patient));
             if visible && filter.admits(&event) {
                 bytes += event.resource.as_ref().map_or(0, |resource| resource.body.len());
@@ -177,17 +193,22 @@ impl Records {
     ) -> Result<(Vec<Exhibit>, Option<ChartVersion>), RecordsError> {
         let (view, record) = self.open_chart(grant, patient)?;
         let mut exhibits = Vec::new();
-        let entries = view.stream(record.alias(), after.next(), record.version);
+        let entries = view.stream(record.alias(), after.next(), record.version)?;
         for (scanned, entry) in entries.enumerate() {
-            let (version, entry) = entry?;
+            let entry = entry?;
+            let version = entry.version;
+            // The evidence of a part is that of its event.
+            if entry.place.part > 0 {
+                continue;
+            }
             if exhibits.len() == limit || scanned == EVENTS_SCANNED_MAX {
                 return Ok((exhibits, Some(version.previous())));
             }
-            let (envelope, _) = self.keys.read_event(&view, entry.location)?;
+            let (envelope, _) = self.keys.written(&view, entry.place.location)?;
             if envelope.key().is_some_and(|key| !may_show(grant, key.kind, patient)) {
                 continue;
             }
-            let frame = self.keys.reader().frame(entry.location)?;
+            let frame = self.keys.reader().frame(entry.place.location)?;
             let disclosed = if disclose {
                 let key = self.keys.of(&view, frame.alias)?;
                 evidence::disclosed(&frame, |frame| {
@@ -197,7 +218,7 @@ impl Records {
                 None
             };
             if disclosed.is_some() {
-                grant.showed(entry.position);
+                grant.showed(EventId::of(entry.position, 0));
             }
             let (position, recorded_at) = (entry.position, entry.recorded_at.micros());
             exhibits.push(Exhibit { position, recorded_at, frame, disclosed });
@@ -220,19 +241,19 @@ impl Records {
         let (view, record) = self.open_chart(grant, patient)?;
         let from = resolve(&view, &record, patient, from)?;
         let to = resolve(&view, &record, patient, to)?;
-        let held = |version| -> Result<Vec<ChartVersion>, RecordsError> {
-            Ok(view.manifest(record.alias(), version)?.versions().collect())
+        let held = |version| -> Result<Vec<Step>, RecordsError> {
+            Ok(view.manifest(record.alias(), version)?.steps().collect())
         };
         let (first, second) = (held(from)?, held(to)?);
         let mut changes: BTreeMap<ResourceKey, Difference> = BTreeMap::new();
-        let changed = |these: &[ChartVersion], those: &[ChartVersion]| -> Vec<ChartVersion> {
+        let changed = |these: &[Step], those: &[Step]| -> Vec<Step> {
             these.iter().filter(|one| those.binary_search(one).is_err()).copied().collect()
         };
-        for (versions, is_before) in
+        for (steps, is_before) in
             [(changed(&first, &second), true), (changed(&second, &first), false)]
         {
-            for version in versions {
-                let Some(resource) = self.held_by(&view, grant, &record, version)? else {
+            for step in steps {
+                let Some(resource) = self.held_by(&view, grant, &record, step)? else {
                     continue;
                 };
                 if !may_show(grant, resource.key.kind, patient) {
@@ -274,12 +295,12 @@ impl Records {
         let mut resources = Vec::with_capacity(manifest.len());
         // Neighbours in the stream are neighbours on disk: walk it unless most of it is history.
         if manifest.len() as u64 >= version.get() / 8 {
-            for entry in view.stream_of(record.alias(), manifest.versions()) {
-                let (_, entry) = entry?;
+            for entry in view.stream_of(record.alias(), manifest.steps()) {
+                let entry = entry?;
                 resources.extend(self.resource_of(view, grant, &entry)?);
             }
         } else {
-            for at in manifest.versions() {
+            for at in manifest.steps() {
                 resources.extend(self.held_by(view, grant, record, at)?);
             }
         }
@@ -292,9 +313,9 @@ impl Records {
         view: &View,
         grant: &Grant,
         record: &ChartRecord,
-        version: ChartVersion,
+        step: Step,
     ) -> Result<Option<Resource>, RecordsError> {
-        match view.stream_entry(record.alias(), version)? {
+        match view.entry_at(record.alias(), step)? {
             Some(entry) => self.resource_of(view, grant, &entry),
             None => Ok(None),
         }
@@ -315,8 +336,8 @@ impl Records {
         grant.budget().open(body.len())?;
         let key = envelope.key().ok_or_else(unreadable)?;
         let (version, recorded_at) = (entry.resource_version, entry.recorded_at);
-        let position = Some(entry.home);
-        Ok(Some(Resource { key, version, recorded_at, position, body }))
+        let event = Some(entry.home);
+        Ok(Some(Resource { key, version, recorded_at, event, body }))
     }
 
     fn event(
@@ -324,19 +345,21 @@ impl Records {
         view: &View,
         grant: &Grant,
         alias: StreamAlias,
-        version: ChartVersion,
         entry: &StreamEntry,
-    ) -> Result<ChartEvent, RecordsError> {
-        let (envelope, _) = self.keys.read_event(view, entry.location)?;
-        Ok(ChartEvent {
-            version,
+    ) -> Result<Option<ChartEvent>, RecordsError> {
+        let is_empty = entry.place.part > 0 && entry.subject.is_none();
+        let told = if is_empty { None } else { self.keys.told(view, entry.place)? };
+        let Some((envelope, _)) = told else { return Ok(None) };
+        Ok(Some(ChartEvent {
+            version: entry.version,
             position: entry.position,
+            part: entry.place.part,
             recorded_at: entry.recorded_at,
-            actor: *self.actor(view, alias, version, envelope.actor.clone())?,
+            actor: *self.actor(view, alias, entry.version, envelope.actor.clone())?,
             envelope,
             resource_version: entry.resource_version,
             resource: self.resource_of(view, grant, entry)?,
-        })
+        }))
     }
 
     /// Who caused an event: said in the first event of its commit in this chart.
@@ -353,8 +376,8 @@ impl Records {
         };
         let entry =
             view.stream_entry(alias, ChartVersion::new(version.get().saturating_sub(steps)))?;
-        let at = entry.ok_or_else(unreadable)?.location;
-        let (envelope, _) = self.keys.read_event(view, at)?;
+        let at = entry.ok_or_else(unreadable)?.place.location;
+        let (envelope, _) = self.keys.written(view, at)?;
         match envelope.actor {
             Stated::Here(actor) => Ok(actor),
             Stated::Before(_) => Err(unreadable()),

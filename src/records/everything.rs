@@ -6,7 +6,7 @@ use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::fhir::{Care, ResourceId, ResourceType};
 use crate::json::Document;
-use crate::numbers::{ChartVersion, ResourceNumber};
+use crate::numbers::{ChartVersion, ResourceNumber, Step};
 use crate::view::StreamEntry;
 
 /// What of a chart is wanted.
@@ -22,8 +22,8 @@ pub struct EverythingRequest {
     pub since: Option<Instant>,
     /// Only care of this time.
     pub care: Option<Care>,
-    /// Chart version behind which the page starts; 0: at the beginning.
-    pub after: ChartVersion,
+    /// Step of the chart behind which the page starts; 0: at the beginning.
+    pub after: Step,
     /// Most resources on the page; 0 only counts them, from `after` to the end of the chart.
     pub limit: usize,
     /// Bytes of opened resources after which the page takes no further one.
@@ -40,7 +40,7 @@ pub struct EverythingPage {
     /// Version of the chart that all pages show.
     pub version: ChartVersion,
     /// `after` of the next page, if there may be one.
-    pub next: Option<ChartVersion>,
+    pub next: Option<Step>,
 }
 
 impl Records {
@@ -59,13 +59,13 @@ impl Records {
         let (view, record) = self.open_chart(grant, patient)?;
         let version = resolve(&view, &record, patient, request.at)?;
         let manifest = view.manifest(record.alias(), version)?;
-        let versions = manifest.versions().filter(|version| *version > request.after);
+        let steps = manifest.steps().filter(|step| *step > request.after);
         let mut care = request.care.clone();
         let mut page = EverythingPage { version, ..EverythingPage::default() };
         let is_only_counted = request.limit == 0;
         let (mut last, mut opened_bytes) = (request.after, 0);
-        for entry in view.stream_of(record.alias(), versions) {
-            let (at, entry) = entry?;
+        for entry in view.stream_of(record.alias(), steps) {
+            let entry = entry?;
             grant.budget().read(1)?;
             let Some(number) = request.wants(grant, &entry) else { continue };
             if is_only_counted && care.is_none() {
@@ -87,7 +87,7 @@ impl Records {
                 page.count += 1;
                 page.resources.extend((!is_only_counted).then_some(resource));
             }
-            last = at;
+            last = entry.step;
         }
         Ok(page)
     }
@@ -110,9 +110,9 @@ impl Records {
         let (view, record) = self.open_chart(grant, &request.patient)?;
         let version = resolve(&view, &record, &request.patient, request.at)?;
         let manifest = view.manifest(record.alias(), version)?;
-        let versions = manifest.versions().filter(|version| *version > request.after);
-        for entry in view.stream_of(record.alias(), versions) {
-            let (_, entry) = entry?;
+        let steps = manifest.steps().filter(|step| *step > request.after);
+        for entry in view.stream_of(record.alias(), steps) {
+            let entry = entry?;
             grant.budget().read(1)?;
             if let Some(number) = request.wants(grant, &entry)
                 && view.head_of(number)?.is_some()

@@ -11,7 +11,7 @@ use crate::engine::{EngineError, Settled};
 use crate::fhir::search::Span;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
-use crate::numbers::{Position, ResourceVersion};
+use crate::numbers::{EventId, Position, ResourceVersion};
 use crate::view::{Change, Head, Order, PastVersion, View};
 
 /// Most records and versions that one page looks at for those that belong to it.
@@ -28,8 +28,8 @@ pub struct Version {
     pub version: ResourceVersion,
     /// When it was recorded.
     pub recorded_at: Instant,
-    /// Position of the event that brought it.
-    pub position: Position,
+    /// The event that brought it.
+    pub event: EventId,
     /// True when the resource did not exist (any more) before it.
     pub first: bool,
     /// The content; `None` when this version is a deletion.
@@ -181,7 +181,7 @@ impl PageBuilder<'_> {
             let (version, past) = entry?;
             self.grant.budget().read(1)?;
             let charts: Vec<_> = past.aliases().collect();
-            note(self.grant, head.number, &charts);
+            note(self.grant, head.id, &charts);
             let is_wanted = self.is_in_time(past.recorded_at, past.live, until);
             until = Some(past.recorded_at);
             if !lies_in(self.view, own, &charts)? {
@@ -219,8 +219,9 @@ impl PageBuilder<'_> {
     ) -> Result<Version, RecordsError> {
         let read = || self.records.past(self.view, self.grant, key, version, past);
         let resource = past.live.then(read).transpose()?;
-        let PastVersion { recorded_at, position, first, .. } = *past;
-        Ok(Version { key: key.clone(), version, recorded_at, position, first, resource })
+        let PastVersion { recorded_at, position, place, first, .. } = *past;
+        let event = EventId::of(position, place.part);
+        Ok(Version { key: key.clone(), version, recorded_at, event, first, resource })
     }
 
     fn of_many(&self) -> Result<HistoryPage, RecordsError> {
@@ -235,7 +236,7 @@ impl PageBuilder<'_> {
         let first = since.unwrap_or_default().min(last);
         let mut page = HistoryPage::default();
         let mut looks = 0;
-        for record in self.view.changes(first..last, Order::Descending) {
+        for record in self.view.changes(first..last, Order::Descending)? {
             let (passed, changes) = record?;
             self.grant.budget().read(1)?;
             looks += 1;
@@ -246,7 +247,12 @@ impl PageBuilder<'_> {
                     continue;
                 }
                 let Some(version) = self.seen(change, own)? else { continue };
-                if page.is_full(self.request.limit) {
+                // Parts of one event are on one page.
+                let goes_on = page
+                    .versions
+                    .last()
+                    .is_some_and(|last| last.event.position() == change.position);
+                if page.is_full(self.request.limit) && !goes_on {
                     page.next =
                         Some(HistoryPlace { before: change.position.next().get(), ..place });
                     return Ok(page);
@@ -305,7 +311,7 @@ impl PageBuilder<'_> {
         if !lies_in(self.view, own, &charts)? {
             return Ok(None);
         }
-        let (envelope, body) = match self.records.keys.read_event(self.view, change.location) {
+        let (envelope, body) = match self.records.keys.read_event(self.view, change.place) {
             // It was erased since the page began.
             Err(EngineError::Erased(_)) => return Ok(None),
             read => read?,
@@ -315,12 +321,12 @@ impl PageBuilder<'_> {
             self.grant.saw_chart(chart);
         }
         let key = envelope.key().ok_or_else(super::error::unreadable)?;
-        let Change { version, recorded_at, first, live, position, .. } = *change;
+        let Change { version, recorded_at, first, live, .. } = *change;
         let resource = live.then(|| {
-            let position = Some(position);
-            Resource { key: key.clone(), version, recorded_at, position, body }
+            let event = Some(change.id());
+            Resource { key: key.clone(), version, recorded_at, event, body }
         });
-        Ok(Some(Version { key, version, recorded_at, position, first, resource }))
+        Ok(Some(Version { key, version, recorded_at, event: change.id(), first, resource }))
     }
 
     fn past(&self, change: &Change) -> Result<Option<PastVersion>, RecordsError> {

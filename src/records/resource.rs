@@ -7,9 +7,9 @@ use crate::chart::Payload;
 use crate::clock::Instant;
 use crate::engine::Settled;
 use crate::fhir::{ResourceId, ResourceKey, stored};
-use crate::log::{Location, StreamAlias};
-use crate::numbers::{Position, ResourceNumber, ResourceVersion};
-use crate::view::{Head, PastVersion, View};
+use crate::log::StreamAlias;
+use crate::numbers::{EventId, Position, ResourceVersion};
+use crate::view::{EventPlace, Head, PastVersion, View};
 
 /// A version of a resource, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub struct Resource {
     pub version: ResourceVersion,
     /// When it was recorded.
     pub recorded_at: Instant,
-    /// Position of the event that brought this version; `None`: it is not committed yet.
-    pub(super) position: Option<Position>,
+    /// The event that brought this version; `None`: it is not committed yet.
+    pub(super) event: Option<EventId>,
     /// Stored form: everything but `meta.versionId` and `meta.lastUpdated`.
     pub(super) body: Vec<u8>,
 }
@@ -33,15 +33,15 @@ impl Resource {
     /// Position of the event that brought this version; `None`: it is not committed yet.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        self.position
+        self.event.map(EventId::position)
     }
 
     /// The resource as it is served: the stored bytes, with version and time set in. Notes in the grant that
     /// this version leaves.
     #[must_use]
     pub fn bytes(&self, grant: &Grant) -> Vec<u8> {
-        if let Some(position) = self.position {
-            grant.showed(position);
+        if let Some(event) = self.event {
+            grant.showed(event);
         }
         let splice = stored::splice_of(&self.body).unwrap_or_default();
         stored::serve(&self.body, splice, self.version, &self.recorded_at.to_string())
@@ -92,7 +92,7 @@ impl Records {
             RecordsError::NotFound(what())
         })?;
         let charts: Vec<_> = past.aliases().collect();
-        note(grant, head.number, &charts);
+        note(grant, head.id, &charts);
         if !lies_in(&view, own, &charts)? {
             return Err(RecordsError::NotFound(what()));
         }
@@ -123,7 +123,7 @@ impl Records {
             missing()
         })?;
         let charts: Vec<_> = past.aliases().collect();
-        note(grant, head.number, &charts);
+        note(grant, head.id, &charts);
         if !lies_in(&view, own, &charts)? {
             return Err(missing());
         }
@@ -157,16 +157,16 @@ impl Records {
         key: &ResourceKey,
         head: &Head,
     ) -> Result<Resource, RecordsError> {
-        let body = self.body(view, head.location)?;
+        let body = self.body(view, head.place)?;
         grant.budget().open(body.len())?;
-        let (version, recorded_at, position) =
-            (head.version, head.recorded_at, Some(head.position));
-        Ok(Resource { key: key.clone(), version, recorded_at, position, body })
+        let event = Some(EventId::of(head.position, head.place.part));
+        let (version, recorded_at) = (head.version, head.recorded_at);
+        Ok(Resource { key: key.clone(), version, recorded_at, event, body })
     }
 
     /// Which resource a head is of.
     pub(crate) fn key_of(&self, view: &View, head: &Head) -> Result<ResourceKey, RecordsError> {
-        let (envelope, _) = self.keys.read_event(view, head.location)?;
+        let (envelope, _) = self.keys.read_event(view, head.place)?;
         envelope.key().ok_or_else(unreadable)
     }
 
@@ -179,15 +179,19 @@ impl Records {
         version: ResourceVersion,
         past: &PastVersion,
     ) -> Result<Resource, RecordsError> {
-        let body = self.body(view, past.location)?;
+        let body = self.body(view, past.place)?;
         grant.budget().open(body.len())?;
-        let (recorded_at, position) = (past.recorded_at, Some(past.position));
-        Ok(Resource { key: key.clone(), version, recorded_at, position, body })
+        let event = Some(EventId::of(past.position, past.place.part));
+        let recorded_at = past.recorded_at;
+        Ok(Resource { key: key.clone(), version, recorded_at, event, body })
     }
 
-    /// Stored form of the body in a frame.
-    pub(super) fn body(&self, view: &View, at: Location) -> Result<Vec<u8>, RecordsError> {
-        let mut payload = self.keys.read(view, at)?;
+    /// Stored form of the body that an event brings.
+    pub(super) fn body(&self, view: &View, at: EventPlace) -> Result<Vec<u8>, RecordsError> {
+        if !view.upcasters().is_empty() {
+            return Ok(self.keys.read_event(view, at)?.1);
+        }
+        let mut payload = self.keys.read(view, at.location)?;
         let start = payload.len() - Payload::decode(&payload).body.len();
         payload.drain(..start);
         Ok(payload)
@@ -208,13 +212,13 @@ pub(super) fn lies_in(
 /// Notes that a resource was looked at, in the charts it lies in now.
 fn note_head(grant: &Grant, head: &Head) -> Vec<StreamAlias> {
     let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
-    note(grant, head.number, &charts);
+    note(grant, head.id, &charts);
     charts
 }
 
 /// Also what is refused leaves its trace in the charts concerned.
-pub(super) fn note(grant: &Grant, number: ResourceNumber, charts: &[StreamAlias]) {
-    grant.saw_resource(number);
+pub(super) fn note(grant: &Grant, first: EventId, charts: &[StreamAlias]) {
+    grant.saw_resource(first);
     for alias in charts {
         grant.saw_chart(*alias);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use fjall::OwnedWriteBatch as Batch;
 
@@ -11,13 +12,13 @@ use super::group::OpenGroup;
 use super::records::{
     ChartRecord, ErasedChart, Head, StoredCommit, StoredHead, StreamPlace, encode,
 };
-use super::stretch::{Flag, NewEvent, Note, Subject};
+use super::stretch::{Flag, NewEvent, Note, StreamPoint, Subject};
 use super::terms::TermLedger;
-use super::{Event, Fact, FactGroup, TermChange, View, ViewError, keys};
+use super::{Event, Fact, FactGroup, TermChange, View, ViewError, keys, parts};
 use crate::chart::{Erasure, EventKind};
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::{Location, StreamAlias};
-use crate::numbers::{ChartVersion, Position, ResourceNumber};
+use crate::numbers::{ChartVersion, EventId, Position, ResourceNumber, Slot, Step};
 
 impl Generation {
     /// Applies groups of events, in order, all or nothing. A resource is changed once per group.
@@ -29,7 +30,9 @@ impl Generation {
         let Some(first) = groups.first() else { return Ok(()) };
         let view = self.view();
         let mut ledger = self.terms.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        ledger.begin(first.first_position);
+        let start = view.slot(first.first_position)?;
+        ledger.begin(start);
+        let parts = start.get() - first.first_position.get();
         let mut application = Application {
             view: &view,
             batch: self.database.batch(),
@@ -37,16 +40,25 @@ impl Generation {
             changed: HashMap::new(),
             charts: HashMap::new(),
             steps: HashMap::new(),
-            group: OpenGroup::of(first),
+            group: OpenGroup::of(first, parts),
+            position: first.first_position,
+            parts,
             open: None,
             commit: OpenCommit::default(),
         };
         let mut applied = first.first_position;
         for group in groups {
-            application.group = OpenGroup::of(group);
+            application.group = OpenGroup::of(group, application.parts);
+            let mut next = group.first_position;
             for event in &group.events {
-                application.commit.begin(application.group.pointer().position());
+                application.position = next;
+                application.commit.begin(next);
                 let ends_commit = match event {
+                    Event::Part { fact, of } => {
+                        application.position = group.first_position + *of;
+                        application.take_part(fact, next.previous())?;
+                        continue;
+                    }
                     Event::Fact(fact) => {
                         application.note_traces(fact);
                         application.take(fact)?;
@@ -57,12 +69,13 @@ impl Generation {
                         *ends_commit
                     }
                 };
+                next = next.next();
                 if ends_commit {
                     application.commit = OpenCommit::default();
                 }
             }
             application.close_group()?;
-            applied = group.first_position + group.events.len() as u64;
+            applied = next;
         }
         application.finish(applied)
     }
@@ -83,13 +96,13 @@ struct OpenResource<'a> {
 impl OpenResource<'_> {
     /// What the index stores about the resource in its home event.
     fn subject(&self) -> Subject {
-        let since_first = self.head.position - self.head.number.position();
+        let since_first = self.head.current.slot() - self.head.first.slot();
         Subject { kind: Some(self.key.kind), since_first }
     }
 }
 
-/// One step of a chart's stream: version, what it supersedes, whether it brings a body.
-type Step = (ChartVersion, ChartVersion, bool);
+/// What one step of a chart does: its number, which one it supersedes, whether it brings a body.
+type TakenStep = (Step, Step, bool);
 
 struct Application<'a> {
     view: &'a View,
@@ -98,8 +111,12 @@ struct Application<'a> {
     /// What the groups before this one in the same batch have made of a resource.
     changed: HashMap<ResourceKey, Head>,
     charts: HashMap<StreamAlias, (ResourceId, ChartRecord)>,
-    steps: HashMap<StreamAlias, Vec<Step>>,
+    steps: HashMap<StreamAlias, Vec<TakenStep>>,
     group: OpenGroup,
+    /// Of the event that is taken, or of which a part is.
+    position: Position,
+    /// Parts in the index up to here.
+    parts: u64,
     open: Option<OpenResource<'a>>,
     /// The commit that is being taken.
     commit: OpenCommit,
@@ -113,6 +130,13 @@ impl<'a> Application<'a> {
             let key = keys::mark(&mark.key);
             self.batch.insert(&self.view.spaces().idempotency, key, encode(&commit)?);
         }
+        let step = self.advance(fact)?;
+        if fact.is_dropped {
+            self.close_resource()?;
+            self.keep_wrap(fact);
+            self.push(fact, step, Note::default(), Subject::default());
+            return Ok(());
+        }
         let mut note = Note::default().with(Flag::Body, fact.holds_body);
         match fact.envelope.home {
             None => {
@@ -121,21 +145,77 @@ impl<'a> Application<'a> {
                     self.open_resource(fact, key)?;
                 }
             }
-            Some(steps) if self.is_orphan(steps) => return self.take_orphan(fact),
+            Some(steps) if self.is_orphan(steps) => return self.take_orphan(fact, step),
             Some(_) => note = note.with(Flag::Elsewhere, true),
         }
         if let Some(erasure) = &fact.erasure {
             self.erase(erasure)?;
         }
+        self.keep_wrap(fact);
+        let mut subject = Subject::default();
+        if fact.envelope.resource.is_some() {
+            (note, subject) = self.note_resource(fact, step, note)?;
+        }
+        self.push(fact, step, note, subject);
+        Ok(())
+    }
+
+    /// Takes a part of an event, told behind the event at that position.
+    fn take_part(&mut self, fact: &'a Fact, behind: Position) -> Result<(), ViewError> {
+        self.view.generation.has_parts.store(true, Ordering::Relaxed);
+        let key = fact.envelope.key().ok_or(ViewError::Apply("a part about nothing".into()))?;
+        self.parts += 1;
+        let of_log = parts::count(StreamAlias::NONE, behind.get(), self.parts)?;
+        self.batch.insert(&self.view.spaces().parts, of_log.0, of_log.1);
+        let step = self.advance(fact)?;
+        if fact.envelope.home.is_none() {
+            self.close_resource()?;
+            let is_there = self.is_there(&key)?;
+            if is_there || fact.holds_body {
+                self.open_resource(fact, key)?;
+            }
+        }
+        // What is not there, and was not, needs no trace but its place.
+        let is_open = self.open.is_some();
+        let mut note = Note::default().with(Flag::Body, fact.holds_body && is_open);
+        let mut subject = Subject::default();
+        if is_open {
+            note = note.with(Flag::Elsewhere, fact.envelope.home.is_some());
+            (note, subject) = self.note_resource(fact, step, note)?;
+        }
+        self.push(fact, step, note, subject);
+        Ok(())
+    }
+
+    /// Whether a resource is there before the event that is taken.
+    fn is_there(&self, key: &ResourceKey) -> Result<bool, ViewError> {
+        match self.changed.get(key) {
+            Some(head) => Ok(head.live),
+            None => Ok(self.view.head(key)?.is_some_and(|head| head.live)),
+        }
+    }
+
+    /// Refuses that a part takes the id of a resource that is there, or the other way round.
+    fn refuse_double(
+        &self,
+        fact: &Fact,
+        key: &ResourceKey,
+        is_there: bool,
+    ) -> Result<(), ViewError> {
+        if is_there && fact.envelope.event_type.event_kind == EventKind::Recorded {
+            return Err(ViewError::Apply(format!(
+                "the event at position {} brings {key}, which is there already: upcasters make it of another event",
+                self.position
+            )));
+        }
+        Ok(())
+    }
+
+    fn keep_wrap(&mut self, fact: &Fact) {
         if let Some(wrap) = &fact.wrap {
             let alias = fact.alias.0.to_be_bytes();
             self.batch.insert(&self.view.spaces().keys, alias, wrap.bytes().as_slice());
         }
-        let mut subject = Subject::default();
-        if fact.envelope.resource.is_some() {
-            (note, subject) = self.note_resource(fact, note)?;
-        }
-        self.push(fact, note, subject)
     }
 
     /// Notes what the commit of an event can be found by.
@@ -144,21 +224,21 @@ impl<'a> Application<'a> {
         self.commit.take(fact, |key| batch.insert(&spaces.access_terms, key, []));
     }
 
-    fn push(&mut self, fact: &Fact, note: Note, subject: Subject) -> Result<(), ViewError> {
-        let stream = (fact.alias != StreamAlias::NONE).then_some((fact.alias, fact.stream_version));
-        if stream.is_some() {
-            self.advance_chart(fact)?;
-            let step = (fact.stream_version, note.supersedes, note.has(Flag::Body));
-            self.steps.entry(fact.alias).or_default().push(step);
-        }
-        self.group.events.push(NewEvent { location: fact.location, stream, note, subject });
-        Ok(())
+    /// Adds an event, or part of one, to the group, as a step of its chart.
+    fn push(&mut self, fact: &Fact, step: Option<Step>, note: Note, subject: Subject) {
+        let stream = step.map(|step| {
+            let taken = (step, note.supersedes, note.has(Flag::Body));
+            self.steps.entry(fact.alias).or_default().push(taken);
+            StreamPoint { alias: fact.alias, step, version: fact.stream_version }
+        });
+        let part_of = (fact.place.part > 0).then_some(self.position);
+        self.group.events.push(NewEvent { place: fact.place, part_of, stream, note, subject });
     }
 
     /// Takes an event of an erased chart: only that it is there.
     fn skip(&mut self, location: Location) {
         let note = Note::default().with(Flag::Unreadable, true);
-        self.group.events.push(NewEvent { location, note, ..NewEvent::default() });
+        self.group.events.push(NewEvent { place: location.into(), note, ..NewEvent::default() });
     }
 
     /// Whether the home event, so many steps back in the group, is of an erased chart.
@@ -170,7 +250,7 @@ impl<'a> Application<'a> {
 
     /// Takes an event about a resource whose home since then is an erased chart: from here on, the
     /// resource is deleted.
-    fn take_orphan(&mut self, fact: &'a Fact) -> Result<(), ViewError> {
+    fn take_orphan(&mut self, fact: &'a Fact, step: Option<Step>) -> Result<(), ViewError> {
         let key = fact.envelope.key().ok_or(ViewError::Apply("an event about nothing".into()))?;
         let mut subject = Subject::default();
         if !self.open.as_ref().is_some_and(|open| open.is_orphan && open.key == key) {
@@ -191,10 +271,11 @@ impl<'a> Application<'a> {
         let place = before
             .filter(|before| before.live)
             .and_then(|before| before.places.iter().find(|place| place.alias() == fact.alias));
-        let supersedes = place.map(|place| place.version).unwrap_or_default();
+        let supersedes = place.map(|place| place.step).unwrap_or_default();
         let mut note = Note::default();
         (note.supersedes, note.version) = (supersedes, fact.envelope.version);
-        self.push(fact, note, subject)
+        self.push(fact, step, note, subject);
+        Ok(())
     }
 
     /// Hides an erased chart at once; its traces are removed with this generation.
@@ -220,9 +301,16 @@ impl<'a> Application<'a> {
         let before = match self.changed.remove(&key) {
             Some(head) => Some(head),
             // It says itself that there was nothing before it.
-            None if fact.envelope.event_type.event_kind == EventKind::Recorded => None,
+            None if fact.envelope.event_type.event_kind == EventKind::Recorded
+                && self.parts == 0 =>
+            {
+                None
+            }
             None => self.view.head(&key)?,
         };
+        if self.parts > 0 {
+            self.refuse_double(fact, &key, before.as_ref().is_some_and(|before| before.live))?;
+        }
         let places = match &before {
             // A deletion leaves the record of where the resource lay.
             Some(before) if !fact.holds_body => before.places.clone(),
@@ -231,12 +319,15 @@ impl<'a> Application<'a> {
         let current = self.group.pointer();
         let first = before.as_ref().map_or(current, |before| before.first);
         let head = Head {
-            number: ResourceNumber::of(first.position()),
+            number: ResourceNumber::of(first.slot()),
+            id: before
+                .as_ref()
+                .map_or(EventId::of(self.position, fact.place.part), |before| before.id),
             version: fact.envelope.version,
             live: fact.holds_body,
             retracted: fact.retracted,
-            position: current.position(),
-            location: fact.location,
+            position: self.position,
+            place: fact.place,
             recorded_at: self.group.recorded_at,
             places,
             first,
@@ -249,17 +340,23 @@ impl<'a> Application<'a> {
     }
 
     /// What the index stores about an event of a resource.
-    fn note_resource(&mut self, fact: &Fact, mut note: Note) -> Result<(Note, Subject), ViewError> {
+    fn note_resource(
+        &mut self,
+        fact: &Fact,
+        step: Option<Step>,
+        mut note: Note,
+    ) -> Result<(Note, Subject), ViewError> {
         let at = self.group.events.len();
         let open = self.open.as_mut().ok_or_else(|| {
-            let position = self.group.first_position + at as u64;
-            ViewError::Apply(format!("event {position} has no home event before it"))
+            let slot = self.group.first + at as u64;
+            ViewError::Apply(format!("the event in slot {slot} has no home event before it"))
         })?;
         note.version = open.head.version;
         let mut subject = Subject { kind: Some(open.key.kind), since_first: 0 };
         if at == open.home {
             subject = open.subject();
-            let first = fact.is_creation();
+            let is_new = open.before.as_ref().is_none_or(|before| !before.live);
+            let first = fact.is_creation() || fact.place.part > 0 && fact.holds_body && is_new;
             note = note.with(Flag::Retracted, fact.retracted).with(Flag::First, first);
         } else {
             note.related = u32::try_from(at - open.home).unwrap_or(u32::MAX);
@@ -267,19 +364,23 @@ impl<'a> Application<'a> {
                 home.note.related = note.related;
             }
         }
-        if fact.alias != StreamAlias::NONE {
+        if let Some(step) = step {
             let before = open.before.as_ref().filter(|before| before.live);
             let place = before
                 .and_then(|before| before.places.iter().find(|place| place.alias() == fact.alias));
-            note.supersedes = place.map(|place| place.version).unwrap_or_default();
+            note.supersedes = place.map(|place| place.step).unwrap_or_default();
             if fact.holds_body {
-                open.head.places.push(StreamPlace::new(fact.alias, fact.stream_version));
+                open.head.places.push(StreamPlace::new(fact.alias, step));
             }
         }
         Ok((note, subject))
     }
 
-    fn advance_chart(&mut self, fact: &Fact) -> Result<(), ViewError> {
+    /// Takes an event of a chart, or a part of one; returns which step of the chart that is.
+    fn advance(&mut self, fact: &Fact) -> Result<Option<Step>, ViewError> {
+        if fact.alias == StreamAlias::NONE {
+            return Ok(None);
+        }
         let (_, record) = match self.charts.entry(fact.alias) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::hash_map::Entry::Vacant(place) => {
@@ -297,12 +398,19 @@ impl<'a> Application<'a> {
                             version: ChartVersion::new(0),
                             recorded_at,
                             held: false,
+                            parts: 0,
                         }
                     }
                 };
                 place.insert((patient, record))
             }
         };
+        if fact.place.part > 0 {
+            record.parts += 1;
+            let of_chart = parts::count(fact.alias, record.version.get(), record.parts)?;
+            self.batch.insert(&self.view.spaces().parts, of_chart.0, of_chart.1);
+            return Ok(Some(record.step()));
+        }
         if record.alias != fact.alias.0 || record.version.next() != fact.stream_version {
             return Err(ViewError::Apply(format!(
                 "chart {} is at version {}, the event says {}",
@@ -316,7 +424,7 @@ impl<'a> Application<'a> {
             EventKind::Released => record.held = false,
             _ => {}
         }
-        Ok(())
+        Ok(Some(record.step()))
     }
 
     fn close_resource(&mut self) -> Result<(), ViewError> {
@@ -374,24 +482,25 @@ impl<'a> Application<'a> {
         for (alias, steps) in std::mem::take(&mut self.steps) {
             self.take_snapshots(alias, &steps)?;
         }
-        self.terms.finish(applied, self.view.tables(), &mut self.batch)?;
+        let behind = Slot::new(applied.get() + self.parts);
+        self.terms.finish(behind, self.view.tables(), &mut self.batch)?;
         self.batch.insert(&spaces.state, "events", encode(&applied)?);
         Ok(self.batch.commit()?)
     }
 
     /// Stores the manifest at each version of the groups where one is due.
-    fn take_snapshots(&mut self, alias: StreamAlias, steps: &[Step]) -> Result<(), ViewError> {
+    fn take_snapshots(&mut self, alias: StreamAlias, steps: &[TakenStep]) -> Result<(), ViewError> {
         let least = self.view.generation.snapshot_events_min;
-        let is_due = |version: ChartVersion| version.get().is_multiple_of(interval(least, version));
-        let Some(last_due) = steps.iter().rposition(|(version, _, _)| is_due(*version)) else {
+        let is_due = |step: Step| step.get().is_multiple_of(interval(least, step));
+        let Some(last_due) = steps.iter().rposition(|(step, _, _)| is_due(*step)) else {
             return Ok(());
         };
-        let before = steps.first().map(|(version, _, _)| version.previous()).unwrap_or_default();
-        let mut manifest = self.view.manifest(alias, before)?;
-        for (version, supersedes, holds_body) in steps.iter().take(last_due + 1) {
-            manifest.apply(*version, *supersedes, *holds_body);
-            if is_due(*version) {
-                let key = keys::pair(alias.0, version.get());
+        let before = steps.first().map(|(step, _, _)| step.previous()).unwrap_or_default();
+        let mut manifest = self.view.manifest_at(alias, before)?;
+        for (step, supersedes, holds_body) in steps.iter().take(last_due + 1) {
+            manifest.apply(*step, *supersedes, *holds_body);
+            if is_due(*step) {
+                let key = keys::pair(alias.0, step.get());
                 self.batch.insert(&self.view.spaces().snapshots, key, manifest.encode());
             }
         }
@@ -401,7 +510,7 @@ impl<'a> Application<'a> {
 
 /// Events between snapshots: grows with the chart, so that all its snapshots together stay in
 /// proportion to its events (a snapshot takes one bit per event before it).
-fn interval(least: u64, version: ChartVersion) -> u64 {
-    let sixteenth = version.get().checked_ilog2().map_or(1, |bits| (1u64 << bits) / 16);
+fn interval(least: u64, step: Step) -> u64 {
+    let sixteenth = step.get().checked_ilog2().map_or(1, |bits| (1u64 << bits) / 16);
     least.max(sixteenth)
 }

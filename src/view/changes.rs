@@ -4,23 +4,24 @@ use std::ops::Range;
 
 use fjall::Readable;
 
+use super::fact::EventPlace;
 use super::stretch::{Flag, IndexedEvent, Stretch};
 use super::{View, ViewError, keys};
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
-use crate::log::{Location, StreamAlias};
-use crate::numbers::{Position, ResourceNumber, ResourceVersion};
+use crate::log::StreamAlias;
+use crate::numbers::{EventId, Position, ResourceNumber, ResourceVersion, Slot};
 
 /// A new version of a resource, as its home event tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// Position of the event.
     pub position: Position,
-    /// Where its frame lies.
-    pub location: Location,
+    /// Where it is read.
+    pub place: EventPlace,
     /// When it was recorded.
     pub recorded_at: Instant,
-    /// Number of the resource: position of its first event.
+    /// Number of the resource in the index.
     pub number: ResourceNumber,
     /// Its type.
     pub kind: ResourceType,
@@ -34,6 +35,14 @@ pub struct Change {
     pub chart: Option<StreamAlias>,
     /// Whether events in further charts belong to it.
     pub is_in_several: bool,
+}
+
+impl Change {
+    /// How access entries name it.
+    #[must_use]
+    pub fn id(&self) -> EventId {
+        EventId::of(self.position, self.place.part)
+    }
 }
 
 /// In which order positions are walked.
@@ -54,9 +63,10 @@ impl View {
         &self,
         positions: Range<Position>,
         order: Order,
-    ) -> impl Iterator<Item = Result<(Position, Vec<Change>), ViewError>> + '_ {
-        let mut records = self.stretches(positions.clone());
-        std::iter::from_fn(move || {
+    ) -> Result<impl Iterator<Item = Result<(Position, Vec<Change>), ViewError>> + '_, ViewError>
+    {
+        let mut records = self.stretches(self.slot(positions.start)?..self.slot(positions.end)?);
+        Ok(std::iter::from_fn(move || {
             let next = match order {
                 Order::Ascending => records.next(),
                 Order::Descending => records.next_back(),
@@ -65,18 +75,21 @@ impl View {
                 Ok(record) => record,
                 Err(error) => return Some(Err(error)),
             };
-            let within =
-                stretch.events(first).filter(|event| positions.contains(&event.pointer.position()));
-            let mut changes: Vec<Change> = within.filter_map(|event| self.change(&event)).collect();
+            let events = match self.with_parts(first, &stretch) {
+                Ok(events) => events,
+                Err(error) => return Some(Err(error)),
+            };
+            let within = events.iter().filter(|event| positions.contains(&event.position));
+            let mut changes: Vec<Change> = within.filter_map(|event| self.change(event)).collect();
             let passed = match order {
-                Order::Ascending => (first + stretch.len()).min(positions.end),
+                Order::Ascending => stretch.behind(first).min(positions.end),
                 Order::Descending => {
                     changes.reverse();
-                    first.max(positions.start)
+                    stretch.position(first).max(positions.start)
                 }
             };
             Some(Ok((passed, changes)))
-        })
+        }))
     }
 
     /// Position of the first event that was recorded at that moment or later; behind the last if
@@ -86,10 +99,12 @@ impl View {
     ///
     /// The view store's.
     pub fn position_at(&self, moment: Instant) -> Result<Position, ViewError> {
-        let (mut from, mut until) = (Position::new(0), self.applied_events()?);
+        let applied = self.applied_events()?;
+        let (mut from, mut until) = (Slot::new(0), self.slot(applied)?);
+        let mut position = Position::new(0);
         while from < until {
             let middle = self
-                .pointer(Position::new(from.get().midpoint(until.get())))?
+                .pointer(Slot::new(from.get().midpoint(until.get())))?
                 .ok_or(ViewError::Record("events"))?;
             let stretch = self.stretch(middle)?;
             // All events of a stretch have one time.
@@ -97,9 +112,10 @@ impl View {
                 until = middle.first();
             } else {
                 from = middle.first() + stretch.len();
+                position = stretch.behind(middle.first());
             }
         }
-        Ok(from)
+        Ok(position)
     }
 
     /// When a version of a resource stopped being the current one, in a state of so many events;
@@ -124,13 +140,13 @@ impl View {
         Ok(None)
     }
 
-    /// The records that hold the events at some positions.
+    /// The records that hold the events at some slots.
     pub(super) fn stretches(
         &self,
-        positions: Range<Position>,
-    ) -> impl DoubleEndedIterator<Item = Result<(Position, Stretch), ViewError>> + use<> {
+        slots: Range<Slot>,
+    ) -> impl DoubleEndedIterator<Item = Result<(Slot, Stretch), ViewError>> + use<> {
         let space = &self.spaces().events;
-        let (start, end) = (positions.start.get(), positions.end.get());
+        let (start, end) = (slots.start.get(), slots.end.get());
         let before = 0u64.to_be_bytes()..=start.to_be_bytes();
         // The one that holds the first may begin before it.
         let first = self.snapshot.range(space, before).next_back();
@@ -139,22 +155,21 @@ impl View {
         let records = self.snapshot.range(space, first.to_be_bytes()..end.max(first).to_be_bytes());
         records.map(|entry| {
             let (key, value) = entry.into_inner()?;
-            Ok((Position::new(keys::last_number(&key)), Stretch::decode(&value)?))
+            Ok((Slot::new(keys::last_number(&key)), Stretch::decode(&value)?))
         })
     }
 
     pub(super) fn change(&self, event: &IndexedEvent) -> Option<Change> {
         let kind = event.subject.kind.filter(|_| !event.note.has(Flag::Elsewhere))?;
-        let chart = event.stream.map(|(alias, _)| alias);
+        let chart = event.stream.map(|point| point.alias);
         if chart.is_some_and(|chart| self.generation.is_hidden(chart)) {
             return None;
         }
-        let position = event.pointer.position();
         Some(Change {
-            position,
-            location: event.location,
+            position: event.position,
+            place: event.place,
             recorded_at: event.recorded_at,
-            number: ResourceNumber::new(position.get().saturating_sub(event.subject.since_first)),
+            number: ResourceNumber::of(event.first()),
             kind,
             version: event.note.version,
             live: event.holds_body(),

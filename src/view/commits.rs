@@ -2,22 +2,23 @@
 
 use std::ops::Range;
 
+use super::fact::EventPlace;
 use super::stretch::{Flag, IndexedEvent};
 use super::{AccessTerm, Change, Fact, Trace, View, ViewError, keys};
 use crate::access::{Action, breaks_glass};
 use crate::chart::{EventKind, Stated};
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
-use crate::log::{Location, StreamAlias};
-use crate::numbers::{ChartVersion, Position, ResourceVersion};
+use crate::log::StreamAlias;
+use crate::numbers::{ChartVersion, EventId, Position, ResourceVersion};
 
 /// One event, as the index knows it.
 #[derive(Debug, Clone, Copy)]
 pub struct LoggedEvent {
     /// Its position.
     pub position: Position,
-    /// Where its frame lies.
-    pub location: Location,
+    /// Where it is read.
+    pub place: EventPlace,
     /// When it was recorded.
     pub recorded_at: Instant,
     /// Its chart; `None`: the directory.
@@ -31,47 +32,71 @@ pub struct LoggedEvent {
     pub kind: Option<ResourceType>,
     /// Version of that resource, whichever event brings it; 0: none.
     pub version: ResourceVersion,
-    /// Position of the event that brings the version: its own, or one before it in the same commit.
-    pub home: Position,
+    /// The event that brings the version: it, or one before it in the same commit.
+    pub home: EventId,
     /// Whether the chart holds the resource after it.
     pub holds_body: bool,
     /// False if it is of an erased chart.
     pub is_readable: bool,
 }
 
+impl LoggedEvent {
+    /// How access entries name it.
+    #[must_use]
+    pub fn id(&self) -> EventId {
+        EventId::of(self.position, self.place.part)
+    }
+}
+
 impl View {
-    /// The events at some positions, ascending; so many as there are.
+    /// The events at some positions, ascending, each followed by its parts; so many as there are.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
     pub fn logged(
         &self,
         positions: Range<Position>,
-    ) -> impl Iterator<Item = Result<LoggedEvent, ViewError>> + '_ {
-        let within = positions.clone();
-        self.stretches(positions).flat_map(move |read| {
-            let (first, stretch) = match read {
-                Ok(read) => read,
-                Err(error) => return vec![Err(error)],
-            };
-            let events = stretch.events(first);
-            let events = events.filter(|event| within.contains(&event.pointer.position()));
-            events.map(|event| Ok(self.logged_event(&event))).collect()
-        })
+    ) -> Result<impl Iterator<Item = Result<LoggedEvent, ViewError>> + '_, ViewError> {
+        let slots = self.slot(positions.start)?..self.slot(positions.end)?;
+        Ok(self.stretches(slots).flat_map(move |read| {
+            let events = read.and_then(|(first, stretch)| self.with_parts(first, &stretch));
+            match events {
+                Ok(events) => {
+                    let within = |event: &IndexedEvent| positions.contains(&event.position);
+                    let events = events.into_iter().filter(within);
+                    events.map(|event| Ok(self.logged_event(&event))).collect()
+                }
+                Err(error) => vec![Err(error)],
+            }
+        }))
+    }
+
+    /// One event without its parts; none behind the last.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn logged_at(&self, id: EventId) -> Result<Option<LoggedEvent>, ViewError> {
+        let mut at = self.logged(id.position()..id.position().next())?;
+        at.find(|event| event.as_ref().map_or(true, |event| event.id() == id)).transpose()
     }
 
     fn logged_event(&self, event: &IndexedEvent) -> LoggedEvent {
-        let chart = event.stream.map(|(alias, _)| alias);
+        let chart = event.stream.map(|point| point.alias);
         let is_hidden = chart.is_some_and(|chart| self.generation.is_hidden(chart));
-        let position = event.pointer.position();
         let steps = if event.note.has(Flag::Elsewhere) { event.note.related } else { 0 };
+        let home = Position::new(event.position.get().saturating_sub(steps.into()));
         LoggedEvent {
-            position,
-            location: event.location,
+            position: event.position,
+            place: event.place,
             recorded_at: event.recorded_at,
             chart,
-            chart_version: event.stream.map(|(_, version)| version),
+            chart_version: event.stream.map(|point| point.version),
             change: self.change(event),
             kind: event.subject.kind,
             version: event.note.version,
-            home: Position::new(position.get().saturating_sub(steps.into())),
+            home: EventId::of(home, event.place.part),
             holds_body: event.holds_body(),
             is_readable: !is_hidden && !event.note.has(Flag::Unreadable),
         }

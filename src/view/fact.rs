@@ -29,11 +29,26 @@ impl TermChange {
     }
 }
 
+/// Where an event is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EventPlace {
+    /// Where its frame lies.
+    pub location: Location,
+    /// Which part of what upcasters make of that; 0: what it says of its own resource.
+    pub part: u8,
+}
+
+impl From<Location> for EventPlace {
+    fn from(location: Location) -> Self {
+        Self { location, part: 0 }
+    }
+}
+
 /// One event of a group, with what the views need to know of it.
 #[derive(Debug, Clone)]
 pub struct Fact {
-    /// Where its frame lies.
-    pub location: Location,
+    /// Where it is read.
+    pub place: EventPlace,
     /// The stream it belongs to; [`StreamAlias::NONE`]: the directory.
     pub alias: StreamAlias,
     /// Its number in the chart's stream; 0 in the directory, where it has none.
@@ -44,6 +59,8 @@ pub struct Fact {
     pub wrap: Option<Wrap>,
     /// Its envelope.
     pub envelope: Envelope,
+    /// Whether it says nothing today.
+    pub is_dropped: bool,
     /// Whether the resource has a body after it.
     pub holds_body: bool,
     /// Whether that body says `entered-in-error`.
@@ -69,6 +86,13 @@ impl Fact {
 pub enum Event {
     /// One that can be read.
     Fact(Box<Fact>),
+    /// A part of one before it, told behind all events of the same resource and commit.
+    Part {
+        /// What it says.
+        fact: Box<Fact>,
+        /// Which frame of the group that is in.
+        of: u64,
+    },
     /// One of a chart that was erased: only that it is there.
     Unreadable {
         /// Where its frame lies.
@@ -87,4 +111,13 @@ pub struct FactGroup {
     pub recorded_at: Instant,
     /// The events, in order.
     pub events: Vec<Event>,
+}
+
+impl FactGroup {
+    /// Frames in the log: events that are no parts.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        let frames = self.events.iter().filter(|event| !matches!(event, Event::Part { .. }));
+        frames.count() as u64
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -12,6 +13,7 @@ use super::keyspaces::Spaces;
 use super::records::{ErasedChart, decode, encode};
 use super::terms::TermLedger;
 use super::{FORMAT, ViewError, keys};
+use crate::chart::Upcasters;
 use crate::fhir::search::{Definition, Parameters};
 use crate::log::StreamAlias;
 use crate::vault::Wrap;
@@ -23,6 +25,15 @@ pub struct ViewOptions {
     pub cache_bytes: u64,
     /// Events between two snapshots of a small chart.
     pub snapshot_events_min: u64,
+}
+
+/// What a generation follows from, beside the logs.
+#[derive(Debug, Clone, Default)]
+pub struct Basis {
+    /// The custom search parameters that resources are indexed by.
+    pub definitions: Vec<Definition>,
+    /// What old events are told by.
+    pub upcasters: Arc<Upcasters>,
 }
 
 /// One generation of the views, open. A [`View`](super::View) keeps its generation until it is dropped.
@@ -37,6 +48,10 @@ pub struct Generation {
     /// What resources are indexed by.
     definitions: Vec<Definition>,
     pub(super) parameters: Parameters,
+    /// What old events are told by.
+    upcasters: Arc<Upcasters>,
+    /// Whether upcasters made parts of events: otherwise slots are positions, and steps are chart versions.
+    pub(super) has_parts: AtomicBool,
     /// Charts that were erased since this generation was built, and of which it still has traces.
     hidden: ArcSwap<HashSet<StreamAlias>>,
 }
@@ -55,24 +70,33 @@ impl std::fmt::Debug for Generation {
 }
 
 impl Generation {
-    /// Opens a generation, or creates it, empty. A new one is given the custom parameters that its
-    /// resources will be indexed by.
+    /// Opens a generation, or creates it, empty. A new one is given what it follows from.
     pub(super) fn open(
         directory: PathBuf,
         number: u64,
         options: ViewOptions,
-        definitions: Option<&[Definition]>,
+        basis: &Basis,
     ) -> Result<Self, ViewError> {
         let (database, spaces) = Spaces::open(&directory, options.cache_bytes)?;
         check_format(&spaces, &database)?;
         let definitions = match spaces.state.get("definitions")? {
             Some(bytes) => decode("state", &bytes)?,
             None => {
-                let definitions = definitions.unwrap_or_default();
-                spaces.state.insert("definitions", encode(&definitions)?)?;
-                definitions.to_vec()
+                spaces.state.insert("definitions", encode(&basis.definitions)?)?;
+                basis.definitions.clone()
             }
         };
+        let upcasters = match spaces.state.get("upcasters")? {
+            Some(bytes) => {
+                let files = decode("state", &bytes)?;
+                Arc::new(Upcasters::read(files).map_err(|_| ViewError::Record("upcasters"))?)
+            }
+            None => {
+                spaces.state.insert("upcasters", encode(&basis.upcasters.files())?)?;
+                Arc::clone(&basis.upcasters)
+            }
+        };
+        let has_parts = database.snapshot().first_key_value(&spaces.parts).is_some();
         let hidden = hidden(&spaces, &database)?;
         Ok(Self {
             spaces,
@@ -83,6 +107,8 @@ impl Generation {
             number,
             parameters: Parameters::defined_by(&definitions),
             definitions,
+            upcasters,
+            has_parts: AtomicBool::new(has_parts),
             hidden: ArcSwap::from_pointee(hidden),
         })
     }
@@ -103,6 +129,19 @@ impl Generation {
     #[must_use]
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    /// What old events are told by here.
+    #[must_use]
+    pub fn upcasters(&self) -> &Upcasters {
+        &self.upcasters
+    }
+
+    /// What this generation follows from, beside the logs.
+    #[must_use]
+    pub fn basis(&self) -> Basis {
+        let upcasters = Arc::clone(&self.upcasters);
+        Basis { definitions: self.definitions.clone(), upcasters }
     }
 
     /// Whether a chart is erased, but still has traces here.

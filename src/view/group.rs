@@ -9,48 +9,54 @@ use super::stretch::{NewEvent, Stretch};
 use super::{FactGroup, ViewError, keys};
 use crate::clock::Instant;
 use crate::log::StreamAlias;
-use crate::numbers::{ChartVersion, Position};
+use crate::numbers::{Slot, Step};
 
 /// A group while its events are taken.
 pub struct OpenGroup {
-    pub first_position: Position,
+    pub first: Slot,
+    /// Parts that stand before its first event in the index.
+    pub parts_before: u64,
     pub recorded_at: Instant,
     pub events: Vec<NewEvent>,
 }
 
 impl OpenGroup {
-    pub fn of(group: &FactGroup) -> Self {
+    /// A group behind so many parts.
+    pub fn of(group: &FactGroup, parts_before: u64) -> Self {
         let FactGroup { first_position, recorded_at, events } = group;
         let events = Vec::with_capacity(events.len());
-        Self { first_position: *first_position, recorded_at: *recorded_at, events }
+        let first = Slot::new(first_position.get() + parts_before);
+        Self { first, parts_before, recorded_at: *recorded_at, events }
     }
 
     /// Where the next event stands.
     pub fn pointer(&self) -> Pointer {
-        Pointer::new(self.first_position, 0).onward(self.events.len() as u64)
+        Pointer::new(self.first, 0).onward(self.events.len() as u64)
     }
 
     /// Writes down where its events stand: in the log, and in their streams.
     pub fn write(&self, batch: &mut Batch, spaces: &Spaces) -> Result<(), ViewError> {
-        let Self { first_position, recorded_at, events } = self;
-        let starts = (first_position.get()..).step_by(STRETCH_EVENTS as usize);
+        let Self { first, recorded_at, events, .. } = self;
+        let starts = (first.get()..).step_by(STRETCH_EVENTS as usize);
+        let mut parts_before = self.parts_before;
         for (part, start) in events.chunks(STRETCH_EVENTS as usize).zip(starts) {
-            let stretch = Stretch::of(*recorded_at, part)?;
+            let stretch = Stretch::of(*recorded_at, part, parts_before)?;
+            parts_before += stretch.parts();
             batch.insert(&spaces.events, start.to_be_bytes(), encode(&stretch)?);
         }
-        let mut run: Option<(StreamAlias, ChartVersion, StreamRun)> = None;
-        let start = Pointer::new(*first_position, 0);
+        let mut run: Option<(StreamAlias, Step, StreamRun)> = None;
+        let start = Pointer::new(*first, 0);
         for (at, event) in (0u64..).zip(events) {
             match (&mut run, event.stream) {
-                (Some((known, first, run)), Some((alias, version)))
-                    if *known == alias && *first + run.events == version =>
+                (Some((known, first, run)), Some(point))
+                    if *known == point.alias && *first + run.events == point.step =>
                 {
                     run.events += 1;
                 }
                 (_, stream) => {
                     write_run(batch, spaces, run.take())?;
                     let begun = StreamRun { first: start.onward(at), events: 1 };
-                    run = stream.map(|(alias, version)| (alias, version, begun));
+                    run = stream.map(|point| (point.alias, point.step, begun));
                 }
             }
         }
@@ -61,10 +67,10 @@ impl OpenGroup {
 fn write_run(
     batch: &mut Batch,
     spaces: &Spaces,
-    run: Option<(StreamAlias, ChartVersion, StreamRun)>,
+    run: Option<(StreamAlias, Step, StreamRun)>,
 ) -> Result<(), ViewError> {
-    if let Some((alias, version, run)) = run {
-        batch.insert(&spaces.streams, keys::pair(alias.0, version.get()), encode(&run)?);
+    if let Some((alias, step, run)) = run {
+        batch.insert(&spaces.streams, keys::pair(alias.0, step.get()), encode(&run)?);
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ pub struct Spaces {
     pub history: Keyspace,
     pub events: Keyspace,
     pub streams: Keyspace,
+    pub parts: Keyspace,
     pub snapshots: Keyspace,
     pub terms: Keyspace,
     pub values: Keyspace,
@@ -69,6 +70,7 @@ impl Spaces {
             history: space("history", Reading::Present)?,
             events: space("events", Reading::Present)?,
             streams: space("streams", Reading::Ranges)?,
+            parts: space("parts", Reading::Ranges)?,
             snapshots: space("snapshots", Reading::Ranges)?,
             terms: space("terms", Reading::Ranges)?,
             values: space("values", Reading::Ranges)?,
@@ -81,7 +83,7 @@ impl Spaces {
     }
 
     /// All of them.
-    pub fn all(&self) -> [&Keyspace; 18] {
+    pub fn all(&self) -> [&Keyspace; 19] {
         [
             &self.state,
             &self.charts,
@@ -94,6 +96,7 @@ impl Spaces {
             &self.history,
             &self.events,
             &self.streams,
+            &self.parts,
             &self.snapshots,
             &self.terms,
             &self.values,

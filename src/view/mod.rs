@@ -15,9 +15,10 @@
 //! | `names` | type code, id (a UUID as its bytes) | pointer to the resource's first event |
 //! | `heads` | resource number | version and pointer of the current version, if it is not the first |
 //! | `history` | resource number, version | pointer; only of versions between the first and the current |
-//! | `events` | position of the first of up to 64 events of one group | their time, places, notes, resource types and numbers: `stretch` |
-//! | `streams` | stream alias, chart version of the first of a run of events | pointer, number of events |
-//! | `snapshots` | stream alias, chart version | [`Manifest`](crate::chart::Manifest) |
+//! | `events` | slot of the first of up to 64 events of one group | their time, places, notes, resource types and numbers: `stretch` |
+//! | `streams` | stream alias, step of the first of a run of events | pointer, number of events |
+//! | `parts` | stream alias and chart version, or nothing and position, of the last event before a part | how many parts there are up to there |
+//! | `snapshots` | stream alias, step | [`Manifest`](crate::chart::Manifest) |
 //! | `terms` | type code, parameter, value to be found as a whole, chunk of 256 resource numbers | which of them: `postings` |
 //! | `values` | type code, parameter, kind of value, block of 4,096 resource numbers, value to be found by ranges, number in the block | nothing |
 //! | `blocks` | type code, parameter, value to be found by ranges, block of `values` in which it occurs | nothing |
@@ -25,7 +26,8 @@
 //! | `access_groups` | position of a group's first frame | [`Location`](crate::log::Location), time |
 //! | `access_terms` | kind of [`AccessTerm`] and [`Trace`], its value, position of a frame with such entries, or of a commit's first event | which entries of the frame ([`EntrySet`]) |
 //!
-//! A *pointer* is a position and how far behind the start of its `events` record it stands, so that
+//! A *slot* is the number of an event here: its position, and one more for each part that upcasters make of the events before
+//! it; a *step* is the same in a chart. A *pointer* is a slot and how far behind the start of its `events` record it stands, so that
 //! `events` is read by whole keys. What most resources have in common is not written down: one that
 //! was never changed has no record in `heads` and `history`, and neither id nor chart is
 //! repeated where an event leads to it.
@@ -34,7 +36,7 @@
 //! that is served. A new one is built next to it ([`Views::begin`]) and takes its place between two
 //! groups.
 //!
-//! Numbers are big-endian, so that keys sort as numbers do. A *resource number* is the position of
+//! Numbers are big-endian, so that keys sort as numbers do. A *resource number* is the slot of
 //! the resource's first event. Never: a decision, a body, a token; only this folder knows fjall.
 
 mod access;
@@ -48,6 +50,7 @@ mod generation;
 mod group;
 mod keys;
 mod keyspaces;
+mod parts;
 mod pointer;
 mod postings;
 mod read;
@@ -63,8 +66,8 @@ pub use changes::{Change, Order};
 pub use commits::LoggedEvent;
 pub use compare::Comparison;
 pub use entries::EntrySet;
-pub use fact::{Event, Fact, FactGroup, TermChange};
-pub use generation::{Generation, ViewOptions};
+pub use fact::{Event, EventPlace, Fact, FactGroup, TermChange};
+pub use generation::{Basis, Generation, ViewOptions};
 pub use postings::{CHUNK_BITS, Postings, chunk_of};
 pub use read::{Neighbours, View};
 pub use records::{
@@ -76,7 +79,7 @@ pub use views::{Building, Views};
 use crate::budget::Spent;
 
 /// View schema version: views of another version are rebuilt.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// What can go wrong with the views.
 #[derive(Debug, thiserror::Error)]

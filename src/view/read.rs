@@ -15,16 +15,16 @@ use super::records::{
 use super::stretch::{Flag, IndexedEvent, Stretch};
 use super::terms::Tables;
 use super::{ViewError, keys};
-use crate::chart::Tombstone;
+use crate::chart::{Tombstone, Upcasters};
 use crate::fhir::search::Parameters;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::log::StreamAlias;
-use crate::numbers::{Position, ResourceNumber, ResourceVersion};
+use crate::numbers::{EventId, Position, ResourceNumber, ResourceVersion, Slot};
 use crate::vault::Wrap;
 
 /// The record of the index that was read last: neighbouring resources are often in one.
 #[derive(Debug, Default)]
-pub struct Neighbours(Option<(Position, Stretch)>);
+pub struct Neighbours(Option<(Slot, Stretch)>);
 
 /// One state of all views, unaffected by what is applied later.
 #[derive(Clone)]
@@ -53,6 +53,12 @@ impl View {
     #[must_use]
     pub fn parameters(&self) -> &Parameters {
         self.generation.parameters()
+    }
+
+    /// What old events are told by in this state.
+    #[must_use]
+    pub fn upcasters(&self) -> &Upcasters {
+        self.generation.upcasters()
     }
 
     /// Number of the generation that this is a state of.
@@ -172,7 +178,19 @@ impl View {
         self.head_near(number, &mut Neighbours::default())
     }
 
-    /// The same, where resources with neighbouring numbers are asked for one after the other.
+    /// The current version of a resource that access entries name so.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn head_named(&self, first: EventId) -> Result<Option<Head>, ViewError> {
+        match self.number_of(first)? {
+            Some(number) => self.head_of(number),
+            None => Ok(None),
+        }
+    }
+
+    /// The same as [`View::head_of`], where resources with neighbouring numbers are asked for one after the other.
     ///
     /// # Errors
     ///
@@ -182,17 +200,16 @@ impl View {
         number: ResourceNumber,
         near: &mut Neighbours,
     ) -> Result<Option<Head>, ViewError> {
-        let holds = |(first, stretch): &(Position, Stretch)| {
+        let holds = |(first, stretch): &(Slot, Stretch)| {
             number.get().checked_sub(first.get()).is_some_and(|back| back < stretch.len())
         };
         if !near.0.as_ref().is_some_and(holds) {
-            near.0 = self.stretch_with(number.position())?;
+            near.0 = self.stretch_with(number.slot())?;
         }
         match &near.0 {
-            Some((first, stretch)) => self.head_since(
-                Pointer::new(number.position(), number.position() - *first),
-                Some(stretch),
-            ),
+            Some((first, stretch)) => {
+                self.head_since(Pointer::new(number.slot(), number.slot() - *first), Some(stretch))
+            }
             None => Ok(None),
         }
     }
@@ -204,7 +221,7 @@ impl View {
         first: Pointer,
         known: Option<&Stretch>,
     ) -> Result<Option<Head>, ViewError> {
-        let number = ResourceNumber::of(first.position());
+        let number = ResourceNumber::of(first.slot());
         let changed = self.record(&self.spaces().heads, "heads", number.get().to_be_bytes())?;
         let current = changed.map_or(first, |StoredHead { event, .. }| event);
         let event = match known.filter(|_| current.first() == first.first()) {
@@ -216,11 +233,12 @@ impl View {
         }
         let mut head = Head {
             number,
+            id: self.id_of(first)?,
             version: changed.map_or(event.note.version, |StoredHead { version, .. }| version),
             live: event.holds_body(),
             retracted: event.note.has(Flag::Retracted),
-            position: current.position(),
-            location: event.location,
+            position: event.position,
+            place: event.place,
             recorded_at: event.recorded_at,
             places: Vec::new(),
             first,
@@ -272,7 +290,7 @@ impl View {
         self.snapshot.iter(&self.spaces().erased).map(|entry| {
             let (key, value) = entry.into_inner()?;
             let event = self.event(decode::<ErasedChart>("erased", &value)?.event)?;
-            let (position, location) = (event.pointer.position(), event.location);
+            let (position, location) = (event.position, event.place.location);
             let place = IndexedPlace { position, location, recorded_at: event.recorded_at };
             Ok((StreamAlias(keys::last_number(&key)), place))
         })
@@ -304,8 +322,8 @@ impl View {
             return Ok(None);
         }
         Ok(Some(PastVersion {
-            position: pointer.position(),
-            location: event.location,
+            position: event.position,
+            place: event.place,
             recorded_at: event.recorded_at,
             live: event.holds_body(),
             first: event.note.has(Flag::First),
@@ -364,8 +382,8 @@ impl View {
     /// The charts in which an event and those that belong to it put a body.
     fn places(&self, home: &IndexedEvent) -> Result<Vec<StreamPlace>, ViewError> {
         let place = |event: &IndexedEvent| {
-            let (alias, version) = event.stream.filter(|_| event.holds_body())?;
-            Some(StreamPlace::new(alias, version))
+            let point = event.stream.filter(|_| event.holds_body())?;
+            Some(StreamPlace::new(point.alias, point.step))
         };
         let mut places = Vec::from_iter(place(home));
         for steps in 1..=u64::from(home.note.related) {
@@ -374,23 +392,23 @@ impl View {
         Ok(places)
     }
 
-    /// The record with the event at a position, and the position of its first event.
-    fn stretch_with(&self, position: Position) -> Result<Option<(Position, Stretch)>, ViewError> {
-        let range = 0u64.to_be_bytes()..=position.get().to_be_bytes();
+    /// The record with the event at a slot, and the slot of its first event.
+    fn stretch_with(&self, slot: Slot) -> Result<Option<(Slot, Stretch)>, ViewError> {
+        let range = 0u64.to_be_bytes()..=slot.get().to_be_bytes();
         let Some(entry) = self.snapshot.range(&self.spaces().events, range).next_back() else {
             return Ok(None);
         };
         let (key, value) = entry.into_inner()?;
-        Ok(Some((Position::new(keys::last_number(&key)), Stretch::decode(&value)?)))
+        Ok(Some((Slot::new(keys::last_number(&key)), Stretch::decode(&value)?)))
     }
 
-    /// Where the index has the event at a position.
-    pub(super) fn pointer(&self, position: Position) -> Result<Option<Pointer>, ViewError> {
-        let range = 0u64.to_be_bytes()..=position.get().to_be_bytes();
+    /// Where the index has the event at a slot.
+    pub(super) fn pointer(&self, slot: Slot) -> Result<Option<Pointer>, ViewError> {
+        let range = 0u64.to_be_bytes()..=slot.get().to_be_bytes();
         let Some(entry) = self.snapshot.range(&self.spaces().events, range).next_back() else {
             return Ok(None);
         };
-        Ok(Some(Pointer::new(position, position.get() - keys::last_number(&entry.key()?))))
+        Ok(Some(Pointer::new(slot, slot.get() - keys::last_number(&entry.key()?))))
     }
 
     pub(super) fn event(&self, pointer: Pointer) -> Result<IndexedEvent, ViewError> {
@@ -416,8 +434,8 @@ impl View {
         let event = self.event(first)?;
         Ok(Some(IdempotentCommit {
             request,
-            first_position: first.position(),
-            first: event.location,
+            first_position: event.position,
+            first: event.place.location,
             recorded_at: event.recorded_at,
         }))
     }

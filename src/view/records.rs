@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::ViewError;
+use super::fact::EventPlace;
 use super::pointer::Pointer;
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
 use crate::log::{Location, StreamAlias};
-use crate::numbers::{ChartVersion, Position, ResourceNumber, ResourceVersion};
+use crate::numbers::{ChartVersion, EventId, Position, ResourceNumber, ResourceVersion, Step};
 
 mod stored_instant {
     use super::Instant;
@@ -34,6 +35,8 @@ pub struct ChartRecord {
     pub recorded_at: Instant,
     /// Whether it is under a legal hold.
     pub held: bool,
+    /// Parts that upcasters have made in it.
+    pub(super) parts: u64,
 }
 
 impl ChartRecord {
@@ -42,19 +45,24 @@ impl ChartRecord {
     pub fn alias(&self) -> StreamAlias {
         StreamAlias(self.alias)
     }
+
+    /// Its last step.
+    pub(super) fn step(&self) -> Step {
+        Step::new(self.version.get() + self.parts)
+    }
 }
 
 /// Where a resource stands in one chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamPlace {
     alias: StreamAlias,
-    /// Chart version of the event that put its current body there.
-    pub version: ChartVersion,
+    /// The step of the chart that put its current body there.
+    pub(super) step: Step,
 }
 
 impl StreamPlace {
-    pub(super) fn new(alias: StreamAlias, version: ChartVersion) -> Self {
-        Self { alias, version }
+    pub(super) fn new(alias: StreamAlias, step: Step) -> Self {
+        Self { alias, step }
     }
 
     /// Alias of the chart's stream.
@@ -67,8 +75,10 @@ impl StreamPlace {
 /// The current version of a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// Position of its first event.
+    /// Its number in the index.
     pub number: ResourceNumber,
+    /// How access entries name it: by its first event.
+    pub id: EventId,
     /// FHIR's `versionId`.
     pub version: ResourceVersion,
     /// False after a deletion.
@@ -77,8 +87,8 @@ pub struct Head {
     pub retracted: bool,
     /// Position of the event that carries this version.
     pub position: Position,
-    /// Where that event lies.
-    pub location: Location,
+    /// Where that event is read.
+    pub place: EventPlace,
     /// When it was recorded.
     pub recorded_at: Instant,
     /// The charts it lies in (or lay in, when deleted), home first; none: the directory.
@@ -102,8 +112,8 @@ pub(super) struct StoredHead {
 pub struct PastVersion {
     /// Position of the event that carries it.
     pub position: Position,
-    /// Where that event lies.
-    pub location: Location,
+    /// Where that event is read.
+    pub place: EventPlace,
     /// When it was recorded.
     pub recorded_at: Instant,
     /// False when this version is a deletion.
@@ -123,28 +133,30 @@ impl PastVersion {
 /// One event of a chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamEntry {
+    /// Its number in the chart.
+    pub version: ChartVersion,
+    /// Its number among what the index has of the chart.
+    pub step: Step,
     /// Position of the event.
     pub position: Position,
-    /// Where it lies.
-    pub location: Location,
+    /// Where it is read.
+    pub place: EventPlace,
     /// When it was recorded.
     pub recorded_at: Instant,
-    /// Chart version whose body this event replaces or removes; 0: none.
-    pub supersedes: ChartVersion,
     /// Type and number of the resource that it is about.
     pub subject: Option<(ResourceType, ResourceNumber)>,
     /// The resource's version that it brings; 0 for events about the chart alone.
     pub resource_version: ResourceVersion,
     /// Position of the event that brings the content: another one if the resource is at home in
     /// another chart.
-    pub home: Position,
-    pub(super) body: Option<Location>,
+    pub home: EventId,
+    pub(super) body: Option<EventPlace>,
 }
 
 impl StreamEntry {
-    /// Where the frame lies whose body the chart holds from this event on, if it brings one.
+    /// Where the body is read that the chart holds from this event on, if it brings one.
     #[must_use]
-    pub fn body(&self) -> Option<Location> {
+    pub fn body(&self) -> Option<EventPlace> {
         self.body
     }
 }

@@ -9,10 +9,10 @@ use super::{ChartRecord, View, ViewError, keys};
 use crate::chart::Manifest;
 use crate::clock::Instant;
 use crate::log::StreamAlias;
-use crate::numbers::{ChartVersion, Position, ResourceNumber};
+use crate::numbers::{ChartVersion, ResourceNumber, Slot, Step};
 
 impl View {
-    /// One event of a chart.
+    /// The event of a chart with that version; without the parts of it.
     ///
     /// # Errors
     ///
@@ -22,42 +22,61 @@ impl View {
         alias: StreamAlias,
         version: ChartVersion,
     ) -> Result<Option<StreamEntry>, ViewError> {
-        self.stream(alias, version, version).next().map(|entry| Ok(entry?.1)).transpose()
+        if version == ChartVersion::default() {
+            return Ok(None);
+        }
+        self.entry_at(alias, self.step(alias, version.previous())?.next())
     }
 
-    /// The events of a chart from version `first` to `last`, both included.
+    /// The event, or part of one, that is a step of a chart.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
+    pub fn entry_at(
+        &self,
+        alias: StreamAlias,
+        step: Step,
+    ) -> Result<Option<StreamEntry>, ViewError> {
+        let mut pointers = self.pointers(alias, step, step);
+        let mut walk = Walk { view: self, stretch: None };
+        pointers.next().map(|step| walk.entry(step?.1)).transpose()
+    }
+
+    /// The events of a chart from version `first` to `last`, both included, each followed by its parts.
+    ///
+    /// # Errors
+    ///
+    /// The view store's.
     pub fn stream(
         &self,
         alias: StreamAlias,
         first: ChartVersion,
         last: ChartVersion,
-    ) -> impl Iterator<Item = Result<(ChartVersion, StreamEntry), ViewError>> + '_ {
+    ) -> Result<impl Iterator<Item = Result<StreamEntry, ViewError>> + '_, ViewError> {
+        let first = self.step(alias, first.previous())?.next();
         let mut walk = Walk { view: self, stretch: None };
-        self.pointers(alias, first, last).map(move |step| {
-            let (version, pointer) = step?;
-            Ok((version, walk.entry(pointer)?))
-        })
+        let pointers = self.pointers(alias, first, self.step(alias, last)?);
+        Ok(pointers.map(move |step| walk.entry(step?.1)))
     }
 
-    /// Those events of a chart whose versions are given, ascending.
+    /// Those events of a chart whose steps are given, ascending.
     pub fn stream_of<'a>(
         &'a self,
         alias: StreamAlias,
-        versions: impl Iterator<Item = ChartVersion> + 'a,
-    ) -> impl Iterator<Item = Result<(ChartVersion, StreamEntry), ViewError>> + 'a {
-        let mut versions = versions.peekable();
+        steps: impl Iterator<Item = Step> + 'a,
+    ) -> impl Iterator<Item = Result<StreamEntry, ViewError>> + 'a {
+        let mut wanted = steps.peekable();
         let mut walk = Walk { view: self, stretch: None };
-        // The last version is not known: the walk ends with the last that is wanted.
-        let last = ChartVersion::new(u64::MAX);
-        let first = versions.peek().copied().unwrap_or(last);
+        // The last step is not known: the walk ends with the last that is wanted.
+        let last = Step::new(u64::MAX);
+        let first = wanted.peek().copied().unwrap_or(last);
         let mut steps = self.pointers(alias, first, last);
         std::iter::from_fn(move || {
-            let wanted = versions.next()?;
+            let wanted = wanted.next()?;
             loop {
                 match steps.next()? {
-                    Ok((version, pointer)) if version == wanted => {
-                        return Some(walk.entry(pointer).map(|entry| (version, entry)));
-                    }
+                    Ok((step, pointer)) if step == wanted => return Some(walk.entry(pointer)),
                     Ok(_) => {}
                     Err(error) => return Some(Err(error)),
                 }
@@ -65,13 +84,13 @@ impl View {
         })
     }
 
-    /// Where the index has the events of a chart from version `first` to `last`.
+    /// Where the index has the events of a chart from step `first` to `last`.
     fn pointers(
         &self,
         alias: StreamAlias,
-        first: ChartVersion,
-        last: ChartVersion,
-    ) -> impl Iterator<Item = Result<(ChartVersion, Pointer), ViewError>> + '_ {
+        first: Step,
+        last: Step,
+    ) -> impl Iterator<Item = Result<(Step, Pointer), ViewError>> + '_ {
         let space = &self.spaces().streams;
         // The run that holds the first may begin before it.
         let before = keys::pair(alias.0, 0)..=keys::pair(alias.0, first.get());
@@ -81,16 +100,13 @@ impl View {
             self.snapshot.range(space, after)
         });
         let mut runs = before.into_iter().chain(after.into_iter().flatten());
-        let mut run = (
-            ChartVersion::new(0),
-            StreamRun { first: Pointer::new(Position::new(0), 0), events: 0 },
-        );
+        let mut run = (Step::new(0), StreamRun { first: Pointer::new(Slot::new(0), 0), events: 0 });
         let mut next = first;
         std::iter::from_fn(move || {
             while next >= run.0 + run.1.events {
                 let entry = runs.next()?.into_inner();
                 let read = entry.map_err(ViewError::from).and_then(|(key, value)| {
-                    Ok((ChartVersion::new(keys::last_number(&key)), decode("streams", &value)?))
+                    Ok((Step::new(keys::last_number(&key)), decode("streams", &value)?))
                 });
                 match read {
                     Ok(read) => run = read,
@@ -100,9 +116,9 @@ impl View {
             if next > last {
                 return None;
             }
-            let version = next.max(run.0);
-            next = version.next();
-            Some(Ok((version, run.1.first.onward(version - run.0))))
+            let step = next.max(run.0);
+            next = step.next();
+            Some(Ok((step, run.1.first.onward(step - run.0))))
         })
     }
 
@@ -116,20 +132,29 @@ impl View {
         alias: StreamAlias,
         version: ChartVersion,
     ) -> Result<Manifest, ViewError> {
-        let range = keys::pair(alias.0, 0)..=keys::pair(alias.0, version.get());
+        self.manifest_at(alias, self.step(alias, version)?)
+    }
+
+    /// What a chart held after a step.
+    pub(super) fn manifest_at(
+        &self,
+        alias: StreamAlias,
+        step: Step,
+    ) -> Result<Manifest, ViewError> {
+        let range = keys::pair(alias.0, 0)..=keys::pair(alias.0, step.get());
         let (mut manifest, from) =
             match self.snapshot.range(&self.spaces().snapshots, range).next_back() {
                 Some(entry) => {
                     let (key, value) = entry.into_inner()?;
-                    (Manifest::decode(&value), ChartVersion::new(keys::last_number(&key)))
+                    (Manifest::decode(&value), Step::new(keys::last_number(&key)))
                 }
-                None => (Manifest::default(), ChartVersion::new(0)),
+                None => (Manifest::default(), Step::new(0)),
             };
         let mut walk = Walk { view: self, stretch: None };
-        for step in self.pointers(alias, from.next(), version) {
-            let (version, pointer) = step?;
+        for entry in self.pointers(alias, from.next(), step) {
+            let (step, pointer) = entry?;
             let event = walk.event(pointer)?;
-            manifest.apply(version, event.note.supersedes, event.holds_body());
+            manifest.apply(step, event.note.supersedes, event.holds_body());
         }
         Ok(manifest)
     }
@@ -150,9 +175,8 @@ impl View {
         let (mut known, mut beyond) = (ChartVersion::new(0), chart.version);
         while known.next() < beyond {
             let middle = ChartVersion::new(known.get().midpoint(beyond.get()));
-            let step = self.pointers(chart.alias(), middle, middle).next().transpose()?;
-            let (_, pointer) = step.ok_or(ViewError::Record("streams"))?;
-            if self.event(pointer)?.recorded_at <= moment {
+            let entry = self.stream_entry(chart.alias(), middle)?;
+            if entry.ok_or(ViewError::Record("streams"))?.recorded_at <= moment {
                 known = middle;
             } else {
                 beyond = middle;
@@ -165,7 +189,7 @@ impl View {
 /// Looks up one event after the other, and keeps the record that the last one was in.
 struct Walk<'a> {
     view: &'a View,
-    stretch: Option<(Position, Stretch)>,
+    stretch: Option<(Slot, Stretch)>,
 }
 
 impl Walk<'_> {
@@ -184,16 +208,18 @@ impl Walk<'_> {
             true => self.event(pointer.backward(event.note.related.into()))?,
             false => event,
         };
-        let number = ResourceNumber::new(home.pointer.position().get() - home.subject.since_first);
+        let number = ResourceNumber::of(home.first());
+        let point = event.stream.ok_or(ViewError::Record("streams"))?;
         Ok(StreamEntry {
+            version: point.version,
+            step: point.step,
             subject: home.subject.kind.map(|kind| (kind, number)),
-            position: pointer.position(),
-            location: event.location,
+            position: event.position,
+            place: event.place,
             recorded_at: event.recorded_at,
-            supersedes: event.note.supersedes,
             resource_version: event.note.version,
-            home: home.pointer.position(),
-            body: event.holds_body().then_some(home.location),
+            home: home.id(),
+            body: event.holds_body().then_some(home.place),
         })
     }
 }

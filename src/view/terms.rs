@@ -10,7 +10,7 @@ use super::postings::{CHUNK_BITS, Postings, chunk_of};
 use super::{ViewError, keys};
 use crate::fhir::search::Layout;
 use crate::fhir::{ResourceType, Term};
-use crate::numbers::{Position, ResourceNumber};
+use crate::numbers::{ResourceNumber, Slot};
 
 /// The state that a batch changes.
 #[derive(Clone, Copy)]
@@ -42,17 +42,17 @@ pub struct TermLedger {
     /// Keys of `blocks` that are there, for the block that the last batch ended in.
     marked: HashSet<Vec<u8>>,
     open_block: u64,
-    /// Position of the first event of the batch.
-    first_position: Position,
+    /// Slot of the first event of the batch.
+    first: Slot,
 }
 
 impl TermLedger {
     /// Begins a batch.
-    pub fn begin(&mut self, first_position: Position) {
-        self.first_position = first_position;
+    pub fn begin(&mut self, first: Slot) {
+        self.first = first;
         if !self.changed.is_empty() || !self.values.is_empty() {
             // The batch before failed.
-            *self = Self { first_position, ..Self::default() };
+            *self = Self { first, ..Self::default() };
         }
     }
 
@@ -102,7 +102,7 @@ impl TermLedger {
     ) -> Result<&mut Postings, ViewError> {
         let chunk = chunk_of(number);
         // No number of a later chunk is older than the batch.
-        let is_known = chunk << CHUNK_BITS >= self.first_position.get() || self.open == Some(chunk);
+        let is_known = chunk << CHUNK_BITS >= self.first.get() || self.open == Some(chunk);
         match self.changed.entry(keys::with_chunk(term, chunk)) {
             Entry::Occupied(known) => Ok(&mut known.into_mut().1),
             Entry::Vacant(place) => {
@@ -116,19 +116,19 @@ impl TermLedger {
         }
     }
 
-    /// Puts what has changed into the batch, which ends below `applied`.
+    /// Puts what has changed into the batch, which ends below a slot.
     pub fn finish(
         &mut self,
-        applied: Position,
+        behind: Slot,
         tables: Tables<'_>,
         batch: &mut Batch,
     ) -> Result<(), ViewError> {
         let spaces = tables.spaces;
-        let next = ResourceNumber::of(applied);
+        let next = ResourceNumber::of(behind);
         let open = chunk_of(next);
         if self.open != Some(open) {
             self.recent.clear();
-            let is_whole = open << CHUNK_BITS >= self.first_position.get();
+            let is_whole = open << CHUNK_BITS >= self.first.get();
             self.open = is_whole.then_some(open);
         }
         let mut changed: Vec<_> = self.changed.drain().collect();

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::generation::Generation;
+use super::generation::{Basis, Generation};
 use super::{AccessGroup, View, ViewError, ViewOptions};
+use crate::chart::Upcasters;
 use crate::disk::{self, RealDisk};
-use crate::fhir::search::Definition;
 use crate::log::StreamAlias;
 use crate::vault::Wrap;
 
@@ -38,17 +38,22 @@ struct Shared {
 
 impl Views {
     /// Opens the generation that is served. If there is none, or it does not open, an empty one
-    /// takes its place, which a replay of the logs fills. What unfinished builds left is removed.
+    /// takes its place with those upcasters, which a replay of the logs fills. What unfinished builds left is removed.
     ///
     /// # Errors
     ///
     /// [`ViewError`]: the disk's.
-    pub fn open(directory: &Path, options: ViewOptions) -> Result<Self, ViewError> {
+    pub fn open(
+        directory: &Path,
+        options: ViewOptions,
+        upcasters: &Arc<Upcasters>,
+    ) -> Result<Self, ViewError> {
+        let basis = Basis { definitions: Vec::new(), upcasters: Arc::clone(upcasters) };
         disk::create_directory(directory)?;
         let number = read_current(directory)?;
         if let Some(number) = number {
             remove_others(directory, number)?;
-            match Generation::open(path(directory, number), number, options, None) {
+            match Generation::open(path(directory, number), number, options, &basis) {
                 Ok(generation) => return Ok(Self::serve(directory, options, generation)),
                 Err(error) => {
                     tracing::warn!(%error, "the views do not open; rebuilding them");
@@ -58,7 +63,7 @@ impl Views {
         let next = number.map_or(1, |number| number + 1);
         let place = path(directory, next);
         remove(&place)?;
-        let generation = Generation::open(place, next, options, None)?;
+        let generation = Generation::open(place, next, options, &basis)?;
         write_current(directory, next)?;
         remove_others(directory, next)?;
         Ok(Self::serve(directory, options, generation))
@@ -120,18 +125,17 @@ impl Views {
         self.serving().rewrap(wraps, epoch)
     }
 
-    /// Begins the next generation, empty, next to the one that is served. Only one at a time. Its
-    /// resources will also be indexed by the custom parameters that are given.
+    /// Begins the next generation, empty, next to the one that is served, with what it follows from. Only one at a time.
     ///
     /// # Errors
     ///
     /// [`ViewError`]: the disk's.
-    pub fn begin(&self, definitions: &[Definition]) -> Result<Building, ViewError> {
+    pub fn begin(&self, basis: &Basis) -> Result<Building, ViewError> {
         let number = self.serving().number + 1;
         let place = path(&self.shared.directory, number);
         remove(&place)?;
         let options = self.shared.options;
-        let generation = Generation::open(place, number, options, Some(definitions))?;
+        let generation = Generation::open(place, number, options, basis)?;
         Ok(Building { views: self.clone(), generation: Arc::new(generation), is_served: false })
     }
 

@@ -36,6 +36,7 @@ pub fn options(snapshot_events_min: u64, segment_bytes_max: u64) -> EngineOption
         queue_commands_max: 4_096,
         group_bytes_max: 1 << 20,
         views: view::ViewOptions { cache_bytes: 1 << 20, snapshot_events_min },
+        upcasters: Arc::default(),
     }
 }
 

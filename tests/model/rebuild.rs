@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chartlog::access::{AccessEntry, RequestId, Source};
 use chartlog::engine::EngineOptions;
-use chartlog::numbers::ResourceNumber;
+use chartlog::numbers::EventId;
 use chartlog::records::{At, Records, Target, Write};
 
 use crate::clinic::{block_on, grant, key, open, options, put, search};
@@ -54,7 +54,7 @@ fn values(store: &Records) -> Vec<u64> {
 
 fn entry(store: &Records) -> AccessEntry {
     let mut entry = AccessEntry::of(Source::default(), RequestId::new(1, 1), "o", 0);
-    entry.look.about = Some(ResourceNumber::of(store.engine().applied_position()));
+    entry.look.about = Some(EventId::of(store.engine().applied_position(), 0));
     entry
 }
 

@@ -36,6 +36,7 @@ fn dispose(data: &Path) -> Vec<String> {
         queue_commands_max: 100,
         group_bytes_max: 1 << 20,
         views: ViewOptions { cache_bytes: 1 << 20, snapshot_events_min: 100 },
+        upcasters: Arc::default(),
     };
     let directory = DataDirectory::open(data).unwrap();
     let store = Records::open(directory, &options, RecordsOptions::default()).unwrap();

@@ -7,9 +7,9 @@ use crate::auth::Grant;
 use crate::fhir::search::folded;
 use crate::fhir::{Reference, ResourceId, ResourceKey, ResourceType};
 use crate::json::{Document, Node};
-use crate::log::{Location, StreamAlias};
+use crate::log::StreamAlias;
 use crate::records::{Records, RecordsError};
-use crate::view::{TermNumbers, View};
+use crate::view::{EventPlace, TermNumbers, View};
 
 /// Types whose resources say who takes part in somebody's care.
 const CARE: [&str; 9] = [
@@ -128,18 +128,18 @@ impl<'a> FactReader<'a> {
         Ok(carers)
     }
 
-    /// Where the current versions of the resources of a type lie that are in a chart.
+    /// Where the current versions of the resources of a type are read that are in a chart.
     fn locations(
         &self,
         kind: ResourceType,
         chart: StreamAlias,
-    ) -> Result<Vec<Location>, RecordsError> {
+    ) -> Result<Vec<EventPlace>, RecordsError> {
         let mut found = TermNumbers::in_chart(&self.view, kind, chart);
         let (mut locations, mut from) = (Vec::new(), 0);
         while let Some(chunk) = found.seek(from)? {
             for number in found.members(chunk)?.numbers(chunk) {
                 self.grant.budget().read(1)?;
-                locations.extend(self.view.head_of(number)?.map(|head| head.location));
+                locations.extend(self.view.head_of(number)?.map(|head| head.place));
             }
             from = chunk + 1;
         }
@@ -166,13 +166,13 @@ impl<'a> FactReader<'a> {
 
     fn current(&self, key: &ResourceKey) -> Result<Option<Document>, RecordsError> {
         match self.view.head(key)? {
-            Some(head) => self.open(head.location),
+            Some(head) => self.open(head.place),
             None => Ok(None),
         }
     }
 
-    /// The resource in a frame; `None`: it was deleted, or erased.
-    fn open(&self, at: Location) -> Result<Option<Document>, RecordsError> {
+    /// The resource that an event brought; `None`: it was deleted, or erased.
+    fn open(&self, at: EventPlace) -> Result<Option<Document>, RecordsError> {
         let Ok((_, body)) = self.records.engine().keys().read_event(&self.view, at) else {
             return Ok(None);
         };

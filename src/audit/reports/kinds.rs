@@ -6,9 +6,9 @@ use crate::access::{AccessEntry, RequestId};
 use crate::auth::Grant;
 use crate::fhir::ResourceType;
 use crate::log::StreamAlias;
-use crate::numbers::Position;
+use crate::numbers::EventId;
 use crate::records::{Records, RecordsError};
-use crate::view::{Order, View};
+use crate::view::View;
 
 /// Types of resources, each with how many versions there were.
 pub type Counts = BTreeMap<&'static str, u64>;
@@ -22,17 +22,18 @@ pub struct Touch {
     pub written: Counts,
 }
 
-/// Looks up what stands behind the positions of events, each once.
+/// Looks up what events are about, each once.
 pub struct Kinds<'a> {
+    records: &'a Records,
     grant: &'a Grant,
     view: View,
-    known: HashMap<Position, Option<(ResourceType, Vec<StreamAlias>)>>,
+    known: HashMap<EventId, Option<(ResourceType, Vec<StreamAlias>)>>,
 }
 
 impl<'a> Kinds<'a> {
     /// On the present state of the views.
-    pub fn new(records: &Records, grant: &'a Grant) -> Self {
-        Self { grant, view: records.view(), known: HashMap::new() }
+    pub fn new(records: &'a Records, grant: &'a Grant) -> Self {
+        Self { records, grant, view: records.view(), known: HashMap::new() }
     }
 
     /// The state of the views that it looks at.
@@ -53,22 +54,23 @@ impl<'a> Kinds<'a> {
     ) -> Result<Touch, RecordsError> {
         let written: BTreeSet<_> =
             entry.looks().flat_map(|look| look.written.positions()).collect();
-        let shown = entry.looks().flat_map(|look| look.shown.positions());
-        let shown = shown.filter(|position| !written.contains(position));
+        let shown = entry.looks().flat_map(|look| look.shown.events());
+        let shown = shown.filter(|event| !written.contains(&event.position()));
         let mut touch = Touch::default();
         self.count(shown, chart, &mut touch.shown)?;
-        self.count(written.iter().copied(), chart, &mut touch.written)?;
+        let written = written.iter().map(|position| EventId::of(*position, 0));
+        self.count(written, chart, &mut touch.written)?;
         Ok(touch)
     }
 
     fn count(
         &mut self,
-        positions: impl Iterator<Item = Position>,
+        events: impl Iterator<Item = EventId>,
         chart: StreamAlias,
         counts: &mut Counts,
     ) -> Result<(), RecordsError> {
-        for position in positions {
-            if let Some((kind, charts)) = self.at(position)?
+        for event in events {
+            if let Some((kind, charts)) = self.at(event)?
                 && charts.contains(&chart)
             {
                 *counts.entry(kind.name()).or_default() += 1;
@@ -77,28 +79,33 @@ impl<'a> Kinds<'a> {
         Ok(())
     }
 
-    /// The type of the resource whose version the event at a position brought, and its charts; `None`: it
+    /// The type of the resource whose version an event brought, and its charts; `None`: it
     /// was erased since.
     fn at(
         &mut self,
-        position: Position,
+        event: EventId,
     ) -> Result<Option<&(ResourceType, Vec<StreamAlias>)>, RecordsError> {
-        if !self.known.contains_key(&position) {
+        if !self.known.contains_key(&event) {
             self.grant.budget().read(1)?;
-            let found = self.look_up(position)?;
-            self.known.insert(position, found);
+            let found = self.look_up(event)?;
+            self.known.insert(event, found);
         }
-        Ok(self.known.get(&position).and_then(Option::as_ref))
+        Ok(self.known.get(&event).and_then(Option::as_ref))
     }
 
     fn look_up(
         &self,
-        position: Position,
+        event: EventId,
     ) -> Result<Option<(ResourceType, Vec<StreamAlias>)>, RecordsError> {
-        let mut changes = self.view.changes(position..position.next(), Order::Ascending);
-        let changed = changes.next().transpose()?;
-        let Some(change) = changed.and_then(|(_, changes)| changes.into_iter().next()) else {
-            return Ok(None);
+        let logged = self.view.logged_at(event)?.filter(|logged| logged.is_readable);
+        let Some(logged) = logged else { return Ok(None) };
+        let Some(change) = logged.change else {
+            // What upcasters drop today was shown once, as it was written.
+            let keys = self.records.engine().keys();
+            let written = keys.written(&self.view, logged.place.location).ok();
+            let key = written
+                .and_then(|(envelope, _)| envelope.key().filter(|_| envelope.home.is_none()));
+            return Ok(key.map(|key| (key.kind, logged.chart.into_iter().collect())));
         };
         if !change.is_in_several {
             return Ok(Some((change.kind, change.chart.into_iter().collect())));

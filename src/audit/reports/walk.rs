@@ -20,7 +20,7 @@ const ENTRIES_MAX: usize = 50_000;
 ///
 /// As [`super::super::accesses`]; [`RecordsError::Invalid`] if there are too many for one report.
 pub fn each<'a>(
-    records: &Records,
+    records: &'a Records,
     grant: &'a Grant,
     filter: &AccessFilter,
     mut see: impl FnMut(&mut Kinds<'a>, Found) -> Result<(), RecordsError>,

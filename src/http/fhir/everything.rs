@@ -12,7 +12,7 @@ use super::{Call, Failure, Reply};
 use crate::fhir::check::IssueCode;
 use crate::fhir::search::Span;
 use crate::fhir::{Care, ResourceType};
-use crate::numbers::ChartVersion;
+use crate::numbers::{ChartVersion, Step};
 use crate::records::{At, EverythingRequest, PAGE_BYTES_MAX};
 
 /// Bytes of resources in a part of an answer, so much as fills the buffers on its way.
@@ -55,16 +55,16 @@ pub async fn everything(call: Call) -> Result<Reply, Failure> {
         address.push_str(&format!("{separator}{name}={}", encoded(value)));
     }
     let cursor = text("_cursor", "a cursor")?;
-    let from = cursor
-        .map(|text| open_cursor::<(ChartVersion, ChartVersion)>(&call, "_cursor", &address, &text));
+    let from =
+        cursor.map(|text| open_cursor::<(ChartVersion, Step)>(&call, "_cursor", &address, &text));
     let (at, after) = match from.transpose()? {
         Some((version, after)) => (At::Version(version), after),
         None => match moment {
-            Some(moment) => (At::Moment(call.settled(moment).await?), ChartVersion::default()),
-            None => (At::Now, ChartVersion::default()),
+            Some(moment) => (At::Moment(call.settled(moment).await?), Step::default()),
+            None => (At::Now, Step::default()),
         },
     };
-    let (is_count, is_first) = (call.rendering.is_count, after == ChartVersion::default());
+    let (is_count, is_first) = (call.rendering.is_count, after == Step::default());
     let request = EverythingRequest {
         patient,
         at,

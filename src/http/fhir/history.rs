@@ -161,7 +161,7 @@ fn period(text: &str) -> Result<Span, Failure> {
 
 fn entry(bundle: &mut BundleWriter, call: &Call, version: &Version) {
     let base = call.base_url();
-    call.grant.showed(version.position);
+    call.grant.showed(version.event);
     let (method, status) = match (&version.resource, version.first) {
         (None, _) => ("DELETE", "204"),
         (Some(_), true) => ("PUT", "201"),

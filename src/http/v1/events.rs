@@ -373,7 +373,7 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
 fn event(call: &Call, event: &ChartEvent) -> Result<Event, Failure> {
     let envelope = &event.envelope;
     let actor = event.actor.clone();
-    call.grant.showed(event.position);
+    call.grant.showed(event.id());
     Ok(Event {
         version: event.version.get(),
         position: event.position.get(),

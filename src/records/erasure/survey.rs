@@ -28,10 +28,10 @@ impl Records {
             return Err(RecordsError::Conflict { place: String::new(), reason });
         }
         let mut seen = BTreeSet::new();
-        for entry in view.stream(alias, ChartVersion::new(1), chart.version) {
-            let (_, entry) = entry?;
+        for entry in view.stream(alias, ChartVersion::new(1), chart.version)? {
+            let entry = entry?;
             if entry.resource_version.get() > 0 {
-                let (envelope, _) = self.keys.read_event(view, entry.location)?;
+                let (envelope, _) = self.keys.read_event(view, entry.place)?;
                 seen.extend(envelope.key());
             }
         }

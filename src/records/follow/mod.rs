@@ -26,7 +26,7 @@ use crate::chart::{Actor, EventType};
 use crate::clock::Instant;
 use crate::fhir::ResourceId;
 use crate::log::StreamAlias;
-use crate::numbers::{ChartVersion, Position, ResourceVersion};
+use crate::numbers::{ChartVersion, EventId, Position, ResourceVersion};
 
 /// Events of the index that are passed for one batch.
 const PASSED_MAX: usize = 200_000;
@@ -60,6 +60,8 @@ pub struct LogBatch {
 pub struct LogEvent {
     /// Its number in the log.
     pub position: Position,
+    /// Which part of what is told of it; 0: what it says of its own resource.
+    pub part: u8,
     /// When it was recorded.
     pub recorded_at: Instant,
     /// What happened. Of an event that was erased with its chart: `chart.erased`.
@@ -105,7 +107,7 @@ impl Records {
     /// The store's.
     pub fn recorded_at(&self, position: Position) -> Result<Option<Instant>, RecordsError> {
         let view = self.views.view();
-        let event = view.logged(position..position.next()).next().transpose()?;
+        let event = view.logged_at(EventId::of(position, 0))?;
         Ok(event.map(|event| event.recorded_at))
     }
 
@@ -200,7 +202,7 @@ fn note(grant: &Grant, event: &LogEvent) {
     if is_of_erased {
         return;
     }
-    grant.showed(event.position);
+    grant.showed(EventId::of(event.position, event.part));
     if let Some(chart) = event.chart {
         grant.saw_chart(chart);
     }

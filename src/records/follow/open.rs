@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::outline::{OUTLINES_MAX, Outline};
+use super::outline::{OUTLINES_MAX, OpenedEvent, Outline};
 use super::sight::Sight;
 use super::{BatchLimits, LogEvent, PASSED_MAX, size_of};
 use crate::chart::{Actor, EventKind, EventType, Payload, Stated};
@@ -11,11 +11,11 @@ use crate::engine::EngineError;
 use crate::fhir::ResourceKey;
 use crate::fhir::search::{Criteria, Criterion};
 use crate::json::{Document, JsonError};
-use crate::log::{Frame, Location, StreamAlias};
+use crate::log::{Frame, StreamAlias};
 use crate::numbers::{Position, ResourceVersion};
 use crate::records::error::unreadable;
 use crate::records::{Records, RecordsError, Resource};
-use crate::view::{Change, LoggedEvent, View};
+use crate::view::{Change, EventPlace, LoggedEvent, View};
 
 /// How many times larger bodies are than their frames, about: more are then hardly read than fit into a batch.
 const EXPANSION: usize = 4;
@@ -102,16 +102,19 @@ impl<'a> Pass<'a> {
         limits: BatchLimits,
     ) -> Result<(Vec<Candidate>, Position), RecordsError> {
         let (mut candidates, mut bytes, mut commit) = (Vec::new(), 0, 0);
+        // The last event that was opened: its parts are of its commit.
+        let mut last = None;
         let bytes_max = match self.sight.filter.with_bodies {
             true => limits.bytes / EXPANSION,
             false => limits.bytes,
         };
         let mut is_in_commit = false;
         let range = from..head.max(from);
-        for (passed, event) in self.view.logged(range.clone()).enumerate() {
+        for (passed, event) in self.view.logged(range.clone())?.enumerate() {
             let event = event?;
             let is_full = candidates.len() >= limits.events || bytes >= bytes_max;
-            if !is_in_commit && (is_full || passed >= PASSED_MAX) {
+            let is_part = event.place.part > 0;
+            if !is_in_commit && !is_part && (is_full || passed >= PASSED_MAX) {
                 return Ok((candidates, event.position));
             }
             let is_wanted = self.may_be_wanted(&event);
@@ -119,8 +122,9 @@ impl<'a> Pass<'a> {
                 continue;
             }
             let sealed = self.sealed(&event)?;
-            commit += u64::from(!is_in_commit);
-            is_in_commit = !sealed.ends_commit();
+            commit += u64::from(!is_in_commit && last != Some(event.position));
+            last = Some(event.position);
+            is_in_commit = if is_part { is_in_commit } else { !sealed.ends_commit() };
             if is_wanted {
                 bytes += sealed.length();
                 candidates.push(Candidate { event, sealed, commit });
@@ -131,10 +135,10 @@ impl<'a> Pass<'a> {
 
     fn sealed(&self, event: &LoggedEvent) -> Result<Sealed, RecordsError> {
         let known = (event.position >= self.recent && !self.sight.filter.needs_payload())
-            .then(|| self.records.outlines.of(event.position));
+            .then(|| self.records.outlines.of(event.id()));
         Ok(match known.flatten() {
             Some(outline) => Sealed::Known(outline),
-            None => Sealed::Frame(self.records.keys.reader().frame(event.location)?),
+            None => Sealed::Frame(self.records.keys.reader().frame(event.place.location)?),
         })
     }
 
@@ -143,6 +147,10 @@ impl<'a> Pass<'a> {
         if !event.is_readable {
             return self.sight.sees_erasures()
                 && (filter.patient.is_none() || event.chart == self.sight.chart);
+        }
+        // A part that is not there.
+        if event.place.part > 0 && event.kind.is_none() {
+            return false;
         }
         // That a chart was erased stands in the directory.
         let is_in_chart = |chart| event.chart == Some(chart) || event.chart.is_none();
@@ -181,19 +189,28 @@ impl<'a> Pass<'a> {
         if !event.is_readable {
             return Ok(Some(erased(&event, alias)));
         }
-        let (outline, mut payload) = match sealed {
-            Sealed::Known(outline) => (outline, Vec::new()),
+        let (outline, mut payload, written) = match sealed {
+            Sealed::Known(outline) => (outline, Vec::new(), None),
             Sealed::Frame(frame) => {
-                match Outline::open(self.records, self.view, frame, event.location)? {
-                    Some((outline, payload)) => {
+                match OpenedEvent::open(self.records, self.view, frame, event.place)? {
+                    OpenedEvent::Told { outline, payload, written } => {
                         let outline = Arc::new(outline);
                         if event.position >= self.recent {
-                            self.records.outlines.keep(event.position, &outline);
+                            self.records.outlines.keep(event.id(), &outline);
                         }
-                        (outline, payload)
+                        (outline, payload, written)
                     }
-                    // Erased while it was on its way.
-                    None => return Ok(self.sight.sees_erasures().then(|| erased(&event, alias))),
+                    // What says nothing today is shown to who asks for what was written.
+                    OpenedEvent::Dropped { outline, written } => {
+                        if !self.sight.filter.with_payloads {
+                            return Ok(None);
+                        }
+                        (Arc::new(outline), written, None)
+                    }
+                    // While it was on its way.
+                    OpenedEvent::Erased => {
+                        return Ok(self.sight.sees_erasures().then(|| erased(&event, alias)));
+                    }
                 }
             }
         };
@@ -225,7 +242,7 @@ impl<'a> Pass<'a> {
         if !filter.admits_actor(actor.as_deref()) {
             return Ok(None);
         }
-        let written = filter.with_payloads.then(|| payload.clone());
+        let written = filter.with_payloads.then(|| written.unwrap_or_else(|| payload.clone()));
         let body = payload.split_off(outline.body_at.min(payload.len()));
         let body = if filter.needs_body() { self.body(&event, body)? } else { None };
         let mut leaves = false;
@@ -240,7 +257,7 @@ impl<'a> Pass<'a> {
         }
         if let Some(key) = key.filter(|_| !filter.triggers.is_empty()) {
             // Of a resource in several charts there are several events, of which one is told.
-            if event.home != event.position && !self.sight.is_confined(key.kind) {
+            if event.home != event.id() && !self.sight.is_confined(key.kind) {
                 return Ok(None);
             }
             let now = body.as_ref().map(|body| (body.clone(), event.recorded_at));
@@ -253,15 +270,22 @@ impl<'a> Pass<'a> {
             key: key.clone(),
             version: event.version,
             recorded_at: event.recorded_at,
-            position: Some(event.home),
+            event: Some(event.home),
             body,
         });
+        let patient = match event.chart {
+            // A part in a further chart is read where the resource is at home.
+            Some(chart) if event.place.part > 0 => self.view.patient(chart)?,
+            Some(_) => outline.patient.clone(),
+            None => None,
+        };
         Ok(Some(LogEvent {
             position: event.position,
+            part: event.place.part,
             recorded_at: event.recorded_at,
             event_type: outline.event_type.clone(),
             chart: event.chart,
-            patient: outline.patient.clone().filter(|_| event.chart.is_some()),
+            patient,
             chart_version: event.chart_version,
             resource: outline.resource.clone(),
             version: event.version,
@@ -298,18 +322,18 @@ impl<'a> Pass<'a> {
         if !event.holds_body {
             return Ok(None);
         }
-        if event.home == event.position {
+        if event.home == event.id() {
             return Ok(Some(own));
         }
-        let home = self.view.logged(event.home..event.home.next()).next().transpose()?;
+        let home = self.view.logged_at(event.home)?;
         match home.filter(|home| home.is_readable) {
-            Some(home) => self.stored(home.location),
+            Some(home) => self.stored(home.place),
             None => Ok(None),
         }
     }
 
-    /// The body in a frame; `None`: erased.
-    fn stored(&self, at: Location) -> Result<Option<Vec<u8>>, RecordsError> {
+    /// The body that an event brings; `None`: erased.
+    fn stored(&self, at: EventPlace) -> Result<Option<Vec<u8>>, RecordsError> {
         match self.records.body(self.view, at) {
             Err(RecordsError::Engine(EngineError::Erased(_))) => Ok(None),
             body => body.map(Some),
@@ -331,7 +355,7 @@ impl<'a> Pass<'a> {
         let change = match event.change {
             Some(change) => Some(change),
             None => {
-                let home = self.view.logged(event.home..event.home.next()).next().transpose()?;
+                let home = self.view.logged_at(event.home)?;
                 home.and_then(|home| home.change)
             }
         };
@@ -344,7 +368,7 @@ impl<'a> Pass<'a> {
         if !past.live || is_hidden {
             return Ok(None);
         }
-        Ok(self.stored(past.location)?.map(|body| (body, past.recorded_at)))
+        Ok(self.stored(past.place)?.map(|body| (body, past.recorded_at)))
     }
 
     /// Whether a version of a resource matches one of the criteria.
@@ -408,6 +432,7 @@ impl<'a> Pass<'a> {
 fn erased(event: &LoggedEvent, chart: StreamAlias) -> LogEvent {
     LogEvent {
         position: event.position,
+        part: 0,
         recorded_at: event.recorded_at,
         event_type: EventType { subject: "chart".to_owned(), event_kind: EventKind::Erased },
         chart: Some(chart),

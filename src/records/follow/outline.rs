@@ -5,13 +5,13 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 
 use crate::chart::{Erasure, EventKind, EventType, Payload};
-use crate::engine::EngineError;
+use crate::engine::{self, EngineError};
 use crate::fhir::{ResourceId, ResourceKey};
-use crate::log::{Frame, Location, StreamAlias};
-use crate::numbers::Position;
+use crate::log::{Frame, StreamAlias};
+use crate::numbers::EventId;
 use crate::records::error::unreadable;
 use crate::records::{Records, RecordsError};
-use crate::view::View;
+use crate::view::{EventPlace, View};
 
 /// Events whose outlines are kept: the last of the log, which many followers read at about the same time.
 pub(super) const OUTLINES_MAX: usize = 4_096;
@@ -38,49 +38,78 @@ pub struct Outline {
     pub(super) erased: Option<StreamAlias>,
 }
 
-impl Outline {
-    /// Opens an event; with its whole payload. `None`: it was erased.
+/// An event that was opened.
+pub(super) enum OpenedEvent {
+    /// With what it says today, as a payload; and with what was written, if that is something else.
+    Told { outline: Outline, payload: Vec<u8>, written: Option<Vec<u8>> },
+    /// It says nothing today; with what was written.
+    Dropped { outline: Outline, written: Vec<u8> },
+    /// It was erased.
+    Erased,
+}
+
+impl OpenedEvent {
+    /// Opens an event, or a part of one.
     pub(super) fn open(
         records: &Records,
         view: &View,
         frame: Frame,
-        at: Location,
-    ) -> Result<Option<(Self, Vec<u8>)>, RecordsError> {
+        at: EventPlace,
+    ) -> Result<Self, RecordsError> {
         let (alias, ends_commit, length) = (frame.alias, frame.last_of_commit, frame.length());
         let keys = &records.keys;
-        let read = keys.of(view, alias).and_then(|key| Ok((key, keys.open(view, frame, at)?)));
-        let (key, payload) = match read {
+        let read =
+            keys.of(view, alias).and_then(|key| Ok((key, keys.open(view, frame, at.location)?)));
+        let (key, written) = match read {
             Ok(read) => read,
-            Err(EngineError::Erased(_)) => return Ok(None),
+            Err(EngineError::Erased(_)) => return Ok(Self::Erased),
             Err(error) => return Err(error.into()),
         };
-        let parts = Payload::decode(&payload);
-        let envelope = parts.outline().map_err(|_| unreadable())?;
-        let erased = match envelope.event_type.event_kind {
-            EventKind::Erased => Some(Erasure::decode(parts.body).ok_or_else(unreadable)?.chart),
-            _ => None,
+        let outline = |payload: &[u8]| {
+            let parts = Payload::decode(payload);
+            let envelope = parts.outline().map_err(|_| unreadable())?;
+            let erased = match envelope.event_type.event_kind {
+                EventKind::Erased => {
+                    Some(Erasure::decode(parts.body).ok_or_else(unreadable)?.chart)
+                }
+                _ => None,
+            };
+            Ok::<_, RecordsError>(Outline {
+                alias,
+                ends_commit,
+                body_at: payload.len() - parts.body.len(),
+                length,
+                patient: key.owner().parse().ok(),
+                key: envelope.resource.as_deref().and_then(|key| key.parse().ok()),
+                resource: envelope.resource,
+                event_type: envelope.event_type,
+                reason: envelope.reason,
+                rights: envelope.rights,
+                erased,
+            })
         };
-        let outline = Self {
-            alias,
-            ends_commit,
-            body_at: payload.len() - parts.body.len(),
-            length,
-            patient: key.owner().parse().ok(),
-            key: envelope.resource.as_deref().and_then(|key| key.parse().ok()),
-            resource: envelope.resource,
-            event_type: envelope.event_type,
-            reason: envelope.reason,
-            rights: envelope.rights,
-            erased,
-        };
-        Ok(Some((outline, payload)))
+        if view.upcasters().is_empty() {
+            return Ok(Self::Told { outline: outline(&written)?, payload: written, written: None });
+        }
+        let parts = Payload::decode(&written);
+        let envelope = parts.envelope().map_err(|_| unreadable())?;
+        if at.part == 0 && !view.upcasters().concern(&envelope) {
+            return Ok(Self::Told { outline: outline(&written)?, payload: written, written: None });
+        }
+        Ok(match engine::told(view.upcasters(), envelope, parts.body.to_vec(), at.part)? {
+            Some((envelope, body)) => {
+                let payload = Payload::encode(&envelope, &body);
+                Self::Told { outline: outline(&payload)?, payload, written: Some(written) }
+            }
+            None => Self::Dropped { outline: outline(&written)?, written },
+        })
     }
 }
 
-/// The outlines of the last events, by their positions. Who takes one has asked the index whether the event may still be
+/// The outlines of the last events. Who takes one has asked the index whether the event may still be
 /// read.
 #[derive(Debug)]
-pub struct Outlines(Cache<Position, Arc<Outline>>);
+pub struct Outlines(Cache<EventId, Arc<Outline>>);
 
 impl Default for Outlines {
     fn default() -> Self {
@@ -89,12 +118,12 @@ impl Default for Outlines {
 }
 
 impl Outlines {
-    pub(super) fn of(&self, position: Position) -> Option<Arc<Outline>> {
-        self.0.get(&position)
+    pub(super) fn of(&self, event: EventId) -> Option<Arc<Outline>> {
+        self.0.get(&event)
     }
 
-    pub(super) fn keep(&self, position: Position, outline: &Arc<Outline>) {
-        self.0.insert(position, Arc::clone(outline));
+    pub(super) fn keep(&self, event: EventId, outline: &Arc<Outline>) {
+        self.0.insert(event, Arc::clone(outline));
     }
 
     /// Drops all: a chart was erased.

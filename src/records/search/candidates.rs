@@ -185,7 +185,7 @@ impl<'a> Matches<'a> {
                     return Ok(());
                 }
             };
-            let last = chunk_of(ResourceNumber::of(self.context.end));
+            let last = chunk_of(self.context.behind()?);
             self.next_chunk = chunk.checked_add(1).filter(|next| *next <= last);
             if chunk <= last {
                 self.take_chunk(chunk, found == Some(chunk))?;
@@ -246,7 +246,7 @@ impl<'a> Matches<'a> {
             let asked = self.clauses.iter().enumerate();
             asked.filter(|(at, clause)| !clause.is_sure || !told(*at)).map(|(at, _)| at).collect()
         };
-        let (first, end) = (self.first, ResourceNumber::of(self.context.end));
+        let (first, end) = (self.first, self.context.behind()?);
         let counts = |number: &ResourceNumber| *number >= first && *number < end;
         let numbers = all.unwrap_or_default().numbers(chunk);
         let mut candidates: Vec<Candidate> = numbers

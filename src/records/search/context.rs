@@ -10,11 +10,11 @@ use crate::engine::{EngineError, Keys};
 use crate::fhir::search::Parameters;
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Document;
-use crate::log::{Location, StreamAlias};
-use crate::numbers::{Position, ResourceNumber, ResourceVersion};
+use crate::log::StreamAlias;
+use crate::numbers::{EventId, Position, ResourceNumber, ResourceVersion};
 use crate::records::resource::Resource;
 use crate::records::{RecordsError, error::unreadable};
-use crate::view::{Allowance, Head, Neighbours, Order, PastVersion, View, ViewError};
+use crate::view::{Allowance, EventPlace, Head, Neighbours, Order, PastVersion, View, ViewError};
 
 /// How much one search may look at, within what is left of the budget of its request.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +58,8 @@ pub(super) struct SearchContext<'a> {
     opened: Cell<u64>,
     /// By type, the resources that were changed at or behind `end`.
     changed: OnceCell<HashMap<ResourceType, BTreeSet<ResourceNumber>>>,
+    /// Below it are the numbers of the resources whose first event counts.
+    behind: OnceCell<ResourceNumber>,
 }
 
 /// How far a caller reaches within a type.
@@ -74,14 +76,14 @@ pub(super) enum SearchReach {
 /// The version of a resource that counts.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
-    /// Position of the resource's first event.
+    /// Number of the resource in the index.
     pub number: ResourceNumber,
     /// FHIR's `versionId`.
     pub version: ResourceVersion,
     /// Position of the event that brought this version.
     pub position: Position,
-    /// Where its event lies.
-    pub location: Location,
+    /// Where that event is read.
+    pub place: EventPlace,
     /// When it was recorded.
     pub recorded_at: Instant,
     /// The charts it lies in, home first; none: the directory.
@@ -119,6 +121,7 @@ impl<'a> SearchContext<'a> {
             near: RefCell::default(),
             opened: Cell::new(0),
             changed: OnceCell::new(),
+            behind: OnceCell::new(),
         }
     }
 
@@ -138,10 +141,21 @@ impl<'a> SearchContext<'a> {
         })
     }
 
+    /// Below it are the numbers of the resources whose first event counts.
+    pub fn behind(&self) -> Result<ResourceNumber, RecordsError> {
+        match self.behind.get() {
+            Some(behind) => Ok(*behind),
+            None => {
+                let behind = self.view.number_behind(self.end)?;
+                Ok(*self.behind.get_or_init(|| behind))
+            }
+        }
+    }
+
     /// The version that counts of the resource with that number; `None`: there is none, or it is
     /// deleted.
     pub fn held(&self, number: ResourceNumber) -> Result<Option<Held>, RecordsError> {
-        if number.position() >= self.end {
+        if number >= self.behind()? {
             return Ok(None);
         }
         self.records.take(1)?;
@@ -161,9 +175,9 @@ impl<'a> SearchContext<'a> {
 
     fn held_by(&self, head: &Head) -> Result<Option<Held>, RecordsError> {
         if head.position < self.end {
-            let Head { number, version, position, location, recorded_at, .. } = *head;
+            let Head { number, version, position, place, recorded_at, .. } = *head;
             let charts = head.places.iter().map(|place| place.alias()).collect();
-            let held = Held { number, version, position, location, recorded_at, charts };
+            let held = Held { number, version, position, place, recorded_at, charts };
             return Ok(head.live.then_some(held));
         }
         self.held_before(head, head.version)
@@ -180,9 +194,9 @@ impl<'a> SearchContext<'a> {
             let (version, past) = past?;
             if past.position < self.end {
                 let charts = past.aliases().collect();
-                let PastVersion { position, location, recorded_at, .. } = past;
+                let PastVersion { position, place, recorded_at, .. } = past;
                 let number = head.number;
-                let held = Held { number, version, position, location, recorded_at, charts };
+                let held = Held { number, version, position, place, recorded_at, charts };
                 return Ok(past.live.then_some(held));
             }
         }
@@ -217,10 +231,9 @@ impl<'a> SearchContext<'a> {
     ///
     /// As [`SearchContext::open`].
     pub fn resource(&self, held: &Held) -> Result<Option<Resource>, RecordsError> {
-        let (version, recorded_at, position) =
-            (held.version, held.recorded_at, Some(held.position));
+        let (version, recorded_at, event) = (held.version, held.recorded_at, Some(held.event()));
         let read = self.read(held)?;
-        Ok(read.map(|(key, body)| Resource { key, version, recorded_at, position, body }))
+        Ok(read.map(|(key, body)| Resource { key, version, recorded_at, event, body }))
     }
 
     /// Name and content of a version; `None`: erased since the view was taken.
@@ -229,7 +242,7 @@ impl<'a> SearchContext<'a> {
         if self.opened.get() > self.limits.opened {
             return Err(ViewError::Costly.into());
         }
-        let (envelope, body) = match self.keys.read_event(self.view, held.location) {
+        let (envelope, body) = match self.keys.read_event(self.view, held.place) {
             Err(EngineError::Erased(_)) => return Ok(None),
             read => read?,
         };
@@ -253,14 +266,22 @@ impl<'a> SearchContext<'a> {
             return Err(ViewError::Costly.into());
         }
         let mut changed: HashMap<ResourceType, BTreeSet<ResourceNumber>> = HashMap::new();
-        for record in self.view.changes(self.end..applied, Order::Ascending) {
+        let behind = self.behind()?;
+        for record in self.view.changes(self.end..applied, Order::Ascending)? {
             self.records.take(1)?;
             let (_, changes) = record?;
-            for change in changes.iter().filter(|change| change.number.position() < self.end) {
+            for change in changes.iter().filter(|change| change.number < behind) {
                 changed.entry(change.kind).or_default().insert(change.number);
             }
         }
         Ok(self.changed.get_or_init(|| changed).get(&kind))
+    }
+}
+
+impl Held {
+    /// The event that brought it.
+    fn event(&self) -> EventId {
+        EventId::of(self.position, self.place.part)
     }
 }
 
@@ -271,7 +292,7 @@ impl Opened {
             key: self.key.clone(),
             version: self.held.version,
             recorded_at: self.held.recorded_at,
-            position: Some(self.held.position),
+            event: Some(self.held.event()),
             body: self.document.root().text().as_bytes().to_vec(),
         }
     }

@@ -227,7 +227,7 @@ impl Search<'_> {
         let mut windows = windows();
         let mut places = windows.next().unwrap_or(PLACES_MAX);
         let mut open: Option<Times> = None;
-        for record in view.changes(left, order) {
+        for record in view.changes(left, order)? {
             self.context.records.take(1)?;
             let (_, changes) = record?;
             let Some(time) = changes.first().map(|change| change.recorded_at) else { continue };

@@ -82,8 +82,8 @@ pub(super) fn candidates(
     let version = view.version_at(chart, moment)?;
     let manifest = view.manifest(chart.alias(), version)?;
     let mut candidates = Candidates::new();
-    for entry in view.stream_of(chart.alias(), manifest.versions()) {
-        let (_, entry) = entry?;
+    for entry in view.stream_of(chart.alias(), manifest.steps()) {
+        let entry = entry?;
         if let Some((kind, number)) = entry.subject {
             candidates.entry(kind).or_default().insert(number);
         }

@@ -120,7 +120,7 @@ impl Planner<'_> {
         self.expectations.push(Expectation::Unchanged { since: found.end, watch });
         let key = match head {
             Some(head) => {
-                self.grant.saw_resource(head.number);
+                self.grant.saw_resource(head.id);
                 Some(self.records.key_of(self.view, head)?)
             }
             None => None,

@@ -42,6 +42,7 @@ impl Planner<'_> {
                 Envelope::new(EventType::of(key, draft.event_kind), self.grant.actor().clone());
             envelope.actor = self.stated_actor(alias);
             envelope.resource = Some(key.to_string());
+            envelope.content = self.records.engine.upcasters().content_of(key.kind);
             envelope.version = version;
             envelope.home = (!draft.home).then_some(steps);
             envelope.rights = self.rights(key, content).filter(|_| draft.home);

@@ -215,7 +215,7 @@ impl Planner<'_> {
             if self.rests_on_criteria() || self.records.options.refuses_unresolved {
                 self.contents.push(Stored { key: key.clone(), document, terms });
             }
-            Resource { key: key.clone(), version, recorded_at, position: None, body: stored.bytes }
+            Resource { key: key.clone(), version, recorded_at, event: None, body: stored.bytes }
         });
         let resource = resource.filter(|_| is_shown);
         let key = Some(key.clone());

@@ -38,14 +38,14 @@ impl Planner<'_> {
     /// The resource as the view has it; notes that it was looked at.
     pub(super) fn before(&self, key: &ResourceKey) -> Result<Option<Before>, RecordsError> {
         let Some(head) = self.view.head(key)? else { return Ok(None) };
-        self.grant.saw_resource(head.number);
+        self.grant.saw_resource(head.id);
         let mut patients = Vec::with_capacity(head.places.len());
         for place in &head.places {
             self.grant.saw_chart(place.alias());
             patients.extend(self.view.patient(place.alias())?);
         }
         let body = if head.live {
-            let bytes = self.records.body(self.view, head.location)?;
+            let bytes = self.records.body(self.view, head.place)?;
             let document = Document::parse(bytes.as_slice())
                 .map_err(|_| RecordsError::unreadable(format!("{key} does not read back")))?;
             Some((bytes, document))
