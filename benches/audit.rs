@@ -206,7 +206,7 @@ fn entry(numbers: &mut Numbers, charts: &[Chart], number: u64) -> AccessEntry {
             entry.look.shown = Runs::from(&BTreeSet::from([chart.positions[at]]));
         }
         80..97 => {
-            let shown = chart.positions.iter().take(20).copied().collect();
+            let shown: BTreeSet<Position> = chart.positions.iter().take(20).copied().collect();
             entry.look.shown = Runs::from(&shown);
         }
         _ => {

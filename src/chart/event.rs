@@ -4,11 +4,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::schema::{self, SCHEMA};
 use crate::fhir::ResourceKey;
 use crate::numbers::ResourceVersion;
-
-/// Version of the envelope's fields; raised when their meaning changes, read forever.
-pub const SCHEMA: u8 = 2;
 
 /// What happened to a resource in a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -315,9 +313,9 @@ impl<'a> Payload<'a> {
     ///
     /// # Errors
     ///
-    /// When it was not written by [`Payload::encode`].
+    /// When it was not written by [`Payload::encode`], or by that of a later program.
     pub fn envelope(&self) -> Result<Envelope, serde_json::Error> {
-        serde_json::from_slice(self.envelope)
+        schema::read(self.envelope)
     }
 
     /// The envelope, read as far as an [`Outline`] tells it.
@@ -326,7 +324,7 @@ impl<'a> Payload<'a> {
     ///
     /// As [`Payload::envelope`].
     pub fn outline(&self) -> Result<Outline, serde_json::Error> {
-        serde_json::from_slice(self.envelope)
+        schema::read(self.envelope)
     }
 }
 

@@ -15,6 +15,7 @@ mod erasure;
 pub mod event;
 mod fingerprint;
 pub mod manifest;
+mod schema;
 pub mod upcast;
 
 pub use decide::{Current, Drafted, Wish, decide};
@@ -22,4 +23,5 @@ pub use erasure::{Erasure, TOMBSTONE_BYTES, Tombstone};
 pub use event::{Actor, Envelope, EventKind, EventType, IdempotencyMark, Outline, Payload, Stated};
 pub use fingerprint::fingerprint;
 pub use manifest::Manifest;
-pub use upcast::{Upcast, UpcastError, UpcasterFile, Upcasters};
+pub use schema::SCHEMA;
+pub use upcast::{Trial, Upcast, UpcastError, UpcasterFile, Upcasters};

@@ -399,7 +399,7 @@ fn an_event_says_who_caused_it_and_is_found_by_that_by_its_time_and_by_its_posit
         let payload = raw["payload"].as_str().unwrap();
         let (envelope, body) = payload.split_once('\n').unwrap_or((payload, "null"));
         let envelope: Value = serde_json::from_str(envelope).unwrap();
-        assert_eq!((&envelope["type"], &envelope["schema"]), (&event["type"], &json!(1)));
+        assert_eq!((&envelope["type"], &envelope["schema"]), (&event["type"], &json!(2)));
         let body: Value = serde_json::from_str(body).unwrap();
         // Where a resource lies in several charts, it stands in the event of one.
         if envelope.get("home").is_none() {

@@ -285,7 +285,7 @@ fn portrait(store: &Records, fold: &Fold) -> String {
     out
 }
 
-const KEYSPACES: [&str; 18] = [
+const KEYSPACES: [&str; 19] = [
     "state",
     "charts",
     "aliases",
@@ -297,6 +297,7 @@ const KEYSPACES: [&str; 18] = [
     "history",
     "events",
     "streams",
+    "parts",
     "snapshots",
     "terms",
     "values",
