@@ -184,7 +184,7 @@ pub enum Stated {
 /// The metadata of an event: everything but the body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
-    /// [`SCHEMA`] of the writer.
+    /// [`SCHEMA`], even if it was written under an older one.
     pub schema: u8,
     /// Version of the content, as the upcasters of its type count them, if not the first: it is what it was when this was
     /// written.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::EngineError;
 use super::keys::{Keys, envelope_of};
-use crate::chart::{Envelope, Erasure, EventKind, Upcast};
+use crate::chart::{Envelope, Erasure, EventKind, Told, Upcast};
 use crate::clock::Instant;
 use crate::fhir::status;
 use crate::fhir::terms_of;
@@ -194,18 +194,16 @@ impl<'a> Opener<'a> {
             let ends_commit = frame.last_of_commit;
             let told = self.tell(frame, location);
             let told = told.map_err(|error| error.at(group.first_position + at))?;
-            let Some((mut fact, parts)) = told else {
+            let Some((fact, parts)) = told else {
                 block.close(&mut events);
                 events.push(Event::Unreadable { location, ends_commit });
                 continue;
             };
             if fact.envelope.home.is_none() {
                 block.close(&mut events);
-                block =
-                    Block { home: at, is_dropped: fact.is_dropped, parts, elsewhere: Vec::new() };
-            } else {
-                block.follow(at, &mut fact);
+                block = Block { home: at, start: events.len(), parts, ..Block::default() };
             }
+            block.take(at, &fact);
             events.push(Event::Fact(Box::new(fact)));
         }
         block.close(&mut events);
@@ -261,14 +259,14 @@ impl<'a> Opener<'a> {
             return Ok(Some((fact(envelope, &payload, 0)?, Vec::new())));
         }
         let Upcast { main, parts } = upcasters
-            .upcast(envelope.clone(), payload)
+            .upcast(envelope, payload)
             .map_err(|error| EngineError::Upcast(Box::new(error)))?;
-        let main = match main {
-            Some((envelope, body)) => fact(envelope, &body, 0)?,
-            None => Fact { is_dropped: true, holds_body: false, ..fact(envelope, &[], 0)? },
+        let told = |told: Told, part: u8| {
+            let fact = fact(told.envelope, &told.body, part)?;
+            Ok::<_, EngineError>(Fact { is_dropped: told.is_dropped, ..fact })
         };
-        let parts = (1u8..).zip(parts).map(|(part, (envelope, body))| fact(envelope, &body, part));
-        Ok(Some((main, parts.collect::<Result<_, _>>()?)))
+        let parts = (1u8..).zip(parts).map(|(part, of_part)| told(of_part, part));
+        Ok(Some((told(main, 0)?, parts.collect::<Result<_, _>>()?)))
     }
 
     /// Fills in what the body of an event tells.
@@ -306,38 +304,52 @@ impl<'a> Opener<'a> {
 struct Block {
     /// Which frame of the group the home event is in.
     home: u64,
-    /// Whether that says nothing today.
+    /// Which event of the group that is.
+    start: usize,
+    /// Whether the home event says nothing today.
     is_dropped: bool,
-    /// Its parts.
+    /// Whether the resource moves between charts.
+    moves: bool,
+    /// The parts of the home event.
     parts: Vec<Fact>,
     /// The events in further charts, each with its frame, if there are parts.
     elsewhere: Vec<(u64, Fact)>,
 }
 
 impl Block {
-    /// Takes in an event in a further chart.
-    fn follow(&mut self, at: u64, fact: &mut Fact) {
-        if !self.parts.is_empty() {
+    /// Takes in an event of a frame.
+    fn take(&mut self, at: u64, fact: &Fact) {
+        let event_kind = fact.envelope.event_type.event_kind;
+        self.moves |= matches!(event_kind, EventKind::MovedIn | EventKind::MovedOut);
+        self.is_dropped |= fact.is_dropped;
+        if fact.envelope.home.is_some() && !self.parts.is_empty() {
             self.elsewhere.push((at, fact.clone()));
-        }
-        if self.is_dropped {
-            (fact.is_dropped, fact.holds_body) = (true, false);
         }
     }
 
-    /// Tells of the parts, each in all charts of the resource.
+    /// Says of all events which say nothing today, and tells of the parts, each in all charts of the resource.
     fn close(&mut self, events: &mut Vec<Event>) {
-        let elsewhere = std::mem::take(&mut self.elsewhere);
-        for part in std::mem::take(&mut self.parts) {
-            let in_further = (1u32..).zip(&elsewhere).map(|(steps, (at, fact))| {
-                let event_kind = fact.envelope.event_type.event_kind;
+        let block = std::mem::take(self);
+        // An event that moves the resource is told: it would be in the wrong chart.
+        let is_dropped = block.is_dropped && !block.moves;
+        if block.is_dropped {
+            for event in events.iter_mut().skip(block.start) {
+                if let Event::Fact(fact) = event {
+                    fact.is_dropped = is_dropped;
+                }
+            }
+        }
+        for mut part in block.parts {
+            part.is_dropped &= !block.moves;
+            let in_further = (1u32..).zip(&block.elsewhere).map(|(steps, (at, fact))| {
                 let mut envelope = part.envelope.clone();
                 envelope.home = Some(steps);
-                envelope.event_type.event_kind = event_kind;
+                envelope.event_type.event_kind = fact.envelope.event_type.event_kind;
                 let fact = Fact {
                     place: part.place,
                     envelope,
                     wrap: None,
+                    is_dropped: part.is_dropped,
                     holds_body: fact.holds_body && part.holds_body,
                     ends_commit: false,
                     ..fact.clone()
@@ -345,10 +357,9 @@ impl Block {
                 Event::Part { fact: Box::new(fact), of: *at }
             });
             let in_further: Vec<Event> = in_further.collect();
-            events.push(Event::Part { fact: Box::new(part), of: self.home });
+            events.push(Event::Part { fact: Box::new(part), of: block.home });
             events.extend(in_further);
         }
-        *self = Self::default();
     }
 }
 

@@ -131,55 +131,39 @@ impl Keys {
         Ok((envelope, payload))
     }
 
-    /// What an event, or a part of it, says today. `None`: nothing.
+    /// What an event, or a part of it, says today, if the index does not say that it says nothing.
     ///
     /// # Errors
     ///
     /// As [`Keys::read`]; [`EngineError::Upcast`].
-    pub fn told(
-        &self,
-        view: &View,
-        at: EventPlace,
-    ) -> Result<Option<(Envelope, Vec<u8>)>, EngineError> {
-        let (envelope, body) = self.written(view, at.location)?;
-        told(view.upcasters(), envelope, body, at.part)
-    }
-
-    /// What an event, or a part of it, says today that is known to say something.
-    ///
-    /// # Errors
-    ///
-    /// As [`Keys::told`].
     pub fn read_event(
         &self,
         view: &View,
         at: EventPlace,
     ) -> Result<(Envelope, Vec<u8>), EngineError> {
-        self.told(view, at)?.ok_or_else(says_nothing)
+        let (envelope, body) = self.written(view, at.location)?;
+        told(view.upcasters(), envelope, body, at.part)
     }
 }
 
-/// What an event that was written so, or a part of it, says today. `None`: nothing.
+/// What an event that was written so, or a part of it, says today, if the index does not say that it says nothing.
 pub fn told(
     upcasters: &Upcasters,
     envelope: Envelope,
     body: Vec<u8>,
     part: u8,
-) -> Result<Option<(Envelope, Vec<u8>)>, EngineError> {
+) -> Result<(Envelope, Vec<u8>), EngineError> {
     // What is at home in another chart is told there.
-    if envelope.home.is_some() || !upcasters.concern(&envelope) {
-        return Ok((part == 0).then_some((envelope, body)));
+    if part == 0 && (envelope.home.is_some() || !upcasters.concern(&envelope)) {
+        return Ok((envelope, body));
     }
     let Upcast { main, parts } =
         upcasters.upcast(envelope, body).map_err(|error| EngineError::Upcast(Box::new(error)))?;
-    match usize::from(part).checked_sub(1) {
-        None => Ok(main),
-        Some(part) => Ok(parts.into_iter().nth(part)),
-    }
-}
-
-fn says_nothing() -> EngineError {
-    EngineError::Unreadable("an event that the index leads to says nothing today".to_owned())
+    let told = std::iter::once(main).chain(parts).nth(part.into());
+    let told = told.ok_or_else(|| {
+        EngineError::Unreadable("the index leads to a part of an event that has none".to_owned())
+    })?;
+    Ok((told.envelope, told.body))
 }
 
 /// The envelope in a payload, and where the body starts.

@@ -14,6 +14,7 @@ use super::sending::Reading;
 use super::state::State;
 use super::{Failure, Fault};
 use crate::auth::Grant;
+use crate::chart::Upcasters;
 use crate::clock::Instant;
 use crate::engine::{Engine, Settled};
 use crate::feed::subscriptions::Subscriptions;
@@ -144,6 +145,12 @@ impl Call {
     #[must_use]
     pub fn records(&self) -> &Arc<Records> {
         &self.records
+    }
+
+    /// How old events are told in today's terms.
+    #[must_use]
+    pub fn upcasters(&self) -> &Arc<Upcasters> {
+        self.state.records.engine().upcasters()
     }
 
     /// Who is sent what comes.

@@ -11,6 +11,7 @@
 mod accept;
 mod body;
 mod call;
+mod checked;
 mod cors;
 mod csv;
 mod docs;

@@ -347,19 +347,37 @@ impl Records {
         alias: StreamAlias,
         entry: &StreamEntry,
     ) -> Result<Option<ChartEvent>, RecordsError> {
-        let is_empty = entry.place.part > 0 && entry.subject.is_none();
-        let told = if is_empty { None } else { self.keys.told(view, entry.place)? };
-        let Some((envelope, _)) = told else { return Ok(None) };
+        if entry.is_dropped {
+            return Ok(None);
+        }
+        let (envelope, _) = self.keys.read_event(view, entry.place)?;
         Ok(Some(ChartEvent {
             version: entry.version,
             position: entry.position,
             part: entry.place.part,
             recorded_at: entry.recorded_at,
-            actor: *self.actor(view, alias, entry.version, envelope.actor.clone())?,
+            actor: *self.actor_of(view, alias, entry, &envelope)?,
             envelope,
             resource_version: entry.resource_version,
             resource: self.resource_of(view, grant, entry)?,
         }))
+    }
+
+    /// Who caused an event of a chart, or the event that it is a part of.
+    fn actor_of(
+        &self,
+        view: &View,
+        alias: StreamAlias,
+        entry: &StreamEntry,
+        envelope: &Envelope,
+    ) -> Result<Box<Actor>, RecordsError> {
+        if entry.place.part == 0 {
+            return self.actor(view, alias, entry.version, envelope.actor.clone());
+        }
+        // The envelope of a part is that of the resource's home, which may be another chart.
+        let whole = view.stream_entry(alias, entry.version)?.ok_or_else(unreadable)?;
+        let (whole, _) = self.keys.written(view, whole.place.location)?;
+        self.actor(view, alias, entry.version, whole.actor)
     }
 
     /// Who caused an event: said in the first event of its commit in this chart.

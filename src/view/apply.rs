@@ -134,7 +134,8 @@ impl<'a> Application<'a> {
         if fact.is_dropped {
             self.close_resource()?;
             self.keep_wrap(fact);
-            self.push(fact, step, Note::default(), Subject::default());
+            let note = Note::default().with(Flag::Dropped, true);
+            self.push(fact, step, note, Subject::default());
             return Ok(());
         }
         let mut note = Note::default().with(Flag::Body, fact.holds_body);
@@ -170,18 +171,21 @@ impl<'a> Application<'a> {
         let step = self.advance(fact)?;
         if fact.envelope.home.is_none() {
             self.close_resource()?;
-            let is_there = self.is_there(&key)?;
-            if is_there || fact.holds_body {
+            if !fact.is_dropped && (fact.holds_body || self.is_there(&key)?) {
                 self.open_resource(fact, key)?;
             }
         }
         // What is not there, and was not, needs no trace but its place.
-        let is_open = self.open.is_some();
-        let mut note = Note::default().with(Flag::Body, fact.holds_body && is_open);
-        let mut subject = Subject::default();
-        if is_open {
-            note = note.with(Flag::Elsewhere, fact.envelope.home.is_some());
-            (note, subject) = self.note_resource(fact, step, note)?;
+        let (mut note, mut subject) =
+            (Note::default().with(Flag::Dropped, true), Subject::default());
+        if self.open.is_some() {
+            let is_elsewhere = fact.envelope.home.is_some();
+            let blank = Note::default().with(Flag::Body, fact.holds_body);
+            let blank = blank.with(Flag::Elsewhere, is_elsewhere);
+            let told = self.note_resource(fact, step, blank)?;
+            if fact.holds_body || !is_elsewhere || told.0.supersedes.get() > 0 {
+                (note, subject) = told;
+            }
         }
         self.push(fact, step, note, subject);
         Ok(())

@@ -38,6 +38,8 @@ pub struct LoggedEvent {
     pub holds_body: bool,
     /// False if it is of an erased chart.
     pub is_readable: bool,
+    /// Whether it says nothing today.
+    pub is_dropped: bool,
 }
 
 impl LoggedEvent {
@@ -99,6 +101,7 @@ impl View {
             home: EventId::of(home, event.place.part),
             holds_body: event.holds_body(),
             is_readable: !is_hidden && !event.note.has(Flag::Unreadable),
+            is_dropped: event.note.has(Flag::Dropped),
         }
     }
 }

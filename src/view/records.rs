@@ -147,6 +147,8 @@ pub struct StreamEntry {
     pub subject: Option<(ResourceType, ResourceNumber)>,
     /// The resource's version that it brings; 0 for events about the chart alone.
     pub resource_version: ResourceVersion,
+    /// Whether it says nothing today.
+    pub is_dropped: bool,
     /// Position of the event that brings the content: another one if the resource is at home in
     /// another chart.
     pub home: EventId,

@@ -218,6 +218,7 @@ impl Walk<'_> {
             place: event.place,
             recorded_at: event.recorded_at,
             resource_version: event.note.version,
+            is_dropped: event.note.has(Flag::Dropped),
             home: home.id(),
             body: event.holds_body().then_some(home.place),
         })

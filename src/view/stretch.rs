@@ -42,6 +42,8 @@ pub enum Flag {
     First = 8,
     /// It is of an erased chart.
     Unreadable = 16,
+    /// It says nothing today.
+    Dropped = 32,
 }
 
 impl Note {

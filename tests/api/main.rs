@@ -37,6 +37,7 @@ mod histories;
 mod issuers;
 mod limits;
 mod nats;
+mod older_forms;
 mod operations;
 mod operator;
 mod patches;

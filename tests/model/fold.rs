@@ -38,6 +38,8 @@ pub struct Event {
 /// One version of a resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Version {
+    /// First position of its commit, and the position behind the commit.
+    pub commit: (u64, u64),
     pub recorded_at: Instant,
     pub first: bool,
     /// Content without type, id and meta; `None`: deleted.
@@ -224,7 +226,8 @@ impl Fold {
         }
         let first = effect == Effect::Created;
         let in_error = op.is_in_error();
-        let version = Version { recorded_at, first, content, served, patients: new, in_error };
+        let version =
+            Version { commit, recorded_at, first, content, served, patients: new, in_error };
         self.resources.entry(key.to_owned()).or_default().push(version);
         (effect, count)
     }

@@ -148,7 +148,7 @@ fn compare_charts(store: &Records, fold: &Fold, patient: &str) {
 }
 
 /// Version and content of a chart.
-fn held(store: &Records, patient: &str, at: At) -> (u64, Vec<(String, String)>) {
+pub fn held(store: &Records, patient: &str, at: At) -> (u64, Vec<(String, String)>) {
     let chart = store.chart(&grant(), &patient.parse().unwrap(), at, None).unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let resources =
@@ -252,7 +252,12 @@ fn compare_searches(store: &Records, fold: &Fold, patient: &str) {
 }
 
 /// All pages of a search, as keys.
-fn find(store: &Records, grant: &chartlog::auth::Grant, kind: &str, query: &str) -> Vec<String> {
+pub fn find(
+    store: &Records,
+    grant: &chartlog::auth::Grant,
+    kind: &str,
+    query: &str,
+) -> Vec<String> {
     let mut request = search(kind, query, 2);
     let mut found = Vec::new();
     loop {
@@ -420,6 +425,6 @@ fn an_append_to_one_chart_removes_nothing_from_another() {
     removal("a").unwrap();
 }
 
-fn all_of(name: &str) -> HistoryRequest {
+pub fn all_of(name: &str) -> HistoryRequest {
     HistoryRequest::newest(HistoryOf::Resource(key(name)), usize::MAX)
 }

@@ -79,7 +79,9 @@ impl Op {
         match slot {
             0..=3 => {
                 let links = list(&patients, r#"{"other":"#, r#","type":"seealso"}"#);
-                out.push_str(&format!(r#","link":[{links}]"#));
+                if !links.is_empty() {
+                    out.push_str(&format!(r#","link":[{links}]"#));
+                }
             }
             4..=6 => {
                 let status = if in_error { "entered-in-error" } else { "final" };
@@ -87,7 +89,9 @@ impl Op {
                 if let [subject] = first {
                     out.push_str(&format!(r#","subject":{}"#, reference(subject)));
                 }
-                out.push_str(&format!(r#","performer":[{}]"#, list(rest, "", "")));
+                if !rest.is_empty() {
+                    out.push_str(&format!(r#","performer":[{}]"#, list(rest, "", "")));
+                }
             }
             7 => {
                 let status = if in_error { "entered-in-error" } else { "confirmed" };

@@ -6,7 +6,7 @@
 //! the log's files, `kill` ends the real process at random moments, `concurrency` makes many writers
 //! meet, `rebuild` makes new generations of the views, `searches` holds past moments against copies
 //! of the log, `sorting` long lists against a plain sort, `sources` what
-//! access entries quote, `verify` alters every place of a data
+//! access entries quote, `upcasts` tells histories in other terms, `verify` alters every place of a data
 //! directory that verification has to find. `server` starts the real program.
 
 // Tests stop at the first surprise, read their seeds and sizes from the environment, and wait
@@ -33,4 +33,5 @@ mod searches;
 mod server;
 mod sorting;
 mod sources;
+mod upcasts;
 mod verify;

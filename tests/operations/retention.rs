@@ -4,6 +4,7 @@
 //! The disposal itself is done in this process, which can say what year it is.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use chartlog::audit;
 use chartlog::auth::{Caller, Grant, Scopes};

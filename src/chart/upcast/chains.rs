@@ -16,7 +16,12 @@ pub(super) struct Chains(Vec<Vec<Step>>);
 
 impl Chains {
     /// Puts steps in order.
-    pub(super) fn of(steps: Vec<Step>, errors: &mut Vec<UpcastError>) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with what comes about.
+    pub(super) fn of(steps: Vec<Step>) -> Result<Self, Vec<UpcastError>> {
+        let mut errors = Vec::new();
         let mut by_type: BTreeMap<u16, Vec<Step>> = BTreeMap::new();
         for step in steps {
             by_type.entry(step.kind.code()).or_default().push(step);
@@ -24,8 +29,8 @@ impl Chains {
         let mut chains = Self::default();
         for (code, mut steps) in by_type {
             steps.sort_by_key(|step| step.from);
-            without_gaps(&steps, errors);
-            too_many(&steps, errors);
+            without_gaps(&steps, &mut errors);
+            too_many(&steps, &mut errors);
             let place = usize::from(code);
             chains.0.resize_with(place + 1, Vec::new);
             if let Some(chain) = chains.0.get_mut(place) {
@@ -33,9 +38,9 @@ impl Chains {
             }
         }
         if errors.is_empty() {
-            chains.check_parts(errors);
+            chains.check_parts(&mut errors);
         }
-        chains
+        if errors.is_empty() { Ok(chains) } else { Err(errors) }
     }
 
     pub(super) fn is_empty(&self) -> bool {

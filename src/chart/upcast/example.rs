@@ -9,7 +9,7 @@ use super::run::run;
 use super::sheet::Sheet;
 use super::step::{Outcome, Step};
 use crate::chart::{Actor, Envelope, EventKind, EventType};
-use crate::fhir::ResourceKey;
+use crate::fhir::{ResourceKey, ResourceType};
 
 /// Most examples in a file.
 const EXAMPLES_MAX: usize = 100;
@@ -107,18 +107,15 @@ fn one(
 }
 
 impl Example {
-    /// Tries the example of a step.
+    /// Tries the example on its step.
     ///
     /// # Errors
     ///
-    /// That something else comes out, or nothing that is valid at the end of the chain.
-    pub(super) fn check(&self, chains: &Chains, step: &Step) -> Result<(), UpcastError> {
-        let name = format!("{}.{} (example {})", step.kind, self.event_kind.word(), self.number);
-        let failed = |line: usize, problem: String| UpcastError {
-            file: step.file.to_string(),
-            line,
-            event: name.clone(),
-            problem,
+    /// That something else comes out.
+    pub(super) fn check(&self, step: &Step) -> Result<(), UpcastError> {
+        let failed = |line: usize, problem: String| {
+            let (file, event) = (step.file.to_string(), self.name(step.kind));
+            UpcastError { file, line, event, problem }
         };
         if self.key.kind != step.kind {
             let problem =
@@ -126,25 +123,41 @@ impl Example {
             return Err(failed(self.before_line, problem));
         }
         if !step.events.contains(&self.event_kind) {
-            let problem =
-                format!("the upcaster is not about events that are {}", self.event_kind.word());
+            let word = self.event_kind.word();
+            let problem = format!("the upcaster is not about events that are {word}");
             return Err(failed(self.before_line, problem));
         }
-        let body = if self.event_kind == EventKind::Removed { "" } else { &self.before };
         let outcome = step
-            .carry_out(self.event_kind, &self.key, body.as_bytes().to_vec())
+            .carry_out(self.event_kind, &self.key, self.body())
             .map_err(|(line, problem)| failed(line, problem))?;
-        self.compare(&outcome).map_err(|problem| failed(self.after_line, problem))?;
-        // What comes out may be on its way to a later version: only at the end it must be valid.
+        self.compare(&outcome).map_err(|problem| failed(self.after_line, problem))
+    }
+
+    /// Tries it on the chain, from its step on: what comes out of the step may be on its way to a later version, but at the end it
+    /// must be valid.
+    ///
+    /// # Errors
+    ///
+    /// That it is not.
+    pub(super) fn check_end(&self, chains: &Chains, from: u16) -> Result<(), UpcastError> {
         let event_type = EventType::of(&self.key, self.event_kind);
         let mut envelope = Envelope::new(event_type, Actor::default());
-        envelope.content = step.from;
+        envelope.content = from;
         envelope.resource = Some(self.key.to_string());
-        let key = self.key.clone();
-        match run(chains, envelope, key, body.as_bytes().to_vec(), &mut |_, _, _, _| {}) {
+        match run(chains, envelope, self.key.clone(), self.body(), &mut |_, _, _, _| {}) {
             Ok(_) => Ok(()),
-            Err(error) => Err(UpcastError { event: name, ..error }),
+            Err(error) => Err(UpcastError { event: self.name(self.key.kind), ..error }),
         }
+    }
+
+    fn name(&self, kind: ResourceType) -> String {
+        format!("{}.{} (example {})", kind, self.event_kind.word(), self.number)
+    }
+
+    /// The body of the event, which has none if it says that the resource is deleted.
+    fn body(&self) -> Vec<u8> {
+        let body = if self.event_kind == EventKind::Removed { "" } else { &self.before };
+        body.as_bytes().to_vec()
     }
 
     fn compare(&self, outcome: &Outcome) -> Result<(), String> {

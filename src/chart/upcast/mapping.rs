@@ -247,11 +247,12 @@ impl Replace {
         let last = |name: &str| new.iter().rev().find(|(known, _)| *known == name);
         let mut rows = Vec::new();
         for (name, value) in node.members() {
+            let new = last(&name).map(|(_, value)| *value);
             let bare = name.strip_prefix('_').unwrap_or(&name);
-            if self.remove.iter().any(|removed| removed == bare) {
+            if new.is_none() && self.remove.iter().any(|removed| removed == bare) {
                 continue;
             }
-            let value = last(&name).map_or(value.text(), |(_, value)| value);
+            let value = new.unwrap_or(value.text());
             rows.push(format!("{}:{value}", quote(&name)));
         }
         for (at, (name, value)) in new.iter().enumerate() {

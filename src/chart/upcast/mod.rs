@@ -2,7 +2,6 @@
 //!
 //! In: an event's envelope and body, as they were written. Out: what the event says today: the same, changed, nothing any more,
 //! or that and events about further resources, its *parts*.
-
 //!
 //! Each resource type has a chain of upcasters, one file each: from version 1 of its content to 2, from 2 to 3, and so on. An
 //! event says in which version its content was written, so every upcaster is carried out on an event at most once.
@@ -17,19 +16,21 @@ mod read;
 mod run;
 mod sheet;
 mod step;
+mod takers;
 mod trial;
 
 use std::sync::Arc;
 
 use super::Envelope;
 use crate::fhir::ResourceType;
+use crate::json::Node;
 use chains::Chains;
 pub use trial::{Sample, Trial, Tried};
 
 /// Most files.
 const FILES_MAX: usize = 256;
 /// Most parts of one event.
-pub const PARTS_MAX: usize = 15;
+const PARTS_MAX: usize = crate::numbers::PARTS_MAX as usize;
 
 /// A file with upcasters, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -50,11 +51,23 @@ pub struct Upcasters {
 /// What an event says today.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upcast {
-    /// About the resource that it was written about; `None`: that nothing happened to it.
-    pub main: Option<(Envelope, Vec<u8>)>,
+    /// About the resource that it was written about.
+    pub main: Told,
     /// About further resources, each other than all before. Without a body: that they are there no more, if they ever were. Which there are
     /// follows from the event alone.
-    pub parts: Vec<(Envelope, Vec<u8>)>,
+    pub parts: Vec<Told>,
+}
+
+/// What an event says today of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// The resource in its stored form; empty for an event without a body.
+    pub body: Vec<u8>,
+    /// That nothing happened to the resource. Of an event that moves the resource from one chart to another this does not count: it would
+    /// be in the wrong one.
+    pub is_dropped: bool,
 }
 
 /// Why an upcaster cannot be carried out.
@@ -88,25 +101,22 @@ impl Upcasters {
         for file in &files {
             match read::file(file) {
                 Ok((step, of_step)) => {
-                    examples.push((step.kind, step.from, of_step));
+                    errors.extend(of_step.iter().filter_map(|example| example.check(&step).err()));
+                    examples.push((step.from, of_step));
                     steps.push(step);
                 }
                 Err(of_file) => errors.extend(of_file),
             }
         }
-        // Where a file does not read, its place in a chain is not known.
+        // Without a file that does not read, a chain has a gap, and examples have another end.
         if !errors.is_empty() {
             return Err(errors);
         }
-        let chains = Chains::of(steps, &mut errors);
-        if errors.is_empty() {
-            for (kind, from, examples) in examples {
-                let Some(step) = chains.from(kind, from).first() else { continue };
-                let tried =
-                    examples.iter().filter_map(|example| example.check(&chains, step).err());
-                errors.extend(tried);
-            }
-        }
+        let chains = Chains::of(steps)?;
+        let ends = examples.iter().flat_map(|(from, examples)| {
+            examples.iter().filter_map(|example| example.check_end(&chains, *from).err())
+        });
+        errors.extend(ends);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -142,6 +152,20 @@ impl Upcasters {
         kind.is_some_and(|kind| envelope.content < self.content_of(kind))
     }
 
+    /// For content that is refused: which upcasters would make valid R4 of it, as a sentence fragment; `None` if none would.
+    ///
+    /// It is in a form that only older events have.
+    #[must_use]
+    pub fn hint(&self, kind: ResourceType, content: Node<'_>) -> Option<String> {
+        let files = takers::of(&self.chains, kind, content);
+        // Whoever writes need not know in which directory they are.
+        let names = files.iter().map(|file| file.rsplit(['/', '\\']).next().unwrap_or_default());
+        let names = names.collect::<Vec<_>>().join(", ");
+        (!files.is_empty()).then(|| {
+            format!("it is in an older form, which upcasters of this server lead to today's ({names}): send what they make of it")
+        })
+    }
+
     /// What an event says today.
     ///
     /// # Errors
@@ -150,7 +174,9 @@ impl Upcasters {
     pub fn upcast(&self, envelope: Envelope, body: Vec<u8>) -> Result<Upcast, UpcastError> {
         match envelope.key().filter(|_| self.concern(&envelope)) {
             Some(key) => run::run(&self.chains, envelope, key, body, &mut |_, _, _, _| {}),
-            None => Ok(Upcast { main: Some((envelope, body)), parts: Vec::new() }),
+            None => {
+                Ok(Upcast { main: Told { envelope, body, is_dropped: false }, parts: Vec::new() })
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::chains::Chains;
 use super::step::{Failure, Outcome, Step};
-use super::{Upcast, UpcastError};
+use super::{Told, Upcast, UpcastError};
 use crate::chart::{Envelope, EventKind, EventType};
 use crate::fhir::{ResourceKey, StoredForm, check, patients_of, serve};
 use crate::json::{Document, Node};
@@ -18,6 +18,7 @@ struct Telling<'a> {
     /// Empty: that it is not there, or not any more.
     body: Vec<u8>,
     is_main: bool,
+    is_dropped: bool,
     /// The step that changed it last, and the line in it.
     last: Option<(&'a Step, usize)>,
 }
@@ -31,44 +32,41 @@ pub(super) fn run(
     witness: Witness<'_>,
 ) -> Result<Upcast, UpcastError> {
     let event_kind = envelope.event_type.event_kind;
-    let away = envelope.home.is_some();
     let before = body.clone();
-    let main = Telling { key, content: envelope.content, body, is_main: true, last: None };
-    // Further charts get the parts that the event at home has; who left a chart leaves it with all parts.
-    let tells_parts = !away || event_kind == EventKind::MovedOut;
+    let content = envelope.content;
+    let main = Telling { key, content, body, is_main: true, is_dropped: false, last: None };
     let (mut todo, mut told) = (vec![main], Vec::new());
     while let Some(telling) = todo.pop() {
         let mut parts = Vec::new();
         let telling = on(chains, telling, event_kind, &mut parts, witness)?;
-        told.extend(telling);
-        if tells_parts {
-            todo.extend(parts.into_iter().rev());
-        }
+        told.push(telling);
+        todo.extend(parts.into_iter().rev());
     }
     settle(envelope, &before, chains, told)
 }
 
-/// Leads a resource through the chain of its type; `None` if nothing is told of it.
+/// Leads a resource through the chain of its type.
 fn on<'a>(
     chains: &'a Chains,
     mut telling: Telling<'a>,
     event_kind: EventKind,
     parts: &mut Vec<Telling<'a>>,
     witness: Witness<'_>,
-) -> Result<Option<Telling<'a>>, UpcastError> {
+) -> Result<Telling<'a>, UpcastError> {
     for step in chains.from(telling.key.kind, telling.content) {
         // A part that is not there has parts that are not there.
         let is_told = telling.is_main || !telling.body.is_empty();
         let before = telling.body;
         let outcome = if is_told {
-            let shown = before.clone();
             let outcome = step
-                .carry_out(event_kind, &telling.key, before)
+                .carry_out(event_kind, &telling.key, before.clone())
                 .map_err(|failure| failed(step, event_kind, failure))?;
-            witness(step, &telling.key, &shown, &outcome);
+            if !telling.is_dropped {
+                witness(step, &telling.key, &before, &outcome);
+            }
             outcome
         } else {
-            Outcome { main: Some(before), parts: Vec::new(), line: None }
+            Outcome { main: Some(before.clone()), parts: Vec::new(), line: None }
         };
         let mut bodies = outcome.parts.into_iter();
         for split in &step.splits {
@@ -79,16 +77,17 @@ fn on<'a>(
             let Some(key) = split.key(&telling.key.id) else { continue };
             let content = chains.content_of_part(step, split);
             let last = (!body.is_empty()).then_some((step, split.line));
-            parts.push(Telling { key, content, body, is_main: false, last });
+            let is_dropped = telling.is_dropped;
+            parts.push(Telling { key, content, body, is_main: false, is_dropped, last });
         }
-        let Some(main) = outcome.main else { return Ok(None) };
-        telling.body = main;
+        telling.is_dropped |= outcome.main.is_none();
+        telling.body = outcome.main.unwrap_or(before);
         if let Some(line) = outcome.line {
             telling.last = Some((step, line));
         }
     }
     telling.content = chains.content_of(telling.key.kind).max(telling.content);
-    Ok(Some(telling))
+    Ok(telling)
 }
 
 fn failed(step: &Step, event_kind: EventKind, (line, problem): Failure) -> UpcastError {
@@ -104,7 +103,7 @@ fn settle(
     told: Vec<Telling<'_>>,
 ) -> Result<Upcast, UpcastError> {
     let event_kind = envelope.event_type.event_kind;
-    let (mut main, mut parts): (_, Vec<(Envelope, Vec<u8>)>) = (None, Vec::new());
+    let (mut main, mut parts) = (None, Vec::new());
     let mut patients = None;
     let mut keys: Vec<(ResourceKey, bool)> = Vec::new();
     for mut telling in told {
@@ -116,10 +115,11 @@ fn settle(
         let mut own = envelope.clone();
         own.content = telling.content;
         if telling.is_main {
-            main = Some((own, telling.body));
+            let Telling { body, is_dropped, .. } = telling;
+            main = Some(Told { envelope: own, body, is_dropped });
             continue;
         }
-        let is_there = !telling.body.is_empty();
+        let is_there = !telling.body.is_empty() && !telling.is_dropped;
         match keys.iter().position(|(key, _)| *key == telling.key) {
             Some(_) if !is_there => continue,
             Some(at) => {
@@ -139,8 +139,10 @@ fn settle(
         own.idempotency = None;
         own.rights = None;
         keys.push((telling.key, is_there));
-        parts.push((own, telling.body));
+        let Telling { body, is_dropped, .. } = telling;
+        parts.push(Told { envelope: own, body, is_dropped });
     }
+    let main = main.unwrap_or(Told { envelope, body: Vec::new(), is_dropped: false });
     Ok(Upcast { main, parts })
 }
 

@@ -1,6 +1,6 @@
 //! A trial of upcasters on events, before they are put in force: what each would do to how many.
 
-use super::step::{Outcome, Step};
+use super::step::Outcome;
 use super::{UpcastError, Upcasters, run};
 use crate::chart::Envelope;
 
@@ -22,7 +22,8 @@ pub struct Trial<'a> {
 pub struct Tried {
     /// Name of the file.
     pub file: String,
-    /// Events that reached it: of its type, written in the version that it leads on from, or led there by those before it.
+    /// Events on which it was carried out: of its type, written in the version that it leads on from, or led there by those
+    /// before it.
     pub looked_at: u64,
     /// Those that would say something else of their resource.
     pub changed: u64,

@@ -1,11 +1,11 @@
 //! Resources, alone and within others: FHIR R4 §2.26 (Resource), §2.27 (DomainResource).
 
+use super::hint;
 use super::link::Contained;
 use super::place::Place;
 use super::{Check, IssueCode};
 use crate::fhir::ResourceType;
 use crate::fhir::definitions::elements;
-use crate::fhir::types::quotable;
 use crate::json::{Kind, Node};
 
 impl<'a> Check<'a> {
@@ -57,9 +57,7 @@ impl<'a> Check<'a> {
             }
             name => {
                 let name = name.unwrap_or_default();
-                let diagnostics =
-                    format!("\"{}\" is not a resource type of FHIR R4", quotable(&name));
-                self.problems.add(IssueCode::NotSupported, &at, diagnostics);
+                self.problems.add(IssueCode::NotSupported, &at, hint::unknown_type(&name));
             }
         }
     }

@@ -345,6 +345,28 @@ fn says_what_would_be_right() {
 }
 
 #[test]
+fn says_what_is_of_r4b() {
+    let messages = |text: &str| {
+        let document = Document::parse(text).unwrap();
+        let problems = check(None, document.root(), "").unwrap_err();
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let of_r4b = "it is of R4B (4.3), and this server takes R4 (4.0.1)";
+    assert_eq!(
+        messages(r#"{"resourceType":"PlanDefinition","status":"draft","subjectCanonical":"http://x","_subjectCanonical":{"id":"a"}}"#),
+        ["subjectCanonical", "_subjectCanonical"].map(|name| format!(
+            "PlanDefinition.{name}: \"{name}\" is not an element of PlanDefinition: {of_r4b}: say it as R4 does, or in an extension"
+        ))
+    );
+    assert_eq!(
+        messages(r#"{"resourceType":"NutritionProduct","status":"active"}"#),
+        [format!(
+            "Resource.resourceType: \"NutritionProduct\" is not a resource type of FHIR R4: {of_r4b}: say it as a type of R4, or as a Basic"
+        )]
+    );
+}
+
+#[test]
 fn places_begin_with_the_place_of_the_resource() {
     let found = problems(r#"{"resourceType":"Patient","id":"a b"}"#, "Bundle.entry[3].resource");
     assert_eq!(found, [("value", "Bundle.entry[3].resource.id".to_owned())]);

@@ -1,17 +1,19 @@
 //! The tables derived from the official R4 definitions, read once on first use.
 //!
-//! `definitions/generate.py` writes them. The numeric codes in them are part of the formats on
+//! `definitions/generate.py` and `r4b.py` write them. The numeric codes in them are part of the formats on
 //! disk: a name keeps its code for ever, and a code never gets a second name.
 
 mod codes;
 pub mod elements;
 mod primitive;
+mod r4b;
 mod resource_type;
 
 use std::sync::LazyLock;
 
 pub use codes::CodeSet;
 pub use primitive::Primitive;
+pub use r4b::{is_element_of_r4b, is_type_of_r4b};
 pub use resource_type::ResourceType;
 
 const SEARCH_PARAMETERS: &str = include_str!("search_parameters.tsv");

@@ -6,12 +6,13 @@
 
 use std::sync::Arc;
 
+use super::super::checked::checked;
 use super::super::query::encoded;
 use super::create::criteria_of;
 use super::{
     Call, Failure, Reply, Return, commit, deleted, idempotency, if_match, if_none_match, written,
 };
-use crate::fhir::{Criteria, Patch, ResourceType, check};
+use crate::fhir::{Criteria, Patch, ResourceType};
 use crate::records::{Action, Change, Target};
 
 /// Replaces the resource that the criteria find, or stores a new one if they find none.
@@ -41,7 +42,7 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     let if_none_match = if_none_match(call.header("if-none-match"), "If-None-Match")?;
     let size = call.body().len();
     let document = call.json().await?;
-    let checked = check(Some(kind), document.root(), "").map_err(Failure::invalid)?;
+    let checked = checked(call.upcasters(), kind, document.root(), "")?;
     let index = document.root().index();
     let target = Target::Found(kind, criteria, checked.id);
     let change = Change::new(target, Action::Put(document, index));

@@ -1,8 +1,9 @@
 //! create, plain and conditional: FHIR R4 §3.1.0.8 and §3.1.0.8.1.
 
+use super::super::checked::checked;
 use super::{Call, Failure, Reply, Return, binary, commit, idempotency, written};
 use crate::fhir::check::IssueCode;
-use crate::fhir::{Criteria, Parameters, ResourceType, check, parse_query};
+use crate::fhir::{Criteria, Parameters, ResourceType, parse_query};
 use crate::records::{Action, Change, Target};
 
 /// Stores a new resource under an id that the server chooses.
@@ -35,7 +36,7 @@ pub async fn create(mut call: Call) -> Result<Reply, Failure> {
         .transpose()?;
     let size = call.body().len();
     let document = binary::content(&mut call, kind, None).await?;
-    check(Some(kind), document.root(), "").map_err(Failure::invalid)?;
+    checked(call.upcasters(), kind, document.root(), "")?;
     let index = document.root().index();
     let change = Change::new(Target::New(kind, criteria), Action::Put(document, index));
     let (done, events) = commit(&call, change, idempotency, size).await?;

@@ -1,11 +1,13 @@
 //! update, with create-on-update, and delete: FHIR R4 §3.1.0.4 and §3.1.0.7.
 
+use super::super::checked::checked;
 use super::{
     Call, Failure, Reply, Return, binary, commit, deleted, idempotency, if_match, if_none_match,
     written,
 };
+use crate::chart::Upcasters;
+use crate::fhir::ResourceKey;
 use crate::fhir::check::IssueCode;
-use crate::fhir::{ResourceKey, check};
 use crate::json::Node;
 use crate::records::{Action, Change, Target};
 
@@ -36,7 +38,7 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     let if_none_match = if_none_match(call.header("if-none-match"), "If-None-Match")?;
     let size = call.body().len();
     let document = binary::content(&mut call, key.kind, Some(&key.id)).await?;
-    check_named(&key, document.root(), "")?;
+    check_named(call.upcasters(), &key, document.root(), "")?;
     let index = document.root().index();
     let change = Change::new(Target::Key(key), Action::Put(document, index));
     let change = Change { if_match, if_none_match, ..change };
@@ -71,8 +73,13 @@ pub async fn delete(call: Call) -> Result<Reply, Failure> {
 }
 
 /// Checks a resource that must carry the id under which it is to be stored.
-pub fn check_named(key: &ResourceKey, resource: Node<'_>, place: &str) -> Result<(), Failure> {
-    let checked = check(Some(key.kind), resource, place).map_err(Failure::invalid)?;
+pub fn check_named(
+    upcasters: &Upcasters,
+    key: &ResourceKey,
+    resource: Node<'_>,
+    place: &str,
+) -> Result<(), Failure> {
+    let checked = checked(upcasters, key.kind, resource, place)?;
     let prefix = if place.is_empty() { key.kind.name() } else { place };
     match checked.id {
         Some(id) if id == key.id => Ok(()),

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use actix_web::http::StatusCode;
 use serde_json::json;
 
+use super::super::checked::checked;
 use super::super::reply::FHIR_JSON;
 use super::update::check_named;
 use super::{Call, Failure, Reply};
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::search::{CUSTOM_CODE_MIN, SearchParameter};
-use crate::fhir::{ResourceKey, ResourceType, check};
+use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Node;
 
 /// Where the definitions of the types themselves are; other profiles are not known here.
@@ -64,6 +65,7 @@ async fn judge(
     let profile = call.parameter::<String>("profile", "the URL of a profile")?;
     let document = call.json().await?;
     let asked = Asked::of(document.root(), mode.as_deref(), profile.as_deref())?;
+    let upcasters = call.upcasters();
     let mut problems = match (asked.resource, &key) {
         (None, _) if asked.mode == Some("delete") => Vec::new(),
         (None, _) => {
@@ -71,9 +73,14 @@ async fn judge(
             return Err(Failure::at(IssueCode::Required, "Parameters.parameter", diagnostics));
         }
         (Some(resource), Some(key)) if asked.mode != Some("create") => {
-            check_named(key, resource, "").err().map_or(Vec::new(), |failure| failure.problems)
+            check_named(upcasters, key, resource, "")
+                .err()
+                .map_or(Vec::new(), |failure| failure.problems)
         }
-        (Some(resource), _) => check(Some(kind), resource, "").err().unwrap_or_default(),
+        (Some(resource), _) => {
+            let failure = checked(upcasters, kind, resource, "").err();
+            failure.map_or(Vec::new(), |failure| failure.problems)
+        }
     };
     if let Some(resource) = asked.resource.filter(|_| problems.is_empty()) {
         problems.extend(problems_of_definition(kind, resource));

@@ -7,15 +7,16 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::super::checked::checked;
 use super::super::paging::{cursor, page_size, read_cursor};
 use super::super::reply::Reply;
 use super::super::{Call, Failure};
 use super::{idempotency, instant, raw};
 use crate::auth::Grant;
-use crate::chart::{EventKind, EventType};
+use crate::chart::{EventKind, EventType, Upcasters};
 use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
-use crate::fhir::{ResourceId, ResourceKey, check};
+use crate::fhir::{ResourceId, ResourceKey};
 use crate::json::{Document, Kind, Node};
 use crate::numbers::ChartVersion;
 use crate::records::{
@@ -98,7 +99,8 @@ pub async fn append(mut call: Call) -> Result<Reply, Failure> {
     let mut changes = Vec::with_capacity(events.len());
     let mut problems = Vec::new();
     for (at, index) in events.into_iter().enumerate() {
-        match read_event(&document, index, &format!("events[{at}]"), &patient) {
+        let upcasters = call.upcasters();
+        match read_event(upcasters, &document, index, &format!("events[{at}]"), &patient) {
             Ok(change) => changes.push(change),
             Err(failure) => problems.extend(failure.problems),
         }
@@ -179,6 +181,7 @@ fn read_request(
 }
 
 fn read_event(
+    upcasters: &Upcasters,
     document: &Arc<Document>,
     index: usize,
     place: &str,
@@ -217,7 +220,7 @@ fn read_event(
             return Err(wrong(IssueCode::Value, "type", "charts open and move by themselves"));
         }
         event_kind => {
-            let checked = check(Some(kind), resource, &at("resource")).map_err(Failure::invalid)?;
+            let checked = checked(upcasters, kind, resource, &at("resource"))?;
             let action = Action::Put(Arc::clone(document), resource.index());
             match checked.id {
                 Some(id) => Change::new(Target::Key(ResourceKey::new(kind, id)), action),

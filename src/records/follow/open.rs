@@ -148,8 +148,8 @@ impl<'a> Pass<'a> {
             return self.sight.sees_erasures()
                 && (filter.patient.is_none() || event.chart == self.sight.chart);
         }
-        // A part that is not there.
-        if event.place.part > 0 && event.kind.is_none() {
+        // What says nothing today is shown to who asks for what was written.
+        if event.is_dropped && (event.place.part > 0 || !filter.with_payloads) {
             return false;
         }
         // That a chart was erased stands in the directory.
@@ -199,13 +199,6 @@ impl<'a> Pass<'a> {
                             self.records.outlines.keep(event.id(), &outline);
                         }
                         (outline, payload, written)
-                    }
-                    // What says nothing today is shown to who asks for what was written.
-                    OpenedEvent::Dropped { outline, written } => {
-                        if !self.sight.filter.with_payloads {
-                            return Ok(None);
-                        }
-                        (Arc::new(outline), written, None)
                     }
                     // While it was on its way.
                     OpenedEvent::Erased => {
@@ -307,6 +300,15 @@ impl<'a> Pass<'a> {
         stated: Stated,
     ) -> Result<Box<Actor>, RecordsError> {
         let version = event.chart_version.unwrap_or_default();
+        let (alias, stated) = match event.chart.filter(|_| event.place.part > 0) {
+            // The envelope of a part is that of the resource's home, which may be another chart.
+            Some(chart) => {
+                let whole = self.view.stream_entry(chart, version)?.ok_or_else(unreadable)?;
+                let (whole, _) = self.records.keys.written(self.view, whole.place.location)?;
+                (chart, whole.actor)
+            }
+            None => (alias, stated),
+        };
         self.records.actor(self.view, alias, version, stated)
     }
 

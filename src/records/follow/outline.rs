@@ -42,8 +42,6 @@ pub struct Outline {
 pub(super) enum OpenedEvent {
     /// With what it says today, as a payload; and with what was written, if that is something else.
     Told { outline: Outline, payload: Vec<u8>, written: Option<Vec<u8>> },
-    /// It says nothing today; with what was written.
-    Dropped { outline: Outline, written: Vec<u8> },
     /// It was erased.
     Erased,
 }
@@ -96,13 +94,10 @@ impl OpenedEvent {
         if at.part == 0 && !view.upcasters().concern(&envelope) {
             return Ok(Self::Told { outline: outline(&written)?, payload: written, written: None });
         }
-        Ok(match engine::told(view.upcasters(), envelope, parts.body.to_vec(), at.part)? {
-            Some((envelope, body)) => {
-                let payload = Payload::encode(&envelope, &body);
-                Self::Told { outline: outline(&payload)?, payload, written: Some(written) }
-            }
-            None => Self::Dropped { outline: outline(&written)?, written },
-        })
+        let (envelope, body) =
+            engine::told(view.upcasters(), envelope, parts.body.to_vec(), at.part)?;
+        let payload = Payload::encode(&envelope, &body);
+        Ok(Self::Told { outline: outline(&payload)?, payload, written: Some(written) })
     }
 }
 

@@ -1,11 +1,12 @@
 //! What upcasters make of events.
 
+mod properties;
 mod reading;
+mod shipped;
 
 use super::*;
 use crate::chart::{Actor, EventKind, EventType};
 use crate::fhir::ResourceKey;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 pub(super) fn file(name: &str, text: &str) -> UpcasterFile {
@@ -41,8 +42,8 @@ pub(super) fn event(kind: EventKind, key: &str, body: &Value) -> (Envelope, Vec<
 fn says(upcasters: &Upcasters, kind: EventKind, key: &str, body: &Value) -> Vec<(String, Value)> {
     let (envelope, body) = event(kind, key, body);
     let upcast = upcasters.upcast(envelope, body).unwrap_or_else(|error| panic!("{error}"));
-    let all = upcast.main.into_iter().chain(upcast.parts);
-    let one = |(envelope, body): (Envelope, Vec<u8>)| {
+    let all = std::iter::once(upcast.main).chain(upcast.parts).filter(|told| !told.is_dropped);
+    let one = |Told { envelope, body, .. }: Told| {
         let key = envelope.key().unwrap();
         assert_eq!(envelope.content, upcasters.content_of(key.kind), "{key}");
         assert_eq!(envelope.event_type, EventType::of(&key, kind));
@@ -81,7 +82,8 @@ fn without_upcasters_an_event_says_what_it_said() {
     assert!(!upcasters.concern(&envelope));
     assert_eq!(upcasters.content_of(envelope.key().unwrap().kind), 1);
     let upcast = upcasters.upcast(envelope.clone(), body.clone()).unwrap();
-    assert_eq!(upcast, Upcast { main: Some((envelope, body)), parts: Vec::new() });
+    let main = Told { envelope, body, is_dropped: false };
+    assert_eq!(upcast, Upcast { main, parts: Vec::new() });
 }
 
 #[test]
@@ -113,7 +115,7 @@ fn numbers_and_the_order_of_members_stay_as_they_were_written() {
     let (envelope, _) = event(EventKind::Amended, "Basic/7", &Value::Null);
     let upcast = upcasters.upcast(envelope, body.to_vec()).unwrap();
     let expected = String::from_utf8(body.to_vec()).unwrap().replace(r#""a""#, r#""b""#);
-    assert_eq!(String::from_utf8(upcast.main.unwrap().1).unwrap(), expected);
+    assert_eq!(String::from_utf8(upcast.main.body).unwrap(), expected);
 }
 
 #[test]
@@ -276,6 +278,12 @@ fn an_event_is_dropped() {
     assert_eq!(says(&upcasters, EventKind::Recorded, "Basic/1", &coded("a")).len(), 1);
     assert_eq!(says(&upcasters, EventKind::Removed, "Basic/1", &Value::Null).len(), 1);
 
+    // Of an event without a body, nothing is said unless it is named.
+    let removed = DROP.replace("\"amended\"]\nwhere = \"Basic.code.text='a'\"", "\"removed\"]");
+    let upcasters = read(&[&removed]);
+    assert_eq!(says(&upcasters, EventKind::Removed, "Basic/1", &Value::Null), []);
+    assert_eq!(says(&upcasters, EventKind::Amended, "Basic/1", &coded("a")).len(), 1);
+
     // Behind a split, each resource for itself: the part is told as it was before, the other not at all.
     let split = format!("type = \"Basic\"\nfrom = 1\n{SPLIT}{EXAMPLE}");
     let upcasters = read(&[&split, &DROP.replace("from = 1", "from = 2")]);
@@ -284,22 +292,6 @@ fn an_event_is_dropped() {
     // Before one, nothing has happened to the parts either.
     let upcasters = read(&[DROP, &split.replace("from = 1", "from = 2")]);
     assert_eq!(says(&upcasters, EventKind::Amended, "Basic/1", &coded("a")), []);
-}
-
-#[test]
-fn events_in_further_charts_follow_those_at_home() {
-    let upcasters = read(&[&format!("type = \"Basic\"\nfrom = 1\n{SPLIT}{EXAMPLE}")]);
-    for (kind, parts) in
-        [(EventKind::Recorded, 0), (EventKind::Amended, 0), (EventKind::MovedOut, 1)]
-    {
-        let (mut envelope, body) = event(kind, "Basic/1", &Value::Null);
-        envelope.home = Some(3);
-        let upcast = upcasters.upcast(envelope.clone(), body).unwrap();
-        envelope.content = 2;
-        assert_eq!(upcast.main, Some((envelope, Vec::new())));
-        assert_eq!(upcast.parts.len(), parts, "{kind:?}");
-        assert!(upcast.parts.iter().all(|(part, body)| part.home == Some(3) && body.is_empty()));
-    }
 }
 
 #[test]
@@ -353,38 +345,26 @@ fn a_part_has_an_id_or_cannot_be_made() {
     assert_eq!(told.len(), 1);
 }
 
-proptest! {
-    #[test]
-    fn upcasting_twice_is_the_same_as_once(
-        text in "[a-c]", kind in prop::sample::select(vec![
-            EventKind::Recorded, EventKind::Amended, EventKind::Restored, EventKind::Removed,
-        ]),
-        content in 1u16..6,
-    ) {
-        let drop = "events = [\"amended\", \"removed\"]\ndrop = true\n[[example]]\nevent = \"amended\"\n\
-            before = '{\"resourceType\":\"Basic\",\"id\":\"1\",\"code\":{\"text\":\"x\"}}'\nafter = '[]'";
-        let upcasters = read(&[
-            &basic(1, "[[mapping]]\npath = \"Basic.code.text\"\nto = \"b\""),
-            &format!("type = \"Basic\"\nfrom = 2\n{}{EXAMPLE}", SPLIT.replace("'a'", "'b'")),
-            &format!("type = \"Basic\"\nfrom = 3\n{}", drop),
-            &basic(4, "[[mapping]]\npath = \"Basic.code.text\"\nto = \"c\""),
-        ]);
-        let body = if kind == EventKind::Removed { Value::Null } else { coded(&text) };
-        let (mut envelope, body) = event(kind, "Basic/1", &body);
-        envelope.content = content;
-        prop_assert_eq!(upcasters.concern(&envelope), content < 5);
-        let once = upcasters.upcast(envelope, body).unwrap();
-        let mut twice = Upcast { main: None, parts: Vec::new() };
-        if let Some((envelope, body)) = once.main.clone() {
-            let again = upcasters.upcast(envelope, body).unwrap();
-            twice.main = again.main;
-            prop_assert_eq!(again.parts, Vec::new());
-        }
-        for (envelope, body) in once.parts.clone() {
-            let again = upcasters.upcast(envelope, body).unwrap();
-            twice.parts.extend(again.main);
-            prop_assert_eq!(again.parts, Vec::new());
-        }
-        prop_assert_eq!(once, twice);
-    }
+#[test]
+fn parts_differ_and_stay_in_the_charts_of_their_event() {
+    let split = |rest: &str| read(&[&basic(1, rest)]);
+    let failed = |upcasters: &Upcasters, key: &str| {
+        let mut body = coded("a");
+        body["subject"] = json!({"reference": "Patient/1"});
+        let (envelope, body) = event(EventKind::Amended, key, &body);
+        upcasters.upcast(envelope, body).unwrap_err().to_string()
+    };
+    let twice = split("[[split]]\nid = \"{id}a\"\n[[split]]\nid = \"a{id}\"");
+    assert_eq!(
+        failed(&twice, "Basic/aa"),
+        "1.toml:6: Basic.amended: Basic/aaa comes about twice: choose other templates for ids"
+    );
+    let elsewhere = split(
+        "[[split]]\nid = \"{id}-b\"\n[[split.json-patch]]\nop = \"replace\"\n\
+         path = \"/subject/reference\"\nvalue = \"Patient/2\"",
+    );
+    assert_eq!(
+        failed(&elsewhere, "Basic/1"),
+        "1.toml:4: Basic.amended: it would lie in the charts of 2 and lies in those of 1: an upcaster does not move resources"
+    );
 }

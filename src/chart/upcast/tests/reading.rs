@@ -1,7 +1,8 @@
 //! What is refused when files are read.
 
-use super::{EXAMPLE, file, read, told};
+use super::{EXAMPLE, SPLIT, file, read, told};
 use crate::chart::{UpcasterFile, Upcasters};
+use proptest::prelude::*;
 
 /// All that is wrong with a file `f.toml`.
 fn wrong(text: &str) -> String {
@@ -135,11 +136,13 @@ fn a_bad_file_is_refused_with_file_line_and_event() {
              f.toml:9: Basic.*: content is for parts of another type: one of the same type goes on through the upcasters behind this one",
         ),
         (
-            format!("{basic}[[split]]\nid = \"{{id}}-x\"\n[[split]]\nid = \"{{id}}-x\"\n{example}"),
-            "f.toml:5: Basic.*: Basic/{id}-x would come about twice",
+            format!(
+                "{basic}[[split]]\nid = \"{{id}}-x\"\nwhere = \"x\"\n[[split]]\nid = \"{{id}}-x\"\nwhere = \"x\"\n{example}"
+            ),
+            "f.toml:6: Basic.*: Basic/{id}-x would come about twice",
         ),
         (
-            format!("{basic}[[split]]\nid = \"{{id}}\"\n{example}"),
+            format!("{basic}[[split]]\nid = \"{{id}}\"\nwhere = \"x\"\n{example}"),
             "f.toml:3: Basic.*: Basic/{id} would come about twice",
         ),
     ];
@@ -222,13 +225,19 @@ fn the_versions_of_a_type_are_a_chain() {
 
 #[test]
 fn all_files_are_read_and_all_errors_told() {
-    let files = vec![file("a.toml", "type = \"Basic\"\nfrm = 1"), file("b.toml", "=")];
+    let untrue = dropping(3).replace("'[]'", "'[{}]'");
+    let files = vec![
+        file("a.toml", "type = \"Basic\"\nfrm = 1"),
+        file("b.toml", "="),
+        file("c.toml", &untrue),
+    ];
     let message = told(&Upcasters::read(files).unwrap_err());
     for part in [
         "a.toml:1: Basic.*: from is missing",
         "a.toml:2: Basic.*: unknown key frm",
         "a.toml:1: Basic.*: [[example]] is missing",
         "b.toml:1: *: this is no TOML",
+        "c.toml:6: Basic.recorded (example 1): 0 come out, and after says 1",
     ] {
         assert!(message.contains(part), "{part}: {message}");
     }
@@ -275,12 +284,29 @@ fn what_is_large_is_refused() {
 fn splits_do_not_go_round_in_a_circle() {
     let split = |kind: &str, to: &str| {
         format!(
-            "type = \"{kind}\"\nfrom = 1\n[[split]]\nid = \"{{id}}.\"\ntype = \"{to}\"\ncontent = 1\n\
-             [[example]]\nbefore = '{{\"resourceType\":\"{kind}\",\"id\":\"1\"}}'\nafter = '[]'"
+            "type = \"{kind}\"\nfrom = 1\n[[split]]\nid = \"{{id}}.\"\ntype = \"{to}\"\ncontent = 1\nwhere = \"x\"\n\
+             [[example]]\nbefore = '{{\"resourceType\":\"{kind}\",\"id\":\"1\"}}'\nafter = '{{\"resourceType\":\"{kind}\",\"id\":\"1\"}}'"
         )
     };
     let files =
         vec![file("1.toml", &split("Basic", "Flag")), file("2.toml", &split("Flag", "Basic"))];
     let message = told(&Upcasters::read(files).unwrap_err());
     assert!(message.contains("more than 15 parts: is it part of a circle of splits?"), "{message}");
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_file_says_is_read_or_refused(
+        at in 0usize..400, length in 0usize..30, with in "[\\[\\]{}='\"a-z0-9\n /.]{0,12}",
+    ) {
+        let text = format!(
+            "type = \"Basic\"\nfrom = 1\n[[mapping]]\npath = \"Basic.code\"\nfrom = {{ text = \"a\" }}\ntable = {{ a = \"b\" }}\n{SPLIT}{EXAMPLE}"
+        );
+        let end = (at + length).min(text.len());
+        let changed = [&text[..at.min(end)], &with, &text[end..]].concat();
+        for error in Upcasters::read(vec![file("f.toml", &changed)]).err().into_iter().flatten() {
+            prop_assert!((1..=changed.lines().count() + 1).contains(&error.line), "{error}");
+            prop_assert_eq!(error.file, "f.toml");
+        }
+    }
 }

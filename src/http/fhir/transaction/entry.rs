@@ -6,13 +6,14 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::super::super::checked::checked;
 use super::super::create::{criteria, criteria_of};
 use super::super::update::check_named;
 use super::super::{Failure, if_match, if_none_match};
 use super::look::Look;
 use super::reader::Reader;
 use crate::fhir::check::IssueCode;
-use crate::fhir::{Patch, ResourceKey, ResourceType, check, parse_query};
+use crate::fhir::{Patch, ResourceKey, ResourceType, parse_query};
 use crate::json::{Document, Node};
 use crate::records::{Action, Change, Target};
 
@@ -69,7 +70,7 @@ impl Reader<'_> {
         resource: Node<'_>,
     ) -> Result<(Target, Action), Failure> {
         let kind = self.kind(url)?;
-        check(Some(kind), resource, &self.at("resource")).map_err(Failure::invalid)?;
+        checked(self.upcasters, kind, resource, &self.at("resource"))?;
         let place = self.at("request.ifNoneExist");
         let criteria = request
             .get_str("ifNoneExist")
@@ -81,11 +82,11 @@ impl Reader<'_> {
     fn update(self, url: &str, resource: Node<'_>) -> Result<(Target, Action), Failure> {
         let target = match self.target(url)? {
             Target::Found(kind, criteria, _) => {
-                let checked = check(Some(kind), resource, &self.at("resource"));
-                Target::Found(kind, criteria, checked.map_err(Failure::invalid)?.id)
+                let checked = checked(self.upcasters, kind, resource, &self.at("resource"))?;
+                Target::Found(kind, criteria, checked.id)
             }
             Target::Key(key) => {
-                check_named(&key, resource, &self.at("resource"))?;
+                check_named(self.upcasters, &key, resource, &self.at("resource"))?;
                 Target::Key(key)
             }
             other => other,

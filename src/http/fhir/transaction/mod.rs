@@ -123,12 +123,14 @@ impl Sent {
         let document = Arc::clone(&self.document);
         let (entries, base_url) = (self.entries.clone(), self.call.base_url().to_owned());
         let parameters = self.call.records().parameters();
+        let upcasters = Arc::clone(self.call.upcasters());
         let read = move || {
             let entries = entries.iter().enumerate();
             let one = |(at, index): (usize, &usize)| {
                 let place = format!("Bundle.entry[{at}]");
                 let (document, parameters, base_url) = (&document, &parameters, base_url.as_str());
-                let reader = Reader { document, parameters, base_url, place: &place };
+                let upcasters = &upcasters;
+                let reader = Reader { document, parameters, upcasters, base_url, place: &place };
                 reader.read(document.node(*index))
             };
             entries.map(one).collect()

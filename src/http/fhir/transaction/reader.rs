@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::Failure;
+use crate::chart::Upcasters;
 use crate::fhir::Parameters;
 use crate::fhir::check::IssueCode;
 use crate::json::Document;
@@ -13,6 +14,7 @@ pub(super) struct Reader<'a> {
     pub(super) document: &'a Arc<Document>,
     /// What can be searched by.
     pub(super) parameters: &'a Parameters,
+    pub(super) upcasters: &'a Upcasters,
     pub(super) base_url: &'a str,
     /// `Bundle.entry[3]`
     pub(super) place: &'a str,
