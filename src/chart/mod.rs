@@ -24,4 +24,4 @@ pub use event::{Actor, Envelope, EventKind, EventType, IdempotencyMark, Outline,
 pub use fingerprint::fingerprint;
 pub use manifest::Manifest;
 pub use schema::SCHEMA;
-pub use upcast::{Told, Trial, Upcast, UpcastError, UpcasterFile, Upcasters};
+pub use upcast::{Told, Trial, Tried, Upcast, UpcastError, UpcasterFile, Upcasters};

@@ -10,8 +10,8 @@ pub use look::{
     ShowArguments,
 };
 pub use operations::{
-    BackupArguments, BackupFrom, ExportArguments, RestoreArguments, StatsArguments, VaultCommand,
-    VaultImportArguments,
+    BackupArguments, BackupFrom, ExportArguments, RestoreArguments, StatsArguments,
+    UpcastArguments, VaultCommand, VaultImportArguments,
 };
 
 use std::fmt;
@@ -72,6 +72,8 @@ pub enum Command {
     Diff(DiffArguments),
     /// Print which event set each element of a resource
     Blame(BlameArguments),
+    /// Try upcasters on all events of a store that no server has open
+    Upcast(UpcastArguments),
     /// See who looked
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -24,6 +24,7 @@ mod serve;
 mod served;
 mod stats;
 mod token;
+mod upcast;
 mod upcasters;
 mod vault;
 mod verify;
@@ -38,7 +39,7 @@ pub use arguments::{
     ChartArguments, Command, ConfigArguments, DiffArguments, DisposeArguments, EraseArguments,
     ExportArguments, ExportForm, ImportArguments, ImportTarget, LogArguments, LookArguments,
     LookAt, OpenapiArguments, ProvedLog, RebuildArguments, RestoreArguments, Secret,
-    ServeArguments, ShowArguments, StatsArguments, TokenArguments, VaultCommand,
+    ServeArguments, ShowArguments, StatsArguments, TokenArguments, UpcastArguments, VaultCommand,
     VaultImportArguments, VerifyArguments,
 };
 
@@ -171,6 +172,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         }
         Command::Stats(arguments) => {
             stats::run(&load(&arguments.store.overrides())?.config, &arguments)
+        }
+        Command::Upcast(arguments) => {
+            upcast::run(&load(&arguments.store.overrides())?.config, &arguments)
         }
         Command::Openapi(arguments) => openapi::run(arguments),
         Command::Config(arguments) if arguments.example => config::run_example(),

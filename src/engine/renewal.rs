@@ -10,6 +10,7 @@ use std::time::{Duration, Instant as Stopwatch};
 use super::health::supervised;
 use super::{Engine, EngineError};
 use crate::clock::Instant;
+use crate::view::ViewError;
 
 /// How often a purge that has to wait for its window looks at the clock, and one that failed tries
 /// again.
@@ -159,6 +160,11 @@ fn renew(engine: &Engine, may_purge: bool, is_redefined: bool) -> bool {
     match engine.renew(may_purge, is_redefined) {
         Ok(_) => true,
         Err(EngineError::Busy) => false,
+        Err(error @ (EngineError::UpcastAt { .. } | EngineError::View(ViewError::Apply(_)))) => {
+            // Another try would end in the same way.
+            tracing::error!(%error, "the upcasters are not in force: the views stay as they were");
+            true
+        }
         Err(error) => {
             tracing::warn!(%error, "the views were not renewed; it will be tried again");
             false

@@ -93,6 +93,8 @@ struct Change<'a> {
     number: u64,
     recorded_at: Instant,
     served: Option<&'a str>,
+    /// The chart of the event that brings the version.
+    home: Option<&'a str>,
     /// The events that say it: chart, chart version, event.
     events: Vec<(&'a str, u64, &'a Event)>,
 }
@@ -110,6 +112,7 @@ impl Retold {
                     number,
                     recorded_at: version.recorded_at,
                     served: version.served.as_deref(),
+                    home: version.patients.first().map(String::as_str),
                     events: Vec::new(),
                 };
                 changes.insert((position, name.clone()), change);
@@ -181,7 +184,7 @@ impl Retold {
             let served = served.map(|it| told_as(it, &part, "s"));
             if served.is_some() {
                 now.insert((*patient).to_owned());
-            } else if !before.contains(*patient) {
+            } else if !before.contains(*patient) && change.home != Some(*patient) {
                 continue;
             }
             let resource = Some(part.clone());

@@ -1,4 +1,4 @@
-//! Looking after a store: backup, restore, escrow of the keys and figures, with the real program,
+//! Looking after a store: backup, restore, escrow of the keys, figures and upcasters, with the real program,
 //! a real server beside it, and real files.
 
 // Tests stop at the first surprise, and wait for other processes with a deadline.
@@ -18,3 +18,4 @@ mod modes;
 mod restores;
 mod retention;
 mod support;
+mod upcasts;

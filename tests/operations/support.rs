@@ -116,6 +116,11 @@ impl Server {
         Self::launch(place, data, place.command(&Self::line(data)))
     }
 
+    /// The same with further arguments.
+    pub fn start_with(place: &Place, data: &str, arguments: &str) -> Self {
+        Self::launch(place, data, place.command(&format!("{} {arguments}", Self::line(data))))
+    }
+
     /// The same, by a shell with that umask.
     pub fn start_under(place: &Place, data: &str, umask: &str) -> Self {
         let mut shell = Command::new("sh");
@@ -189,8 +194,13 @@ impl Server {
 
     /// How many events are in the log.
     pub fn position(&self) -> u64 {
+        self.figure("chartlog_applied_position")
+    }
+
+    /// One of the figures of the server.
+    pub fn figure(&self, name: &str) -> u64 {
         let figures = self.get("/metrics");
-        let line = figures.lines().find(|line| line.starts_with("chartlog_applied_position "));
+        let line = figures.lines().find(|line| line.starts_with(&format!("{name} ")));
         line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap()
     }
 

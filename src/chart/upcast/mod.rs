@@ -71,7 +71,7 @@ pub struct Told {
 }
 
 /// Why an upcaster cannot be carried out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
 #[error("{file}:{line}: {event}: {problem}")]
 pub struct UpcastError {
     /// Name of the file.

@@ -18,7 +18,8 @@ pub struct Trial<'a> {
 }
 
 /// What the upcaster of a file would do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Tried {
     /// Name of the file.
     pub file: String,
@@ -42,7 +43,8 @@ pub struct Tried {
 }
 
 /// What an upcaster makes of an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Sample {
     /// Name of the event.
     pub event: String,

@@ -189,3 +189,33 @@ pub struct StatsArguments {
     #[command(flatten)]
     pub store: StoreArguments,
 }
+
+const UPCAST_HELP: &str = "\
+Nothing is changed, and nothing is put in force: for that, set store.upcasters. Of a store that is
+served, try them on a backup that was restored to another place.
+
+Exit codes:
+  0  they can be put in force
+  1  they cannot be carried out on some events, or make what is there already: stdout says which
+  2  a file is wrong (its line and event are on stderr), or the command line is; nothing was read";
+
+/// Arguments of `chartlog upcast`.
+#[derive(Debug, Args)]
+#[command(after_help = UPCAST_HELP)]
+pub struct UpcastArguments {
+    /// Directory with upcasters, *.toml
+    #[arg(value_name = "DIR")]
+    pub upcasters: String,
+    /// Show what would change, on how many events, with samples
+    #[arg(long, required = true)]
+    pub dry_run: bool,
+    /// Most samples of each file
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub samples: usize,
+    /// Write JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+    /// Which store.
+    #[command(flatten)]
+    pub store: StoreArguments,
+}

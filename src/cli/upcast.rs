@@ -1,0 +1,176 @@
+//! `chartlog upcast --dry-run`: what upcasters would do to all events of a store, before they are put in force.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::import::grouped;
+use super::served::engine_options;
+use super::{Failure, UpcastArguments, operator, progress, upcasters};
+use crate::chart::{Envelope, Trial, Tried, Upcasters};
+use crate::clock::Instant;
+use crate::config::Config;
+use crate::engine::{DataDirectory, DirectoryError, EngineError, envelope_of};
+use crate::fhir::ResourceKey;
+use crate::records::{Records, RecordsOptions};
+use crate::view::View;
+
+/// Most ids that are named because they are taken.
+const TAKEN_NAMED_MAX: usize = 10;
+
+/// What a trial found.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Found<'a> {
+    /// Events of the log that could be read.
+    events: u64,
+    /// Those that an upcaster is about.
+    concerned: u64,
+    /// What each file would do.
+    files: &'a [Tried],
+    /// Resources that would be made, and are there already: how many.
+    taken: u64,
+    /// The first of them, each with the position of the event that it would be made of.
+    taken_samples: Vec<Taken>,
+}
+
+/// A resource that would be made of an event, and is there already.
+#[derive(Serialize)]
+struct Taken {
+    resource: String,
+    position: u64,
+}
+
+/// Tries the upcasters of a directory, and prints what they would do.
+///
+/// # Errors
+///
+/// [`Failure`]: an upcaster is wrong, no store there, a server has it open, damage in the log; or that they cannot be put in force.
+pub fn run(config: &Config, arguments: &UpcastArguments) -> Result<(), Failure> {
+    let tried = upcasters::read(&arguments.upcasters)?;
+    let data = &config.store.data;
+    if !data.join("log").is_dir() {
+        return Err(Failure::failed(DirectoryError::Missing(data.clone())));
+    }
+    let directory = DataDirectory::open(data).map_err(Failure::failed)?;
+    let options = engine_options(config)?;
+    let store =
+        Records::open(directory, &options, RecordsOptions::default()).map_err(Failure::failed)?;
+    operator::tell_notices(&store)?;
+    let begun_at = Instant::now().micros();
+    let mut trial = Trial::new(&tried, arguments.samples);
+    let (mut taken, mut taken_samples) = (0, Vec::new());
+    let view = store.view();
+    each_event(&store, &view, |position, envelope, body| {
+        for key in made(&tried, &envelope, &body) {
+            // What upcasters that are in force have made is not in the way.
+            if view.head(&key)?.is_some_and(|head| head.live && head.id.part() == 0) {
+                taken += 1;
+                if taken_samples.len() < TAKEN_NAMED_MAX {
+                    taken_samples.push(Taken { resource: key.to_string(), position });
+                }
+            }
+        }
+        trial.take(envelope, body);
+        Ok(())
+    })
+    .map_err(Failure::failed)?;
+    // All charts were read.
+    let words = format!("upcasters={}&events={}", tried.files().len(), trial.events);
+    operator::record(&store, "tryUpcasters", begun_at, words)?;
+    let (events, concerned) = (trial.events, trial.concerned);
+    let found = Found { events, concerned, files: &trial.files, taken, taken_samples };
+    match arguments.json {
+        true => println!("{}", serde_json::to_string_pretty(&found).map_err(Failure::failed)?),
+        false => print!("{}", summary(&found)),
+    }
+    let failed: u64 = trial.files.iter().map(|file| file.failed).sum();
+    if failed + taken > 0 {
+        return Err(Failure::failed(format!(
+            "they cannot be put in force: {} events on which they cannot be carried out, {} resources that are there already",
+            grouped(failed),
+            grouped(taken)
+        )));
+    }
+    Ok(())
+}
+
+/// Reads all events that can be read, in the order of the log, as they were written.
+fn each_event(
+    store: &Records,
+    view: &View,
+    mut take: impl FnMut(u64, Envelope, Vec<u8>) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let keys = store.engine().keys();
+    let end = store.engine().applied_position();
+    let bar = progress::entries();
+    bar.set_length(end.get());
+    for group in keys.reader().scan(Default::default(), end) {
+        let group = group?;
+        for (position, (frame, location)) in (group.first_position.get()..).zip(group.frames) {
+            let mut payload = match keys.open(view, frame, location) {
+                Err(EngineError::Erased(_)) => continue,
+                payload => payload?,
+            };
+            let (envelope, start) = envelope_of(&payload)?;
+            payload.drain(..start);
+            take(position, envelope, payload)?;
+            bar.set_position(position);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// The resources that would be made of an event beside its own.
+fn made(upcasters: &Upcasters, envelope: &Envelope, body: &[u8]) -> Vec<ResourceKey> {
+    if envelope.home.is_some() || !upcasters.concern(envelope) {
+        return Vec::new();
+    }
+    let upcast = upcasters.upcast(envelope.clone(), body.to_vec());
+    // What fails is counted by the trial.
+    let parts = upcast.map(|upcast| upcast.parts).unwrap_or_default();
+    let parts = parts.into_iter().filter(|part| !part.body.is_empty() && !part.is_dropped);
+    parts.filter_map(|part| part.envelope.key()).collect()
+}
+
+fn summary(found: &Found<'_>) -> String {
+    let mut out = String::new();
+    // Writing to a text cannot fail.
+    let _ = writeln!(
+        out,
+        "{} events, {} of which an upcaster is about",
+        grouped(found.events),
+        grouped(found.concerned)
+    );
+    for file in found.files {
+        let _ = writeln!(
+            out,
+            "\n{}\n  looked at {}, changes {}, drops {}, splits {} into {} more, fails on {}",
+            file.file,
+            grouped(file.looked_at),
+            grouped(file.changed),
+            grouped(file.dropped),
+            grouped(file.split),
+            grouped(file.parts),
+            grouped(file.failed)
+        );
+        for failure in &file.failures {
+            let _ = writeln!(out, "  ! {failure}");
+        }
+        for sample in &file.samples {
+            let _ = writeln!(out, "  {} {}", sample.event, sample.resource);
+            let _ = writeln!(out, "  - {}", sample.before);
+            for after in &sample.after {
+                let _ = writeln!(out, "  + {after}");
+            }
+        }
+    }
+    if found.taken > 0 {
+        let _ = writeln!(out, "\n{} resources are there already:", grouped(found.taken));
+        for Taken { resource, position } in &found.taken_samples {
+            let _ = writeln!(out, "  {resource}, of the event at position {position}");
+        }
+    }
+    out
+}
