@@ -1,7 +1,9 @@
 //! The feed, over HTTP on loopback: how fast one reader catches up, with bodies and without, beside a bare handler
 //! that sends the same bytes from memory; how soon an event arrives after the answer to its write; the memory of
-//! followers for whom nothing comes; and writes with many live followers beside writes with none.
+//! followers for whom nothing comes; and writes with many live followers beside writes with none, and beside writes
+//! with as many readers of a bare handler that sends them as many bytes from memory: what only the sockets cost.
 //!
+//! `cargo bench --bench feed -- writes` measures that alone; so with `catch-up`, `delivery` and `idle`.
 //! `CHARTLOG_BENCH_EVENTS` (default 200,000), `CHARTLOG_BENCH_IDLE` (1,000), `CHARTLOG_BENCH_FOLLOWERS` (100).
 
 // A benchmark stops at the first surprise, and reads the environment for its options.
@@ -15,9 +17,8 @@
 mod harness;
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ use actix_web::web::Bytes;
 use chartlog::fhir::ResourceType;
 use chartlog::records::Records;
 use harness::load::{self, Requests};
+use harness::readers::{self, Readers};
 use harness::{median, per_second, rounds, server, setting, shown, store, turn};
 
 #[global_allocator]
@@ -38,6 +40,8 @@ const TOGETHER: usize = 256;
 const WRITERS: usize = 64;
 /// Writes in a second, where the delivery is measured.
 const WRITES_PER_SECOND: usize = 2_000;
+/// What live followers ask for.
+const FOLLOWED: &str = "/v1/events?from=head&live=true";
 
 fn main() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -46,10 +50,21 @@ fn main() {
     fill(&records, events);
     let (serving, token) = server::over(records);
     let address = serving.address;
-    catch_up(address, &token);
-    delivery(address, &token);
-    idle(address, &token);
-    writes(address, &token);
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|one| !one.starts_with('-')).collect();
+    let is_wanted = |part: &str| wanted.is_empty() || wanted.iter().any(|one| one == part);
+    if is_wanted("catch-up") {
+        catch_up(address, &token);
+    }
+    if is_wanted("delivery") {
+        delivery(address, &token);
+    }
+    if is_wanted("idle") {
+        idle(address, &token);
+    }
+    if is_wanted("writes") {
+        writes(address, &token);
+    }
 }
 
 /// Patients with Observations.
@@ -146,29 +161,12 @@ struct Following {
 }
 
 impl Following {
-    fn open(address: SocketAddr, token: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(address).expect("a connection");
-        let request = format!(
-            "GET /v1/events?from=head&live=true HTTP/1.1\r\nhost: localhost\r\n\
-             authorization: Bearer {token}\r\naccept: application/x-ndjson\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).expect("a request");
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).expect("the head of an answer");
-            head.push(byte[0]);
-        }
-        assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
-        stream
-    }
-
     fn start(
         address: SocketAddr,
         token: &str,
         mut see: impl FnMut(&[u8]) + Send + 'static,
     ) -> Self {
-        let stream = Self::open(address, token);
+        let stream = readers::open(address, FOLLOWED, token);
         let mut reading = stream.try_clone().expect("the same stream");
         let thread = std::thread::spawn(move || {
             let mut buffer = vec![0; 64 << 10];
@@ -248,9 +246,10 @@ fn put_patient(address: SocketAddr, token: &str, id: &str) {
 fn idle(address: SocketAddr, token: &str) {
     let count = setting("CHARTLOG_BENCH_IDLE", 1_000);
     // What the first ones make the server set up once is not theirs.
-    let first: Vec<TcpStream> = (0..50).map(|_| Following::open(address, token)).collect();
+    let first: Vec<TcpStream> = (0..50).map(|_| readers::open(address, FOLLOWED, token)).collect();
     let before = harness::resident_bytes();
-    let idle: Vec<TcpStream> = (0..count).map(|_| Following::open(address, token)).collect();
+    let idle: Vec<TcpStream> =
+        (0..count).map(|_| readers::open(address, FOLLOWED, token)).collect();
     let after = harness::resident_bytes();
     println!(
         "{count} idle followers: {:.1} KB each",
@@ -273,19 +272,36 @@ fn writes(address: SocketAddr, token: &str) {
         })
         .collect();
     let requests: Requests = Arc::new(requests);
-    let seen = Arc::new(AtomicU64::new(0));
-    let (mut alone, mut followed, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let written = || load::for_time(address, WRITERS, &requests, turn());
+    let (mut alone, mut followed, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ratios, mut bare_ratios, mut rates) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds() {
-        let (answers, took) = load::for_time(address, WRITERS, &requests, turn());
+        let (answers, took) = written();
         let without = per_second(answers, took);
-        let followers = Followers::start(address, token, count, Arc::clone(&seen));
-        let before = seen.load(Ordering::Relaxed);
-        let (answers, took) = load::for_time(address, WRITERS, &requests, turn());
+        let readers = Readers::start(address, FOLLOWED, token, count);
+        let (answers, took) = written();
         let with = per_second(answers, took);
-        followers.reach(before + answers * count as u64);
+        let mut bytes = 0;
+        for reader in readers.end(head(address, token) - 1) {
+            let first = reader.first.expect("an event");
+            assert_eq!(reader.count, reader.last - first + 1, "each event once");
+            bytes += reader.bytes;
+        }
+        // As often, and as much at a time, as if it were the feed.
+        let rate = bytes as f64 / took.as_secs_f64();
+        let part = (rate / count as f64 * PART.as_secs_f64()) as usize;
+        let line = format!("{{{}}}\n", " ".repeat(274));
+        let bare = server::ticking(line.repeat(part / line.len()).into(), PART);
+        let readers = Readers::start(bare.address, "/", token, count);
+        let (answers, took) = written();
+        let with_bare = per_second(answers, took);
+        readers.end(0);
         alone.push(without);
         followed.push(with);
         ratios.push(with / without);
+        beside.push(with_bare);
+        bare_ratios.push(with_bare / without);
+        rates.push(rate / 1e6);
     }
     println!(
         "writes at {WRITERS} connections: {}/s, with {count} live followers {}/s: {:.2}",
@@ -293,53 +309,23 @@ fn writes(address: SocketAddr, token: &str) {
         shown(median(followed)),
         median(ratios)
     );
+    println!(
+        "  with {count} readers of a bare handler that sends as much, {} MB/s, {}/s: {:.2}",
+        shown(median(rates)),
+        shown(median(beside)),
+        median(bare_ratios)
+    );
 }
 
-/// Live followers that count the lines they get, all on one thread.
-struct Followers {
-    runtime: Option<tokio::runtime::Runtime>,
-    seen: Arc<AtomicU64>,
-}
+/// How often the bare handler sends something.
+const PART: Duration = Duration::from_millis(30);
 
-impl Followers {
-    fn start(address: SocketAddr, token: &str, count: usize, seen: Arc<AtomicU64>) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        for _ in 0..count {
-            let stream = Following::open(address, token);
-            stream.set_nonblocking(true).expect("a stream that does not block");
-            let seen = Arc::clone(&seen);
-            runtime.spawn(async move {
-                use tokio::io::AsyncReadExt;
-                let mut stream = tokio::net::TcpStream::from_std(stream).expect("a stream");
-                let mut buffer = vec![0; 32 << 10];
-                while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-                    // Each event has one, and nothing else on a line does.
-                    let marks = memchr::memmem::find_iter(&buffer[..read], b"\"endsCommit\"");
-                    seen.fetch_add(marks.count() as u64, Ordering::Relaxed);
-                }
-            });
-        }
-        Self { runtime: Some(runtime), seen }
-    }
-
-    /// Waits until about so many events were seen: marks that fall between two parts are missed.
-    fn reach(&self, events: u64) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while self.seen.load(Ordering::Relaxed) < events - events / 100 {
-            assert!(Instant::now() < deadline, "the followers do not get all events");
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl Drop for Followers {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
+/// Number of events in the log.
+fn head(address: SocketAddr, token: &str) -> u64 {
+    let answer = ureq::get(format!("http://{address}/v1/events?from=head"))
+        .header("authorization", &format!("Bearer {token}"))
+        .call();
+    let answer = answer.expect("an answer");
+    let head = answer.headers()["chartlog-head"].to_str().expect("a text");
+    head.parse().expect("a number")
 }

@@ -9,6 +9,7 @@
 
 pub mod clinic;
 pub mod load;
+pub mod readers;
 pub mod server;
 pub mod store;
 

@@ -124,6 +124,36 @@ pub fn plain(bodies: HashMap<String, Bytes>) -> Serving {
     })
 }
 
+/// Sends the same bytes to everyone who asks, at the same moments, without an end. Settings as above.
+pub fn ticking(bytes: Bytes, every: Duration) -> Serving {
+    let options = options(&Config::default(), String::new());
+    let begun = tokio::time::Instant::now();
+    let answer = move || {
+        let bytes = bytes.clone();
+        let parts = futures_util::stream::unfold(begun, move |before| {
+            let (bytes, now) = (bytes.clone(), tokio::time::Instant::now());
+            let mut next = before + every;
+            while next <= now {
+                next += every;
+            }
+            async move {
+                tokio::time::sleep_until(next).await;
+                Some((Ok::<_, std::io::Error>(bytes), next))
+            }
+        });
+        async { HttpResponse::Ok().streaming(Box::pin(parts)) }
+    };
+    serve(move |listener| {
+        let server = HttpServer::new(move || App::new().route("/", web::get().to(answer.clone())))
+            .workers(options.workers)
+            .shutdown_timeout(options.limits.shutdown_timeout_seconds)
+            .listen(listener)
+            .expect("a listening server")
+            .run();
+        (server.handle(), server)
+    })
+}
+
 async fn body(request: HttpRequest, bodies: web::Data<HashMap<String, Bytes>>) -> HttpResponse {
     match bodies.get(request.path()) {
         Some(body) => {

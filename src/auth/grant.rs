@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Caller, Permission, Reach};
-use crate::access::Part;
+use crate::access::{Part, Runs};
 use crate::budget::Budget;
 use crate::chart::Actor;
 use crate::fhir::{ResourceId, ResourceType};
@@ -43,6 +43,8 @@ pub struct Seen {
     pub resource: Option<EventId>,
     /// Positions of the events that brought the versions that leave with the answer.
     pub shown: BTreeSet<EventId>,
+    /// What leaves besides, with the answers of others too.
+    pub together: Option<Arc<Shown>>,
     /// The entries of a Bundle.
     pub parts: Vec<Part>,
     /// Positions of the events that it committed, if the entry is to say so.
@@ -53,6 +55,32 @@ pub struct Seen {
     pub owes_entry: bool,
     /// True when a part of it was refused, though the whole was answered.
     pub was_refused: bool,
+}
+
+/// What is shown to several requests alike, as each of their entries says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The charts whose content it is, ascending.
+    pub charts: Vec<StreamAlias>,
+    /// Positions of the events that brought the versions.
+    pub versions: Runs,
+}
+
+impl Seen {
+    /// The charts that it was about and the versions that left, as an entry says them.
+    #[must_use]
+    pub fn together(self) -> Shown {
+        let Self { mut charts, mut shown, together, .. } = self;
+        let Some(together) = together else {
+            return Shown { charts: charts.into_iter().collect(), versions: Runs::from(&shown) };
+        };
+        if charts.is_empty() && shown.is_empty() {
+            return Shown::clone(&together);
+        }
+        charts.extend(&together.charts);
+        shown.extend(together.versions.events());
+        Shown { charts: charts.into_iter().collect(), versions: Runs::from(&shown) }
+    }
 }
 
 /// The token does not allow it.
@@ -74,8 +102,8 @@ impl Grant {
         Self { caller, own_chart, actor, budget, notes: Mutex::default() }
     }
 
-    /// The same right, for an entry of a Bundle: what that sees is told apart, in a part of the access
-    /// entry. Whoever asks for it owes [`Grant::had_part`].
+    /// The same right, for what is told apart: an entry of a Bundle, in a part of the access entry, or what several
+    /// requests are shown. Whoever asks for it owes [`Grant::had_part`], or [`Grant::showed_together`] of each of them.
     #[must_use]
     pub fn for_part(&self) -> Self {
         Self {
@@ -214,6 +242,11 @@ impl Grant {
         });
     }
 
+    /// Notes what leaves with this answer and with those of others.
+    pub fn showed_together(&self, shown: &Arc<Shown>) {
+        self.seen(|seen| seen.together = Some(Arc::clone(shown)));
+    }
+
     /// Notes so many events of this request, from a position on, for an entry that is written anyway.
     pub fn wrote(&self, first: Position, count: u64) {
         self.seen(|seen| seen.written.extend((0..count).map(|event| first + event)));
@@ -227,7 +260,10 @@ impl Grant {
     /// How many versions leave that were not told of before.
     #[must_use]
     pub fn shown_count(&self) -> usize {
-        self.seen(|seen| seen.shown.len())
+        self.seen(|seen| {
+            let together = seen.together.as_ref().map_or(0, |shown| shown.versions.count());
+            seen.shown.len() + usize::try_from(together).unwrap_or(usize::MAX)
+        })
     }
 
     /// Begins anew, when an entry has told of all: for answers without end, no part of which shows a version
@@ -242,11 +278,17 @@ impl Grant {
         self.notes(|Notes { seen, told }| {
             let shown = std::mem::take(&mut seen.shown);
             told.extend(&shown);
-            let charts = seen.charts.clone();
+            let (charts, together) = (seen.charts.clone(), seen.together.take());
             let (parts, written) =
                 (std::mem::take(&mut seen.parts), std::mem::take(&mut seen.written));
-            Seen { charts, shown, parts, written, ..*seen }
+            Seen { charts, shown, together, parts, written, ..*seen }
         })
+    }
+
+    /// All that a part of a request has seen, at its end.
+    #[must_use]
+    pub fn into_seen(self) -> Seen {
+        self.notes.into_inner().unwrap_or_else(PoisonError::into_inner).seen
     }
 
     fn seen<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {

@@ -57,7 +57,7 @@ pub mod scopes;
 pub mod token;
 
 pub use caller::{Caller, Reach};
-pub use grant::{Denied, Grant, Seen};
+pub use grant::{Denied, Grant, Seen, Shown};
 pub use scopes::{Level, Permission, Scopes};
 pub use token::{
     Algorithm, ConfigurationError, Issuer, LocalIssuer, SigningError, TokenError, TokenRequest,

@@ -30,6 +30,22 @@ pub struct Form {
     pub cloud_source: Option<String>,
 }
 
+impl Form {
+    /// What distinguishes it from other forms.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let framing = match self.framing {
+            Framing::List => "list",
+            Framing::Lines => "lines",
+            Framing::Sse => "sse",
+        };
+        match &self.cloud_source {
+            Some(source) => format!("{framing} of CloudEvents from {source}"),
+            None => framing.to_owned(),
+        }
+    }
+}
+
 /// Writes events in a form.
 #[derive(Debug)]
 pub struct Pen<'a> {

@@ -15,8 +15,13 @@ use super::writing::{Part, Writing};
 use crate::auth::Grant;
 use crate::records::{INLINE_BYTES_MAX, Records, RecordsError};
 
-/// The parts of an answer behind its first.
-pub struct Rest(pub BoxStream<'static, Result<Part, Failure>>);
+/// What follows the first part of an answer.
+pub enum Rest {
+    /// Further parts, which are written as the first.
+    Parts(BoxStream<'static, Result<Part, Failure>>),
+    /// Bytes that leave as they are, perhaps with other answers too.
+    Bytes(BoxStream<'static, Result<Bytes, Failure>>),
+}
 
 impl std::fmt::Debug for Rest {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -118,7 +123,8 @@ impl Reading {
 
 /// An answer on its way out.
 struct Sending<T> {
-    parts: Rest,
+    first: Option<Part>,
+    rest: Rest,
     /// None: all is sent.
     writing: Option<Writing>,
     trail: T,
@@ -131,8 +137,7 @@ pub fn sent<T: Trail + 'static>(
     writing: Writing,
     trail: T,
 ) -> impl Stream<Item = Result<Bytes, Interrupted>> {
-    let parts = Rest(stream::iter([Ok(first)]).chain(rest.0).boxed());
-    let sending = Sending { parts, writing: Some(writing), trail };
+    let sending = Sending { first: Some(first), rest, writing: Some(writing), trail };
     stream::try_unfold(sending, |mut sending| async move {
         Ok(sending.next().await?.map(|bytes| (bytes, sending)))
     })
@@ -151,7 +156,19 @@ impl<T: Trail> Sending<T> {
     }
 
     async fn written(&mut self, mut writing: Writing) -> Result<Bytes, Failure> {
-        let Some(part) = self.parts.0.next().await.transpose()? else {
+        let part = match (self.first.take(), &mut self.rest) {
+            (Some(first), _) => Some(first),
+            (None, Rest::Parts(parts)) => parts.next().await.transpose()?,
+            (None, Rest::Bytes(all)) => match all.next().await.transpose()? {
+                Some(bytes) => {
+                    self.trail.follow(bytes.len()).await?;
+                    self.writing = Some(writing);
+                    return Ok(bytes);
+                }
+                None => None,
+            },
+        };
+        let Some(part) = part else {
             self.trail.finished();
             return Ok(writing.end().into());
         };
@@ -205,7 +222,7 @@ mod tests {
             Ok(part(letter))
         });
         let failure = fails.then(|| Err(Failure::internal()));
-        Rest(stream::iter(letters.chain(failure)).boxed())
+        Rest::Parts(stream::iter(letters.chain(failure)).boxed())
     }
 
     #[actix_web::test]

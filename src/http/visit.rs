@@ -11,7 +11,7 @@ use super::state::State;
 use super::{Failure, Fault, Reply};
 use crate::access::{AccessEntry, Look, Outcome, RequestId, Runs, Source, Words};
 use crate::audit;
-use crate::auth::{Caller, Seen};
+use crate::auth::{Caller, Seen, Shown};
 use crate::chart::Actor;
 use crate::clock::Instant;
 
@@ -264,11 +264,15 @@ pub struct Asked<'a> {
 
 /// What an access entry says about a request, or an entry of a Bundle.
 pub fn look(state: &State, asked: &Asked<'_>, seen: Seen, ending: Ending) -> Look {
-    let shown = Runs::from(&seen.shown);
-    let about = seen.resource.filter(|_| shown.count() != 1);
-    let mut charts = seen.charts;
-    charts.extend(audit::charts_named(&state.records, asked.words));
-    let charts: Vec<_> = charts.into_iter().collect();
+    let (resource, written) = (seen.resource, Runs::from(&seen.written));
+    let Shown { mut charts, versions: shown } = seen.together();
+    let about = resource.filter(|_| shown.count() != 1);
+    let named = audit::charts_named(&state.records, asked.words);
+    if !named.is_empty() {
+        charts.extend(named);
+        charts.sort_unstable();
+        charts.dedup();
+    }
     let is_named = about.is_some() || shown.count() == 1;
     let needs_words = asked.has_query
         || match asked.route.split_once(' ').map_or("", |(_, path)| path) {
@@ -295,7 +299,7 @@ pub fn look(state: &State, asked: &Asked<'_>, seen: Seen, ending: Ending) -> Loo
         charts,
         about,
         shown,
-        written: Runs::from(&seen.written),
+        written,
     }
 }
 

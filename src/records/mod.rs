@@ -28,8 +28,11 @@ pub use erasure::{ERASURE, Erased, ErasureDone, ErasureRequest};
 pub use error::RecordsError;
 pub use everything::{EverythingPage, EverythingRequest};
 pub use evidence::{Evidence, Exhibit, bundle, disclosed};
-use follow::Outlines;
-pub use follow::{BatchLimits, KindFilter, LogBatch, LogEvent, LogFilter, Sight, Trigger};
+use follow::{AllPeers, Outlines};
+pub use follow::{
+    BatchLimits, KindFilter, LogBatch, LogEvent, LogFilter, Next, Peers, SharedBatch, Sight,
+    Trigger, Turn,
+};
 pub use history::{HistoryOf, HistoryPage, HistoryPlace, HistoryRequest, Version};
 pub use hold::{HOLD, Hold};
 pub use keeper::{Keeper, Subscribed};
@@ -73,6 +76,8 @@ pub struct Records {
     keeper: Arc<OnceLock<Weak<dyn Keeper>>>,
     /// What the last events say, for the many who follow the log.
     outlines: Arc<Outlines>,
+    /// Those of them who read it for each other.
+    peers: Arc<AllPeers>,
     /// All events that were recorded at this time or before are visible in the one state shown.
     pinned_at: Option<Instant>,
 }
@@ -102,6 +107,7 @@ impl Records {
             defining,
             keeper: Arc::default(),
             outlines: Arc::default(),
+            peers: Arc::default(),
             pinned_at: None,
         }))
     }
@@ -124,6 +130,7 @@ impl Records {
             defining: Arc::clone(&self.defining),
             keeper: Arc::clone(&self.keeper),
             outlines: Arc::clone(&self.outlines),
+            peers: Arc::clone(&self.peers),
             pinned_at: Some(now),
         }))
     }

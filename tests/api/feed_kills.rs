@@ -105,7 +105,7 @@ fn a_follower_sees_every_position_once_and_in_order_through_kills() {
                     id => request.header("last-event-id", id),
                 };
                 let mut sse = Sse::open(request).unwrap();
-                sse.last_id.clone_from(&last_id);
+                sse.resume(&last_id);
                 let until = seen.len() + random.below(share / 4) as usize;
                 while is_alive && seen.len() <= until {
                     if seen.len() >= enough {

@@ -27,6 +27,7 @@ mod examples;
 mod exports;
 mod feed;
 mod feed_kills;
+mod feed_peers;
 mod feed_sockets;
 mod feed_streams;
 mod fhir_crud;

@@ -4,10 +4,10 @@
 //! a few charts; `fold` says, independently of the program, what must come of it. `histories`
 //! compares the two, also after a restart and after a rebuild of the views. `crash` cuts and damages
 //! the log's files, `kill` ends the real process at random moments, `concurrency` makes many writers
-//! meet, `rebuild` makes new generations of the views, `searches` holds past moments against copies
-//! of the log, `sorting` long lists against a plain sort, `sources` what
-//! access entries quote, `upcasts` tells histories in other terms, `verify` alters every place of a data
-//! directory that verification has to find. `server` starts the real program.
+//! meet, `peers` holds what followers read for each other against what each reads alone, `rebuild`
+//! makes new generations of the views, `searches` holds past moments against copies of the log,
+//! `sorting` long lists against a plain sort, `sources` what access entries quote, `upcasts`
+//! tells histories in other terms, `verify` alters every place of a data directory that verification has to find. `server` starts the real program.
 
 // Tests stop at the first surprise, read their seeds and sizes from the environment, and wait
 // for other processes with a deadline.
@@ -27,6 +27,7 @@ mod follow;
 mod histories;
 mod history;
 mod kill;
+mod peers;
 mod rebuild;
 mod seam;
 mod searches;

@@ -131,7 +131,7 @@ fn rest(call: &Call, request: EverythingRequest, bundle: BundleWriter) -> Rest {
             }))
         }
     });
-    Rest(parts.boxed())
+    Rest::Parts(parts.boxed())
 }
 
 /// What `start` and `end` ask for.

@@ -195,7 +195,9 @@ async fn bind(call: Call) -> Result<Reply, Failure> {
         bound.next().await.map(|part| (Ok(part), bound))
     });
     let first = first.join(&b'\n');
-    Ok(Reply::new(StatusCode::OK, FHIR_JSON, first).followed_by(Rest(parts.boxed())).as_feed(ended))
+    Ok(Reply::new(StatusCode::OK, FHIR_JSON, first)
+        .followed_by(Rest::Parts(parts.boxed()))
+        .as_feed(ended))
 }
 
 impl Bound {

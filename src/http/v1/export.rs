@@ -265,7 +265,7 @@ where
             Ok(Some((Part::from(bytes), ahead)))
         }
     });
-    Rest(parts.boxed())
+    Rest::Parts(parts.boxed())
 }
 
 /// Where an export with proof goes on.
@@ -314,7 +314,7 @@ fn frames_of(
             Ok(Some((Part::from(bytes), place)))
         }
     });
-    Rest(parts.boxed())
+    Rest::Parts(parts.boxed())
 }
 
 /// JSON values, each on a line.

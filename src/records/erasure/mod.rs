@@ -136,6 +136,7 @@ impl Records {
                 Ok(committed) => {
                     grant.committed();
                     self.outlines.clear();
+                    self.peers.forget();
                     let (position, recorded_at) = (committed.first_position, committed.recorded_at);
                     let certificate =
                         self.engine.finish_erasure(alone, &erasure, position, recorded_at)?;

@@ -8,10 +8,13 @@
 
 mod open;
 mod outline;
+mod peers;
 mod sight;
 mod trigger;
 
 pub(super) use outline::Outlines;
+pub(super) use peers::AllPeers;
+pub use peers::{Next, Peers, SharedBatch, Turn};
 pub use sight::{KindFilter, LogFilter, Sight};
 pub use trigger::Trigger;
 
@@ -124,10 +127,23 @@ impl Records {
         from: Position,
         limits: BatchLimits,
     ) -> Result<LogBatch, RecordsError> {
+        self.follow_until(grant, sight, from, None, limits)
+    }
+
+    /// The same, of events before a position that ends a commit.
+    fn follow_until(
+        &self,
+        grant: &Grant,
+        sight: &Sight,
+        from: Position,
+        until: Option<Position>,
+        limits: BatchLimits,
+    ) -> Result<LogBatch, RecordsError> {
         let view = self.views.view();
         let pass = Pass::new(self, &view, sight)?;
         let head = pass.head;
-        let (candidates, next) = pass.candidates(from, head, limits)?;
+        let until = until.map_or(head, |until| until.min(head));
+        let (candidates, next) = pass.candidates(from, until, limits)?;
         let opened = open_all(&pass, candidates, limits.bytes)?;
         let mut events = opened.events;
         let last = events.len().saturating_sub(1);

@@ -135,7 +135,7 @@ impl<'a> Pass<'a> {
 
     fn sealed(&self, event: &LoggedEvent) -> Result<Sealed, RecordsError> {
         let known = (event.position >= self.recent && !self.sight.filter.needs_payload())
-            .then(|| self.records.outlines.of(event.id()));
+            .then(|| self.records.outlines.of(self.view.generation(), event.id()));
         Ok(match known.flatten() {
             Some(outline) => Sealed::Known(outline),
             None => Sealed::Frame(self.records.keys.reader().frame(event.place.location)?),
@@ -196,7 +196,8 @@ impl<'a> Pass<'a> {
                     OpenedEvent::Told { outline, payload, written } => {
                         let outline = Arc::new(outline);
                         if event.position >= self.recent {
-                            self.records.outlines.keep(event.id(), &outline);
+                            let generation = self.view.generation();
+                            self.records.outlines.keep(generation, event.id(), &outline);
                         }
                         (outline, payload, written)
                     }

@@ -101,10 +101,10 @@ impl OpenedEvent {
     }
 }
 
-/// The outlines of the last events. Who takes one has asked the index whether the event may still be
+/// The outlines of the last events, as a generation of the views tells them. Who takes one has asked the index whether the event may still be
 /// read.
 #[derive(Debug)]
-pub struct Outlines(Cache<EventId, Arc<Outline>>);
+pub struct Outlines(Cache<(u64, EventId), Arc<Outline>>);
 
 impl Default for Outlines {
     fn default() -> Self {
@@ -113,12 +113,12 @@ impl Default for Outlines {
 }
 
 impl Outlines {
-    pub(super) fn of(&self, event: EventId) -> Option<Arc<Outline>> {
-        self.0.get(&event)
+    pub(super) fn of(&self, generation: u64, event: EventId) -> Option<Arc<Outline>> {
+        self.0.get(&(generation, event))
     }
 
-    pub(super) fn keep(&self, event: EventId, outline: &Arc<Outline>) {
-        self.0.insert(event, Arc::clone(outline));
+    pub(super) fn keep(&self, generation: u64, event: EventId, outline: &Arc<Outline>) {
+        self.0.insert((generation, event), Arc::clone(outline));
     }
 
     /// Drops all: a chart was erased.

@@ -18,7 +18,7 @@ pub struct KindFilter {
 }
 
 /// Which events are wanted. Of what is empty, all are.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogFilter {
     /// Of one of these types.
     pub kinds: Vec<KindFilter>,
@@ -87,8 +87,9 @@ enum Far {
     Everywhere,
 }
 
-/// What one request may see, and wants to see, of the log: decided once, before anything is looked up.
-#[derive(Debug)]
+/// What one request may see, and wants to see, of the log: decided once, before anything is looked up. Nothing else
+/// decides on an event, so requests of which this is equal are shown the same.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Sight {
     pub(super) filter: LogFilter,
     /// By code of the type.

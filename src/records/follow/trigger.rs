@@ -4,7 +4,7 @@ use crate::fhir::ResourceType;
 use crate::fhir::search::Criteria;
 
 /// A change of a resource that is told of, as topics of FHIR Subscriptions say it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
     /// The type of the resource.
     pub kind: ResourceType,

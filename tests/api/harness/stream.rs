@@ -127,6 +127,12 @@ impl Sse {
         Some(Self { stream, last_id, comments, retry: None, buffer })
     }
 
+    /// Goes on behind what another connection has seen: until an id comes, that is the last one.
+    pub fn resume(&mut self, last_id: &str) {
+        last_id.clone_into(&mut self.last_id);
+        last_id.clone_into(&mut self.buffer.id);
+    }
+
     /// The next event that is dispatched; `Err`: how the stream has ended.
     pub fn event(&mut self) -> Result<SseEvent, Line> {
         loop {

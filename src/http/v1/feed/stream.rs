@@ -1,31 +1,33 @@
 //! The feed as a stream: what is there already, and then what comes, in one answer.
 //!
 //! It is read at the pace of its reader, a batch at a time; each batch stands in the access log before it leaves.
+//! Readers who may see and want the same are sent the bytes that one of them has read.
 //! A follower that waits has one timer and holds nothing of the store.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
+use actix_web::rt;
+use actix_web::web::Bytes;
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant as Stopwatch, sleep_until};
 
 use super::super::super::sending::{End, Ended, Reading, Rest};
-use super::super::super::writing::Part;
 use super::super::super::{Call, Failure, Fault, Reply};
 use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::feed::{Follower, Form, Framing, Pen};
 use crate::numbers::Position;
-use crate::records::{BatchLimits, Records, RecordsError, Sight};
+use crate::records::{BatchLimits, Next, Peers, Records, RecordsError, SharedBatch, Turn};
 
 /// How much is read at a time: so much that the fsync of its access entry weighs little.
 const BATCH: BatchLimits = BatchLimits { events: 4_096, bytes: 2 << 20 };
 /// Up to so many events are read by the thread that serves the connection.
 const INLINE_EVENTS_MAX: u64 = 64;
-/// A follower is served this often at most, so that a busy log costs an access entry for many events, not for each;
-/// less often the more there are, so that many followers of one write do not hold up the next.
+/// The log is read on this often at most, so that a busy one costs an access entry for many events, not for each;
+/// less often the more follow it, so that many followers of one write do not hold up the next.
 const PACE_MIN: Duration = Duration::from_millis(5);
 const PACE_EACH: Duration = Duration::from_micros(250);
 const PACE_MAX: Duration = Duration::from_millis(50);
@@ -36,6 +38,8 @@ const RETRY_MS: u64 = 2_000;
 struct Streaming {
     reading: Reading,
     follower: Follower,
+    /// Those who are shown the same.
+    peers: Arc<Peers>,
     form: Arc<Form>,
     is_live: bool,
     ended: Arc<Ended>,
@@ -45,10 +49,8 @@ struct Streaming {
     due: Stopwatch,
     /// When the token expires.
     expires: Stopwatch,
-    /// When the next batch may be read.
-    paced: Stopwatch,
     is_over: bool,
-    _place: Option<OwnedSemaphorePermit>,
+    place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// The answer that follows the log.
@@ -58,7 +60,7 @@ struct Streaming {
 /// 503: too many do already.
 pub fn answer(
     call: &Call,
-    follower: Follower,
+    mut follower: Follower,
     form: Form,
     is_live: bool,
     content_type: &str,
@@ -78,9 +80,17 @@ pub fn answer(
         Framing::List | Framing::Lines => String::new(),
     };
     let ended = Arc::new(Ended::default());
+    let sight = Arc::clone(&follower.sight);
+    let peers = match is_live {
+        true => call.records().peers(sight, form.name()),
+        // It is read as fast as it can be, each for itself.
+        false => Peers::alone(sight),
+    };
+    follower.sight = Arc::clone(peers.sight());
     let streaming = Streaming {
         reading,
         follower,
+        peers,
         form: Arc::new(form),
         is_live,
         ended: Arc::clone(&ended),
@@ -88,20 +98,19 @@ pub fn answer(
         heartbeat,
         due: now + heartbeat,
         expires: now + Duration::from_micros(u64::try_from(left).unwrap_or(0)),
-        paced: now,
         is_over: false,
-        _place: place,
+        place: place.map(Arc::new),
     };
     let parts = stream::try_unfold(streaming, |mut streaming| async move {
         Ok(streaming.part().await?.map(|part| (part, streaming)))
     });
     Ok(Reply::new(StatusCode::OK, content_type, first.into_bytes())
-        .followed_by(Rest(parts.boxed()))
+        .followed_by(Rest::Bytes(parts.boxed()))
         .as_feed(ended))
 }
 
 impl Streaming {
-    async fn part(&mut self) -> Result<Option<Part>, Failure> {
+    async fn part(&mut self) -> Result<Option<Bytes>, Failure> {
         if self.is_over {
             return Ok(None);
         }
@@ -115,16 +124,14 @@ impl Streaming {
                 return Ok(Some(self.last(head, End::Expired)));
             }
             if self.follower.next < head {
-                if self.is_live
-                    && now < self.paced
-                    && head - self.follower.next < BATCH.events as u64
-                {
-                    sleep_until(self.paced).await;
-                }
-                let bytes = self.read(head).await?;
-                self.paced = Stopwatch::now() + self.pace();
-                if !bytes.is_empty() {
-                    return Ok(Some(self.part_of(bytes)));
+                // Apart, so that a follower who waits does not keep the room for it.
+                let batch = Box::pin(self.batch(head)).await?;
+                self.follower.next = batch.next;
+                if !batch.bytes.is_empty() {
+                    // What left before stands in the access log.
+                    self.reading.grant.begin_anew();
+                    self.reading.grant.showed_together(&batch.shown);
+                    return Ok(Some(self.part_of(batch.bytes.clone())));
                 }
             } else if !self.is_live {
                 return Ok(Some(self.last(head, End::Log)));
@@ -134,7 +141,7 @@ impl Streaming {
             if Stopwatch::now() >= self.due {
                 let mut pen = Pen::new(&self.form);
                 pen.mark(self.follower.next, self.follower.head());
-                let bytes = pen.finish();
+                let bytes = pen.finish().into();
                 return Ok(Some(self.part_of(bytes)));
             }
         }
@@ -157,46 +164,67 @@ impl Streaming {
         }
     }
 
-    /// The next batch, as it is to be sent; empty if nothing of it is for this reader.
-    async fn read(&mut self, head: Position) -> Result<Vec<u8>, Failure> {
-        let (sight, form) = (Arc::clone(&self.follower.sight), Arc::clone(&self.form));
-        let next = self.follower.next;
-        let read =
-            move |records: &Records, grant: &Grant| batch(records, grant, &sight, next, &form);
-        // What left before stands in the access log.
-        self.reading.grant.begin_anew();
-        let (bytes, next) = match head - next <= INLINE_EVENTS_MAX {
-            true => read(&self.reading.records, &self.reading.grant)?,
-            // Apart, so that a follower who waits does not keep the room for it.
-            false => Box::pin(self.reading.part(read)).await?,
+    /// The next batch, as it is to be sent.
+    async fn batch(&self, head: Position) -> Result<Arc<SharedBatch>, Failure> {
+        let turn = match self.peers.next(self.follower.next).await {
+            Next::Batch(batch) => return Ok(batch),
+            Next::Turn(turn) => turn,
         };
-        self.follower.next = next;
-        Ok(bytes)
+        let next = self.follower.next;
+        let paced = self.paced(&turn).filter(|_| head - next < BATCH.events as u64);
+        let (reading, form) = (self.reading.clone(), Arc::clone(&self.form));
+        if paced.is_none() && head - next <= INLINE_EVENTS_MAX {
+            return Ok(read(turn, &reading.records, &reading.grant, &form)?);
+        }
+        let is_for_all = self.is_live && turn.is_for_all();
+        let place = self.place.clone();
+        let read = async move {
+            let _place = place;
+            if let Some(paced) = paced {
+                sleep_until(paced).await;
+            }
+            let head = *reading.records.visible().borrow();
+            if head - next <= INLINE_EVENTS_MAX {
+                return Ok(read(turn, &reading.records, &reading.grant, &form)?);
+            }
+            reading.part(move |records, grant| read(turn, records, grant, &form)).await
+        };
+        match is_for_all {
+            // On its own, in this reader's place: it may leave, or be slow to ask for more, while others wait.
+            true => rt::spawn(read).await.map_err(|_| Failure::internal())?,
+            false => read.await,
+        }
     }
 
-    fn part_of(&mut self, bytes: Vec<u8>) -> Part {
+    /// Until when it is too early to read again.
+    fn paced(&self, turn: &Turn) -> Option<Stopwatch> {
+        let paced = Stopwatch::from_std(turn.last()?) + self.pace();
+        (self.is_live && paced > Stopwatch::now()).then_some(paced)
+    }
+
+    fn part_of(&mut self, bytes: Bytes) -> Bytes {
         self.due = Stopwatch::now() + self.heartbeat;
-        Part::from(bytes)
+        bytes
     }
 
-    fn last(&mut self, head: Position, end: End) -> Part {
+    fn last(&mut self, head: Position, end: End) -> Bytes {
         self.is_over = true;
         self.ended.because(end);
         let mut pen = Pen::new(&self.form);
         pen.end(self.follower.next, head, end.reason());
-        Part::from(pen.finish())
+        pen.finish().into()
     }
 }
 
-fn batch(
+fn read(
+    turn: Turn,
     records: &Records,
     grant: &Grant,
-    sight: &Sight,
-    next: Position,
     form: &Form,
-) -> Result<(Vec<u8>, Position), RecordsError> {
-    let batch = records.follow(grant, sight, next, BATCH)?;
-    let mut pen = Pen::new(form);
-    batch.events.iter().for_each(|event| pen.event(grant, event));
-    Ok((pen.finish(), batch.next))
+) -> Result<Arc<SharedBatch>, RecordsError> {
+    turn.read(records, grant, BATCH, |grant, events| {
+        let mut pen = Pen::new(form);
+        events.iter().for_each(|event| pen.event(grant, event));
+        pen.finish()
+    })
 }
