@@ -23,16 +23,16 @@ use crate::numbers::EventId;
 /// Format of the payload.
 const FORMAT: u8 = 2;
 
-/// `S`: a source, or its text.
+/// `S`: a source, or its text; `C`: an alias.
 #[derive(Debug, Serialize, Deserialize)]
-struct Stored<S> {
+struct Stored<S, C> {
     format: u8,
     /// Run of the server, 16 hexadecimal digits.
     run: String,
     sources: Vec<S>,
     kinds: Vec<Kind>,
     /// Aliases, 16 hexadecimal digits each.
-    charts: Vec<String>,
+    charts: Vec<C>,
     /// For each entry, the index of its source.
     source: Vec<usize>,
     kind: Vec<usize>,
@@ -228,31 +228,31 @@ fn asked(look: &Look) -> Asked {
 pub fn unpack(
     payload: &[u8],
     recorded_at: i64,
-    sources: &mut KnownSources,
+    sources: &KnownSources,
 ) -> Option<Vec<AccessEntry>> {
-    if let Ok(stored) = serde_json::from_slice::<Stored<&RawValue>>(payload) {
+    if let Ok(stored) = serde_json::from_slice::<Stored<&RawValue, &str>>(payload) {
         return (stored.format == FORMAT).then(|| stored.entries(recorded_at, sources))?;
     }
     // An entry of format 1 does not say so.
     legacy::decode(payload, recorded_at).map(|entry| vec![entry])
 }
 
-impl Stored<&RawValue> {
-    fn entries(mut self, recorded_at: i64, known: &mut KnownSources) -> Option<Vec<AccessEntry>> {
+impl Stored<&RawValue, &str> {
+    fn entries(mut self, recorded_at: i64, known: &KnownSources) -> Option<Vec<AccessEntry>> {
         let run = u64::from_str_radix(&self.run, 16).ok()?;
         let sources = self.sources.iter().map(|text| known.read(text.get()));
         let sources: Vec<Arc<Source>> = sources.collect::<Option<_>>()?;
         let charts = self.charts.iter().map(|chart| chart.parse().ok());
         let charts: Vec<StreamAlias> = charts.collect::<Option<_>>()?;
         let mut more = std::mem::take(&mut self.more);
+        let mut shown = std::mem::take(&mut self.shown).into_iter();
         let mut entries = Vec::with_capacity(self.source.len());
         let mut number = 0i64;
         for (at, source) in self.source.iter().enumerate() {
             number = number.wrapping_add(*self.number.get(at)?);
             let More { client_request, trace, asked, parts } = more.remove(&at).unwrap_or_default();
-            let shown = self.shown.get(at)?.clone();
-            let look =
-                self.look(*self.kind.get(at)?, self.chart.get(at)?, &charts, shown, asked)?;
+            let (kind, chart) = (*self.kind.get(at)?, self.chart.get(at)?);
+            let look = self.look(kind, chart, &charts, shown.next()?, asked)?;
             let part = |part: StoredPart| {
                 let StoredPart { at, kind, chart, shown, asked } = part;
                 Some(Part { at, look: self.look(kind, &chart, &charts, shown, asked)? })
@@ -398,12 +398,12 @@ mod tests {
                 prop_assert_eq!(&payload[place], text);
             }
             prop_assert!(payload.iter().all(|byte| *byte >= b' '), "a payload has no control characters");
-            prop_assert_eq!(unpack(&payload, recorded_at, &mut KnownSources::default()), Some(entries));
+            prop_assert_eq!(unpack(&payload, recorded_at, &KnownSources::default()), Some(entries));
         }
 
         #[test]
         fn any_payload_is_read_or_refused(payload in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = unpack(&payload, 0, &mut KnownSources::default());
+            let _ = unpack(&payload, 0, &KnownSources::default());
         }
     }
 
@@ -411,7 +411,7 @@ mod tests {
     fn what_names_an_index_beyond_its_table_is_refused() {
         let entry = AccessEntry::of(Source::default(), RequestId::new(1, 1), "readResource", 5);
         let payload = String::from_utf8(pack(&[Arc::new(entry)], 9).payload).unwrap();
-        assert!(unpack(payload.as_bytes(), 9, &mut KnownSources::default()).is_some());
+        assert!(unpack(payload.as_bytes(), 9, &KnownSources::default()).is_some());
         for (good, bad) in [
             (r#""source":[0]"#, r#""source":[1]"#),
             (r#""kind":[0]"#, r#""kind":[1]"#),
@@ -420,7 +420,7 @@ mod tests {
             (r#""format":2"#, r#""format":3"#),
         ] {
             assert_eq!(
-                unpack(payload.replace(good, bad).as_bytes(), 9, &mut KnownSources::default()),
+                unpack(payload.replace(good, bad).as_bytes(), 9, &KnownSources::default()),
                 None,
                 "{bad}"
             );

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::filter::{AccessFilter, Wanted};
-use super::reader::{EntryReader, Found, NamedLook};
-use super::rendered::SourceJson;
+use super::known::NamedLook;
+use super::reader::{EntryReader, Found};
+use super::stretch::Stretch;
 use super::walk::{Step, Walk};
 use super::{AccessId, Sort};
 use crate::access::AccessEntry;
@@ -18,13 +19,22 @@ pub(super) const RESOURCES_MAX: usize = 20;
 
 /// How much a page holds at most.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PageMax {
+pub(super) struct PageMax<'a> {
     /// Entries.
     pub entries: usize,
     /// Resources of one entry that it names.
     pub resources: usize,
     /// Resources of all entries, but for those of the last.
     pub resources_in_all: usize,
+    /// Only what lies in it.
+    pub stretch: Option<&'a Stretch>,
+}
+
+impl PageMax<'_> {
+    /// A page of a list.
+    pub(super) fn of(entries: usize) -> Self {
+        Self { entries, resources: RESOURCES_MAX, resources_in_all: usize::MAX, stretch: None }
+    }
 }
 
 /// An access entry with its place in the log and the names behind its numbers; or a commit, as if it had left one.
@@ -36,8 +46,8 @@ pub struct Access {
     pub recorded_at: Instant,
     /// What it says.
     pub entry: AccessEntry,
-    /// Who asked, from where and why, as JSON.
-    pub(super) source: Arc<SourceJson>,
+    /// Who asked, from where and why, as members of a JSON object.
+    pub(super) source: Arc<str>,
     /// What it says about the request.
     pub look: NamedLook,
     /// What it says about the entries of a Bundle, in their order.
@@ -60,36 +70,38 @@ pub fn accesses(
 ) -> Result<(Vec<Access>, Option<AccessId>), RecordsError> {
     let view = records.view();
     let reader = EntryReader::new(records, &view);
-    let most = PageMax { entries: limit, resources: RESOURCES_MAX, resources_in_all: usize::MAX };
-    page(&reader, grant, filter, sort, from, most)
+    let mut accesses = Vec::new();
+    let take = |access| accesses.push(access);
+    let next = page(&reader, grant, filter, sort, from, PageMax::of(limit), take)?;
+    Ok((accesses, next))
 }
 
-/// As [`accesses`], with as much as a page of its own size holds.
+/// As [`accesses`], with as much as a page of its own size holds, one by one.
 pub(super) fn page(
     reader: &EntryReader<'_>,
     grant: &Grant,
     filter: &AccessFilter,
     sort: Sort,
     from: Option<AccessId>,
-    most: PageMax,
-) -> Result<(Vec<Access>, Option<AccessId>), RecordsError> {
+    most: PageMax<'_>,
+    mut take: impl FnMut(Access),
+) -> Result<Option<AccessId>, RecordsError> {
     let own = grant.reach(ResourceType::AUDIT_EVENT, Permission::Read)?.cloned();
     let wanted = Wanted::new(reader.records, reader.view, grant, filter)?;
-    let mut walk = Walk::new(reader, &wanted, sort, from)?;
-    let (mut accesses, mut resources) = (Vec::new(), 0);
+    let mut walk = Walk::new(reader, &wanted, sort, from, most.stretch)?;
+    let (mut entries, mut resources) = (0, 0);
     loop {
         match walk.next()? {
-            Step::End => return Ok((accesses, None)),
-            Step::Stopped(id) => return Ok((accesses, Some(id))),
-            Step::Found(found)
-                if accesses.len() == most.entries || resources > most.resources_in_all =>
-            {
-                return Ok((accesses, Some(found.id)));
+            Step::End => return Ok(None),
+            Step::Stopped(id) => return Ok(Some(id)),
+            Step::Found(found) if entries == most.entries || resources > most.resources_in_all => {
+                return Ok(Some(found.id));
             }
             Step::Found(found) => {
                 let access = access_of(reader, *found, own.as_ref(), most.resources)?;
+                entries += 1;
                 resources += access.resources();
-                accesses.push(access);
+                take(access);
             }
         }
     }

@@ -8,8 +8,9 @@ use std::ops::Range;
 
 use super::accesses::{Access, PageMax, page};
 use super::filter::{AccessFilter, Wanted, allow_all};
-use super::reader::{EntryReader, Names};
-use super::walk::{looked, wrote};
+use super::known::Names;
+use super::reader::EntryReader;
+use super::stretch::{Stretch, looked, wrote};
 use super::{AccessId, AuditEvent, AuditEventId, AuditQuery, Sort, event};
 use crate::auth::Grant;
 use crate::clock::Instant;
@@ -23,11 +24,23 @@ use crate::records::{Records, RecordsError, disclosed};
 use crate::view::View;
 
 /// What one part of an export holds at most.
-const PART: PageMax = PageMax { entries: 1_000, resources: usize::MAX, resources_in_all: 10_000 };
+const PART: PageMax<'_> =
+    PageMax { entries: 1_000, resources: usize::MAX, resources_in_all: 10_000, stretch: None };
 /// Bytes of frames in one part, but for the last frame.
 const PART_BYTES: usize = 512 << 10;
 /// Bytes of events that are read for one part, but for the last group.
 const READ_BYTES: usize = 4 << 20;
+
+/// What one part of an export begins with: the entries that meet a filter, in a stretch of the period, from there on.
+#[derive(Debug, Clone, Copy)]
+pub struct ExportPart<'a, Id> {
+    /// What is exported.
+    pub filter: &'a AccessFilter,
+    /// Where.
+    pub stretch: &'a Stretch,
+    /// `None`: from the beginning of the stretch.
+    pub from: Option<Id>,
+}
 
 /// Checks, before anything is read, that the caller may export these entries, and says in which frames of a log
 /// they can be.
@@ -45,13 +58,13 @@ pub fn export_check(
     let view = records.view();
     Wanted::new(records, &view, grant, filter)?;
     match log {
-        BundleLog::Access => looked(&view, filter),
-        BundleLog::Events => wrote(&view, filter),
+        BundleLog::Access => Ok(looked(&view, filter)?),
+        BundleLog::Events => Ok(wrote(&view, filter)?),
     }
 }
 
-/// The next entries that meet a filter, oldest first, with all that they name; and where the next part begins, if
-/// there may be one.
+/// Gives the next entries of a stretch that meet a filter, oldest first, with all that they name; and where the next part
+/// begins, if there may be one.
 ///
 /// # Errors
 ///
@@ -60,18 +73,15 @@ pub fn export_check(
 pub fn export_entries(
     records: &Records,
     grant: &Grant,
-    filter: &AccessFilter,
-    from: Option<AccessId>,
-    names: Names,
-) -> Result<(Vec<Access>, Option<AccessId>, Names), RecordsError> {
-    allow_all(grant)?;
+    ExportPart { filter, stretch, from }: ExportPart<'_, AccessId>,
+    names: &Names,
+    take: impl FnMut(Access),
+) -> Result<Option<AccessId>, RecordsError> {
     let view = records.view();
-    if let (None, Some(until)) = (from, filter.until) {
-        behind(&view, until)?;
-    }
+    may_begin(&view, grant, filter, stretch)?;
     let reader = EntryReader::with_names(records, &view, names)?;
-    let (entries, next) = page(&reader, grant, filter, Sort::Oldest, from, PART)?;
-    Ok((entries, next, reader.into_names()))
+    let most = PageMax { stretch: Some(stretch), ..PART };
+    page(&reader, grant, filter, Sort::Oldest, from, most, take)
 }
 
 /// The same as AuditEvents.
@@ -82,19 +92,28 @@ pub fn export_entries(
 pub fn export_events(
     records: &Records,
     grant: &Grant,
-    filter: &AccessFilter,
-    from: Option<AuditEventId>,
-    names: Names,
-) -> Result<(Vec<AuditEvent>, Option<AuditEventId>, Names), RecordsError> {
-    allow_all(grant)?;
+    ExportPart { filter, stretch, from }: ExportPart<'_, AuditEventId>,
+    names: &Names,
+) -> Result<(Vec<AuditEvent>, Option<AuditEventId>), RecordsError> {
     let view = records.view();
-    if let (None, Some(until)) = (from, filter.until) {
-        behind(&view, until)?;
-    }
+    may_begin(&view, grant, filter, stretch)?;
     let reader = EntryReader::with_names(records, &view, names)?;
     let query = AuditQuery::of(filter.clone(), Sort::Oldest);
-    let (events, next) = event::page(&reader, grant, &query, from, PART)?;
-    Ok((events, next, reader.into_names()))
+    let most = PageMax { stretch: Some(stretch), ..PART };
+    event::page(&reader, grant, &query, from, most)
+}
+
+fn may_begin(
+    view: &View,
+    grant: &Grant,
+    filter: &AccessFilter,
+    stretch: &Stretch,
+) -> Result<(), RecordsError> {
+    allow_all(grant)?;
+    match filter.until.filter(|_| !stretch.is_of_known_period()) {
+        Some(until) => behind(view, until).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// What leads from the frames of a period, with their neighbours, to a signed checkpoint.

@@ -4,7 +4,6 @@
 //! operator has asked for names: charts are told apart by their alias, which leads to nobody once a chart is
 //! erased. It is the operator, who holds the master key, that has these read: there is no grant, and no further entry.
 
-use serde::Serialize;
 use serde_json::Value;
 
 use std::sync::Arc;
@@ -12,8 +11,8 @@ use std::sync::Arc;
 use super::AccessId;
 use super::accesses::{Access, RESOURCES_MAX};
 use super::commits::Commit;
-use super::json::AccessJson;
-use super::reader::{EntryReader, NamedLook};
+use super::known::NamedLook;
+use super::reader::EntryReader;
 use crate::access::{AccessEntry, Look, Outcome, Words};
 use crate::clock::Instant;
 use crate::fhir::ResourceType;
@@ -28,18 +27,19 @@ const EVENTS_MAX: u64 = 1_000;
 const NAMES: [&str; 2] = ["patients", "resources"];
 
 /// An entry, or a commit, on its way to a tool of the operator.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Forwarded {
-    /// What it says, with no more names than it may have.
-    #[serde(flatten)]
-    pub access: AccessJson,
+    /// What was done: id of the operation.
+    pub operation: Arc<str>,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// What it says, with no more names than it may have: JSON.
+    access: String,
     /// Aliases of the charts that it was about in any of its parts.
     pub charts: Vec<String>,
     /// How the worst of its parts ended.
-    #[serde(skip)]
     pub worst: Outcome,
     /// Whether patients are named.
-    #[serde(skip)]
     names: bool,
 }
 
@@ -47,8 +47,11 @@ impl Forwarded {
     /// As JSON.
     #[must_use]
     pub fn json(&self) -> Value {
-        // An entry is made of texts, numbers and lists: it always has a form in JSON.
-        let mut entry = serde_json::to_value(self).unwrap_or_default();
+        // It was written as JSON.
+        let mut entry: Value = serde_json::from_str(&self.access).unwrap_or_default();
+        if let Some(entry) = entry.as_object_mut() {
+            entry.insert("charts".to_owned(), self.charts.clone().into());
+        }
         if !self.names {
             let parts = entry.get_mut("parts").and_then(Value::as_array_mut);
             parts.into_iter().flatten().for_each(remove_names);
@@ -152,8 +155,10 @@ fn forward(
     let look = named(&entry.look)?;
     let parts = entry.parts.iter().map(|part| named(&part.look)).collect::<Result<_, _>>()?;
     let source = reader.source(&entry.source);
-    let access = Access { id, recorded_at, source, entry, look, parts }.into();
-    Ok(Forwarded { access, charts, worst: worst.unwrap_or(Outcome::Granted), names })
+    let worst = worst.unwrap_or(Outcome::Granted);
+    let operation = Arc::clone(&entry.look.operation);
+    let access = Access { id, recorded_at, source, entry, look, parts }.json(None);
+    Ok(Forwarded { operation, recorded_at, access, charts, worst, names })
 }
 
 /// What a look says without a name. The words of requests may hold any; those of the operator's own commands, which

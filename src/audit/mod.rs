@@ -18,6 +18,8 @@ mod forward;
 mod frames;
 mod id;
 mod json;
+mod known;
+mod members;
 mod named;
 mod operator;
 mod reader;
@@ -25,7 +27,9 @@ mod rendered;
 mod reports;
 mod retention;
 mod sort;
+mod stretch;
 mod walk;
+mod written;
 
 pub use accesses::{Access, access, accesses};
 pub use event::{
@@ -33,16 +37,17 @@ pub use event::{
 };
 pub use evidence::evidence;
 pub use export::{
-    export_check, export_commits, export_entries, export_events, export_frames, export_head,
+    ExportPart, export_check, export_commits, export_entries, export_events, export_frames,
+    export_head,
 };
 pub use filter::AccessFilter;
 pub use forward::{Forwarded, Next, commits_from, ends, entries_from};
 pub use id::AccessId;
-pub use json::{AccessJson, LookJson, PartJson};
+pub use json::{AccessJson, LookJson, PartJson, ResourceJson, SourceJson};
+pub use known::{NamedLook, Names, ShownVersion};
 pub use named::{charts_named, seal_words};
 pub use operator::last_of;
-pub use reader::{NamedLook, Names, ShownVersion};
-pub use rendered::{ResourceJson, SourceJson};
 pub use reports::{Cell, Column, Report, ReportKind, ReportRequest, report, summaries};
 pub use retention::{Fate, dispose, retention};
 pub use sort::Sort;
+pub use stretch::Stretch;

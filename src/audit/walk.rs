@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::commits::{self, Commit};
-use super::filter::{AccessFilter, Wanted};
+use super::filter::Wanted;
 use super::frames::{Candidates, Frames};
 use super::reader::{EntryReader, Found};
+use super::stretch::{Ranges, Stretch, looked, wrote};
 use super::{AccessId, Sort};
 use crate::access::AccessEntry;
 use crate::clock::Instant;
@@ -14,7 +15,7 @@ use crate::engine::EngineError;
 use crate::log::LogError;
 use crate::numbers::Position;
 use crate::records::RecordsError;
-use crate::view::{AccessTerm, EntrySet, Trace, View};
+use crate::view::{AccessTerm, EntrySet, Trace};
 
 /// Frames of the access log that one page opens, events that it reads, and records of the index that it passes,
 /// to find what is wanted; then it ends, and says where the next one goes on.
@@ -52,10 +53,17 @@ impl<'a> Walk<'a> {
         wanted: &'a Wanted<'a>,
         sort: Sort,
         from: Option<AccessId>,
+        stretch: Option<&Stretch>,
     ) -> Result<Self, RecordsError> {
         let (records, view) = (reader.records, reader.view);
-        let looked = looked(view, wanted.filter)?;
-        let (looked_from, wrote) = from_there(reader, wanted.filter, looked.clone(), sort, from)?;
+        let (looked, within) = match stretch {
+            Some(stretch) => stretch.within(view, wanted.filter)?,
+            None => {
+                let looked = looked(view, wanted.filter)?;
+                (looked.clone(), (looked, wrote(view, wanted.filter)?))
+            }
+        };
+        let (looked_from, wrote) = from_there(reader, within, sort, from)?;
         let disposed = records.engine().access_reader().disposed();
         let terms = wanted.terms();
         let frames =
@@ -104,40 +112,14 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The frames of the access log between the two moments of a filter.
-pub(super) fn looked(view: &View, filter: &AccessFilter) -> Result<Range<Position>, RecordsError> {
-    let start = match filter.since {
-        Some(since) => view.access_position_at(since)?,
-        None => Position::default(),
-    };
-    let end = match filter.until {
-        Some(until) => view.access_position_at(until)?,
-        None => view.applied_access()?,
-    };
-    Ok(start..end.max(start))
-}
-
-/// The events between the two moments of a filter.
-pub(super) fn wrote(view: &View, filter: &AccessFilter) -> Result<Range<Position>, RecordsError> {
-    let position_at = |moment: Option<Instant>, otherwise| match moment {
-        Some(moment) => view.position_at(moment),
-        None => Ok(otherwise),
-    };
-    let start = position_at(filter.since, Position::default())?;
-    let end = position_at(filter.until, view.applied_events()?)?;
-    Ok(start..end.max(start))
-}
-
-/// What is left of both logs, from where a page begins.
+/// What is left of frames of the access log and of events, from where a page begins.
 fn from_there(
     reader: &EntryReader<'_>,
-    filter: &AccessFilter,
-    mut looked: Range<Position>,
+    (mut looked, mut wrote): Ranges,
     sort: Sort,
     from: Option<AccessId>,
-) -> Result<(Range<Position>, Range<Position>), RecordsError> {
+) -> Result<Ranges, RecordsError> {
     let view = reader.view;
-    let mut wrote = wrote(view, filter)?;
     match (from, sort) {
         (None, _) => {}
         (Some(AccessId::Entry { position, .. }), sort) => {

@@ -157,7 +157,7 @@ pub fn access_group(log: &AccessFrames, group: Group) -> Result<AccessGroup, Eng
     let recorded_at = group.recorded_at;
     let mut indexed = AccessGroup::new(group.first_position, group.location, recorded_at);
     indexed.skip(group.remains.map_or(0, |remains| remains.leaves.len()));
-    let mut sources = access::KnownSources::default();
+    let sources = access::KnownSources::default();
     for (position, (frame, _)) in (group.first_position.get()..).zip(group.frames) {
         let kind = frame.kind;
         let payload = log.open(Position::new(position), frame)?;
@@ -165,7 +165,7 @@ pub fn access_group(log: &AccessFrames, group: Group) -> Result<AccessGroup, Eng
             indexed.skip(1);
             continue;
         }
-        let entries = access::unpack(&payload, recorded_at, &mut sources);
+        let entries = access::unpack(&payload, recorded_at, &sources);
         indexed.add(&entries.ok_or_else(|| unreadable(group.location))?);
     }
     Ok(indexed)

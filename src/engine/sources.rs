@@ -174,7 +174,7 @@ mod tests {
             Arc::new(entry)
         };
         let packed = pack(&all.iter().map(entry).collect::<Vec<_>>(), 0);
-        assert_eq!(unpack(&packed.payload, 0, &mut KnownSources::default()).unwrap().len(), 3);
+        assert_eq!(unpack(&packed.payload, 0, &KnownSources::default()).unwrap().len(), 3);
         sources.note(&packed.sources);
         let quotes = sources.quotes(&packed.payload, &packed.sources).unwrap();
         let [(place, 0)] = &quotes.places[..] else { panic!("{quotes:?}") };

@@ -15,6 +15,9 @@ use super::writing::{Part, Writing};
 use crate::auth::Grant;
 use crate::records::{INLINE_BYTES_MAX, Records, RecordsError};
 
+/// Bytes that are handed over at a time: what takes them copies them into a buffer, which then stays small.
+const CHUNK_BYTES: usize = 64 << 10;
+
 /// What follows the first part of an answer.
 pub enum Rest {
     /// Further parts, which are written as the first.
@@ -104,7 +107,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads what the next part shows, with a budget of its own: nothing of the one before is held.
+    /// Reads what the next part shows, with a budget of its own: nothing of the one before is held. Parts that are read
+    /// side by side share it, and each has a place among the requests that take much.
     ///
     /// # Errors
     ///
@@ -127,6 +131,8 @@ struct Sending<T> {
     rest: Rest,
     /// None: all is sent.
     writing: Option<Writing>,
+    /// What of a part was not handed over yet.
+    left: Bytes,
     trail: T,
 }
 
@@ -137,7 +143,8 @@ pub fn sent<T: Trail + 'static>(
     writing: Writing,
     trail: T,
 ) -> impl Stream<Item = Result<Bytes, Interrupted>> {
-    let sending = Sending { first: Some(first), rest, writing: Some(writing), trail };
+    let (first, left) = (Some(first), Bytes::new());
+    let sending = Sending { first, rest, writing: Some(writing), left, trail };
     stream::try_unfold(sending, |mut sending| async move {
         Ok(sending.next().await?.map(|bytes| (bytes, sending)))
     })
@@ -145,14 +152,17 @@ pub fn sent<T: Trail + 'static>(
 
 impl<T: Trail> Sending<T> {
     async fn next(&mut self) -> Result<Option<Bytes>, Interrupted> {
-        let Some(writing) = self.writing.take() else { return Ok(None) };
-        match self.written(writing).await {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(failure) => {
-                self.trail.interrupted(&failure).await;
-                Err(Interrupted)
+        if self.left.is_empty() {
+            let Some(writing) = self.writing.take() else { return Ok(None) };
+            match self.written(writing).await {
+                Ok(bytes) => self.left = bytes,
+                Err(failure) => {
+                    self.trail.interrupted(&failure).await;
+                    return Err(Interrupted);
+                }
             }
         }
+        Ok(Some(self.left.split_to(self.left.len().min(CHUNK_BYTES))))
     }
 
     async fn written(&mut self, mut writing: Writing) -> Result<Bytes, Failure> {
@@ -173,9 +183,10 @@ impl<T: Trail> Sending<T> {
             return Ok(writing.end().into());
         };
         self.trail.follow(part.bytes.len()).await?;
-        let is_small = part.bytes.len() <= INLINE_BYTES_MAX;
+        let is_quick = part.bytes.len() <= INLINE_BYTES_MAX
+            || (part.resources.is_empty() && writing.is_plain());
         let write = move || (writing.part(part), writing);
-        let (bytes, writing) = match is_small {
+        let (bytes, writing) = match is_quick {
             true => write(),
             false => web::block(write).await.map_err(|_| Failure::internal())?,
         };

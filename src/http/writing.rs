@@ -44,6 +44,11 @@ impl Writing {
         Self { gzip: Some(GzEncoder::new(Vec::new(), Compression::fast())), ..self }
     }
 
+    /// Whether parts that have no resources are sent as they are.
+    pub fn is_plain(&self) -> bool {
+        self.pretty.is_none() && self.gzip.is_none()
+    }
+
     /// The bytes to be sent for the next part; what is compressed may come with a later one.
     pub fn part(&mut self, part: Part) -> Vec<u8> {
         let text = self.narrowed(part);

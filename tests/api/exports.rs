@@ -91,6 +91,37 @@ fn an_export_has_every_entry_of_the_period_with_all_that_it_names() {
 }
 
 #[test]
+fn an_export_that_is_read_in_stretches_has_each_entry_and_commit_once() {
+    let server = many(3);
+    let (clinician, auditor) = (server.clinician(), server.auditor());
+    let since = now();
+    // Each leaves a frame behind its commit, which tells of the commit or does not.
+    for at in 0..70 {
+        let write =
+            entry("PUT", &format!("Observation/n{at}"), observation(&format!("n{at}"), "p"));
+        match at % 3 {
+            0 => clinician.put(&observation(&format!("n{at}"), "p")).expect(201),
+            1 => clinician.get("/fhir/Observation?patient=p").expect(200),
+            _ => {
+                let read = entry("GET", "Patient/p", Value::Null);
+                clinician.post("/fhir", &bundle("batch", &[read, write])).expect(200)
+            }
+        };
+        if at % 10 == 0 {
+            clinician.get("/fhir/Patient/nobody").expect(404);
+        }
+    }
+    let period = format!("since={since}&until={}", now());
+    for filter in ["", "&outcome=failed", "&action=E", "&patient=p"] {
+        let query = format!("{period}{filter}");
+        let exported = auditor.get(&format!("/v1/accesses/export?{query}")).expect(200);
+        let exported = lines(&exported);
+        assert!(exported.len() > 5, "{filter}");
+        assert_eq!(exported, listed(&auditor, &query), "{filter}");
+    }
+}
+
+#[test]
 fn an_export_is_recorded_and_later_than_what_it_has() {
     let server = shared();
     let auditor = server.auditor();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chartlog::auth::{Grant, Shown};
 use chartlog::feed::{Form, Framing, Pen};
-use chartlog::numbers::Position;
+use chartlog::numbers::{EventId, Position};
 use chartlog::records::{
     BatchLimits, Change, ErasureRequest, LogEvent, LogFilter, Next, Peers, Records, SharedBatch,
     Sight, Target, Turn, Write,
@@ -98,7 +98,7 @@ fn alone(
     for event in &events {
         // What was erased tells of nobody.
         if event.patient.is_some() || event.chart.is_none() {
-            notes.showed(event.position);
+            notes.showed(EventId::of(event.position, event.part));
             event.chart.iter().for_each(|chart| notes.saw_chart(*chart));
         }
     }

@@ -4,7 +4,7 @@ use super::project::Told;
 use super::units::units;
 use super::{AuditEventId, AuditQuery};
 use crate::access::Look;
-use crate::audit::accesses::{PageMax, RESOURCES_MAX, find, hide_token};
+use crate::audit::accesses::{PageMax, find, hide_token};
 use crate::audit::filter::Wanted;
 use crate::audit::reader::{EntryReader, Found};
 use crate::audit::walk::{Step, Walk};
@@ -44,9 +44,8 @@ pub fn audit_events(
     from: Option<AuditEventId>,
     limit: usize,
 ) -> Result<(Vec<AuditEvent>, Option<AuditEventId>), RecordsError> {
-    let most = PageMax { entries: limit, resources: RESOURCES_MAX, resources_in_all: usize::MAX };
     let view = records.view();
-    page(&EntryReader::new(records, &view), grant, query, from, most)
+    page(&EntryReader::new(records, &view), grant, query, from, PageMax::of(limit))
 }
 
 /// How many AuditEvents meet a query.
@@ -61,8 +60,7 @@ pub fn count_audit_events(
 ) -> Result<usize, RecordsError> {
     let view = records.view();
     let reader = EntryReader::new(records, &view);
-    let most =
-        PageMax { entries: MADE_MAX, resources: RESOURCES_MAX, resources_in_all: usize::MAX };
+    let most = PageMax::of(MADE_MAX);
     let (mut count, mut from) = (0, None);
     loop {
         let (events, next) = page(&reader, grant, query, from, most)?;
@@ -81,7 +79,7 @@ pub(in crate::audit) fn page(
     grant: &Grant,
     query: &AuditQuery,
     from: Option<AuditEventId>,
-    most: PageMax,
+    most: PageMax<'_>,
 ) -> Result<(Vec<AuditEvent>, Option<AuditEventId>), RecordsError> {
     let own = grant.reach(ResourceType::AUDIT_EVENT, Permission::Read)?.cloned();
     let (records, view) = (reader.records, reader.view);
@@ -94,7 +92,8 @@ pub(in crate::audit) fn page(
         wanted => wanted?,
     };
     let maker = Maker { reader, own: own.as_ref(), resources_max: most.resources };
-    let mut walk = Walk::new(reader, &wanted, query.sort, from.map(|from| from.access))?;
+    let mut walk =
+        Walk::new(reader, &wanted, query.sort, from.map(|from| from.access), most.stretch)?;
     let mut events = Vec::new();
     let (mut made, mut resources) = (0, 0u64);
     loop {

@@ -29,7 +29,7 @@ pub fn each<'a>(
     let view = records.view();
     let wanted = Wanted::new(records, &view, grant, filter)?;
     let reader = EntryReader::new(records, &view);
-    let mut walk = Walk::new(&reader, &wanted, Sort::Oldest, None)?;
+    let mut walk = Walk::new(&reader, &wanted, Sort::Oldest, None, None)?;
     let mut count = 0;
     let mut step = || -> Result<bool, RecordsError> {
         grant.budget().read(1)?;
@@ -37,7 +37,7 @@ pub fn each<'a>(
             Step::End => return Ok(false),
             // A walk is as long as a page may be.
             Step::Stopped(id) => {
-                walk = Walk::new(&reader, &wanted, Sort::Oldest, Some(id))?;
+                walk = Walk::new(&reader, &wanted, Sort::Oldest, Some(id), None)?;
             }
             Step::Found(_) if count == ENTRIES_MAX => return Err(too_much()),
             Step::Found(mut found) => {

@@ -42,8 +42,8 @@ impl Message {
     /// The message of an entry.
     pub fn of(forwarded: &Forwarded) -> Self {
         Self {
-            operation: forwarded.access.look.operation.to_string(),
-            recorded_at: forwarded.access.recorded_at,
+            operation: forwarded.operation.to_string(),
+            recorded_at: forwarded.recorded_at,
             severity: match forwarded.worst {
                 Outcome::Failed => Severity::Error,
                 Outcome::Refused => Severity::Warning,

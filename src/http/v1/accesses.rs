@@ -2,10 +2,11 @@
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::super::paging::page_size;
-use super::super::reply::Reply;
+use super::super::reply::{JSON, Reply};
 use super::super::{Call, Failure};
 use super::instant;
 use crate::access::{Action, Outcome};
@@ -37,7 +38,8 @@ pub const FILTERS: [&str; 13] = [
 #[derive(Debug, Serialize, ToSchema)]
 struct AccessPage {
     /// In the order that was asked for.
-    accesses: Vec<AccessJson>,
+    #[schema(value_type = Vec<AccessJson>)]
+    accesses: Vec<Box<RawValue>>,
     /// `cursor` of the next page, if there may be one: a page that looked at very many entries ends early.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
@@ -110,7 +112,7 @@ pub async fn one(call: Call) -> Result<Reply, Failure> {
     call.allow_parameters(&[])?;
     let id = id(call.segment("id"), "id")?;
     let read = move |records: &Records, grant: &Grant| audit::access(records, grant, id);
-    Ok(Reply::json(StatusCode::OK, &AccessJson::from(call.aside(read).await?)))
+    Ok(Reply::new(StatusCode::OK, JSON, call.aside(read).await?.json(None).into_bytes()))
 }
 
 fn id(text: &str, name: &str) -> Result<AccessId, Failure> {
@@ -145,10 +147,10 @@ async fn page(call: &Call, patient: Option<ResourceId>) -> Result<Reply, Failure
         Ok((found, summaries, next))
     };
     let (found, summaries, next) = call.aside(read).await?;
-    let mut accesses: Vec<AccessJson> = found.into_iter().map(AccessJson::from).collect();
-    for (access, summary) in accesses.iter_mut().zip(summaries) {
-        access.summary = Some(summary);
-    }
+    let mut summaries = summaries.into_iter();
+    let written = found.iter().map(|access| access.json(summaries.next().as_deref()));
+    let accesses = written.map(RawValue::from_string).collect::<Result<_, _>>();
+    let accesses = accesses.map_err(|_| Failure::internal())?;
     let next = next.map(|next| next.to_string());
     Ok(Reply::json(StatusCode::OK, &AccessPage { accesses, next }))
 }

@@ -3,69 +3,26 @@
 //! Nothing is read before the entry of the request itself is durable: that is later than the period, so that what
 //! is exported is complete (see [`crate::audit`]). The answer goes out part by part.
 
+mod stretches;
+mod table;
+
 use std::str::FromStr;
-use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::web;
-use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{self, StreamExt};
 
-use super::super::csv::{add_row, list};
 use super::super::reply::Reply;
 use super::super::sending::{Reading, Rest};
 use super::super::writing::Part;
 use super::super::{Call, Failure};
 use super::accesses::{FILTERS, filter};
-use crate::access::{Identity, Look};
-use crate::audit::{
-    self, Access, AccessFilter, AccessJson, AuditEvent, NamedLook, Names, ShownVersion,
-};
+use crate::audit::{self, AccessId, AuditEventId, ExportPart, Names};
 use crate::auth::Grant;
 use crate::clock::Instant;
 use crate::fhir::check::IssueCode;
 use crate::proof::BundleLog;
 use crate::records::{Records, RecordsError};
-
-/// Room for one part, about: most are smaller.
-const PART_BYTES: usize = 3 << 19;
-/// The columns of the CSV form: those of the request, then those that entries of a Bundle have too.
-const COLUMNS: [&str; 34] = [
-    "id",
-    "recordedAt",
-    "begunAt",
-    "subject",
-    "name",
-    "role",
-    "organization",
-    "acting",
-    "client",
-    "issuer",
-    "tokenId",
-    "scopes",
-    "address",
-    "proxy",
-    "userAgent",
-    "purpose",
-    "breakGlass",
-    "request",
-    "clientRequest",
-    "trace",
-    "bytes",
-    "entry",
-    "operation",
-    "action",
-    "query",
-    "outcome",
-    "status",
-    "reason",
-    "patients",
-    "erasedPatients",
-    "resource",
-    "resources",
-    "resourceCount",
-    "events",
-];
+use stretches::{PART_BYTES, PartRead, in_stretches};
 
 /// How an export is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -186,36 +143,16 @@ pub async fn export(call: Call) -> Result<Reply, Failure> {
     // Commits are their own traces: none may be missing that is still on its way.
     call.settled(until).await?;
     let head = match format {
-        Format::Csv => {
-            let mut head = String::new();
-            add_row(&mut head, COLUMNS);
-            head.into_bytes()
-        }
+        Format::Csv => table::head().into_bytes(),
         Format::Ndjson | Format::Fhir | Format::Proof => Vec::new(),
     };
     let rest = match format {
         Format::Proof => {
             frames_of(call.reading(), log, filter.since, until, disclose.unwrap_or(true))
         }
-        Format::Ndjson => {
-            let render = |entries: Vec<Access>| lines(entries.into_iter().map(AccessJson::from));
-            page_by_page(call.reading(), filter, audit::export_entries, render)
-        }
-        Format::Csv => {
-            let render = |entries: Vec<Access>| {
-                let mut out = String::with_capacity(PART_BYTES);
-                entries.iter().for_each(|entry| add_rows(&mut out, entry));
-                out.into_bytes()
-            };
-            page_by_page(call.reading(), filter, audit::export_entries, render)
-        }
-        Format::Fhir => {
-            let render = |events: Vec<AuditEvent>| {
-                let lines = events.into_iter().flat_map(|event| [event.body, b"\n".to_vec()]);
-                lines.collect::<Vec<_>>().concat()
-            };
-            page_by_page(call.reading(), filter, audit::export_events, render)
-        }
+        Format::Ndjson => in_stretches(call.reading(), filter, frames.clone(), ndjson),
+        Format::Csv => in_stretches(call.reading(), filter, frames.clone(), csv),
+        Format::Fhir => in_stretches(call.reading(), filter, frames.clone(), fhir),
     };
     Ok(Reply::new(StatusCode::OK, format.content_type(), head)
         .header("chartlog-frames", format!("{}-{}", frames.start, frames.end))
@@ -223,49 +160,41 @@ pub async fn export(call: Call) -> Result<Reply, Failure> {
         .followed_by(rest))
 }
 
-/// What was read of one part, and where the next one begins, if there may be one.
-type PartRead<T, C> = (Vec<T>, Option<C>, Names);
+fn ndjson(
+    records: &Records,
+    grant: &Grant,
+    part: ExportPart<'_, AccessId>,
+    names: &Names,
+) -> Result<PartRead<AccessId>, RecordsError> {
+    let mut out = String::with_capacity(PART_BYTES);
+    let next = audit::export_entries(records, grant, part, names, |access| {
+        access.write_json(None, &mut out);
+        out.push('\n');
+    })?;
+    Ok((out.into_bytes(), next))
+}
 
-/// What reads one part from where it begins.
-type ReadPart<T, C> =
-    fn(&Records, &Grant, &AccessFilter, Option<C>, Names) -> Result<PartRead<T, C>, RecordsError>;
+fn csv(
+    records: &Records,
+    grant: &Grant,
+    part: ExportPart<'_, AccessId>,
+    names: &Names,
+) -> Result<PartRead<AccessId>, RecordsError> {
+    let mut out = String::with_capacity(PART_BYTES);
+    let add = |access| table::add_rows(&mut out, &access);
+    let next = audit::export_entries(records, grant, part, names, add)?;
+    Ok((out.into_bytes(), next))
+}
 
-/// All that meets a filter, page by page: one is read while the one before is rendered and sent.
-fn page_by_page<T, C>(
-    reading: Reading,
-    filter: AccessFilter,
-    read: ReadPart<T, C>,
-    render: fn(Vec<T>) -> Vec<u8>,
-) -> Rest
-where
-    T: Send + 'static,
-    C: Send + 'static,
-{
-    let filter = Arc::new(filter);
-    let read_from = move |from: Option<C>, names: Names| {
-        let (reading, filter) = (reading.clone(), Arc::clone(&filter));
-        let read =
-            move |records: &Records, grant: &Grant| read(records, grant, &filter, from, names);
-        async move { reading.part(read).await }
-    };
-    // The first is not begun before it is asked for.
-    let first: BoxFuture<'static, Result<PartRead<T, C>, Failure>> =
-        read_from(None, Names::default()).boxed();
-    let parts = stream::try_unfold(Some(first), move |part| {
-        let read_from = read_from.clone();
-        async move {
-            let Some(part) = part else { return Ok(None) };
-            let (items, next, names) = part.await?;
-            let ahead = next.map(|next| {
-                let task = actix_web::rt::spawn(read_from(Some(next), names));
-                async { task.await.map_err(|_| Failure::internal())? }.boxed()
-            });
-            let rendered = web::block(move || render(items)).await;
-            let bytes = rendered.map_err(|_| Failure::internal())?;
-            Ok(Some((Part::from(bytes), ahead)))
-        }
-    });
-    Rest::Parts(parts.boxed())
+fn fhir(
+    records: &Records,
+    grant: &Grant,
+    part: ExportPart<'_, AuditEventId>,
+    names: &Names,
+) -> Result<PartRead<AuditEventId>, RecordsError> {
+    let (events, next) = audit::export_events(records, grant, part, names)?;
+    let lines = events.into_iter().flat_map(|event| [event.body, b"\n".to_vec()]);
+    Ok((lines.collect::<Vec<_>>().concat(), next))
 }
 
 /// Where an export with proof goes on.
@@ -326,68 +255,4 @@ fn lines(values: impl IntoIterator<Item = impl serde::Serialize>) -> Vec<u8> {
         out.push(b'\n');
     }
     out
-}
-
-/// A row for the request, and one for each entry of a Bundle.
-fn add_rows(out: &mut String, access: &Access) {
-    let Access { id, recorded_at, entry, look, parts, .. } = access;
-    let source = &entry.source;
-    let who = source.identity.as_deref();
-    let of = |text: fn(&Identity) -> &Option<String>| who.and_then(|who| text(who).as_deref());
-    let begun_at = Instant::from_micros(entry.begun_at).to_string();
-    let (id, recorded_at, request) =
-        (id.to_string(), recorded_at.to_string(), entry.request.to_string());
-    let common = [
-        Some(id.as_str()),
-        Some(&recorded_at),
-        Some(&begun_at),
-        who.map(|who| who.subject.as_str()),
-        of(|who| &who.name),
-        of(|who| &who.role),
-        of(|who| &who.organization),
-        of(|who| &who.acting),
-        of(|who| &who.client),
-        who.map(|who| who.issuer.as_str()),
-        of(|who| &who.token_id),
-        of(|who| &who.scopes),
-        source.address.as_deref(),
-        source.proxy.as_deref(),
-        source.user_agent.as_deref(),
-        source.purpose.as_deref(),
-        Some(if source.breaks_glass() { "true" } else { "false" }),
-        Some(&request),
-        entry.client_request.as_deref(),
-        entry.trace.as_deref(),
-    ];
-    let mut add = |bytes: String, part: String, look: &Look, named: &NamedLook| {
-        let own = [bytes, part].into_iter().chain(cells_of(look, named)).collect::<Vec<_>>();
-        let common = common.iter().map(|cell| cell.unwrap_or_default());
-        add_row(out, common.chain(own.iter().map(String::as_str)));
-    };
-    add(entry.bytes.to_string(), String::new(), &entry.look, look);
-    // Bytes are those of the whole answer, and so are told once.
-    for (part, named) in entry.parts.iter().zip(parts) {
-        add(String::new(), part.at.to_string(), &part.look, named);
-    }
-}
-
-fn cells_of(look: &Look, named: &NamedLook) -> [String; 12] {
-    let version = |shown: &Arc<ShownVersion>| match &shown.resource {
-        Some((resource, version)) => format!("{resource}/_history/{version}"),
-        None => "(erased)".to_owned(),
-    };
-    [
-        look.operation.to_string(),
-        look.action().letter().to_owned(),
-        named.query(look),
-        look.outcome.name().to_owned(),
-        look.status.to_string(),
-        look.reason.as_ref().map(ToString::to_string).unwrap_or_default(),
-        list(named.patients.iter().map(ToString::to_string)),
-        named.erased.to_string(),
-        named.about.as_ref().map(ToString::to_string).unwrap_or_default(),
-        list(named.shown.iter().map(version)),
-        named.shown_count.to_string(),
-        list(look.written.positions().map(|position| position.to_string())),
-    ]
 }
