@@ -11,7 +11,7 @@ use crate::auth::{Grant, Permission};
 use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
-use crate::numbers::Position;
+use crate::numbers::{EventId, Position};
 use crate::records::{Records, RecordsError};
 use crate::view::{AccessTerm, ChartRecord, Trace, View};
 
@@ -51,7 +51,7 @@ pub(super) struct Wanted<'a> {
     pub(super) filter: &'a AccessFilter,
     chart: Option<ChartRecord>,
     /// Of the resource: all its versions, and its number.
-    versions: Option<HashSet<Position>>,
+    versions: Option<HashSet<EventId>>,
     /// The chart that the resource has always been in.
     within: Option<StreamAlias>,
 }
@@ -74,16 +74,17 @@ impl<'a> Wanted<'a> {
         if let Some(key) = &filter.resource {
             let missing = || RecordsError::NotFound(key.to_string());
             let head = view.head(key)?.ok_or_else(missing)?;
-            let mut positions = HashSet::from([Position::new(head.number.get()), head.position]);
+            let now = EventId::of(head.position, head.place.part);
+            let mut events = HashSet::from([head.id, now]);
             let mut charts: HashSet<_> = head.places.iter().map(|place| place.alias()).collect();
             for past in view.versions(&head, head.version) {
                 let (_, past) = past?;
-                positions.insert(past.position);
+                events.insert(EventId::of(past.position, past.place.part));
                 charts.extend(past.aliases());
             }
             within = charts.iter().next().copied().filter(|_| charts.len() == 1);
             charts.into_iter().for_each(|alias| grant.saw_chart(alias));
-            versions = Some(positions);
+            versions = Some(events);
         }
         Ok(Self { filter, chart, versions, within })
     }
@@ -127,9 +128,10 @@ impl<'a> Wanted<'a> {
         }
         Some(match &self.versions {
             Some(versions) => {
-                let versions = versions.iter().copied();
+                let versions = versions.iter().map(|event| event.position());
                 let mut positions: Vec<_> = versions.filter(|one| within.contains(one)).collect();
                 positions.sort_unstable();
+                positions.dedup();
                 if sort == Sort::Newest {
                     positions.reverse();
                 }
@@ -166,11 +168,10 @@ impl<'a> Wanted<'a> {
 
     fn admits_look(&self, look: &Look) -> bool {
         let filter = self.filter;
-        let shows = |versions: &HashSet<Position>| {
-            let is_about =
-                look.about.is_some_and(|number| versions.contains(&Position::new(number.get())));
-            let mut positions = look.shown.positions().chain(look.written.positions());
-            is_about || positions.any(|position| versions.contains(&position))
+        let shows = |versions: &HashSet<EventId>| {
+            let written = look.written.positions().map(|position| EventId::of(position, 0));
+            let mut events = look.about.into_iter().chain(look.shown.events()).chain(written);
+            events.any(|event| versions.contains(&event))
         };
         self.chart.as_ref().is_none_or(|chart| look.charts.binary_search(&chart.alias()).is_ok())
             && filter.outcome.is_none_or(|wanted| look.outcome == wanted)

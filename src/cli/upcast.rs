@@ -10,10 +10,9 @@ use super::{Failure, UpcastArguments, operator, progress, upcasters};
 use crate::chart::{Envelope, Trial, Tried, Upcasters};
 use crate::clock::Instant;
 use crate::config::Config;
-use crate::engine::{DataDirectory, DirectoryError, EngineError, envelope_of};
+use crate::engine::{DataDirectory, DirectoryError};
 use crate::fhir::ResourceKey;
 use crate::records::{Records, RecordsOptions};
-use crate::view::View;
 
 /// Most ids that are named because they are taken.
 const TAKEN_NAMED_MAX: usize = 10;
@@ -61,20 +60,25 @@ pub fn run(config: &Config, arguments: &UpcastArguments) -> Result<(), Failure> 
     let mut trial = Trial::new(&tried, arguments.samples);
     let (mut taken, mut taken_samples) = (0, Vec::new());
     let view = store.view();
-    each_event(&store, &view, |position, envelope, body| {
+    let bar = progress::entries();
+    bar.set_length(store.engine().applied_position().get());
+    let read = store.engine().each_written(|position, envelope, body| {
+        bar.set_position(position.get());
         for key in made(&tried, &envelope, &body) {
             // What upcasters that are in force have made is not in the way.
             if view.head(&key)?.is_some_and(|head| head.live && head.id.part() == 0) {
                 taken += 1;
                 if taken_samples.len() < TAKEN_NAMED_MAX {
+                    let position = position.get();
                     taken_samples.push(Taken { resource: key.to_string(), position });
                 }
             }
         }
         trial.take(envelope, body);
         Ok(())
-    })
-    .map_err(Failure::failed)?;
+    });
+    bar.finish_and_clear();
+    read.map_err(Failure::failed)?;
     // All charts were read.
     let words = format!("upcasters={}&events={}", tried.files().len(), trial.events);
     operator::record(&store, "tryUpcasters", begun_at, words)?;
@@ -92,33 +96,6 @@ pub fn run(config: &Config, arguments: &UpcastArguments) -> Result<(), Failure> 
             grouped(taken)
         )));
     }
-    Ok(())
-}
-
-/// Reads all events that can be read, in the order of the log, as they were written.
-fn each_event(
-    store: &Records,
-    view: &View,
-    mut take: impl FnMut(u64, Envelope, Vec<u8>) -> Result<(), EngineError>,
-) -> Result<(), EngineError> {
-    let keys = store.engine().keys();
-    let end = store.engine().applied_position();
-    let bar = progress::entries();
-    bar.set_length(end.get());
-    for group in keys.reader().scan(Default::default(), end) {
-        let group = group?;
-        for (position, (frame, location)) in (group.first_position.get()..).zip(group.frames) {
-            let mut payload = match keys.open(view, frame, location) {
-                Err(EngineError::Erased(_)) => continue,
-                payload => payload?,
-            };
-            let (envelope, start) = envelope_of(&payload)?;
-            payload.drain(..start);
-            take(position, envelope, payload)?;
-            bar.set_position(position);
-        }
-    }
-    bar.finish_and_clear();
     Ok(())
 }
 

@@ -43,6 +43,7 @@ mod replay;
 mod sequencer;
 mod sources;
 mod watch;
+mod written;
 
 pub use access_frames::AccessFrames;
 pub use command::{Command, CommitError, Committed, Expectation, Prepared};

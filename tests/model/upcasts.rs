@@ -22,6 +22,12 @@ use crate::fold::{Event, Fold};
 use crate::histories::{self, all_of, find, held, play};
 use crate::history::{PATIENTS, history, runner, seed};
 
+/// A version: number, time, content as served.
+type Version = (u64, Instant, Option<String>);
+
+/// What the feed tells of an event: chart version, resource, content.
+type ToldEvent = (u64, Option<String>, Option<String>);
+
 /// One that changes, one that splits, and one that drops, all of Observations.
 const CHAIN: [&str; 3] = [
     r#"
@@ -82,7 +88,7 @@ struct Retold {
     /// By chart, the events that are told, each with the chart version that it has.
     charts: BTreeMap<String, Vec<(u64, Event)>>,
     /// By resource, its versions: number, time, content as served.
-    resources: BTreeMap<String, Vec<(u64, Instant, Option<String>)>>,
+    resources: BTreeMap<String, Vec<Version>>,
     /// Where each part is now.
     parts: BTreeMap<String, BTreeSet<String>>,
 }
@@ -208,7 +214,7 @@ impl Retold {
     }
 
     fn live(&self, kind: &str, text: &str) -> BTreeSet<String> {
-        let is_live = |(name, versions): &(&String, &Vec<(u64, Instant, Option<String>)>)| {
+        let is_live = |(name, versions): &(&String, &Vec<Version>)| {
             let last = versions.last().unwrap().2.as_ref();
             name.starts_with(&format!("{kind}/")) && last.is_some_and(|last| last.contains(text))
         };
@@ -296,7 +302,7 @@ fn compare(store: &Arc<Records>, fold: &Fold, retold: &Retold) {
 
 /// Of each chart, all that the feed tells: chart version, resource, content.
 #[derive(Default)]
-struct Told(BTreeMap<String, Vec<(u64, Option<String>, Option<String>)>>, Position);
+struct Told(BTreeMap<String, Vec<ToldEvent>>, Position);
 
 impl Projection for Told {
     type Error = String;

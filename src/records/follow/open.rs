@@ -193,7 +193,7 @@ impl<'a> Pass<'a> {
             Sealed::Known(outline) => (outline, Vec::new(), None),
             Sealed::Frame(frame) => {
                 match OpenedEvent::open(self.records, self.view, frame, event.place)? {
-                    OpenedEvent::Told { outline, payload, written } => {
+                    Some(OpenedEvent { outline, payload, written }) => {
                         let outline = Arc::new(outline);
                         if event.position >= self.recent {
                             let generation = self.view.generation();
@@ -201,10 +201,8 @@ impl<'a> Pass<'a> {
                         }
                         (outline, payload, written)
                     }
-                    // While it was on its way.
-                    OpenedEvent::Erased => {
-                        return Ok(self.sight.sees_erasures().then(|| erased(&event, alias)));
-                    }
+                    // Erased while it was on its way.
+                    None => return Ok(self.sight.sees_erasures().then(|| erased(&event, alias))),
                 }
             }
         };

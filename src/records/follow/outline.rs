@@ -39,28 +39,29 @@ pub struct Outline {
 }
 
 /// An event that was opened.
-pub(super) enum OpenedEvent {
-    /// With what it says today, as a payload; and with what was written, if that is something else.
-    Told { outline: Outline, payload: Vec<u8>, written: Option<Vec<u8>> },
-    /// It was erased.
-    Erased,
+pub(super) struct OpenedEvent {
+    pub(super) outline: Outline,
+    /// What it says today.
+    pub(super) payload: Vec<u8>,
+    /// What was written, if that is something else.
+    pub(super) written: Option<Vec<u8>>,
 }
 
 impl OpenedEvent {
-    /// Opens an event, or a part of one.
+    /// Opens an event, or a part of one. `None`: it was erased.
     pub(super) fn open(
         records: &Records,
         view: &View,
         frame: Frame,
         at: EventPlace,
-    ) -> Result<Self, RecordsError> {
+    ) -> Result<Option<Self>, RecordsError> {
         let (alias, ends_commit, length) = (frame.alias, frame.last_of_commit, frame.length());
         let keys = &records.keys;
         let read =
             keys.of(view, alias).and_then(|key| Ok((key, keys.open(view, frame, at.location)?)));
         let (key, written) = match read {
             Ok(read) => read,
-            Err(EngineError::Erased(_)) => return Ok(Self::Erased),
+            Err(EngineError::Erased(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let outline = |payload: &[u8]| {
@@ -86,18 +87,21 @@ impl OpenedEvent {
                 erased,
             })
         };
-        if view.upcasters().is_empty() {
-            return Ok(Self::Told { outline: outline(&written)?, payload: written, written: None });
+        let upcasters = view.upcasters();
+        let as_written = |payload: Vec<u8>| {
+            Ok(Some(Self { outline: outline(&payload)?, payload, written: None }))
+        };
+        if upcasters.is_empty() {
+            return as_written(written);
         }
         let parts = Payload::decode(&written);
         let envelope = parts.envelope().map_err(|_| unreadable())?;
-        if at.part == 0 && !view.upcasters().concern(&envelope) {
-            return Ok(Self::Told { outline: outline(&written)?, payload: written, written: None });
+        if at.part == 0 && !upcasters.concern(&envelope) {
+            return as_written(written);
         }
-        let (envelope, body) =
-            engine::told(view.upcasters(), envelope, parts.body.to_vec(), at.part)?;
+        let (envelope, body) = engine::told(upcasters, envelope, parts.body.to_vec(), at.part)?;
         let payload = Payload::encode(&envelope, &body);
-        Ok(Self::Told { outline: outline(&payload)?, payload, written: Some(written) })
+        Ok(Some(Self { outline: outline(&payload)?, payload, written: Some(written) }))
     }
 }
 
