@@ -6,11 +6,11 @@ use std::sync::Arc;
 use chartlog::access::Identity;
 use chartlog::auth::{Caller, Grant, Scopes};
 use chartlog::budget::Budget;
-use chartlog::chart::Actor;
+use chartlog::chart::{Actor, Upcasters};
 use chartlog::config::Config;
 use chartlog::disk::RealDisk;
 use chartlog::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions, PurgeWindow};
-use chartlog::fhir::ResourceType;
+use chartlog::fhir::{ResourceKey, ResourceType};
 use chartlog::json::Document;
 use chartlog::records::{Action, Change, Records, RecordsOptions, Target, Write};
 use chartlog::vault::MasterKeySource;
@@ -21,10 +21,19 @@ pub fn open(root: &Path) -> Arc<Records> {
     open_as(root, true)
 }
 
+/// The same with upcasters.
+pub fn open_with(root: &Path, upcasters: Arc<Upcasters>) -> Arc<Records> {
+    open_store(root, EngineOptions { upcasters, ..options(root, true) })
+}
+
 /// The same, sealed and proven or neither.
 pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Records> {
+    open_store(root, options(root, is_ledger))
+}
+
+fn options(root: &Path, is_ledger: bool) -> EngineOptions {
     let config = Config::default().store;
-    let options = EngineOptions {
+    EngineOptions {
         disk: RealDisk::handle(),
         master_key: MasterKeySource::File(root.join("master.key")),
         variable: |_| None,
@@ -40,7 +49,10 @@ pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Records> {
             snapshot_events_min: config.snapshot_events_min,
         },
         upcasters: Arc::default(),
-    };
+    }
+}
+
+fn open_store(root: &Path, options: EngineOptions) -> Arc<Records> {
     let directory = loop {
         match DataDirectory::open(root) {
             // A server that was here before has not let go of it yet.
@@ -69,6 +81,13 @@ pub fn grant(caller: &Arc<Caller>) -> Arc<Grant> {
         ..caller.identity.actor(uuid::Uuid::now_v7().to_string())
     };
     Arc::new(Grant::new(Arc::clone(caller), actor, Budget::default()))
+}
+
+/// Reads a resource from JSON and asks for it to be stored under a key.
+pub fn put(key: &ResourceKey, json: &[u8]) -> Change {
+    let document = Arc::new(Document::parse(json).expect("JSON"));
+    let root = document.root().index();
+    Change::new(Target::Key(key.clone()), Action::Put(document, root))
 }
 
 /// Reads a resource from JSON and asks for it to be created.

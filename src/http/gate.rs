@@ -23,7 +23,7 @@ use super::passage::Passage;
 use super::query::decoded;
 use super::rendering::Rendering;
 use super::reply::Reply;
-use super::sending::{Interrupted, sent};
+use super::sending::{Interrupted, in_pieces, sent};
 use super::state::State;
 use super::visit::{Operation, Visit};
 use super::{Call, Failure, Fault};
@@ -66,7 +66,7 @@ where
         }
         Some((rest, writing)) => {
             let passage = passage.go_on(reply.feed);
-            response.streaming(sent(reply.body, rest, writing, passage))
+            response.streaming(in_pieces(sent(reply.body, rest, writing, passage)))
         }
         None => response.body(reply.body.bytes),
     }

@@ -16,7 +16,7 @@ use crate::auth::Grant;
 use crate::records::{INLINE_BYTES_MAX, Records, RecordsError};
 
 /// Bytes that are handed over at a time: what takes them copies them into a buffer, which then stays small.
-const CHUNK_BYTES: usize = 64 << 10;
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// What follows the first part of an answer.
 pub enum Rest {
@@ -131,8 +131,6 @@ struct Sending<T> {
     rest: Rest,
     /// None: all is sent.
     writing: Option<Writing>,
-    /// What of a part was not handed over yet.
-    left: Bytes,
     trail: T,
 }
 
@@ -143,8 +141,7 @@ pub fn sent<T: Trail + 'static>(
     writing: Writing,
     trail: T,
 ) -> impl Stream<Item = Result<Bytes, Interrupted>> {
-    let (first, left) = (Some(first), Bytes::new());
-    let sending = Sending { first, rest, writing: Some(writing), left, trail };
+    let sending = Sending { first: Some(first), rest, writing: Some(writing), trail };
     stream::try_unfold(sending, |mut sending| async move {
         Ok(sending.next().await?.map(|bytes| (bytes, sending)))
     })
@@ -152,17 +149,14 @@ pub fn sent<T: Trail + 'static>(
 
 impl<T: Trail> Sending<T> {
     async fn next(&mut self) -> Result<Option<Bytes>, Interrupted> {
-        if self.left.is_empty() {
-            let Some(writing) = self.writing.take() else { return Ok(None) };
-            match self.written(writing).await {
-                Ok(bytes) => self.left = bytes,
-                Err(failure) => {
-                    self.trail.interrupted(&failure).await;
-                    return Err(Interrupted);
-                }
+        let Some(writing) = self.writing.take() else { return Ok(None) };
+        match self.written(writing).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(failure) => {
+                self.trail.interrupted(&failure).await;
+                Err(Interrupted)
             }
         }
-        Ok(Some(self.left.split_to(self.left.len().min(CHUNK_BYTES))))
     }
 
     async fn written(&mut self, mut writing: Writing) -> Result<Bytes, Failure> {
@@ -193,6 +187,22 @@ impl<T: Trail> Sending<T> {
         self.writing = Some(writing);
         Ok(bytes.into())
     }
+}
+
+/// The same bytes, no more than some at a time: for a body, whose buffer then stays small.
+pub fn in_pieces<E>(
+    parts: impl Stream<Item = Result<Bytes, E>>,
+) -> impl Stream<Item = Result<Bytes, E>> {
+    parts.flat_map(|part| {
+        let (mut left, failure) = match part {
+            Ok(bytes) => (bytes, None),
+            Err(error) => (Bytes::new(), Some(Err(error))),
+        };
+        let pieces = std::iter::from_fn(move || {
+            (!left.is_empty()).then(|| Ok(left.split_to(left.len().min(CHUNK_BYTES))))
+        });
+        stream::iter(pieces.chain(failure))
+    })
 }
 
 #[cfg(test)]

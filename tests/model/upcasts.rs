@@ -337,6 +337,15 @@ fn compare_feed(store: &Arc<Records>, retold: &Retold) {
     }
 }
 
+/// What each event of the log commits to: what was written.
+fn raw(store: &Arc<Records>) -> Vec<Vec<u8>> {
+    let wanted = LogFilter { with_payloads: true, with_bodies: true, ..LogFilter::default() };
+    let sight = store.sight(&grant(), wanted).unwrap();
+    let end = store.engine().applied_position().get();
+    let one = |position| store.event_at(&grant(), &sight, Position::new(position)).unwrap();
+    (0..end).map(|position| one(position).unwrap().payload.unwrap()).collect()
+}
+
 /// Opens a store, and waits until its views are those of the upcasters that are wanted.
 fn opened(root: &Path, options: &EngineOptions) -> Arc<Records> {
     let store = open(root, options).unwrap();
@@ -367,6 +376,7 @@ fn what_upcasters_tell_is_what_a_plain_replay_tells() {
         let mut fold = Fold::default();
         let store = open(root.path(), &plain).unwrap();
         play(&store, &mut fold, &rounds);
+        let written = raw(&store);
         drop(store);
         let retold = Retold::of(&fold);
         // Built beside the views that are there, read again after a restart, and built from nothing.
@@ -374,6 +384,7 @@ fn what_upcasters_tell_is_what_a_plain_replay_tells() {
             let store = opened(root.path(), &upcast);
             compare(&store, &fold, &retold);
             compare_feed(&store, &retold);
+            assert!(raw(&store) == written, "what was written is shown as something else");
             assert_views_follow_from_the_log(&store);
             drop(store);
             if way == 1 {
