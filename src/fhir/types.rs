@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::definitions::ResourceType;
+use super::definitions::{ResourceType, is_type_of_r4b};
 
 impl FromStr for ResourceType {
     type Err = NameError;
 
     fn from_str(name: &str) -> Result<Self, NameError> {
-        Self::from_name(name).ok_or_else(|| NameError::UnknownType(quotable(name)))
+        Self::from_name(name).ok_or_else(|| match is_type_of_r4b(name) {
+            true => NameError::TypeOfR4b(name.to_owned()),
+            false => NameError::UnknownType(quotable(name)),
+        })
     }
 }
 
@@ -130,6 +133,11 @@ pub enum NameError {
     /// FHIR R4 has no such resource type.
     #[error("\"{0}\" is not a resource type of FHIR R4")]
     UnknownType(String),
+    /// Only FHIR R4B has it.
+    #[error(
+        "\"{0}\" is not a resource type of FHIR R4: it is of R4B (4.3), and this server takes R4 (4.0.1): say it as a type of R4, or as a Basic"
+    )]
+    TypeOfR4b(String),
     /// The id has forbidden characters, too many or none.
     #[error("\"{0}\" is not an id: 1 to 64 characters out of A-Z, a-z, 0-9, '-' and '.'")]
     InvalidId(String),
@@ -157,6 +165,7 @@ mod tests {
         let too_long = "x".repeat(65);
         let cases = [
             ("Patient", "\"Patient\" does not have the form Type/id".to_owned()),
+            ("Citation/1", "\"Citation\" is not a resource type of FHIR R4: it is of R4B (4.3), and this server takes R4 (4.0.1): say it as a type of R4, or as a Basic".to_owned()),
             ("Foo/1", "\"Foo\" is not a resource type of FHIR R4".to_owned()),
             ("Patient/", invalid_id("")),
             ("Patient/a_b", invalid_id("a_b")),

@@ -1,7 +1,7 @@
 //! What would be right where an element is unknown or missing.
 
 use crate::fhir::definitions::elements::{Element, TypeDefinition};
-use crate::fhir::definitions::{is_element_of_r4b, is_type_of_r4b};
+use crate::fhir::definitions::{ResourceType, is_element_of_r4b};
 use crate::fhir::types::quotable;
 
 /// Most names that a message lists.
@@ -37,13 +37,7 @@ pub(super) fn unknown(kind: &'static TypeDefinition, name: &str) -> String {
 
 /// Says that there is no resource type of that name.
 pub(super) fn unknown_type(name: &str) -> String {
-    let refused = format!("\"{}\" is not a resource type of FHIR R4", quotable(name));
-    if is_type_of_r4b(name) {
-        return format!(
-            "{refused}: it is of R4B (4.3), and this server takes R4 (4.0.1): say it as a type of R4, or as a Basic"
-        );
-    }
-    refused
+    name.parse::<ResourceType>().err().map(|error| error.to_string()).unwrap_or_default()
 }
 
 /// Says that an element is missing that the type requires.
