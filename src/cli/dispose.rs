@@ -2,13 +2,11 @@
 //! open.
 
 use super::arguments::DisposeArguments;
-use super::served::engine_options;
+use super::served::{engine_options, store};
 use super::{Failure, operator};
 use crate::audit::{self, Fate};
 use crate::clock::Instant;
 use crate::config::Config;
-use crate::engine::{DataDirectory, DirectoryError};
-use crate::records::{Records, RecordsOptions};
 
 /// Disposes, and prints the statements; what becomes of each segment goes to stderr.
 ///
@@ -22,14 +20,7 @@ pub fn run(config: &Config, arguments: &DisposeArguments) -> Result<(), Failure>
             "access entries are kept for ever: set audit.retention_years to dispose of old ones";
         return Err(Failure::usage(message));
     }
-    let data = &config.store.data;
-    if !data.join("log").is_dir() {
-        return Err(Failure::failed(DirectoryError::Missing(data.clone())));
-    }
-    let directory = DataDirectory::open(data).map_err(Failure::failed)?;
-    let options = engine_options(config)?;
-    let store =
-        Records::open(directory, &options, RecordsOptions::default()).map_err(Failure::failed)?;
+    let store = store(config, &engine_options(config)?)?;
     operator::tell_notices(&store)?;
     let grant = operator::grant("system/Retention.rd");
     let now = Instant::now();

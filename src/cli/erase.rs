@@ -1,11 +1,11 @@
 //! `chartlog erase`: a chart erased by an operator, while no server has the store open.
 
 use super::arguments::EraseArguments;
-use super::served::engine_options;
+use super::served::{engine_options, store};
 use super::{Failure, operator};
 use crate::config::Config;
-use crate::engine::{DataDirectory, DirectoryError, EngineOptions, PurgeWindow};
-use crate::records::{ErasureRequest, Records, RecordsOptions};
+use crate::engine::{EngineOptions, PurgeWindow};
+use crate::records::ErasureRequest;
 
 /// Erases, and prints the certificate.
 ///
@@ -13,16 +13,10 @@ use crate::records::{ErasureRequest, Records, RecordsOptions};
 ///
 /// [`Failure`]: no store there, a server has it open, no such chart, a legal hold.
 pub fn run(config: &Config, arguments: &EraseArguments) -> Result<(), Failure> {
-    let data = &config.store.data;
-    if !data.join("log").is_dir() {
-        return Err(Failure::failed(DirectoryError::Missing(data.clone())));
-    }
     let patient = arguments.patient.parse().map_err(Failure::usage)?;
-    let directory = DataDirectory::open(data).map_err(Failure::failed)?;
     // Purging is this command's own affair, or the next server's.
     let options = EngineOptions { purge: PurgeWindow::Never, ..engine_options(config)? };
-    let store =
-        Records::open(directory, &options, RecordsOptions::default()).map_err(Failure::failed)?;
+    let store = store(config, &options)?;
     let request = ErasureRequest {
         patient,
         reason: arguments.reason.clone(),

@@ -5,12 +5,11 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::import::grouped;
-use super::served::engine_options;
+use super::served::{engine_options, store};
 use super::{Failure, operator};
 use crate::clock::Instant;
 use crate::config::Config;
-use crate::engine::{DataDirectory, DirectoryError, Rebuilt};
-use crate::records::{Records, RecordsOptions};
+use crate::engine::Rebuilt;
 
 /// Rebuilds, and prints one line about it.
 ///
@@ -18,14 +17,7 @@ use crate::records::{Records, RecordsOptions};
 ///
 /// [`Failure`]: no store there, a server has it open, or a log is damaged.
 pub fn run(config: &Config) -> Result<(), Failure> {
-    let data = &config.store.data;
-    if !data.join("log").is_dir() {
-        return Err(Failure::failed(DirectoryError::Missing(data.clone())));
-    }
-    let directory = DataDirectory::open(data).map_err(Failure::failed)?;
-    let options = engine_options(config)?;
-    let store =
-        Records::open(directory, &options, RecordsOptions::default()).map_err(Failure::failed)?;
+    let store = store(config, &engine_options(config)?)?;
     operator::tell_notices(&store)?;
     let begun_at = Instant::now().micros();
     let bar = bar();

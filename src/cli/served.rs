@@ -104,6 +104,20 @@ impl Served {
     }
 }
 
+/// Opens the store of a command that has it for itself.
+///
+/// # Errors
+///
+/// [`Failure`]: no store there, a server has it open, or a log is damaged.
+pub fn store(config: &Config, options: &EngineOptions) -> Result<Arc<Records>, Failure> {
+    let data = &config.store.data;
+    if !data.join("log").is_dir() {
+        return Err(Failure::failed(DirectoryError::Missing(data.clone())));
+    }
+    let directory = DataDirectory::open(data).map_err(Failure::failed)?;
+    Records::open(directory, options, RecordsOptions::default()).map_err(Failure::failed)
+}
+
 /// How the engine is opened.
 ///
 /// # Errors

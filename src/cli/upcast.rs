@@ -5,14 +5,12 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::import::grouped;
-use super::served::engine_options;
+use super::served::{engine_options, store};
 use super::{Failure, UpcastArguments, operator, progress, upcasters};
 use crate::chart::{Envelope, Trial, Tried, Upcasters};
 use crate::clock::Instant;
 use crate::config::Config;
-use crate::engine::{DataDirectory, DirectoryError};
 use crate::fhir::ResourceKey;
-use crate::records::{Records, RecordsOptions};
 
 /// Most ids that are named because they are taken.
 const TAKEN_NAMED_MAX: usize = 10;
@@ -47,14 +45,7 @@ struct Taken {
 /// [`Failure`]: an upcaster is wrong, no store there, a server has it open, damage in the log; or that they cannot be put in force.
 pub fn run(config: &Config, arguments: &UpcastArguments) -> Result<(), Failure> {
     let tried = upcasters::read(&arguments.upcasters)?;
-    let data = &config.store.data;
-    if !data.join("log").is_dir() {
-        return Err(Failure::failed(DirectoryError::Missing(data.clone())));
-    }
-    let directory = DataDirectory::open(data).map_err(Failure::failed)?;
-    let options = engine_options(config)?;
-    let store =
-        Records::open(directory, &options, RecordsOptions::default()).map_err(Failure::failed)?;
+    let store = store(config, &engine_options(config)?)?;
     operator::tell_notices(&store)?;
     let begun_at = Instant::now().micros();
     let mut trial = Trial::new(&tried, arguments.samples);

@@ -86,7 +86,11 @@ impl<'a> Pen<'a> {
             Framing::List if self.events > 0 => self.out.push(b','),
             Framing::List | Framing::Lines => {}
             Framing::Sse => {
-                let head = format!("id: {}\nevent: {}\ndata: ", event.position, event.event_type);
+                // Who has not got all parts of an event yet resumes before it.
+                if !event.goes_on {
+                    self.out.extend(format!("id: {}\n", event.position).into_bytes());
+                }
+                let head = format!("event: {}\ndata: ", event.event_type);
                 self.out.extend(head.into_bytes());
             }
         }
@@ -143,6 +147,9 @@ impl<'a> Pen<'a> {
             event.position, self.time.1, event.event_type
         );
         // Writing into memory does not fail.
+        if event.part > 0 {
+            let _ = write!(text, ",\"part\":{}", event.part);
+        }
         if let Some(chart) = event.chart {
             let _ = write!(text, ",\"chart\":\"{chart}\"");
         }
@@ -193,8 +200,9 @@ impl<'a> Pen<'a> {
     ) {
         let position = event.position.get();
         let mut text = format!(
-            "{{\"specversion\":\"1.0\",\"id\":\"{position}\",\"source\":{},\"type\":\"chartlog.{}\",\
+            "{{\"specversion\":\"1.0\",\"id\":\"{}\",\"source\":{},\"type\":\"chartlog.{}\",\
              \"time\":\"{}\",\"sequence\":\"{position:020}\"",
+            event.id(),
             quote(source),
             event.event_type,
             self.time.1

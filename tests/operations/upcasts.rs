@@ -86,6 +86,21 @@ fn what_is_tried_and_put_in_force_leaves_the_log_as_it_was() {
     let today = ["a remark", "a-copy note", "b remark", "b-copy note"];
     assert_eq!(texts(&server), today);
     assert_eq!(raw_of(&server), raw, "what was signed");
+    let told = server.json("/v1/events?type=Observation");
+    let told: Vec<_> = told["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| (&event["position"], &event["part"], &event["resource"], &event["endsCommit"]))
+        .map(|(position, part, resource, ends)| json!([position, part, resource, ends]))
+        .collect();
+    let expected = [
+        json!([2, null, "Observation/a", false]),
+        json!([2, 1, "Observation/a-copy", true]),
+        json!([3, null, "Observation/b", false]),
+        json!([3, 1, "Observation/b-copy", true]),
+    ];
+    assert_eq!(told, expected);
     let found = server.json("/fhir/Observation?patient=p&_summary=count");
     assert_eq!(found["total"], 4);
     // The copy is a resource like others, and what is written now is told as it is.

@@ -129,7 +129,7 @@ impl Link {
         let mut headers = HeaderMap::new();
         let mut size = HEADERS_BYTES;
         for (name, value) in [
-            (header::NATS_MESSAGE_ID.as_ref(), message.position.to_string()),
+            (header::NATS_MESSAGE_ID.as_ref(), message.id.clone()),
             (header::NATS_EXPECTED_STREAM.as_ref(), self.wanted.config.name.clone()),
             (header::NATS_EXPECTED_LAST_SEQUENCE.as_ref(), before.to_string()),
             (LOG, self.wanted.log.clone()),
@@ -189,7 +189,10 @@ async fn last(handle: &StreamHandle<Info>, wanted: &Wanted) -> Result<Option<Las
     Ok(Some(Last {
         sequence: message.sequence,
         log: said(LOG),
-        position: said(header::NATS_MESSAGE_ID.as_ref()).and_then(|text| text.parse().ok()),
+        position: said(header::NATS_MESSAGE_ID.as_ref()).and_then(|id| {
+            // A part has its number behind the position.
+            id.split('.').next().and_then(|position| position.parse().ok())
+        }),
         time: said(TIME),
     }))
 }

@@ -39,7 +39,9 @@ pub struct Place {
 /// An event as it is published.
 #[derive(Debug)]
 pub struct Message {
-    /// Its position, which is the id of the message.
+    /// What tells it from all others: the id of the message.
+    pub id: String,
+    /// Its position.
     pub position: Position,
     /// When it was recorded.
     pub recorded_at: Instant,
@@ -171,6 +173,7 @@ impl Terms {
         });
         let chart = event.chart.map_or_else(|| "directory".to_owned(), |chart| chart.to_string());
         Message {
+            id: event.id(),
             position: event.position,
             recorded_at: event.recorded_at,
             subject: format!("{}.{chart}.{}", self.prefix, event.event_type),

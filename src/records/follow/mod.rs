@@ -87,6 +87,8 @@ pub struct LogEvent {
     pub leaves: bool,
     /// The caller sees no later event of the same commit.
     pub ends_commit: bool,
+    /// A part of the same event follows.
+    pub goes_on: bool,
     /// Who caused it, if that is wanted.
     pub actor: Option<Box<Actor>>,
     /// What the chart holds of the resource from this event on, if that is wanted.
@@ -94,6 +96,17 @@ pub struct LogEvent {
     /// What the frame of the event commits to, if that is wanted: the envelope, and behind a line feed the resource as it
     /// is stored.
     pub payload: Option<Vec<u8>>,
+}
+
+impl LogEvent {
+    /// What tells it from all others: its position; of a part, with its number behind a full stop.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self.part {
+            0 => self.position.to_string(),
+            part => format!("{}.{part}", self.position),
+        }
+    }
 }
 
 impl Records {
@@ -147,9 +160,12 @@ impl Records {
         let opened = open_all(&pass, candidates, limits.bytes)?;
         let mut events = opened.events;
         let last = events.len().saturating_sub(1);
-        let commits: Vec<u64> = events.iter().map(|(commit, _)| *commit).collect();
+        let places: Vec<_> =
+            events.iter().map(|(commit, event)| (*commit, event.position)).collect();
         for (at, (commit, event)) in events.iter_mut().enumerate() {
-            event.ends_commit = at == last || commits.get(at + 1) != Some(commit);
+            let next = places.get(at + 1);
+            event.ends_commit = at == last || next.is_none_or(|(next, _)| next != commit);
+            event.goes_on = next.is_some_and(|(_, next)| *next == event.position);
         }
         let events: Vec<LogEvent> = events.into_iter().map(|(_, event)| event).collect();
         for event in &events {

@@ -98,6 +98,8 @@ struct FeedPage {
 struct FeedEvent {
     /// Its number in the whole log, from 0.
     position: u64,
+    /// Of a further resource that upcasters make of the event: which one, from 1.
+    part: Option<u8>,
     /// When it was recorded.
     #[schema(value_type = String, format = DateTime)]
     recorded_at: String,
