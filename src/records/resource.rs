@@ -6,7 +6,7 @@ use crate::auth::{Grant, Permission};
 use crate::chart::Payload;
 use crate::clock::Instant;
 use crate::engine::Settled;
-use crate::fhir::{ResourceId, ResourceKey, stored};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType, stored};
 use crate::log::StreamAlias;
 use crate::numbers::{EventId, Position, ResourceVersion};
 use crate::view::{EventPlace, Head, PastVersion, View};
@@ -157,7 +157,7 @@ impl Records {
         key: &ResourceKey,
         head: &Head,
     ) -> Result<Resource, RecordsError> {
-        let body = self.body(view, head.place)?;
+        let body = self.body(view, key.kind, head.place)?;
         grant.budget().open(body.len())?;
         let event = Some(EventId::of(head.position, head.place.part));
         let (version, recorded_at) = (head.version, head.recorded_at);
@@ -179,16 +179,21 @@ impl Records {
         version: ResourceVersion,
         past: &PastVersion,
     ) -> Result<Resource, RecordsError> {
-        let body = self.body(view, past.place)?;
+        let body = self.body(view, key.kind, past.place)?;
         grant.budget().open(body.len())?;
         let event = Some(EventId::of(past.position, past.place.part));
         let recorded_at = past.recorded_at;
         Ok(Resource { key: key.clone(), version, recorded_at, event, body })
     }
 
-    /// Stored form of the body that an event brings.
-    pub(super) fn body(&self, view: &View, at: EventPlace) -> Result<Vec<u8>, RecordsError> {
-        if !view.upcasters().is_empty() {
+    /// Stored form of the body that an event brings of a resource of a type.
+    pub(super) fn body(
+        &self,
+        view: &View,
+        kind: ResourceType,
+        at: EventPlace,
+    ) -> Result<Vec<u8>, RecordsError> {
+        if at.part > 0 || view.upcasters().are_about(kind) {
             return Ok(self.keys.read_event(view, at)?.1);
         }
         let mut payload = self.keys.read(view, at.location)?;

@@ -141,6 +141,12 @@ impl Upcasters {
         self.chains.content_of(kind)
     }
 
+    /// Whether there are some of a type: of others, every event says what it said.
+    #[must_use]
+    pub fn are_about(&self, kind: ResourceType) -> bool {
+        !self.is_empty() && self.content_of(kind) > 1
+    }
+
     /// Whether an event may say something else today.
     #[must_use]
     pub fn concern(&self, envelope: &Envelope) -> bool {

@@ -8,8 +8,8 @@ use super::{BatchLimits, LogEvent, PASSED_MAX, size_of};
 use crate::chart::{Actor, EventKind, EventType, Payload, Stated};
 use crate::clock::Instant;
 use crate::engine::EngineError;
-use crate::fhir::ResourceKey;
 use crate::fhir::search::{Criteria, Criterion};
+use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::{Document, JsonError};
 use crate::log::{Frame, StreamAlias};
 use crate::numbers::{Position, ResourceVersion};
@@ -192,7 +192,8 @@ impl<'a> Pass<'a> {
         let (outline, mut payload, written) = match sealed {
             Sealed::Known(outline) => (outline, Vec::new(), None),
             Sealed::Frame(frame) => {
-                match OpenedEvent::open(self.records, self.view, frame, event.place)? {
+                let (view, place) = (self.view, event.place);
+                match OpenedEvent::open(self.records, view, frame, place, event.kind)? {
                     Some(OpenedEvent { outline, payload, written }) => {
                         let outline = Arc::new(outline);
                         if event.position >= self.recent {
@@ -328,15 +329,15 @@ impl<'a> Pass<'a> {
             return Ok(Some(own));
         }
         let home = self.view.logged_at(event.home)?;
-        match home.filter(|home| home.is_readable) {
-            Some(home) => self.stored(home.place),
+        match home.filter(|home| home.is_readable).zip(event.kind) {
+            Some((home, kind)) => self.stored(kind, home.place),
             None => Ok(None),
         }
     }
 
     /// The body that an event brings; `None`: erased.
-    fn stored(&self, at: EventPlace) -> Result<Option<Vec<u8>>, RecordsError> {
-        match self.records.body(self.view, at) {
+    fn stored(&self, kind: ResourceType, at: EventPlace) -> Result<Option<Vec<u8>>, RecordsError> {
+        match self.records.body(self.view, kind, at) {
             Err(RecordsError::Engine(EngineError::Erased(_))) => Ok(None),
             body => body.map(Some),
         }
@@ -370,7 +371,7 @@ impl<'a> Pass<'a> {
         if !past.live || is_hidden {
             return Ok(None);
         }
-        Ok(self.stored(past.place)?.map(|body| (body, past.recorded_at)))
+        Ok(self.stored(key.kind, past.place)?.map(|body| (body, past.recorded_at)))
     }
 
     /// Whether a version of a resource matches one of the criteria.

@@ -6,7 +6,7 @@ use quick_cache::sync::Cache;
 
 use crate::chart::{Erasure, EventKind, EventType, Payload};
 use crate::engine::{self, EngineError};
-use crate::fhir::{ResourceId, ResourceKey};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::log::{Frame, StreamAlias};
 use crate::numbers::EventId;
 use crate::records::error::unreadable;
@@ -48,12 +48,13 @@ pub(super) struct OpenedEvent {
 }
 
 impl OpenedEvent {
-    /// Opens an event, or a part of one. `None`: it was erased.
+    /// Opens an event, or a part of one, about a resource of that type. `None`: it was erased.
     pub(super) fn open(
         records: &Records,
         view: &View,
         frame: Frame,
         at: EventPlace,
+        kind: Option<ResourceType>,
     ) -> Result<Option<Self>, RecordsError> {
         let (alias, ends_commit, length) = (frame.alias, frame.last_of_commit, frame.length());
         let keys = &records.keys;
@@ -91,7 +92,7 @@ impl OpenedEvent {
         let as_written = |payload: Vec<u8>| {
             Ok(Some(Self { outline: outline(&payload)?, payload, written: None }))
         };
-        if upcasters.is_empty() {
+        if at.part == 0 && !kind.is_some_and(|kind| upcasters.are_about(kind)) {
             return as_written(written);
         }
         let parts = Payload::decode(&written);

@@ -45,7 +45,7 @@ impl Planner<'_> {
             patients.extend(self.view.patient(place.alias())?);
         }
         let body = if head.live {
-            let bytes = self.records.body(self.view, head.place)?;
+            let bytes = self.records.body(self.view, key.kind, head.place)?;
             let document = Document::parse(bytes.as_slice())
                 .map_err(|_| RecordsError::unreadable(format!("{key} does not read back")))?;
             Some((bytes, document))
