@@ -74,6 +74,9 @@ pub enum ProofError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The hashes could not be made durable once.
+    #[error("the hashes could not be written to disk: nothing more is signed until the next start")]
+    Unsynced,
     /// More was asked for than the tree holds.
     #[error("the tree has {size} leaves; {asked} were asked for")]
     BeyondSize {

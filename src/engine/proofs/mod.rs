@@ -127,8 +127,9 @@ pub struct LogProof {
     reader: TileReader,
     issuer: Arc<Issuer>,
     sinks: Mutex<Vec<SinkHandle>>,
-    /// Held while a checkpoint is made, so that one is made at a time.
-    issuing: Mutex<()>,
+    /// Held while a checkpoint is made, so that one is made at a time. True when the tiles could not be synced: what the disk then has of them is
+    /// not known before they are computed again.
+    issuing: Mutex<bool>,
 }
 
 impl Place {
@@ -178,7 +179,7 @@ impl Place {
             reader,
             issuer,
             sinks: Mutex::new(sinks?),
-            issuing: Mutex::new(()),
+            issuing: Mutex::new(false),
         };
         proof.checkpoint()?;
         Ok(Arc::new(proof))
@@ -200,13 +201,19 @@ impl LogProof {
 
     /// Makes the tiles durable and signs what they hold, unless the latest checkpoint says it all.
     pub fn checkpoint(&self) -> Result<Arc<SignedCheckpoint>, ProofError> {
-        let _issuing = lock(&self.issuing);
+        let mut is_unsynced = lock(&self.issuing);
         let size = self.reader.size();
         if let Some(latest) = self.issuer.latest().filter(|one| one.checkpoint().size == size) {
             return Ok(latest);
         }
+        if *is_unsynced {
+            return Err(ProofError::Unsynced);
+        }
         let unsynced = lock(&self.tiles).unsynced();
-        let signed = self.issuer.issue_at(unsynced.sync()?)?;
+        *is_unsynced = true;
+        let durable = unsynced.sync()?;
+        *is_unsynced = false;
+        let signed = self.issuer.issue_at(durable)?;
         for sink in lock(&self.sinks).iter() {
             sink.push(Arc::clone(&signed));
         }
@@ -239,7 +246,6 @@ impl LogProof {
         self.issuer.signer().verifier()
     }
 
-    /// Whether the thread of a sink has ended before its time.
     /// Signs a statement of disposal.
     ///
     /// # Errors
@@ -249,6 +255,7 @@ impl LogProof {
         Ok(disposal.sign(self.issuer.signer())?.to_string())
     }
 
+    /// Whether the thread of a sink has ended before its time.
     fn has_lost_a_sink(&self) -> bool {
         lock(&self.sinks).iter().any(SinkHandle::has_ended)
     }
