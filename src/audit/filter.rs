@@ -74,12 +74,11 @@ impl<'a> Wanted<'a> {
         if let Some(key) = &filter.resource {
             let missing = || RecordsError::NotFound(key.to_string());
             let head = view.head(key)?.ok_or_else(missing)?;
-            let now = EventId::of(head.position, head.place.part);
-            let mut events = HashSet::from([head.id, now]);
+            let mut events = HashSet::from([head.id, head.event()]);
             let mut charts: HashSet<_> = head.places.iter().map(|place| place.alias()).collect();
             for past in view.versions(&head, head.version) {
                 let (_, past) = past?;
-                events.insert(EventId::of(past.position, past.place.part));
+                events.insert(past.event());
                 charts.extend(past.aliases());
             }
             within = charts.iter().next().copied().filter(|_| charts.len() == 1);

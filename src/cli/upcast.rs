@@ -7,10 +7,9 @@ use serde::Serialize;
 use super::import::grouped;
 use super::served::{engine_options, store};
 use super::{Failure, UpcastArguments, operator, progress, upcasters};
-use crate::chart::{Envelope, Trial, Tried, Upcasters};
+use crate::chart::{Trial, Tried};
 use crate::clock::Instant;
 use crate::config::Config;
-use crate::fhir::ResourceKey;
 
 /// Most ids that are named because they are taken.
 const TAKEN_NAMED_MAX: usize = 10;
@@ -55,7 +54,7 @@ pub fn run(config: &Config, arguments: &UpcastArguments) -> Result<(), Failure> 
     bar.set_length(store.engine().applied_position().get());
     let read = store.engine().each_written(|position, envelope, body| {
         bar.set_position(position.get());
-        for key in made(&tried, &envelope, &body) {
+        for key in trial.take(envelope, body) {
             // What upcasters that are in force have made is not in the way.
             if view.head(&key)?.is_some_and(|head| head.live && head.id.part() == 0) {
                 taken += 1;
@@ -65,7 +64,6 @@ pub fn run(config: &Config, arguments: &UpcastArguments) -> Result<(), Failure> 
                 }
             }
         }
-        trial.take(envelope, body);
         Ok(())
     });
     bar.finish_and_clear();
@@ -88,18 +86,6 @@ pub fn run(config: &Config, arguments: &UpcastArguments) -> Result<(), Failure> 
         )));
     }
     Ok(())
-}
-
-/// The resources that would be made of an event beside its own.
-fn made(upcasters: &Upcasters, envelope: &Envelope, body: &[u8]) -> Vec<ResourceKey> {
-    if envelope.home.is_some() || !upcasters.concern(envelope) {
-        return Vec::new();
-    }
-    let upcast = upcasters.upcast(envelope.clone(), body.to_vec());
-    // What fails is counted by the trial.
-    let parts = upcast.map(|upcast| upcast.parts).unwrap_or_default();
-    let parts = parts.into_iter().filter(|part| !part.body.is_empty() && !part.is_dropped);
-    parts.filter_map(|part| part.envelope.key()).collect()
 }
 
 fn summary(found: &Found<'_>) -> String {

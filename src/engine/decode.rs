@@ -291,10 +291,7 @@ impl<'a> Opener<'a> {
     pub fn fact(&self, at: EventPlace) -> Result<Option<Fact>, EngineError> {
         let frame = self.keys.reader().frame(at.location)?;
         let Some((main, parts)) = self.tell(frame, at.location)? else { return Ok(None) };
-        let told = match usize::from(at.part).checked_sub(1) {
-            None => Some(main),
-            Some(part) => parts.into_iter().nth(part),
-        };
+        let told = std::iter::once(main).chain(parts).nth(at.part.into());
         told.map(Some).ok_or_else(|| unreadable(at.location))
     }
 }

@@ -375,9 +375,19 @@ impl Records {
             return self.actor(view, alias, entry.version, envelope.actor.clone());
         }
         // The envelope of a part is that of the resource's home, which may be another chart.
-        let whole = view.stream_entry(alias, entry.version)?.ok_or_else(unreadable)?;
-        let (whole, _) = self.keys.written(view, whole.place.location)?;
-        self.actor(view, alias, entry.version, whole.actor)
+        let stated = self.stated(view, alias, entry.version)?;
+        self.actor(view, alias, entry.version, stated)
+    }
+
+    /// What the event of a chart with that version says of who caused it.
+    pub(super) fn stated(
+        &self,
+        view: &View,
+        alias: StreamAlias,
+        version: ChartVersion,
+    ) -> Result<Stated, RecordsError> {
+        let entry = view.stream_entry(alias, version)?.ok_or_else(unreadable)?;
+        Ok(self.keys.written(view, entry.place.location)?.0.actor)
     }
 
     /// Who caused an event: said in the first event of its commit in this chart.
@@ -392,11 +402,8 @@ impl Records {
             Stated::Here(actor) => return Ok(actor),
             Stated::Before(steps) => steps,
         };
-        let entry =
-            view.stream_entry(alias, ChartVersion::new(version.get().saturating_sub(steps)))?;
-        let at = entry.ok_or_else(unreadable)?.place.location;
-        let (envelope, _) = self.keys.written(view, at)?;
-        match envelope.actor {
+        let first = ChartVersion::new(version.get().saturating_sub(steps));
+        match self.stated(view, alias, first)? {
             Stated::Here(actor) => Ok(actor),
             Stated::Before(_) => Err(unreadable()),
         }

@@ -219,8 +219,8 @@ impl PageBuilder<'_> {
     ) -> Result<Version, RecordsError> {
         let read = || self.records.past(self.view, self.grant, key, version, past);
         let resource = past.live.then(read).transpose()?;
-        let PastVersion { recorded_at, position, place, first, .. } = *past;
-        let event = EventId::of(position, place.part);
+        let PastVersion { recorded_at, first, .. } = *past;
+        let event = past.event();
         Ok(Version { key: key.clone(), version, recorded_at, event, first, resource })
     }
 

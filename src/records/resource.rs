@@ -159,7 +159,7 @@ impl Records {
     ) -> Result<Resource, RecordsError> {
         let body = self.body(view, key.kind, head.place)?;
         grant.budget().open(body.len())?;
-        let event = Some(EventId::of(head.position, head.place.part));
+        let event = Some(head.event());
         let (version, recorded_at) = (head.version, head.recorded_at);
         Ok(Resource { key: key.clone(), version, recorded_at, event, body })
     }
@@ -181,7 +181,7 @@ impl Records {
     ) -> Result<Resource, RecordsError> {
         let body = self.body(view, key.kind, past.place)?;
         grant.budget().open(body.len())?;
-        let event = Some(EventId::of(past.position, past.place.part));
+        let event = Some(past.event());
         let recorded_at = past.recorded_at;
         Ok(Resource { key: key.clone(), version, recorded_at, event, body })
     }

@@ -123,7 +123,21 @@ pub struct PastVersion {
     pub(super) places: Vec<StreamPlace>,
 }
 
+impl Head {
+    /// The event that carries this version.
+    #[must_use]
+    pub fn event(&self) -> EventId {
+        EventId::of(self.position, self.place.part)
+    }
+}
+
 impl PastVersion {
+    /// The event that carries it.
+    #[must_use]
+    pub fn event(&self) -> EventId {
+        EventId::of(self.position, self.place.part)
+    }
+
     /// The charts this version lay in, home first; none: the directory.
     pub fn aliases(&self) -> impl Iterator<Item = StreamAlias> + '_ {
         self.places.iter().map(StreamPlace::alias)

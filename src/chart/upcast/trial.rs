@@ -3,6 +3,7 @@
 use super::step::Outcome;
 use super::{UpcastError, Upcasters, run};
 use crate::chart::Envelope;
+use crate::fhir::ResourceKey;
 
 /// A trial, which takes in one event after the other.
 #[derive(Debug)]
@@ -67,12 +68,12 @@ impl<'a> Trial<'a> {
         Self { upcasters, samples_max, events: 0, concerned: 0, files }
     }
 
-    /// Takes in an event, as it was written.
-    pub fn take(&mut self, envelope: Envelope, body: Vec<u8>) {
+    /// Takes in an event, as it was written. Returns the resources that would be made of it beside its own.
+    pub fn take(&mut self, envelope: Envelope, body: Vec<u8>) -> Vec<ResourceKey> {
         self.events += 1;
         let key = envelope.key().filter(|_| self.upcasters.concern(&envelope));
         // An event in a further chart says what the one at home says.
-        let Some(key) = key.filter(|_| envelope.home.is_none()) else { return };
+        let Some(key) = key.filter(|_| envelope.home.is_none()) else { return Vec::new() };
         self.concerned += 1;
         let event = envelope.event_type.to_string();
         let (files, samples_max) = (&mut self.files, self.samples_max);
@@ -96,12 +97,20 @@ impl<'a> Trial<'a> {
                 }
             },
         );
-        if let Err(error) = result
-            && let Some(tried) = self.files.iter_mut().find(|tried| tried.file == error.file)
-        {
-            tried.failed += 1;
-            if tried.failures.len() < self.samples_max {
-                tried.failures.push(error);
+        match result {
+            Ok(upcast) => {
+                let made = upcast.parts.into_iter();
+                let made = made.filter(|part| !part.body.is_empty() && !part.is_dropped);
+                made.filter_map(|part| part.envelope.key()).collect()
+            }
+            Err(error) => {
+                if let Some(tried) = self.files.iter_mut().find(|tried| tried.file == error.file) {
+                    tried.failed += 1;
+                    if tried.failures.len() < self.samples_max {
+                        tried.failures.push(error);
+                    }
+                }
+                Vec::new()
             }
         }
     }

@@ -303,11 +303,7 @@ impl<'a> Pass<'a> {
         let version = event.chart_version.unwrap_or_default();
         let (alias, stated) = match event.chart.filter(|_| event.place.part > 0) {
             // The envelope of a part is that of the resource's home, which may be another chart.
-            Some(chart) => {
-                let whole = self.view.stream_entry(chart, version)?.ok_or_else(unreadable)?;
-                let (whole, _) = self.records.keys.written(self.view, whole.place.location)?;
-                (chart, whole.actor)
-            }
+            Some(chart) => (chart, self.records.stated(self.view, chart, version)?),
             None => (alias, stated),
         };
         self.records.actor(self.view, alias, version, stated)
