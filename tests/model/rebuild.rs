@@ -3,9 +3,8 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
 use chartlog::access::{AccessEntry, RequestId, Source};
@@ -20,7 +19,9 @@ use crate::history::{one, seed};
 use crate::server::observation;
 
 const WRITERS: u64 = 3;
-const REBUILDS: usize = 5;
+const REBUILDS: u64 = 5;
+/// How many commits a writer makes until the next rebuild begins, at most: or none would catch up on a slow machine.
+const COMMITS_PER_REBUILD: u64 = 250;
 
 /// Stores a value in both resources of a writer, in one commit.
 fn write_pair(store: &Arc<Records>, writer: u64, value: u64) {
@@ -65,14 +66,17 @@ fn readers_and_writers_go_on_while_new_generations_take_over() {
     let store = open(root.path(), &sizes).unwrap();
     (0..WRITERS).for_each(|writer| write_pair(&store, writer, 0));
     let done = AtomicBool::new(false);
+    let (begun, begins) = (Mutex::new(0), Condvar::new());
     let looks = AtomicU64::new(0);
     let written: Vec<AtomicU64> = (0..WRITERS).map(|_| AtomicU64::new(0)).collect();
     let going = || !done.load(Ordering::Acquire);
     std::thread::scope(|scope| {
         for (writer, written) in (0..WRITERS).zip(&written) {
-            let (store, going) = (&store, &going);
+            let (store, going, begun, begins) = (&store, &going, &begun, &begins);
             scope.spawn(move || {
                 for value in 1.. {
+                    let full = |begun: &mut u64| going() && value > *begun * COMMITS_PER_REBUILD;
+                    drop(begins.wait_while(begun.lock().unwrap(), full).unwrap());
                     if !going() {
                         return;
                     }
@@ -104,13 +108,18 @@ fn readers_and_writers_go_on_while_new_generations_take_over() {
                 looks.fetch_add(1, Ordering::Relaxed);
             }
         });
-        for _ in 0..REBUILDS {
+        for round in 1..=REBUILDS {
+            *begun.lock().unwrap() = round;
+            begins.notify_all();
             let before: Vec<u64> = written.iter().map(|one| one.load(Ordering::Acquire)).collect();
             store.engine().rebuild(|done, all| assert!(done <= all)).unwrap();
             let now = values(&store);
             assert!(before.iter().zip(&now).all(|(before, now)| before <= now), "lost");
         }
+        let ending = begun.lock().unwrap();
         done.store(true, Ordering::Release);
+        drop(ending);
+        begins.notify_all();
     });
     let last: Vec<u64> = written.iter().map(|one| one.load(Ordering::Acquire)).collect();
     assert_eq!(values(&store), last);
