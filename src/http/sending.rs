@@ -16,7 +16,7 @@ use crate::auth::Grant;
 use crate::records::{INLINE_BYTES_MAX, Records, RecordsError};
 
 /// Bytes that are handed over at a time: what takes them copies them into a buffer, which then stays small.
-const CHUNK_BYTES: usize = 256 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// What follows the first part of an answer.
 pub enum Rest {
