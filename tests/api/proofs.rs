@@ -338,12 +338,14 @@ fn a_bundle_is_verified_by_the_command_line() {
 
 #[test]
 fn lost_proofs_are_computed_again_and_a_log_below_its_checkpoint_does_not_open() {
-    let server = Server::start();
+    let mut server = Server::start();
     let clinician = server.clinician();
     clinician.put(&patient("p")).expect(201);
     clinician.put(&observation("o", "p")).expect(201);
     let before = checkpoint(&server, "events", 3);
     let data = server.data();
+    server.signal("-KILL");
+    server.ended();
     std::fs::remove_dir_all(data.join("proof")).unwrap();
     let server = server.restart();
     assert_eq!(checkpoint(&server, "events", 3), before);

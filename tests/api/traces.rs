@@ -31,7 +31,7 @@ fn commits(auditor: &Actor, query: &str) -> Vec<Value> {
 
 #[test]
 fn a_filter_finds_one_commit_among_thousands_of_events_on_one_page() {
-    let server = Server::start();
+    let mut server = Server::start();
     let clinician = server.clinician();
     clinician.put(&patient("many")).expect(201);
     write_much(&clinician, "many");
@@ -80,6 +80,8 @@ fn a_filter_finds_one_commit_among_thousands_of_events_on_one_page() {
     };
     check(server.auditor());
     // Views that are made anew from the log tell the same.
+    server.signal("-KILL");
+    server.ended();
     std::fs::remove_dir_all(server.data().join("views")).unwrap();
     check(server.restart().auditor());
 }
