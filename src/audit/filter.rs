@@ -197,7 +197,7 @@ pub(super) fn audited_chart(
         }
     }
     let chart = view.chart(patient)?;
-    let chart = chart.ok_or_else(|| records.absent_chart(view, None, patient))?;
+    let chart = chart.ok_or_else(|| records.absent_chart(view, patient))?;
     grant.saw_chart(chart.alias());
     Ok(chart)
 }

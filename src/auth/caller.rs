@@ -105,6 +105,8 @@ mod tests {
             ("patient/*.cruds user/Observation.r",         own,  "Observation", Create, OwnChart),
             ("user/Observation.r launch/patient openid",   own,  "Patient",     Read,   Nothing),
             ("user/Observation.rs?category=vital-signs",   own,  "Observation", Read,   Nothing),
+            ("patient/*.read",                             own,  "Observation", Read,   OwnChart),
+            ("patient/*.read",                             own,  "Observation", Create, Nothing),
         ];
         for (scope, patient, resource_type, permission, expected) in table {
             assert_eq!(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Caller, Permission, Reach};
+use super::{Caller, Level, Permission, Reach, Right, Rights};
 use crate::access::{Part, Runs};
 use crate::budget::Budget;
 use crate::chart::Actor;
@@ -133,8 +133,36 @@ impl Grant {
         &self.budget
     }
 
+    /// All rights of the request with a permission on a type: what they reach is decided on each resource.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`] when no scope grants any, before anything is looked up.
+    pub fn rights(&self, kind: ResourceType, permission: Permission) -> Result<Rights<'_>, Denied> {
+        let unrestricted = self.reach(kind, permission);
+        let mut rights = match unrestricted {
+            Ok(None) => return Ok(Rights::Everything),
+            Ok(within) => vec![Right { within, criteria: &[] }],
+            Err(_) => Vec::new(),
+        };
+        let of_level = |level| self.caller.scopes.restrictions(level, kind, permission);
+        for level in [Level::User, Level::System] {
+            rights.extend(of_level(level).map(|criteria| Right { within: None, criteria }));
+        }
+        // In its chart, a right on all resources of the type says no less.
+        if let (Err(_), Some(own)) = (&unrestricted, &self.own_chart) {
+            let within = Some(own);
+            rights.extend(of_level(Level::Patient).map(|criteria| Right { within, criteria }));
+        }
+        match rights.is_empty() {
+            true => Err(Denied { permission, subject: kind.name().to_owned() }),
+            false => Ok(Rights::AnyOf(rights)),
+        }
+    }
+
     /// Decides, before anything is looked up, how far the request reaches with a permission on a
-    /// type: `None` everywhere, `Some` only in that patient's chart.
+    /// type whatever a resource says: `None` everywhere, `Some` only in that patient's chart. For what
+    /// is not decided resource by resource.
     ///
     /// # Errors
     ///
@@ -160,7 +188,7 @@ impl Grant {
     ///
     /// [`Denied`].
     pub fn reach_chart(&self, patient: &ResourceId, permission: Permission) -> Result<(), Denied> {
-        if ResourceType::all().any(|kind| self.reaches_in(kind, permission, patient)) {
+        if ResourceType::all().any(|kind| self.reaches_some_in(kind, permission, patient)) {
             Ok(())
         } else {
             Err(self.denied(permission, "this chart"))
@@ -197,6 +225,28 @@ impl Grant {
     ) -> bool {
         matches!(self.reach(kind, permission), Ok(None))
             || self.reach(kind, permission).is_ok_and(|own| own == Some(patient))
+    }
+
+    /// Whether some of its rights are restricted to resources that say something.
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        self.caller.scopes.are_restricted()
+    }
+
+    /// Whether the request may do that to some resources at least of a type in a patient's chart.
+    #[must_use]
+    pub fn reaches_some_in(
+        &self,
+        kind: ResourceType,
+        permission: Permission,
+        patient: &ResourceId,
+    ) -> bool {
+        self.rights(kind, permission).is_ok_and(|rights| match rights {
+            Rights::Everything => true,
+            Rights::AnyOf(rights) => {
+                rights.iter().any(|right| right.within.is_none_or(|own| own == patient))
+            }
+        })
     }
 
     /// Notes that the request was about a chart.

@@ -15,9 +15,10 @@
 //! * the **type** is a resource type, or `*` for all of them;
 //! * the **permissions** are letters of `cruds`: create, read, update, delete, search.
 //!
-//! What is not granted is denied. A scope this server does not understand grants nothing, and in
-//! particular a scope with a restriction (`patient/Observation.rs?category=...`) is never mistaken
-//! for the wider scope without it.
+//! A scope may be restricted to what a search finds (`patient/Observation.rs?category=...`): then the
+//! right is one on the resources of which all of the parameters hold. Several scopes add up. What is
+//! not granted is denied, and a scope this server does not understand grants nothing: in particular, one
+//! with a restriction is never mistaken for the wider scope without it.
 //!
 //! # Reach
 //!
@@ -37,6 +38,12 @@
 //! Whatever concerns the store as a whole, such as the feed or the proofs over the log, opens to
 //! `system/` scopes alone: see [`Caller::reach_system`].
 //!
+//! That is what may be touched whatever a resource says. Restricted scopes add to it: [`Grant::rights`]
+//! has the union of all rights on a type, each of them everywhere or in the own chart, on all resources or
+//! on those that meet its criteria. The functions of the store ask for these and decide on each version of
+//! each resource. What cannot be decided so, such as the feed, the evidence and the access entries of a
+//! chart, opens to rights on all resources of the type alone ([`Grant::reach`]).
+//!
 //! # How answers are given
 //!
 //! **The decision is taken by type before anything is looked up.** A caller who reaches `Nothing`
@@ -53,11 +60,14 @@
 
 mod caller;
 mod grant;
+mod restriction;
+mod rights;
 pub mod scopes;
 pub mod token;
 
 pub use caller::{Caller, Reach};
 pub use grant::{Denied, Grant, Seen, Shown};
+pub use rights::{Right, Rights};
 pub use scopes::{Level, Permission, Scopes};
 pub use token::{
     Algorithm, ConfigurationError, Issuer, LocalIssuer, SigningError, TokenError, TokenRequest,

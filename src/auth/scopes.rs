@@ -4,20 +4,40 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::restriction::Restriction;
+use crate::fhir::ResourceType;
+use crate::fhir::search::Criterion;
+
 /// The rights a token grants, as far as this server understands them.
 ///
 /// Understood is `patient/`, `user/` or `system/`, then a resource type or `*`, then a dot and at
-/// least one letter of `cruds` in that order. Everything else grants nothing, and is not an error:
-/// launch scopes and `openid` are for the issuer, version 1 (`.read`, `.write`, `.*`) is not
-/// offered, and a search restriction (`?category=...`) would narrow a right in a way this server
-/// cannot enforce.
+/// least one letter of `cruds` in that order, or `read`, `write` or `*` as in version 1 (which stand
+/// for `rs`, `cud` and `cruds`). Behind the letters, `?category=...` restricts the right to
+/// resources that a search with these parameters finds: see [`Restriction`]. Everything else grants
+/// nothing, and is not an error: launch scopes and `openid` are for the issuer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scopes {
     /// What `*` grants.
     any_type: Rights,
     /// What is granted for a type by name, beyond `any_type`.
     by_type: BTreeMap<Box<str>, Rights>,
+    /// What is granted on some resources only.
+    restricted: Vec<Restricted>,
 }
+
+/// A scope that is restricted to some resources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Restricted {
+    rights: Rights,
+    /// A type or `*`, the letters, and the parameters, as in the scope.
+    name: Box<str>,
+    letters: Box<str>,
+    parameters: Box<str>,
+    restriction: Restriction,
+}
+
+/// Restricted scopes of one token that count: each may have to be evaluated on each resource.
+const RESTRICTED_MAX: usize = 100;
 
 /// Whose data a scope covers: the part of a scope before the slash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,12 +76,57 @@ impl Scopes {
 
     /// Adds the rights granted by further scopes with spaces between them.
     pub fn extend(&mut self, scope: &str) {
-        for (resource_type, rights) in scope.split(' ').filter_map(parse_scope) {
-            match resource_type {
-                ANY_TYPE => self.any_type.add(rights),
-                name => self.by_type.entry(name.into()).or_default().add(rights),
+        for scope in scope.split(' ') {
+            // What is behind a question mark is never dropped: it would widen the right.
+            let (plain, parameters) = match scope.split_once('?') {
+                Some((plain, parameters)) => (plain, Some(parameters)),
+                None => (scope, None),
+            };
+            let Some((name, letters, rights)) = parse_scope(plain) else { continue };
+            match parameters {
+                Some(parameters) => self.restrict(name, letters, rights, parameters),
+                None if name == ANY_TYPE => self.any_type.add(rights),
+                None => self.by_type.entry(name.into()).or_default().add(rights),
             }
         }
+    }
+
+    /// Adds a right on the resources that a search finds.
+    fn restrict(&mut self, name: &str, letters: &str, rights: Rights, parameters: &str) {
+        let kind = match name {
+            ANY_TYPE => None,
+            name => match name.parse::<ResourceType>() {
+                Ok(kind) => Some(kind),
+                Err(_) => return,
+            },
+        };
+        if self.restricted.len() < RESTRICTED_MAX
+            // The forms of version 1 know no restriction.
+            && !is_of_version_1(letters)
+            && let Some(restriction) = Restriction::parse(kind, parameters)
+        {
+            let (name, letters, parameters) = (name.into(), letters.into(), parameters.into());
+            self.restricted.push(Restricted { rights, name, letters, parameters, restriction });
+        }
+    }
+
+    /// Whether some are restricted.
+    #[must_use]
+    pub fn are_restricted(&self) -> bool {
+        !self.restricted.is_empty()
+    }
+
+    /// What must hold of the resources of a type on which alone scopes of this level grant `permission`: for each of these
+    /// scopes all of its criteria.
+    pub fn restrictions(
+        &self,
+        level: Level,
+        kind: ResourceType,
+        permission: Permission,
+    ) -> impl Iterator<Item = &[Criterion]> {
+        let wanted = Rights::one(level, permission);
+        let restricted = self.restricted.iter().filter(move |one| one.rights.include(wanted));
+        restricted.filter_map(move |one| one.restriction.of(kind))
     }
 
     /// Whether a scope of exactly this level grants `permission` on `resource_type`.
@@ -83,7 +148,7 @@ impl Scopes {
     /// Whether nothing at all is granted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.any_type == Rights::default() && self.by_type.is_empty()
+        self.any_type == Rights::default() && self.by_type.is_empty() && self.restricted.is_empty()
     }
 }
 
@@ -102,6 +167,13 @@ impl fmt::Display for Scopes {
                     write!(formatter, "{separator}{}/{name}.{letters}", level.name())?;
                     separator = " ";
                 }
+            }
+        }
+        for Restricted { rights, name, letters, parameters, .. } in &self.restricted {
+            let levels = Level::ALL.into_iter();
+            for level in levels.filter(|level| rights.are_of(*level)) {
+                write!(formatter, "{separator}{}/{name}.{letters}?{parameters}", level.name())?;
+                separator = " ";
             }
         }
         Ok(())
@@ -159,10 +231,15 @@ impl Rights {
     const fn include(self, wanted: Self) -> bool {
         self.0 & wanted.0 == wanted.0
     }
+
+    fn are_of(self, level: Level) -> bool {
+        Permission::ALL.into_iter().any(|permission| self.include(Self::one(level, permission)))
+    }
 }
 
-/// One scope as its type (or `*`) and the rights it grants; none when it is not understood.
-fn parse_scope(scope: &str) -> Option<(&str, Rights)> {
+/// One scope without a restriction as its type (or `*`), its letters, and the rights it grants; none when it is not
+/// understood.
+fn parse_scope(scope: &str) -> Option<(&str, &str, Rights)> {
     let (level, target) = scope.split_once('/')?;
     let (resource_type, letters) = target.split_once('.')?;
     let level = Level::named(level)?;
@@ -173,11 +250,19 @@ fn parse_scope(scope: &str) -> Option<(&str, Rights)> {
     let mut rights = Rights::default();
     // One pass over the alphabet for all letters: this is what makes order and uniqueness count.
     let mut alphabet = Permission::ALL.into_iter();
-    for letter in letters.chars() {
+    let spelled = VERSION_1.iter().find(|(name, _)| *name == letters);
+    for letter in spelled.map_or(letters, |(_, letters)| letters).chars() {
         let permission = alphabet.find(|permission| permission.letter() == letter)?;
         rights.add(Rights::one(level, permission));
     }
-    (rights != Rights::default()).then_some((resource_type, rights))
+    (rights != Rights::default()).then_some((resource_type, letters, rights))
+}
+
+/// Permissions in the words of version 1, and the same in letters (SMART App Launch 2.2, §scopes: "SMARTv1 scopes").
+const VERSION_1: [(&str, &str); 3] = [("read", "rs"), ("write", "cud"), ("*", "cruds")];
+
+fn is_of_version_1(letters: &str) -> bool {
+    VERSION_1.iter().any(|(name, _)| *name == letters)
 }
 
 /// Whether `name` has the form of a FHIR type name. A name of no existing type does no harm:
@@ -232,6 +317,10 @@ mod tests {
             ("user/Observation.cruds", "cruds"),
             ("user/Observation.cud", "cud"),
             ("user/*.rs", "rs"),
+            ("user/Observation.read", "rs"),
+            ("user/*.write", "cud"),
+            ("user/Observation.*", "cruds"),
+            ("user/*.*", "cruds"),
         ] {
             assert_eq!(
                 granted(&Scopes::parse(scope), Level::User, "Observation"),
@@ -250,16 +339,17 @@ mod tests {
             "offline_access",
             "user/Observation",
             "user/Observation.",
-            "user/Observation.read",
-            "user/Observation.write",
-            "user/Observation.*",
-            "user/*.*",
+            "user/Observation.reads",
+            "user/Observation.READ",
+            "user/Observation.**",
             "user/Observation.sr",
             "user/Observation.rr",
             "user/Observation.rsx",
             "user/Observation.RS",
-            "user/Observation.rs?category=vital-signs",
             "user/Observation.rs?",
+            "user/Observation.read?category=vital-signs",
+            "user/Observation.rs?nonsense=1",
+            "user/Nothing.rs?category=vital-signs",
             "user/Observation.r.s",
             "user/observation.rs",
             "user/Obs*.rs",
@@ -296,8 +386,12 @@ mod tests {
 
     #[test]
     fn scopes_read_back_from_their_text() {
-        for text in ["", "openid", "user/*.rs system/Feed.cud patient/Patient.r user/Patient.cruds"]
-        {
+        for text in [
+            "",
+            "openid",
+            "user/*.rs system/Feed.cud patient/Patient.r user/Patient.cruds",
+            "user/Observation.rs?category=a|b&code=c,d patient/*.r?_id=x",
+        ] {
             let scopes = Scopes::parse(text);
             assert_eq!(Scopes::parse(&scopes.to_string()), scopes, "{text}");
         }

@@ -1,5 +1,6 @@
 //! Reading charts: now, at any past version or moment, their events, and what changed between.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use super::error::unreadable;
@@ -10,7 +11,9 @@ use crate::auth::{Grant, Permission};
 use crate::chart::{Actor, Envelope, EventType, Stated};
 use crate::clock::Instant;
 use crate::engine::{EngineError, Settled};
+use crate::fhir::search::Criterion;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::numbers::{ChartVersion, EventId, Position, ResourceVersion, Step};
 use crate::view::{ChartRecord, StreamEntry, View};
@@ -94,6 +97,9 @@ pub struct Difference {
     pub after: Option<Resource>,
 }
 
+/// What who looks into a chart does with each resource: they read, and find what they did not name.
+pub(super) const LOOKED_INTO: [Permission; 2] = [Permission::Read, Permission::Search];
+
 /// Most events that one page looks through for those that match its filter.
 const EVENTS_SCANNED_MAX: usize = 10_000;
 
@@ -113,8 +119,9 @@ impl Records {
     ) -> Result<Chart, RecordsError> {
         let (view, record) = self.open_chart(grant, patient)?;
         let version = resolve(&view, &record, patient, at)?;
-        let readable = |kind: ResourceType| {
-            only.is_none_or(|only| only.contains(&kind)) && may_show(grant, kind, patient)
+        let readable = |resource: &Resource| {
+            only.is_none_or(|only| only.contains(&resource.key.kind))
+                && self.may_show(grant, resource, patient)
         };
         let resources = self.held(&view, grant, &record, version, readable)?;
         let recorded_at =
@@ -173,7 +180,8 @@ impl Records {
                 continue;
             }
             let Some(event) = self.event(&view, grant, record.alias(), &entry)? else { continue };
-            let visible = event.envelope.key().is_none_or(|key| may_show(grant, key.kind, patient));
+            let visible =
+                event.envelope.key().is_none_or(|key| may_show_all(grant, key.kind, patient));
             if visible && filter.admits(&event) {
                 bytes += event.resource.as_ref().map_or(0, |resource| resource.body.len());
                 events.push(event);
@@ -205,7 +213,7 @@ impl Records {
                 return Ok((exhibits, Some(version.previous())));
             }
             let (envelope, _) = self.keys.written(&view, entry.place.location)?;
-            if envelope.key().is_some_and(|key| !may_show(grant, key.kind, patient)) {
+            if envelope.key().is_some_and(|key| !may_show_all(grant, key.kind, patient)) {
                 continue;
             }
             let frame = self.keys.reader().frame(entry.place.location)?;
@@ -256,7 +264,7 @@ impl Records {
                 let Some(resource) = self.held_by(&view, grant, &record, step)? else {
                     continue;
                 };
-                if !may_show(grant, resource.key.kind, patient) {
+                if !self.may_show(grant, &resource, patient) {
                     continue;
                 }
                 let key = resource.key.clone();
@@ -274,13 +282,36 @@ impl Records {
         grant: &Grant,
         patient: &ResourceId,
     ) -> Result<(View, ChartRecord), RecordsError> {
-        grant.reach_chart(patient, Permission::Read)?;
-        grant.reach_chart(patient, Permission::Search)?;
+        for permission in LOOKED_INTO {
+            grant.reach_chart(patient, permission)?;
+        }
         let view = self.views.view();
         let record = view.chart(patient)?;
-        let record = record.ok_or_else(|| self.absent_chart(&view, None, patient))?;
+        let record = record.ok_or_else(|| self.absent_chart(&view, patient))?;
         grant.saw_chart(record.alias());
         Ok((view, record))
+    }
+
+    /// Whether the caller may be shown a resource that lies in a patient's chart.
+    pub(super) fn may_show(
+        &self,
+        grant: &Grant,
+        resource: &Resource,
+        patient: &ResourceId,
+    ) -> bool {
+        let Resource { key, recorded_at, body, .. } = resource;
+        // Read only if it matters what it says.
+        let document = LazyCell::new(|| Document::parse(body.as_slice()).ok());
+        let holds = |criterion: &Criterion| {
+            document.as_ref().is_some_and(|document| {
+                let holds = criterion.holds_of(key, *recorded_at, document.root(), self.base_url());
+                holds == Some(true)
+            })
+        };
+        LOOKED_INTO.into_iter().all(|permission| {
+            let rights = grant.rights(key.kind, permission);
+            rights.is_ok_and(|rights| rights.admit(|own| own == patient, holds))
+        })
     }
 
     fn held(
@@ -289,7 +320,7 @@ impl Records {
         grant: &Grant,
         record: &ChartRecord,
         version: ChartVersion,
-        readable: impl Fn(ResourceType) -> bool,
+        readable: impl Fn(&Resource) -> bool,
     ) -> Result<Vec<Resource>, RecordsError> {
         let manifest = view.manifest(record.alias(), version)?;
         let mut resources = Vec::with_capacity(manifest.len());
@@ -304,7 +335,7 @@ impl Records {
                 resources.extend(self.held_by(view, grant, record, at)?);
             }
         }
-        resources.retain(|resource| readable(resource.key.kind));
+        resources.retain(readable);
         Ok(resources)
     }
 
@@ -410,10 +441,10 @@ impl Records {
     }
 }
 
-/// Shown in a chart is what the caller may both read and search.
-pub(super) fn may_show(grant: &Grant, kind: ResourceType, patient: &ResourceId) -> bool {
-    grant.reaches_in(kind, Permission::Read, patient)
-        && grant.reaches_in(kind, Permission::Search, patient)
+/// Whether all resources of a type in a patient's chart may be shown to the caller, with all that is
+/// known of them.
+pub(super) fn may_show_all(grant: &Grant, kind: ResourceType, patient: &ResourceId) -> bool {
+    LOOKED_INTO.into_iter().all(|permission| grant.reaches_in(kind, permission, patient))
 }
 
 pub(super) fn resolve(

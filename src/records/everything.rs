@@ -1,6 +1,6 @@
 //! A chart page by page, narrowed by time and type: what FHIR calls everything of a patient.
 
-use super::chart::{may_show, resolve};
+use super::chart::{LOOKED_INTO, may_show_all, resolve};
 use super::{At, Records, RecordsError, Resource};
 use crate::auth::Grant;
 use crate::clock::Instant;
@@ -67,8 +67,8 @@ impl Records {
         for entry in view.stream_of(record.alias(), steps) {
             let entry = entry?;
             grant.budget().read(1)?;
-            let Some(number) = request.wants(grant, &entry) else { continue };
-            if is_only_counted && care.is_none() {
+            let Some((number, is_sure)) = request.wants(grant, &entry) else { continue };
+            if is_only_counted && care.is_none() && is_sure {
                 // What was erased with the chart that it was at home in is not there.
                 page.count += usize::from(view.head_of(number)?.is_some());
                 continue;
@@ -79,7 +79,8 @@ impl Records {
             }
             let Some(resource) = self.resource_of(&view, grant, &entry)? else { continue };
             opened_bytes += resource.body.len();
-            if care.as_mut().is_none_or(|care| is_of(care, &resource)) {
+            let is_shown = is_sure || self.may_show(grant, &resource, patient);
+            if is_shown && care.as_mut().is_none_or(|care| is_of(care, &resource)) {
                 if !is_only_counted && page.count == request.limit {
                     page.next = Some(last);
                     return Ok(page);
@@ -93,8 +94,8 @@ impl Records {
     }
 
     /// Notes all versions from `after` on that the parts of an answer will show, for one access entry that
-    /// tells of the whole of it. What is about care of a time is only known when it is read: then each part
-    /// is told of by an entry of its own.
+    /// tells of the whole of it. What is about care of a time, or is one of the resources that a scope is
+    /// restricted to, is only known when it is read: then each part is told of by an entry of its own.
     ///
     /// # Errors
     ///
@@ -104,7 +105,7 @@ impl Records {
         grant: &Grant,
         request: &EverythingRequest,
     ) -> Result<(), RecordsError> {
-        if request.care.is_some() {
+        if request.care.is_some() || grant.is_restricted() {
             return Ok(());
         }
         let (view, record) = self.open_chart(grant, &request.patient)?;
@@ -114,7 +115,7 @@ impl Records {
         for entry in view.stream_of(record.alias(), steps) {
             let entry = entry?;
             grant.budget().read(1)?;
-            if let Some(number) = request.wants(grant, &entry)
+            if let Some((number, _)) = request.wants(grant, &entry)
                 && view.head_of(number)?.is_some()
             {
                 grant.showed(entry.home);
@@ -125,12 +126,18 @@ impl Records {
 }
 
 impl EverythingRequest {
-    /// The resource of an event whose content is wanted, as far as the event itself tells.
-    fn wants(&self, grant: &Grant, entry: &StreamEntry) -> Option<ResourceNumber> {
+    /// The resource of an event whose content is wanted, as far as the event itself tells; and whether it may be shown
+    /// whatever it says.
+    fn wants(&self, grant: &Grant, entry: &StreamEntry) -> Option<(ResourceNumber, bool)> {
         let is_earlier = self.since.is_some_and(|since| entry.recorded_at < since);
         let (kind, number) = entry.subject.filter(|_| !is_earlier)?;
         let is_kind = self.only.as_ref().is_none_or(|only| only.contains(&kind));
-        (is_kind && may_show(grant, kind, &self.patient)).then_some(number)
+        let is_sure = may_show_all(grant, kind, &self.patient);
+        let may_be = || {
+            let mut permissions = LOOKED_INTO.into_iter();
+            permissions.all(|permission| grant.reaches_some_in(kind, permission, &self.patient))
+        };
+        (is_kind && (is_sure || may_be())).then_some((number, is_sure))
     }
 }
 

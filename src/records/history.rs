@@ -3,13 +3,13 @@
 //! Newest first. A page ends at a place in the log, and the first page says up to where the log was
 //! looked at; so what is written between two pages neither shifts nor repeats anything.
 
-use super::resource::{PAGE_BYTES_MAX, lies_in, note};
+use super::resource::{Facts, PAGE_BYTES_MAX, may_know, note, rights_at};
 use super::{Records, RecordsError, Resource};
-use crate::auth::{Denied, Grant, Permission};
+use crate::auth::{Denied, Grant, Permission, Rights};
 use crate::clock::Instant;
 use crate::engine::{EngineError, Settled};
 use crate::fhir::search::Span;
-use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::{ResourceKey, ResourceType};
 use crate::log::StreamAlias;
 use crate::numbers::{EventId, Position, ResourceVersion};
 use crate::view::{Change, Head, Order, PastVersion, View};
@@ -127,18 +127,18 @@ impl Records {
     }
 }
 
-/// The types whose versions the caller may see: everywhere, or only in their own chart.
-struct VisibleTypes<'a>(Vec<(ResourceType, Option<&'a ResourceId>)>);
+/// The types of which the caller may see versions, and which.
+struct VisibleTypes<'a>(Vec<(ResourceType, Rights<'a>)>);
 
 impl<'a> VisibleTypes<'a> {
     fn of(grant: &'a Grant, of: &HistoryOf) -> Result<Self, Denied> {
-        let one = |kind, permission| Ok(Self(vec![(kind, grant.reach(kind, permission)?)]));
+        let one = |kind, permission| Ok(Self(vec![(kind, grant.rights(kind, permission)?)]));
         match of {
             HistoryOf::Resource(key) => one(key.kind, Permission::Read),
             HistoryOf::Type(kind) => one(*kind, Permission::Search),
             HistoryOf::System => {
-                let reach = |kind| Some((kind, grant.reach(kind, Permission::Search).ok()?));
-                let types: Vec<_> = ResourceType::all().filter_map(reach).collect();
+                let rights = |kind| Some((kind, grant.rights(kind, Permission::Search).ok()?));
+                let types: Vec<_> = ResourceType::all().filter_map(rights).collect();
                 match types.is_empty() {
                     true => Err(grant.denied(Permission::Search, "any type")),
                     false => Ok(Self(types)),
@@ -147,9 +147,9 @@ impl<'a> VisibleTypes<'a> {
         }
     }
 
-    /// How far the reach goes for a type; `None`: nowhere.
-    fn to(&self, kind: ResourceType) -> Option<Option<&'a ResourceId>> {
-        self.0.iter().find(|(known, _)| *known == kind).map(|(_, own)| *own)
+    /// The rights on a type; `None`: there are none.
+    fn to(&self, kind: ResourceType) -> Option<&Rights<'a>> {
+        self.0.iter().find(|(known, _)| *known == kind).map(|(_, rights)| rights)
     }
 }
 
@@ -164,8 +164,10 @@ struct PageBuilder<'a> {
 
 impl PageBuilder<'_> {
     fn of_resource(&self, key: &ResourceKey) -> Result<HistoryPage, RecordsError> {
-        let own = self.reach.to(key.kind).flatten();
-        let absent = || self.records.absent(self.view, own, key, key.to_string());
+        let missing = || RecordsError::NotFound(key.to_string());
+        let rights = self.reach.to(key.kind).ok_or_else(missing)?;
+        let may_know = may_know(rights, key);
+        let absent = || self.records.absent(self.view, may_know, key, key.to_string());
         let head = self.view.head(key)?.ok_or_else(absent)?;
         let end = head.version.next().get();
         let newest = HistoryPlace { end, before: end };
@@ -180,11 +182,10 @@ impl PageBuilder<'_> {
         for entry in self.view.versions(&head, ResourceVersion::new(start)) {
             let (version, past) = entry?;
             self.grant.budget().read(1)?;
-            let charts: Vec<_> = past.aliases().collect();
-            note(self.grant, head.id, &charts);
+            note(self.grant, head.id, past.aliases());
             let is_wanted = self.is_in_time(past.recorded_at, past.live, until);
             until = Some(past.recorded_at);
-            if !lies_in(self.view, own, &charts)? {
+            if !self.records.admits(self.view, rights, key, &Facts::from(&past))? {
                 continue;
             }
             is_visible = true;
@@ -205,7 +206,7 @@ impl PageBuilder<'_> {
             }
         }
         if !is_visible {
-            return Err(RecordsError::NotFound(key.to_string()));
+            return Err(missing());
         }
         page.total = is_counted.then_some(total);
         Ok(page)
@@ -241,12 +242,12 @@ impl PageBuilder<'_> {
             self.grant.budget().read(1)?;
             looks += 1;
             for change in &changes {
-                let Some(own) = self.reach.to(change.kind) else { continue };
+                let Some(rights) = self.reach.to(change.kind) else { continue };
                 looks += 1;
                 if !self.is_wanted(change, Position::new(place.end))? {
                     continue;
                 }
-                let Some(version) = self.seen(change, own)? else { continue };
+                let Some(version) = self.seen(change, rights)? else { continue };
                 // Parts of one event are on one page.
                 let goes_on = page
                     .versions
@@ -294,11 +295,7 @@ impl PageBuilder<'_> {
     }
 
     /// The version that a change made, if it lies within the caller's reach.
-    fn seen(
-        &self,
-        change: &Change,
-        own: Option<&ResourceId>,
-    ) -> Result<Option<Version>, RecordsError> {
+    fn seen(&self, change: &Change, rights: &Rights<'_>) -> Result<Option<Version>, RecordsError> {
         let alone = |chart: Option<StreamAlias>| Vec::from_iter(chart);
         let charts = if change.is_in_several {
             match self.past(change)? {
@@ -308,7 +305,7 @@ impl PageBuilder<'_> {
         } else {
             alone(change.chart)
         };
-        if !lies_in(self.view, own, &charts)? {
+        if rights_at(self.view, rights, &charts)?.is_empty() {
             return Ok(None);
         }
         let (envelope, body) = match self.records.keys.read_event(self.view, change.place) {
@@ -317,11 +314,13 @@ impl PageBuilder<'_> {
             read => read?,
         };
         self.grant.budget().open(body.len())?;
-        for chart in charts {
-            self.grant.saw_chart(chart);
-        }
         let key = envelope.key().ok_or_else(super::error::unreadable)?;
-        let Change { version, recorded_at, first, live, .. } = *change;
+        let Change { version, recorded_at, first, live, place, .. } = *change;
+        let facts = Facts { charts, place, live, recorded_at };
+        if !self.records.admits(self.view, rights, &key, &facts)? {
+            return Ok(None);
+        }
+        facts.charts.into_iter().for_each(|chart| self.grant.saw_chart(chart));
         let resource = live.then(|| {
             let event = Some(change.id());
             Resource { key: key.clone(), version, recorded_at, event, body }

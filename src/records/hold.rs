@@ -86,7 +86,7 @@ impl Records {
             let (chart, event, generation) = {
                 let view = self.views.view();
                 let chart = view.chart(patient)?;
-                let chart = chart.ok_or_else(|| self.absent_chart(&view, None, patient))?;
+                let chart = chart.ok_or_else(|| self.absent_chart(&view, patient))?;
                 grant.saw_chart(chart.alias());
                 let Some(event) = draft(&chart) else {
                     grant.owes_entry();

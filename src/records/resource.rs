@@ -2,11 +2,13 @@
 
 use super::error::unreadable;
 use super::{Records, RecordsError};
-use crate::auth::{Grant, Permission};
+use crate::auth::{Grant, Permission, Rights};
 use crate::chart::Payload;
 use crate::clock::Instant;
 use crate::engine::Settled;
-use crate::fhir::{ResourceId, ResourceKey, ResourceType, stored};
+use crate::fhir::search::Criterion;
+use crate::fhir::{ResourceKey, ResourceType, stored};
+use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::numbers::{EventId, Position, ResourceVersion};
 use crate::view::{EventPlace, Head, PastVersion, View};
@@ -55,9 +57,9 @@ impl Records {
     ///
     /// [`RecordsError::Denied`], [`RecordsError::NotFound`], [`RecordsError::Gone`].
     pub fn read(&self, grant: &Grant, key: &ResourceKey) -> Result<Resource, RecordsError> {
-        let own = grant.reach(key.kind, Permission::Read)?;
+        let rights = grant.rights(key.kind, Permission::Read)?;
         let view = self.views.view();
-        let head = self.visible_head(&view, grant, own, key)?;
+        let head = self.visible_head(&view, grant, &rights, key)?;
         if !head.live {
             return Err(RecordsError::Gone { what: key.to_string(), version: head.version });
         }
@@ -75,11 +77,13 @@ impl Records {
         key: &ResourceKey,
         moment: Settled,
     ) -> Result<Resource, RecordsError> {
-        let own = grant.reach(key.kind, Permission::Read)?;
+        let rights = grant.rights(key.kind, Permission::Read)?;
         let moment = moment.moment();
         let what = || format!("{key} as of {moment}");
         let view = self.views.view();
-        let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key, what()))?;
+        let head = view
+            .head(key)?
+            .ok_or_else(|| self.absent(&view, may_know(&rights, key), key, what()))?;
         let mut versions = view.versions(&head, head.version.next());
         let current = loop {
             match versions.next().transpose()? {
@@ -91,9 +95,8 @@ impl Records {
             note_head(grant, &head);
             RecordsError::NotFound(what())
         })?;
-        let charts: Vec<_> = past.aliases().collect();
-        note(grant, head.id, &charts);
-        if !lies_in(&view, own, &charts)? {
+        note(grant, head.id, past.aliases());
+        if !self.admits(&view, &rights, key, &Facts::from(&past))? {
             return Err(RecordsError::NotFound(what()));
         }
         if !past.live {
@@ -113,18 +116,19 @@ impl Records {
         key: &ResourceKey,
         version: ResourceVersion,
     ) -> Result<Resource, RecordsError> {
-        let own = grant.reach(key.kind, Permission::Read)?;
+        let rights = grant.rights(key.kind, Permission::Read)?;
         let what = || format!("version {version} of {key}");
         let missing = || RecordsError::NotFound(what());
         let view = self.views.view();
-        let head = view.head(key)?.ok_or_else(|| self.absent(&view, own, key, what()))?;
+        let head = view
+            .head(key)?
+            .ok_or_else(|| self.absent(&view, may_know(&rights, key), key, what()))?;
         let past = view.version(&head, version)?.ok_or_else(|| {
             note_head(grant, &head);
             missing()
         })?;
-        let charts: Vec<_> = past.aliases().collect();
-        note(grant, head.id, &charts);
-        if !lies_in(&view, own, &charts)? {
+        note(grant, head.id, past.aliases());
+        if !self.admits(&view, &rights, key, &Facts::from(&past))? {
             return Err(missing());
         }
         if !past.live {
@@ -138,16 +142,41 @@ impl Records {
         &self,
         view: &View,
         grant: &Grant,
-        own: Option<&ResourceId>,
+        rights: &Rights<'_>,
         key: &ResourceKey,
     ) -> Result<Head, RecordsError> {
-        let missing = || RecordsError::NotFound(key.to_string());
-        let head = view.head(key)?.ok_or_else(|| self.absent(view, own, key, key.to_string()))?;
-        let charts = note_head(grant, &head);
-        if !lies_in(view, own, &charts)? {
-            return Err(missing());
+        let absent = || self.absent(view, may_know(rights, key), key, key.to_string());
+        let head = view.head(key)?.ok_or_else(absent)?;
+        note_head(grant, &head);
+        match self.admits(view, rights, key, &Facts::from(&head))? {
+            true => Ok(head),
+            false => Err(RecordsError::NotFound(key.to_string())),
         }
-        Ok(head)
+    }
+
+    /// The one decision: whether a caller with these rights may know of a version of a resource. Rights on
+    /// what a resource says are none on a deletion, which says nothing.
+    pub(super) fn admits(
+        &self,
+        view: &View,
+        rights: &Rights<'_>,
+        key: &ResourceKey,
+        facts: &Facts,
+    ) -> Result<bool, RecordsError> {
+        let any_of = rights_at(view, rights, &facts.charts)?;
+        if any_of.iter().any(|criteria| criteria.is_empty()) {
+            return Ok(true);
+        }
+        if any_of.is_empty() || !facts.live {
+            return Ok(false);
+        }
+        let body = self.body(view, key.kind, facts.place)?;
+        let document = Document::parse(body).map_err(|_| unreadable())?;
+        let (root, base_url) = (document.root(), self.base_url());
+        Ok(any_of.iter().any(|criteria| {
+            let mut criteria = criteria.iter();
+            criteria.all(|one| one.holds_of(key, facts.recorded_at, root, base_url) == Some(true))
+        }))
     }
 
     pub(super) fn current(
@@ -203,28 +232,64 @@ impl Records {
     }
 }
 
-/// Whether something in those charts may be known to a caller who reaches everything (`None`) or
-/// only one chart.
-pub(super) fn lies_in(
+/// What the decision on a version of a resource rests on.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    /// The charts it lies in; none: the directory.
+    pub charts: Vec<StreamAlias>,
+    /// Where its content is.
+    pub place: EventPlace,
+    /// False for a deletion.
+    pub live: bool,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+}
+
+impl From<&Head> for Facts {
+    fn from(head: &Head) -> Self {
+        let Head { place, live, recorded_at, .. } = *head;
+        Self { charts: head.aliases().collect(), place, live, recorded_at }
+    }
+}
+
+impl From<&PastVersion> for Facts {
+    fn from(past: &PastVersion) -> Self {
+        let PastVersion { place, live, recorded_at, .. } = *past;
+        Self { charts: past.aliases().collect(), place, live, recorded_at }
+    }
+}
+
+/// Which of the rights are rights in some charts, by their criteria: of each, all must hold.
+pub(super) fn rights_at<'r>(
     view: &View,
-    own: Option<&ResourceId>,
+    rights: &Rights<'r>,
     charts: &[StreamAlias],
-) -> Result<bool, RecordsError> {
-    let Some(own) = own else { return Ok(true) };
-    Ok(view.chart(own)?.is_some_and(|chart| charts.contains(&chart.alias())))
+) -> Result<Vec<&'r [Criterion]>, RecordsError> {
+    let Rights::AnyOf(any_of) = rights else { return Ok(vec![&[]]) };
+    let mut there = Vec::with_capacity(any_of.len());
+    for right in any_of {
+        let is_within = match right.within {
+            None => true,
+            Some(own) => view.chart(own)?.is_some_and(|own| charts.contains(&own.alias())),
+        };
+        there.extend(is_within.then_some(right.criteria));
+    }
+    Ok(there)
+}
+
+/// Whether a caller may know that a resource was erased, of which nothing is left to decide on.
+pub(super) fn may_know(rights: &Rights<'_>, key: &ResourceKey) -> bool {
+    let is_own = || key.kind == ResourceType::PATIENT && rights.own_chart() == Some(&key.id);
+    rights.are_everything() || is_own()
 }
 
 /// Notes that a resource was looked at, in the charts it lies in now.
-fn note_head(grant: &Grant, head: &Head) -> Vec<StreamAlias> {
-    let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
-    note(grant, head.id, &charts);
-    charts
+fn note_head(grant: &Grant, head: &Head) {
+    note(grant, head.id, head.aliases());
 }
 
 /// Also what is refused leaves its trace in the charts concerned.
-pub(super) fn note(grant: &Grant, first: EventId, charts: &[StreamAlias]) {
+pub(super) fn note(grant: &Grant, first: EventId, charts: impl Iterator<Item = StreamAlias>) {
     grant.saw_resource(first);
-    for alias in charts {
-        grant.saw_chart(*alias);
-    }
+    charts.for_each(|alias| grant.saw_chart(alias));
 }

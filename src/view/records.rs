@@ -124,6 +124,11 @@ pub struct PastVersion {
 }
 
 impl Head {
+    /// The charts it lies in, home first; none: the directory.
+    pub fn aliases(&self) -> impl Iterator<Item = StreamAlias> + '_ {
+        self.places.iter().map(StreamPlace::alias)
+    }
+
     /// The event that carries this version.
     #[must_use]
     pub fn event(&self) -> EventId {

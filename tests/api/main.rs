@@ -46,6 +46,7 @@ mod projections;
 mod proofs;
 mod reach;
 mod reports;
+mod restricted;
 mod search;
 mod search_parameters;
 mod siem;

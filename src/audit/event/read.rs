@@ -193,7 +193,7 @@ fn meets(
         Criterion::LastUpdated(tests) => {
             tests.iter().any(|test| test.contains(event.recorded_at.micros()))
         }
-        other => other.holds_of(&key, document.root(), base_url) == Some(true),
+        other => other.holds_of(&key, Instant::now(), document.root(), base_url) == Some(true),
     };
     Ok(criteria.iter().all(holds))
 }

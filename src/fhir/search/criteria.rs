@@ -54,20 +54,20 @@ impl Criteria {
 }
 
 impl Criterion {
-    /// Whether it holds of a content that is stored now under a key; `None` if that depends on other
-    /// resources too.
+    /// Whether it holds of a content that was recorded at a moment under a key; `None` if that depends on
+    /// other resources too.
     #[must_use]
     pub fn holds_of(
         &self,
         key: &ResourceKey,
+        recorded_at: Instant,
         content: Node<'_>,
         base_url: Option<&str>,
     ) -> Option<bool> {
         match self {
             Self::Ids(ids) => Some(ids.contains(&key.id)),
             Self::LastUpdated(tests) => {
-                let now = Instant::now().micros();
-                Some(tests.iter().any(|test| test.contains(now)))
+                Some(tests.iter().any(|test| test.contains(recorded_at.micros())))
             }
             Self::Condition(condition) => Some(condition.matches(content, base_url)),
             _ => None,

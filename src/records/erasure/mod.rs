@@ -103,7 +103,7 @@ impl Records {
         }
         let view = self.views.view();
         if view.chart(&request.patient)?.is_none() {
-            return Err(self.absent_chart(&view, None, &request.patient));
+            return Err(self.absent_chart(&view, &request.patient));
         }
         drop(view);
         let alone = self.engine.alone()?;
@@ -159,15 +159,14 @@ impl Records {
     }
 
     /// What to answer for something of a resource that the views do not have: that it was erased,
-    /// or that it does not exist. `own` is the one chart that the caller reaches, if it is one.
+    /// or that it does not exist. `may_know`: whether the caller may know the first.
     pub(super) fn absent(
         &self,
         view: &View,
-        own: Option<&ResourceId>,
+        may_know: bool,
         key: &ResourceKey,
         what: String,
     ) -> RecordsError {
-        let may_know = own.is_none_or(|own| key.kind == ResourceType::PATIENT && key.id == *own);
         match self.engine.was_erased(view, key) {
             Ok(true) if may_know => RecordsError::erased(what),
             Ok(_) => RecordsError::NotFound(what),
@@ -176,14 +175,9 @@ impl Records {
     }
 
     /// The same for a chart.
-    pub(crate) fn absent_chart(
-        &self,
-        view: &View,
-        own: Option<&ResourceId>,
-        patient: &ResourceId,
-    ) -> RecordsError {
+    pub(crate) fn absent_chart(&self, view: &View, patient: &ResourceId) -> RecordsError {
         let what = format!("the chart of patient {patient}");
-        self.absent(view, own, &ResourceKey::new(ResourceType::PATIENT, patient.clone()), what)
+        self.absent(view, true, &ResourceKey::new(ResourceType::PATIENT, patient.clone()), what)
     }
 }
 

@@ -19,7 +19,7 @@ impl Records {
     ) -> Result<Erasure, RecordsError> {
         let patient = &request.patient;
         let chart = view.chart(patient)?;
-        let chart = chart.ok_or_else(|| self.absent_chart(view, None, patient))?;
+        let chart = chart.ok_or_else(|| self.absent_chart(view, patient))?;
         let alias = chart.alias();
         grant.saw_chart(alias);
         if chart.held {

@@ -422,7 +422,7 @@ impl<'a> Pass<'a> {
             Criterion::LastUpdated(tests) => {
                 tests.iter().any(|test| test.contains(recorded_at.micros()))
             }
-            other => other.holds_of(key, document.root(), base_url) == Some(true),
+            other => other.holds_of(key, Instant::now(), document.root(), base_url) == Some(true),
         })
     }
 }

@@ -31,6 +31,14 @@ impl Found {
         }
     }
 
+    /// The match without what was read of it.
+    pub fn into_held(self) -> Held {
+        match self {
+            Self::Held(held) => held,
+            Self::Opened(opened) => opened.held,
+        }
+    }
+
     /// The match with its content; `None` if that was erased meanwhile.
     pub fn open(self, context: &SearchContext<'_>) -> Result<Option<Opened>, RecordsError> {
         match self {
@@ -60,8 +68,10 @@ struct Candidate {
 pub(super) struct Matches<'a> {
     context: &'a SearchContext<'a>,
     kind: ResourceType,
-    /// The charts that a match must lie in.
-    charts: Vec<StreamAlias>,
+    /// What the caller reaches.
+    reach: SearchReach<'a>,
+    /// The chart that a match must lie in.
+    chart: Option<StreamAlias>,
     criteria: &'a [Criterion],
     /// Sets that hold all matches, whatever the criteria.
     base: Vec<Set<'a>>,
@@ -97,9 +107,10 @@ impl<'a> Matches<'a> {
             let clause = walk.clause(criterion)?;
             walk.clauses.push(clause);
         }
-        for chart in &walk.charts {
-            walk.base.push(Set::Terms(TermNumbers::in_chart(context.view, kind, *chart)));
+        if let Some(chart) = walk.chart {
+            walk.base.push(Set::Terms(TermNumbers::in_chart(context.view, kind, chart)));
         }
+        walk.base.extend(Set::of_reach(context, kind, &walk.reach)?);
         if walk.base.is_empty() && walk.clauses.iter().all(|clause| clause.sets.is_empty()) {
             walk.base.push(Set::every(context, kind));
         }
@@ -133,16 +144,17 @@ impl<'a> Matches<'a> {
     ) -> Result<Self, RecordsError> {
         let reach = context.reach(kind)?;
         let first = after.map(ResourceNumber::next).unwrap_or_default();
-        let own = if let SearchReach::Chart(own) = reach { Some(own) } else { None };
+        let is_nothing = matches!(&reach, SearchReach::AnyOf(any_of) if any_of.is_empty());
         Ok(Self {
             context,
             kind,
-            charts: own.into_iter().chain(chart).collect(),
+            reach,
+            chart,
             criteria,
             base: Vec::new(),
             clauses: Vec::new(),
             changed: None,
-            next_chunk: (reach != SearchReach::Nothing).then_some(chunk_of(first)),
+            next_chunk: (!is_nothing).then_some(chunk_of(first)),
             first,
             waiting: VecDeque::new(),
         })
@@ -269,7 +281,7 @@ impl<'a> Matches<'a> {
 
     fn decide(&self, candidate: &Candidate) -> Result<Option<Found>, RecordsError> {
         let Some(held) = self.context.held(candidate.number)? else { return Ok(None) };
-        if !self.charts.iter().all(|chart| held.charts.contains(chart)) {
+        if self.chart.is_some_and(|chart| !held.charts.contains(&chart)) {
             return Ok(None);
         }
         let unsure: Vec<&Criterion> = match candidate.has_changed {
@@ -279,7 +291,10 @@ impl<'a> Matches<'a> {
                 clauses.map(|clause| clause.criterion).collect()
             }
         };
-        self.context.matches_all(held, &unsure)
+        match self.context.matches_all(held, &unsure)? {
+            Some(found) => self.context.admitted(&self.reach, found),
+            None => Ok(None),
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 
-use crate::auth::{Grant, Permission};
+use crate::auth::{Grant, Permission, Rights};
 use crate::budget::Budget;
 use crate::clock::Instant;
 use crate::engine::{EngineError, Keys};
-use crate::fhir::search::Parameters;
+use crate::fhir::search::{Criterion, Parameters};
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Document;
 use crate::log::StreamAlias;
@@ -62,15 +62,14 @@ pub(super) struct SearchContext<'a> {
     behind: OnceCell<ResourceNumber>,
 }
 
-/// How far a caller reaches within a type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SearchReach {
-    /// Everywhere.
+/// What a caller reaches of a type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SearchReach<'a> {
+    /// Everything.
     Everything,
-    /// Only in that chart.
-    Chart(StreamAlias),
-    /// Nowhere: the caller's own chart does not exist yet.
-    Nothing,
+    /// What any of these reaches: of a chart if it is given, what meets all of the criteria. None: nothing, as the
+    /// caller's own chart does not exist yet.
+    AnyOf(Vec<(Option<StreamAlias>, &'a [Criterion])>),
 }
 
 /// The version of a resource that counts.
@@ -125,20 +124,38 @@ impl<'a> SearchContext<'a> {
         }
     }
 
-    /// How far the caller may search within a type.
+    /// What the caller may search of a type.
     ///
     /// # Errors
     ///
     /// [`RecordsError::Denied`].
-    pub fn reach(&self, kind: ResourceType) -> Result<SearchReach, RecordsError> {
+    pub fn reach(&self, kind: ResourceType) -> Result<SearchReach<'a>, RecordsError> {
+        self.reach_with(kind, Permission::Search)
+    }
+
+    /// What a permission of the caller reaches of a type.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordsError::Denied`].
+    pub fn reach_with(
+        &self,
+        kind: ResourceType,
+        permission: Permission,
+    ) -> Result<SearchReach<'a>, RecordsError> {
         let Some(grant) = self.grant else { return Ok(SearchReach::Everything) };
-        Ok(match grant.reach(kind, Permission::Search)? {
-            None => SearchReach::Everything,
-            Some(own) => match self.view.chart(own)? {
-                Some(chart) => SearchReach::Chart(chart.alias()),
-                None => SearchReach::Nothing,
-            },
-        })
+        let Rights::AnyOf(rights) = grant.rights(kind, permission)? else {
+            return Ok(SearchReach::Everything);
+        };
+        let mut reach = Vec::with_capacity(rights.len());
+        for right in rights {
+            let chart = match right.within {
+                None => Some(None),
+                Some(own) => self.view.chart(own)?.map(|chart| Some(chart.alias())),
+            };
+            reach.extend(chart.map(|chart| (chart, right.criteria)));
+        }
+        Ok(SearchReach::AnyOf(reach))
     }
 
     /// Below it are the numbers of the resources whose first event counts.

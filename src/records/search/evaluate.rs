@@ -6,6 +6,7 @@ use super::candidates::{Found, Matches};
 use super::context::{Held, Opened, SearchContext, SearchReach};
 use super::set::Set;
 use super::through::Through;
+use crate::auth::Permission;
 use crate::fhir::search::{Chain, Condition, Criterion, Has, reference_value, references_of};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::numbers::ResourceNumber;
@@ -86,25 +87,57 @@ impl<'a> SearchContext<'a> {
         criteria: &[Criterion],
     ) -> Result<bool, RecordsError> {
         let Some(held) = self.held_as(key)? else { return Ok(false) };
-        if !self.is_within_reach(key.kind, &held)? {
+        let Some(found) = self.permitted(key.kind, Permission::Search, held)? else {
             return Ok(false);
-        }
+        };
         let criteria: Vec<&Criterion> = criteria.iter().collect();
-        Ok(self.matches_all(held, &criteria)?.is_some())
+        Ok(self.matches_all(found.into_held(), &criteria)?.is_some())
     }
 
-    /// Whether the caller may search for what lies there; types that are out of reach hold nothing.
-    pub(super) fn is_within_reach(
+    /// A version if a permission of the caller reaches it; of types without such a right it reaches nothing.
+    pub(super) fn permitted(
         &self,
         kind: ResourceType,
-        held: &Held,
-    ) -> Result<bool, RecordsError> {
-        Ok(match self.reach(kind) {
-            Ok(SearchReach::Everything) => true,
-            Ok(SearchReach::Chart(own)) => held.charts.contains(&own),
-            Ok(SearchReach::Nothing) | Err(RecordsError::Denied(_)) => false,
-            Err(error) => return Err(error),
-        })
+        permission: Permission,
+        held: Held,
+    ) -> Result<Option<Found>, RecordsError> {
+        match self.reach_with(kind, permission) {
+            Ok(reach) => self.admitted(&reach, Found::Held(held)),
+            Err(RecordsError::Denied(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What was found, if it is within reach: the one decision on each resource.
+    pub(super) fn admitted(
+        &self,
+        reach: &SearchReach<'_>,
+        found: Found,
+    ) -> Result<Option<Found>, RecordsError> {
+        let SearchReach::AnyOf(any_of) = reach else { return Ok(Some(found)) };
+        let charts = &found.held().charts;
+        let there: Vec<&[Criterion]> = any_of
+            .iter()
+            .filter(|(chart, _)| chart.is_none_or(|chart| charts.contains(&chart)))
+            .map(|(_, criteria)| *criteria)
+            .collect();
+        if there.iter().any(|criteria| criteria.is_empty()) {
+            return Ok(Some(found));
+        }
+        if there.is_empty() {
+            return Ok(None);
+        }
+        let Some(opened) = found.open(self)? else { return Ok(None) };
+        for criteria in there {
+            let mut meets_all = true;
+            for criterion in criteria {
+                meets_all = meets_all && self.matches(&opened, criterion)?;
+            }
+            if meets_all {
+                return Ok(Some(Found::Opened(Box::new(opened))));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether a resource that refers to this one meets the criteria.

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::context::{Held, Opened};
+use super::context::Opened;
 use super::{Matches, RecordsError, Resource, Search};
 use crate::auth::Permission;
 use crate::fhir::search::{
@@ -99,9 +99,9 @@ impl Search<'_> {
             None => self.context.held_as(&wanted.0)?,
             Some(version) => self.context.held_version(&wanted.0, version)?,
         };
-        if let Some(held) = held
-            && self.may_read(wanted.0.kind, &held)?
-            && let Some(opened) = self.context.open(held)?
+        let Some(held) = held else { return Ok(()) };
+        if let Some(found) = self.context.permitted(wanted.0.kind, Permission::Read, held)?
+            && let Some(opened) = found.open(self.context)?
         {
             self.add(wanted, &opened, gathered)?;
         }
@@ -117,6 +117,9 @@ impl Search<'_> {
         if self.context.reach(include.source).is_err() {
             return Ok(());
         }
+        let Ok(may_read) = self.context.reach_with(include.source, Permission::Read) else {
+            return Ok(());
+        };
         for parameter in self.parameters_of(include) {
             if !parameter.may_target(key.kind)
                 || include.target.is_some_and(|target| target != key.kind)
@@ -125,10 +128,7 @@ impl Search<'_> {
             }
             let criteria = [Criterion::Condition(Condition::refers_to(parameter, key))];
             for found in Matches::new(self.context, include.source, &criteria, None, None)? {
-                let found = found?;
-                if !self.may_read(include.source, found.held())? {
-                    continue;
-                }
+                let Some(found) = self.context.admitted(&may_read, found?)? else { continue };
                 let Some(opened) = found.open(self.context)? else { continue };
                 let wanted = (opened.key.clone(), None);
                 if !gathered.known.contains(&wanted) {
@@ -151,17 +151,5 @@ impl Search<'_> {
         gathered.resources.push(self.show(opened));
         gathered.known.insert(wanted);
         Ok(())
-    }
-
-    /// Whether the caller may read a resource of that type that lies there.
-    fn may_read(&self, kind: ResourceType, held: &Held) -> Result<bool, RecordsError> {
-        Ok(match self.grant.reach(kind, Permission::Read) {
-            Err(_) => false,
-            Ok(None) => true,
-            Ok(Some(own)) => {
-                let chart = self.context.view.chart(own)?;
-                chart.is_some_and(|chart| held.charts.contains(&chart.alias()))
-            }
-        })
     }
 }

@@ -211,7 +211,7 @@ impl Records {
         };
         // None is stored.
         let is_stored = |kind: &ResourceType| *kind != ResourceType::AUDIT_EVENT;
-        let may = |kind: &ResourceType| grant.reach(*kind, Permission::Search).is_ok();
+        let may = |kind: &ResourceType| grant.rights(*kind, Permission::Search).is_ok();
         let kinds: Vec<_> =
             ResourceType::all().filter(is_stored).filter(is_member).filter(may).collect();
         match kinds.is_empty() {

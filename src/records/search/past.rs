@@ -28,7 +28,8 @@ pub(super) fn patient_of(
         return Ok(patient.clone());
     }
     let mut patients = request.queries.iter().map(|(kind, query)| {
-        let own = grant.reach(*kind, Permission::Search).ok().flatten();
+        let own = grant.rights(*kind, Permission::Search).ok();
+        let own = own.and_then(|rights| rights.own_chart());
         let named = || query.criteria.iter().find_map(|criterion| named_by(*kind, criterion));
         own.cloned().or_else(named)
     });

@@ -147,11 +147,12 @@ fn by_url(context: &SearchContext<'_>, url: &str) -> Result<Option<Opened>, Reco
 
 fn read(context: &SearchContext<'_>, key: &ResourceKey) -> Result<Option<Opened>, RecordsError> {
     if let Some(grant) = context.grant {
-        grant.reach(key.kind, Permission::Read)?;
+        grant.rights(key.kind, Permission::Read)?;
     }
-    match context.held_as(key)? {
-        Some(held) if context.is_within_reach(key.kind, &held)? => context.open(held),
-        _ => Ok(None),
+    let Some(held) = context.held_as(key)? else { return Ok(None) };
+    match context.permitted(key.kind, Permission::Search, held)? {
+        Some(found) => found.open(context),
+        None => Ok(None),
     }
 }
 

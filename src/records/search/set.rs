@@ -1,12 +1,12 @@
 //! Sets of resource numbers, from the index or from what was found before.
 
 use crate::fhir::ResourceType;
-use crate::fhir::search::{Condition, Lookup, Plan, Probe, Term};
+use crate::fhir::search::{Condition, Criterion, Lookup, Plan, Probe, Term};
 use crate::numbers::ResourceNumber;
 use crate::view::{Members, Postings, TermNumbers, ValueNumbers, chunk_of};
 
 use super::RecordsError;
-use super::context::SearchContext;
+use super::context::{SearchContext, SearchReach};
 
 /// A set of the numbers of one type's resources, read in ascending chunks.
 pub(super) enum Set<'a> {
@@ -47,6 +47,36 @@ impl<'a> Set<'a> {
             return Ok(vec![Self::Without { every, set }]);
         }
         Ok(sets)
+    }
+
+    /// A set that holds all that is within reach, and perhaps more; none if everything may be, or the index does not know.
+    pub fn of_reach(
+        context: &'a SearchContext<'_>,
+        kind: ResourceType,
+        reach: &SearchReach<'a>,
+    ) -> Result<Option<Self>, RecordsError> {
+        let SearchReach::AnyOf(any_of) = reach else { return Ok(None) };
+        let mut union = Vec::with_capacity(any_of.len());
+        for (chart, criteria) in any_of {
+            let mut conditions = criteria.iter().filter_map(|one| match one {
+                Criterion::Condition(condition) => Some(condition),
+                _ => None,
+            });
+            let set = match (chart, conditions.next()) {
+                (Some(chart), _) => {
+                    Some(Self::Terms(TermNumbers::in_chart(context.view, kind, *chart)))
+                }
+                // One of the sets whose intersection it would be.
+                (None, Some(condition)) => Self::of_condition(context, kind, condition)?.pop(),
+                (None, None) => None,
+            };
+            let Some(set) = set else { return Ok(None) };
+            union.push(set);
+        }
+        Ok(match union.len() {
+            1 => union.pop(),
+            _ => Some(Self::Union(union)),
+        })
     }
 
     /// All current resources of a type.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::aim::Aim;
 use super::planner::{Planner, Stored};
 use super::{Change, Expectation, RecordsError};
+use crate::clock::Instant;
 use crate::fhir::search::{Criteria, Criterion, Lookup, Term};
 
 impl Planner<'_> {
@@ -39,8 +40,9 @@ impl Planner<'_> {
     fn is_found(&self, stored: &Stored, criteria: &Criteria) -> bool {
         let (key, content) = (&stored.key, stored.document.root());
         // What depends on other resources too may be so: better refused than stored twice.
-        let meets =
-            |one: &Criterion| one.holds_of(key, content, self.records.base_url()).unwrap_or(true);
+        let meets = |one: &Criterion| {
+            one.holds_of(key, Instant::now(), content, self.records.base_url()).unwrap_or(true)
+        };
         key.kind == criteria.kind && criteria.all.iter().all(meets)
     }
 }

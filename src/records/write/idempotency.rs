@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use aws_lc_rs::digest;
 
-use super::super::resource::lies_in;
+use super::super::resource::Facts;
 use super::super::search::{Limits, find};
 use super::{
     Action, Change, ChangeResult, Effect, IdempotencyKey, Records, RecordsError, Target,
@@ -14,7 +14,6 @@ use crate::auth::{Grant, Permission};
 use crate::chart::{Actor, EventKind, IdempotencyMark, fingerprint};
 use crate::engine::envelope_of;
 use crate::fhir::{ResourceId, ResourceKey};
-use crate::log::StreamAlias;
 use crate::numbers::Position;
 use crate::view::{IdempotentCommit, View};
 
@@ -167,8 +166,7 @@ impl Records {
                 break (version, past);
             }
         };
-        let charts: Vec<_> = past.aliases().collect();
-        let resource = if past.live && may_read(view, grant, key, &charts)? {
+        let resource = if past.live && self.may_read(view, grant, key, &Facts::from(&past))? {
             Some(self.past(view, grant, key, version, &past)?)
         } else {
             None
@@ -194,8 +192,7 @@ impl Records {
             return Ok(ChangeResult { key: Some(key.clone()), ..ChangeResult::nothing() });
         };
         let effect = if head.live { Effect::Unchanged } else { Effect::Absent };
-        let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
-        let resource = if head.live && may_read(view, grant, key, &charts)? {
+        let resource = if head.live && self.may_read(view, grant, key, &Facts::from(&head))? {
             grant.owes_entry();
             Some(self.current(view, grant, key, &head)?)
         } else {
@@ -211,17 +208,18 @@ impl Records {
             repeated: false,
         })
     }
-}
 
-/// Whether a writer may also be shown a resource that lies in those charts.
-fn may_read(
-    view: &View,
-    grant: &Grant,
-    key: &ResourceKey,
-    charts: &[StreamAlias],
-) -> Result<bool, RecordsError> {
-    match grant.reach(key.kind, Permission::Read) {
-        Ok(own) => lies_in(view, own, charts),
-        Err(_) => Ok(false),
+    /// Whether a writer may also be shown a version of a resource.
+    fn may_read(
+        &self,
+        view: &View,
+        grant: &Grant,
+        key: &ResourceKey,
+        facts: &Facts,
+    ) -> Result<bool, RecordsError> {
+        match grant.rights(key.kind, Permission::Read) {
+            Ok(rights) => self.admits(view, &rights, key, facts),
+            Err(_) => Ok(false),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::super::resource::lies_in;
+use super::super::resource::Facts;
 use super::aim::Aim;
 use super::planner::{Planner, Stored};
 use super::{Action, Change, Expectation, RecordsError};
@@ -74,10 +74,11 @@ impl Planner<'_> {
         key: &ResourceKey,
         version: Option<ResourceVersion>,
     ) -> Result<bool, RecordsError> {
-        let Ok(own) = self.grant.reach(key.kind, Permission::Read) else { return Ok(false) };
+        let Ok(rights) = self.grant.rights(key.kind, Permission::Read) else { return Ok(false) };
         let Some(head) = self.view.head(key)?.filter(|head| head.live) else { return Ok(false) };
-        let charts: Vec<_> = head.places.iter().map(|place| place.alias()).collect();
-        if !lies_in(self.view, own, &charts)? || version.is_some_and(|known| known > head.version) {
+        if version.is_some_and(|known| known > head.version)
+            || !self.records.admits(self.view, &rights, key, &Facts::from(&head))?
+        {
             return Ok(false);
         }
         self.expectations.push(Expectation::Live(key.clone()));

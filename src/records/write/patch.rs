@@ -4,6 +4,7 @@ use super::planner::Planner;
 use super::weigh::{Before, Content};
 use super::{Change, RecordsError};
 use crate::auth::Permission;
+use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::{Patch, ResourceKey, check, stored};
 use crate::json::Document;
@@ -20,10 +21,10 @@ impl Planner<'_> {
         patch: &Patch,
         before: Option<&Before>,
     ) -> Result<Document, RecordsError> {
-        let own = self.grant.reach(key.kind, Permission::Update)?;
-        let visible = before.filter(|before| own.is_none_or(|own| before.patients.contains(own)));
+        let rights = self.grant.rights(key.kind, Permission::Update)?;
+        let visible = before.filter(|before| self.admits_before(&rights, key, before));
         let missing = || match self.records.engine.was_erased(self.view, key) {
-            Ok(true) if own.is_none() => RecordsError::erased(key.to_string()),
+            Ok(true) if rights.are_everything() => RecordsError::erased(key.to_string()),
             Ok(_) => RecordsError::NotFound(key.to_string()),
             Err(error) => error.into(),
         };
@@ -49,10 +50,14 @@ impl Planner<'_> {
 
     /// Whether who patches a resource may be shown what became of it.
     pub(super) fn may_read(&self, key: &ResourceKey, content: Option<&Content>) -> bool {
-        match (self.grant.reach(key.kind, Permission::Read), content) {
-            (Ok(Some(own)), Some(content)) => content.patients.contains(own),
-            (reach, _) => reach.is_ok(),
-        }
+        let Ok(rights) = self.grant.rights(key.kind, Permission::Read) else { return false };
+        content.is_none_or(|content| {
+            let (root, base_url) = (content.document.root(), self.records.base_url());
+            rights.admit(
+                |own| content.patients.contains(own),
+                |one| one.holds_of(key, Instant::now(), root, base_url) == Some(true),
+            )
+        })
     }
 }
 

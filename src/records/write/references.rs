@@ -6,6 +6,7 @@ use super::super::search::{Limits, find};
 use super::aim::Aim;
 use super::{Action, Change, Records, RecordsError};
 use crate::auth::{Grant, Permission};
+use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::reference::Reference;
 use crate::fhir::{Criteria, ResourceKey, ResourceType, parse_query};
@@ -68,7 +69,10 @@ impl<'a> References<'a> {
             return None;
         }
         let meets = |key: &ResourceKey, content: Node<'_>| {
-            criteria.all.iter().all(|one| one.holds_of(key, content, base_url) == Some(true))
+            criteria
+                .all
+                .iter()
+                .all(|one| one.holds_of(key, Instant::now(), content, base_url) == Some(true))
         };
         let stored = own.iter().filter_map(|(key, content)| Some((*key, (*content)?)));
         let stored = stored.filter(|(key, content)| meets(key, *content));

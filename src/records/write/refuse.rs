@@ -6,13 +6,16 @@ use super::aim::Aim;
 use super::planner::Planner;
 use super::weigh::{Before, Content};
 use super::{Action, Change, Records, RecordsError, Target};
-use crate::auth::{Grant, Permission};
+use crate::auth::{Grant, Permission, Rights};
 use crate::chart::{Drafted, EventKind};
+use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::{Criteria, ResourceId, ResourceKey, ResourceType};
 
 /// What a caller with one chart is denied.
 const OUTSIDE: &str = "resources outside the own chart";
+/// What a caller is denied whose scopes are restricted.
+const NOT_GRANTED: &str = "resources other than those that the scope is restricted to";
 
 impl Records {
     /// Refuses who may write no resource of a type, whatever it says.
@@ -21,8 +24,8 @@ impl Records {
     ///
     /// [`RecordsError::Denied`].
     pub fn may_write(&self, grant: &Grant, kind: ResourceType) -> Result<(), RecordsError> {
-        if grant.reach(kind, Permission::Create).is_err() {
-            grant.reach(kind, Permission::Update)?;
+        if grant.rights(kind, Permission::Create).is_err() {
+            grant.rights(kind, Permission::Update)?;
         }
         Ok(())
     }
@@ -37,14 +40,13 @@ impl Planner<'_> {
             Target::Found(kind, ..) => (*kind, true),
         };
         match (&change.target, &change.action) {
-            (_, Action::Remove) => self.grant.reach(kind, Permission::Delete)?,
-            (_, Action::Patch(_)) => self.grant.reach(kind, Permission::Update)?,
-            (Target::New(..), Action::Put(..)) => self.grant.reach(kind, Permission::Create)?,
-            (_, Action::Put(..)) => {
-                self.records.may_write(self.grant, kind)?;
-                None
+            (_, Action::Remove) => self.grant.rights(kind, Permission::Delete).map(drop)?,
+            (_, Action::Patch(_)) => self.grant.rights(kind, Permission::Update).map(drop)?,
+            (Target::New(..), Action::Put(..)) => {
+                self.grant.rights(kind, Permission::Create).map(drop)?;
             }
-        };
+            (_, Action::Put(..)) => self.records.may_write(self.grant, kind)?,
+        }
         if is_searched && self.grant.reach(kind, Permission::Search)?.is_some() {
             return Err(self.grant.denied(Permission::Search, OUTSIDE).into());
         }
@@ -79,7 +81,7 @@ impl Planner<'_> {
         Err(RecordsError::Precondition { place: place(), reason })
     }
 
-    /// Refuses what lies, or would then lie, outside the charts that the caller reaches.
+    /// Refuses what the caller has no right on as it is, or would have none on as it would be then.
     pub(super) fn refuse_by_chart(
         &self,
         change: &Change,
@@ -96,44 +98,75 @@ impl Planner<'_> {
             (Action::Put(..), Some(_)) | (Action::Patch(_), _) => Permission::Update,
             (Action::Put(..), None) => Permission::Create,
         };
-        let own = self.grant.reach(key.kind, permission)?;
+        let rights = self.grant.rights(key.kind, permission)?;
         // A foreign resource is answered as one that does not exist.
-        let foreign = match (own, before) {
-            (Some(own), Some(before)) => !before.patients.contains(own),
-            (Some(_), None) => content.is_none(),
-            (None, _) => false,
+        let foreign = match before {
+            Some(before) => !self.admits_before(&rights, key, before),
+            None => !rights.are_everything() && content.is_none(),
         };
         if foreign {
+            self.refuse_by_version(change, key, None)?;
             return Err(RecordsError::NotFound(key.to_string()));
         }
         let Some(content) = content else {
             return live.map_or(Ok(()), |live| refuse_elsewhere(change, key, &live.patients));
         };
-        if let Some(own) = own
-            && !content.lies_only_in(own)
-        {
-            return Err(self.grant.denied(permission, OUTSIDE).into());
+        if !self.admits_content(&rights, key, content) {
+            return Err(self.not_granted(&rights, permission));
         }
         refuse_elsewhere(change, key, &content.patients)
     }
 
-    /// Refuses content that would lie outside the only chart that the caller may write into, with
-    /// the same words whether the resource exists or not.
+    /// Whether the caller has a right on a resource as it is.
+    pub(super) fn admits_before(
+        &self,
+        rights: &Rights<'_>,
+        key: &ResourceKey,
+        before: &Before,
+    ) -> bool {
+        let recorded_at = before.head.recorded_at;
+        rights.admit(
+            |own| before.patients.contains(own),
+            |criterion| {
+                let content = before.body.as_ref().map(|(_, document)| document.root());
+                content.is_some_and(|content| {
+                    let base_url = self.records.base_url();
+                    criterion.holds_of(key, recorded_at, content, base_url) == Some(true)
+                })
+            },
+        )
+    }
+
+    /// Whether the caller has a right on a resource as it would be.
+    fn admits_content(&self, rights: &Rights<'_>, key: &ResourceKey, content: &Content) -> bool {
+        rights.admit(
+            |own| content.lies_only_in(own),
+            |criterion| {
+                let (content, base_url) = (content.document.root(), self.records.base_url());
+                criterion.holds_of(key, Instant::now(), content, base_url) == Some(true)
+            },
+        )
+    }
+
+    fn not_granted(&self, rights: &Rights<'_>, permission: Permission) -> RecordsError {
+        let what = if rights.own_chart().is_some() { OUTSIDE } else { NOT_GRANTED };
+        self.grant.denied(permission, what).into()
+    }
+
+    /// Refuses content that the caller may write nowhere, with the same words whether the resource
+    /// exists or not.
     pub(super) fn refuse_content_elsewhere(
         &self,
         key: &ResourceKey,
         content: &Content,
     ) -> Result<(), RecordsError> {
         let reaches = [Permission::Create, Permission::Update]
-            .map(|permission| self.grant.reach(key.kind, permission));
-        if reaches.iter().any(|reach| matches!(reach, Ok(None))) {
-            return Ok(());
-        }
-        match reaches.into_iter().flatten().flatten().next() {
-            Some(own) if !content.lies_only_in(own) => {
-                Err(self.grant.denied(Permission::Update, OUTSIDE).into())
-            }
-            _ => Ok(()),
+            .map(|permission| self.grant.rights(key.kind, permission));
+        let mut reaches = reaches.iter().flatten().peekable();
+        let Some(first) = reaches.peek().copied() else { return Ok(()) };
+        match reaches.any(|rights| self.admits_content(rights, key, content)) {
+            true => Ok(()),
+            false => Err(self.not_granted(first, Permission::Update)),
         }
     }
 }

@@ -161,6 +161,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::clock::Instant;
     use crate::fhir::search::{Parameters, terms_of};
     use crate::fhir::{ResourceKey, parse_query};
     use crate::json::Document;
@@ -212,7 +213,7 @@ mod tests {
             let parse = |text: &str| Document::parse(text).unwrap();
             let is_found = |text: Option<&str>| text.is_some_and(|text| {
                 let document = parse(text);
-                criteria.all.iter().all(|one| one.holds_of(&key, document.root(), None).unwrap())
+                criteria.all.iter().all(|one| one.holds_of(&key, Instant::now(), document.root(), None).unwrap())
             });
             let terms = |text: Option<&str>| {
                 let of = |text: &str| terms_of(&parameters, key.kind, parse(text).root(), None);
