@@ -9,7 +9,8 @@
 #
 # To serve others, say whose tokens are believed, in a configuration file of your own (every setting
 # is listed and explained in config/chartlog.toml; keep CHARTLOG_* variables for what differs between
-# machines), and let something that speaks TLS stand in front. Its address is the one in all links:
+# machines), and give the server a certificate (server.tls_certificate_file), or let something that
+# speaks TLS stand in front, as here. Its address is the one in all links:
 #
 #   docker run -p 8080:8080 -v chartlog-data:/data -v ./chartlog.toml:/etc/chartlog/chartlog.toml:ro \
 #       -v ./login.jwks.json:/etc/chartlog/login.jwks.json:ro \

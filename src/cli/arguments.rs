@@ -162,6 +162,9 @@ pub struct ImportArguments {
         help_heading = "Where to (one of)"
     )]
     token: Option<Secret>,
+    /// How the server is known.
+    #[command(flatten)]
+    pub tls: TlsArguments,
     #[command(flatten)]
     file: FileArguments,
 }
@@ -273,6 +276,21 @@ pub struct OpenapiArguments {
     /// File to write, instead of stdout
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// How a server that speaks TLS is known, and what is shown to it.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct TlsArguments {
+    /// PEM file with the authorities that certify the server [default: the public ones]
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub ca_file: Option<PathBuf>,
+    /// PEM file with the certificate chain that is shown to the server, if it asks for one
+    #[arg(long, value_name = "FILE", requires = "server", requires = "key_file")]
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file with the private key of that certificate
+    #[arg(long, value_name = "FILE", requires = "certificate_file")]
+    pub key_file: Option<PathBuf>,
 }
 
 /// The configuration file, and any setting by its key.

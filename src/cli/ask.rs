@@ -5,6 +5,7 @@ use std::time::Duration;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
+use super::agent::Way;
 use super::{Failure, Secret};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,17 +25,14 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// The server at that address. `nearby` goes without a proxy.
-    pub fn new(server: &str, token: &Secret, nearby: bool) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .user_agent(concat!("chartlog/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_recv_response(Some(ANSWER_TIMEOUT));
-        let config = if nearby { config.proxy(None) } else { config };
-        let (agent, token) = (config.build().new_agent(), token.clone());
-        Self { agent, base: server.trim_end_matches('/').to_owned(), token }
+    /// The server at that address.
+    pub fn new(server: &str, token: &Secret, way: &Way) -> Self {
+        let agent = way.agent(|config| {
+            config
+                .timeout_connect(Some(CONNECT_TIMEOUT))
+                .timeout_recv_response(Some(ANSWER_TIMEOUT))
+        });
+        Self { agent, base: server.trim_end_matches('/').to_owned(), token: token.clone() }
     }
 
     /// An answer with status 200, to be read as it comes.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use indicatif::ProgressBar;
 use ureq::http::Response;
 
+use super::agent::Way;
 use super::ask::Asked;
 use super::{AuditExportArguments, ExportForm, Failure, ProvedLog, progress};
 
@@ -64,7 +65,8 @@ fn ask(arguments: &AuditExportArguments) -> Result<Response<ureq::Body>, Failure
     if arguments.sealed {
         query.push(("disclose", "false"));
     }
-    Asked::new(&arguments.server, token, false).get("/v1/accesses/export", &query, "*/*")
+    let way = Way::of(&arguments.tls)?;
+    Asked::new(&arguments.server, token, &way).get("/v1/accesses/export", &query, "*/*")
 }
 
 /// Writes beside the file, which is there once it is whole.

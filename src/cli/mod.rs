@@ -4,6 +4,7 @@
 //! success a clear message on stderr. Arguments become a [`Config`](crate::config::Config) here,
 //! once, before a command starts; a command gets what it needs and never reads the environment.
 
+mod agent;
 mod arguments;
 mod ask;
 mod audit;
@@ -39,8 +40,8 @@ pub use arguments::{
     ChartArguments, Command, ConfigArguments, DiffArguments, DisposeArguments, EraseArguments,
     ExportArguments, ExportForm, ImportArguments, ImportTarget, LogArguments, LookArguments,
     LookAt, OpenapiArguments, ProvedLog, RebuildArguments, RestoreArguments, Secret,
-    ServeArguments, ShowArguments, StatsArguments, TokenArguments, UpcastArguments, VaultCommand,
-    VaultImportArguments, VerifyArguments,
+    ServeArguments, ShowArguments, StatsArguments, TlsArguments, TokenArguments, UpcastArguments,
+    VaultCommand, VaultImportArguments, VerifyArguments,
 };
 
 use crate::config::{ConfigError, Loaded, Overrides};

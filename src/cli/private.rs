@@ -24,6 +24,7 @@ pub fn with_store<T: Send + 'static>(
     work: impl FnOnce(&str, &Secret, &Arc<AtomicBool>) -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     config.server.listen = ([127, 0, 0, 1], 0).into();
+    config.server.tls_certificate_file = None;
     config.auth.local_issuer = true;
     config.auth.issuers.clear();
     let served = Served::privately(&config)?;

@@ -46,8 +46,9 @@ pub fn run(config: Config) -> Result<(), Failure> {
         let Running { address, handle, server } = served.start(&config, serving)?;
         let server = actix_web::rt::spawn(server);
         if config.demo.enabled {
+            let scheme = if config.server.is_tls() { "https" } else { "http" };
             if let Err(failure) =
-                load_demo(&config, &format!("http://{address}"), &issuer, was_empty).await
+                load_demo(&config, &format!("{scheme}://{address}"), &issuer, was_empty).await
             {
                 handle.stop(true).await;
                 return Err(failure);

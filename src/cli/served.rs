@@ -29,6 +29,7 @@ pub struct Served {
     /// The store itself, to close it in the end.
     pub store: Arc<Records>,
     verifier: Verifier,
+    tls: Option<Arc<http::Tls>>,
     /// Address under which clients reach the server.
     pub base_url: String,
     /// Signs development tokens for it.
@@ -66,6 +67,7 @@ impl Served {
         config: &Config,
         take: impl FnOnce(Opened) -> Result<(DataDirectory, [u8; 32]), Failure>,
     ) -> Result<Self, Failure> {
+        let tls = http::Tls::open(&config.server).map_err(Failure::usage)?;
         let listener = TcpListener::bind(config.server.listen)
             .map_err(|error| Failure::failed(format!("{}: {error}", config.server.listen)))?;
         let bound = listener.local_addr().map_err(Failure::failed)?;
@@ -79,7 +81,7 @@ impl Served {
             refuses_unresolved: config.store.referential_integrity == ReferentialIntegrity::Refuse,
         };
         let store = Records::open(directory, &options, records).map_err(Failure::failed)?;
-        Ok(Self { listener, store, verifier, base_url, issuer })
+        Ok(Self { listener, store, verifier, tls, base_url, issuer })
     }
 
     /// Starts to answer requests.
@@ -98,6 +100,7 @@ impl Served {
                 header: config.server.proxy_header,
             },
             cors_origins: config.server.cors_origins.clone(),
+            tls: self.tls,
         };
         http::start(self.listener, self.store, self.verifier, subscriptions, options)
             .map_err(Failure::failed)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Config, NatsServer, Problem, Sources};
+use super::{ClientCertificates, Config, NatsServer, Problem, Sources};
 
 /// Every contradiction in a configuration.
 pub fn check(config: &Config, sources: &Sources) -> Vec<Problem> {
@@ -13,11 +13,12 @@ pub fn check(config: &Config, sources: &Sources) -> Vec<Problem> {
         group_size(config),
         siem_key(config),
     ];
-    let nats = nats(config).into_iter();
+    let (tls, nats) = (tls(config).into_iter(), nats(config).into_iter());
     let issuers = issuers(config).into_iter().map(|message| (vec!["auth.issuers"], message));
     findings
         .into_iter()
         .flatten()
+        .chain(tls)
         .chain(nats)
         .chain(issuers)
         .map(|(keys, message)| problem(&keys, message, sources))
@@ -89,6 +90,41 @@ fn siem_key(config: &Config) -> Option<Finding> {
         let keys = vec!["audit.siem_certificate_file", "audit.siem_key_file"];
         (keys, "audit.siem_certificate_file and audit.siem_key_file need each other".to_owned())
     })
+}
+
+fn tls(config: &Config) -> Vec<Finding> {
+    let server = &config.server;
+    let mut findings = Vec::new();
+    if server.tls_certificate_file.is_some() != server.tls_key_file.is_some() {
+        let message = "server.tls_certificate_file and server.tls_key_file need each other";
+        let keys = vec!["server.tls_certificate_file", "server.tls_key_file"];
+        findings.push((keys, message.to_owned()));
+    }
+    let asks = server.tls_client_certificates != ClientCertificates::Off;
+    if asks != server.tls_client_ca_file.is_some() {
+        let message = "server.tls_client_ca_file says who certifies clients, and counts where \
+                       server.tls_client_certificates is optional or required: set both or none";
+        let keys = vec!["server.tls_client_certificates", "server.tls_client_ca_file"];
+        findings.push((keys, message.to_owned()));
+    }
+    if asks && !server.is_tls() {
+        let message = "server.tls_client_certificates needs TLS: server.tls_certificate_file and \
+                       server.tls_key_file";
+        let keys = vec!["server.tls_client_certificates", "server.tls_certificate_file"];
+        findings.push((keys, message.to_owned()));
+    }
+    if config.demo.enabled && server.tls_client_certificates == ClientCertificates::Required {
+        let message = "demo.enabled loads the clinic without a client certificate, which \
+                       server.tls_client_certificates requires: set it to optional or off";
+        findings.push((vec!["demo.enabled", "server.tls_client_certificates"], message.to_owned()));
+    }
+    if server.is_tls() && server.public_url.as_ref().is_some_and(|url| url.starts_with("http:")) {
+        let message = "server.public_url is an http:// address, while the server speaks TLS: write \
+                       https://";
+        findings
+            .push((vec!["server.public_url", "server.tls_certificate_file"], message.to_owned()));
+    }
+    findings
 }
 
 fn nats(config: &Config) -> Vec<Finding> {

@@ -12,6 +12,14 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Address under which clients reach the server, where it differs from the one it listens on.
     pub public_url: Option<String>,
+    /// File with the certificate chain of the server, if it speaks TLS.
+    pub tls_certificate_file: Option<String>,
+    /// File with its private key.
+    pub tls_key_file: Option<String>,
+    /// Whether clients show a certificate of their own.
+    pub tls_client_certificates: ClientCertificates,
+    /// File with the authorities that certify clients.
+    pub tls_client_ca_file: Option<String>,
     /// Threads that serve requests; 0 means one per processor core.
     pub workers: usize,
     /// Addresses and networks of the proxies whose word about a client's address counts.
@@ -20,6 +28,19 @@ pub struct ServerConfig {
     pub proxy_header: ProxyHeader,
     /// Sites whose pages browsers let read answers.
     pub cors_origins: Vec<String>,
+}
+
+/// Whether clients show a certificate of their own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientCertificates {
+    /// They are not asked for one.
+    #[default]
+    Off,
+    /// They may.
+    Optional,
+    /// Without one there is no connection.
+    Required,
 }
 
 /// Where proxies write which address a request came from.
@@ -83,7 +104,14 @@ impl ServerConfig {
             IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
             ip => ip,
         };
-        format!("http://{}", SocketAddr::new(reachable, bound.port()))
+        let scheme = if self.is_tls() { "https" } else { "http" };
+        format!("{scheme}://{}", SocketAddr::new(reachable, bound.port()))
+    }
+
+    /// Whether it speaks TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.tls_certificate_file.is_some()
     }
 
     /// Whether only this machine can reach the address to listen on.
@@ -99,6 +127,10 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             public_url: None,
+            tls_certificate_file: None,
+            tls_key_file: None,
+            tls_client_certificates: ClientCertificates::default(),
+            tls_client_ca_file: None,
             workers: 0,
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
@@ -121,6 +153,8 @@ mod tests {
         ] {
             assert_eq!(server.base_url(bound.parse().unwrap()), expected);
         }
+        server.tls_certificate_file = Some("server.pem".into());
+        assert_eq!(server.base_url("[::]:443".parse().unwrap()), "https://[::1]:443");
         server.public_url = Some("https://charts.example.org/r4/".into());
         let bound = "0.0.0.0:80".parse().unwrap();
         assert_eq!(server.base_url(bound), "https://charts.example.org/r4");

@@ -8,7 +8,9 @@ use toml::de::{DeValue, ValueDeserializer};
 use toml::{Spanned, Value};
 
 use super::kind::Kind;
-use super::{Config, Issuer, LogFormat, NatsForm, ProxyHeader, ReferentialIntegrity};
+use super::{
+    ClientCertificates, Config, Issuer, LogFormat, NatsForm, ProxyHeader, ReferentialIntegrity,
+};
 
 /// What is shown in place of a secret.
 pub const MASK: &str = "********";
@@ -111,6 +113,7 @@ impl Plain for std::net::SocketAddr {}
 impl Plain for LogFormat {}
 impl Plain for NatsForm {}
 impl Plain for ReferentialIntegrity {}
+impl Plain for ClientCertificates {}
 impl Plain for ProxyHeader {}
 impl Plain for Vec<String> {}
 impl Plain for Vec<Issuer> {}

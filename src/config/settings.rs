@@ -2,6 +2,7 @@
 
 mod limits;
 mod nats;
+mod server;
 
 use super::Config;
 use super::kind::Kind;
@@ -34,49 +35,10 @@ const TIMEOUT_SECONDS_MAX: i64 = 24 * 60 * 60;
 
 /// Every setting, grouped by section.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    [BEFORE, nats::SETTINGS, limits::SETTINGS, BEHIND].into_iter().flatten()
+    [server::SETTINGS, BEFORE, nats::SETTINGS, limits::SETTINGS, BEHIND].into_iter().flatten()
 }
 
 static BEFORE: &[Setting] = &[
-    setting(
-        "server.listen",
-        Kind::Address,
-        "Address and port to listen on; port 0 takes a free one",
-        |config| &mut config.server.listen,
-    ),
-    setting(
-        "server.public_url",
-        Kind::Url,
-        "Address under which clients reach the server; empty: the one it listens on",
-        |config| &mut config.server.public_url,
-    ),
-    setting(
-        "server.workers",
-        Kind::Number(0..=1024),
-        "Threads that serve requests; 0: one per processor core",
-        |config| &mut config.server.workers,
-    ),
-    setting(
-        "server.trusted_proxies",
-        Kind::Networks,
-        "Addresses and networks of the proxies in front of the server, whose word about a client's\n\
-         address goes into the access log",
-        |config| &mut config.server.trusted_proxies,
-    ),
-    setting(
-        "server.proxy_header",
-        Kind::Choice(&["x-forwarded-for", "forwarded"]),
-        "The header in which they write it themselves; what a client sends in the other one counts\n\
-         for nothing",
-        |config| &mut config.server.proxy_header,
-    ),
-    setting(
-        "server.cors_origins",
-        Kind::Sites,
-        "Sites whose pages may read answers in browsers (CORS); without any, only pages that come from the\n\
-         same place as the API can",
-        |config| &mut config.server.cors_origins,
-    ),
     setting("store.data", Kind::Path, "Data directory: logs, views and keys", |config| {
         &mut config.store.data
     }),

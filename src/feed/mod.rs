@@ -27,7 +27,7 @@ pub mod nats;
 pub mod projection;
 pub mod siem;
 pub mod subscriptions;
-mod tls;
+pub(crate) mod tls;
 pub mod webhook;
 
 pub use filter::{CRITERIA_LENGTH_MAX, CRITERIA_MAX, filter};

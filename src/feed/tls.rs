@@ -1,4 +1,4 @@
-//! How targets are known, and how the server shows who it is.
+//! How targets are known, and how the server shows who it is; and what PEM files hold, which the HTTP server reads too.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -66,7 +66,12 @@ pub fn read(path: &str) -> Result<Vec<u8>, String> {
     disk::read(&RealDisk, Path::new(path)).map_err(|error| format!("{path}: {error}"))
 }
 
-fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+/// A chain of certificates.
+///
+/// # Errors
+///
+/// The file, and why it holds none.
+pub fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let text = read(path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
@@ -76,7 +81,12 @@ fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-fn authorities(path: &str) -> Result<RootCertStore, String> {
+/// Certificates that others are certified by.
+///
+/// # Errors
+///
+/// As [`certificates`].
+pub fn authorities(path: &str) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
         roots.add(certificate).map_err(|error| format!("{path}: {error}"))?;
@@ -84,7 +94,12 @@ fn authorities(path: &str) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, String> {
+/// A private key.
+///
+/// # Errors
+///
+/// The file, and why it holds none.
+pub fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, String> {
     // What is wrong with it is said without what is in it.
     PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|_| {
         format!("{path} holds no private key; it must be PEM (PKCS #8, PKCS #1 or SEC 1)")

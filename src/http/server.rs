@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::http::header;
+use actix_web::middleware::{Condition, DefaultHeaders};
 use actix_web::{App, HttpRequest, HttpServer, web};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -14,6 +16,7 @@ use tokio::time::{interval, timeout};
 
 use super::cors::cors;
 use super::state::{ServerOptions, State};
+use super::tls::Tls;
 use super::{docs, fhir, routes, table};
 use crate::auth::Verifier;
 use crate::clock::Instant;
@@ -22,6 +25,9 @@ use crate::records::Records;
 
 /// How often it is looked for sums of requests whose minute is over.
 const SUMS_EVERY: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether certificates were replaced.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(2);
 
 /// How long threads that have been told to stop may take for it.
 const LETTING_GO: Duration = Duration::from_secs(10);
@@ -58,12 +64,16 @@ pub fn start(
     let (alive, mut gone) = mpsc::channel(1);
     let state = Arc::new(State::new(records, verifier, subscriptions, options, alive));
     let (workers, limits) = (state.options.workers, state.options.limits.clone());
+    let request_timeout = Duration::from_millis(limits.client_request_timeout_ms);
     let signals = Signals::listen()?;
     let counting = Arc::clone(&state);
+    let tls = state.options.tls.clone();
+    let encrypts = tls.is_some();
     let server = HttpServer::new(move || {
         let (state, unknown) = (Arc::clone(&state), Arc::clone(&state));
         App::new()
             .wrap(cors(&state.options.cors_origins))
+            .wrap(Condition::new(encrypts, strict_transport_security()))
             .configure(fhir::subscription_socket::mount(Arc::clone(&state)))
             .configure(move |config| table::routes(Some(&state)).mount(config))
             .configure(docs::mount)
@@ -73,12 +83,19 @@ pub fn start(
     })
     .workers(workers)
     .max_connections(limits.connections_per_worker_max)
-    .client_request_timeout(Duration::from_millis(limits.client_request_timeout_ms))
+    .client_request_timeout(request_timeout)
     .keep_alive(Duration::from_secs(limits.keep_alive_seconds))
     .shutdown_timeout(limits.shutdown_timeout_seconds)
-    .disable_signals()
-    .listen(listener)?
-    .run();
+    .disable_signals();
+    let server = match &tls {
+        None => server.listen(listener)?,
+        // Handshakes that do not come to an end are cut off; until then they must not keep others out.
+        Some(tls) => server
+            .max_connection_rate(limits.connections_per_worker_max)
+            .tls_handshake_timeout(request_timeout)
+            .listen_rustls_0_23(listener, tls.server_config()?)?,
+    };
+    let server = server.run();
     let stopping = counting.stopping.clone();
     actix_web::rt::spawn(signals.stop(server.handle(), stopping));
     let handle = server.handle();
@@ -86,6 +103,7 @@ pub fn start(
         let stopped = tokio::select! {
             stopped = server => stopped,
             never = write_sums(&counting) => match never {},
+            never = renew(tls) => match never {},
         };
         // The workers let go of what they were at a moment later: it is recorded as they do.
         drop(counting);
@@ -102,6 +120,23 @@ async fn write_sums(state: &State) -> Infallible {
         ticks.tick().await;
         state.write_sums(state.strangers.due(Instant::now().micros()));
     }
+}
+
+/// Looks again and again whether certificates were replaced.
+async fn renew(tls: Option<Arc<Tls>>) -> Infallible {
+    let Some(tls) = tls else { return std::future::pending().await };
+    let mut ticks = interval(CERTIFICATES_EVERY);
+    loop {
+        ticks.tick().await;
+        let tls = Arc::clone(&tls);
+        // It fails only as the runtime ends, and this with it.
+        let _ = web::block(move || tls.renew()).await;
+    }
+}
+
+/// What browsers are told once they have come by TLS: never to come without it (RFC 6797).
+fn strict_transport_security() -> DefaultHeaders {
+    DefaultHeaders::new().add((header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"))
 }
 
 /// The signals that stop a server. Those of actix-web do not drain on SIGINT.

@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use super::heavy::Heavy;
 use super::proxies::Proxies;
 use super::strangers::{Strangers, Sum};
+use super::tls::Tls;
 use crate::access::{AccessEntry, Outcome, Source};
 use crate::auth::Verifier;
 use crate::budget::WorkLimits;
@@ -32,6 +33,8 @@ pub struct ServerOptions {
     pub proxies: Proxies,
     /// Sites whose pages browsers let read answers.
     pub cors_origins: Vec<String>,
+    /// Who the server shows itself as; without, it speaks HTTP in the clear.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl ServerOptions {

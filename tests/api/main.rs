@@ -50,6 +50,7 @@ mod restricted;
 mod search;
 mod search_parameters;
 mod siem;
+mod tls;
 mod tokens;
 mod traces;
 mod trail;

@@ -59,6 +59,7 @@ impl Serving {
             audit: config.audit,
             proxies: http::Proxies::default(),
             cors_origins: Vec::new(),
+            tls: None,
         };
         let subscriptions = Subscriptions::open(&store, &config.feed, &base).unwrap();
         let (started, wait) = mpsc::channel();

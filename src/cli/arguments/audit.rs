@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Secret;
+use super::{Secret, TlsArguments};
 
 const EXPORT_HELP: &str = "\
 The token needs AuditEvent.rs on everything, such as the scope system/AuditEvent.rs.
@@ -58,6 +58,9 @@ pub struct AuditExportArguments {
     /// Token for the server; better given as CHARTLOG_TOKEN, which other users cannot see
     #[arg(long, env = "CHARTLOG_TOKEN", hide_env = true, hide_env_values = true)]
     pub token: Option<Secret>,
+    /// How the server is known.
+    #[command(flatten)]
+    pub tls: TlsArguments,
     /// How to write them
     #[arg(long, value_enum, default_value_t = ExportForm::Ndjson)]
     pub format: ExportForm,

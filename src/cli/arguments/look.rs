@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{FileArguments, Secret};
+use super::{FileArguments, Secret, TlsArguments};
 use crate::cli::Failure;
 use crate::config::{Overrides, option_help};
 use crate::fhir::{ResourceId, ResourceKey};
@@ -40,6 +40,9 @@ pub struct LookArguments {
         help_heading = "Where (one of)"
     )]
     token: Option<Secret>,
+    /// How the server is known.
+    #[command(flatten)]
+    pub tls: TlsArguments,
     #[command(flatten)]
     file: FileArguments,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Secret, StoreArguments};
+use super::{Secret, StoreArguments, TlsArguments};
 use crate::backup::Until;
 use crate::cli::Failure;
 use crate::clock::Instant;
@@ -77,6 +77,9 @@ pub struct BackupArguments {
         help_heading = "Where from (one of)"
     )]
     token: Option<Secret>,
+    /// How the server is known.
+    #[command(flatten)]
+    pub tls: TlsArguments,
 }
 
 /// Where a backup is taken from.

@@ -5,6 +5,7 @@ mod remote;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
+use super::agent::Way;
 use super::import::grouped;
 use super::progress::{self, megabytes};
 use super::{BackupArguments, BackupFrom, Failure};
@@ -27,7 +28,9 @@ pub fn run(arguments: &BackupArguments) -> Result<(), Failure> {
             refuse_within(&arguments.destination, &data)?;
             Box::new(DirectorySource::new(RealDisk::handle(), &data))
         }
-        BackupFrom::Server { url, token } => Box::new(ServerSource::new(&url, &token)),
+        BackupFrom::Server { url, token } => {
+            Box::new(ServerSource::new(&url, &token, &Way::of(&arguments.tls)?))
+        }
     };
     let _only = lock(&arguments.destination)?;
     let bar = progress::bytes();

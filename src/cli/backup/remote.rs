@@ -6,6 +6,7 @@ use std::time::Duration;
 use ureq::Agent;
 
 use super::super::Secret;
+use super::super::agent::Way;
 use crate::backup::{BackupError, Manifest, STRETCH_BYTES_MAX, Source};
 use crate::log::LogKind;
 
@@ -29,14 +30,10 @@ pub struct ServerSource {
 
 impl ServerSource {
     /// The one at that address.
-    pub fn new(url: &str, token: &Secret) -> Self {
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_global(Some(ANSWER_TIMEOUT))
-            .build()
-            .new_agent();
+    pub fn new(url: &str, token: &Secret, way: &Way) -> Self {
+        let agent = way.agent(|config| {
+            config.timeout_connect(Some(CONNECT_TIMEOUT)).timeout_global(Some(ANSWER_TIMEOUT))
+        });
         let authorization = format!("Bearer {}", token.expose());
         Self { agent, base: url.trim_end_matches('/').to_owned(), authorization }
     }

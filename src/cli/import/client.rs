@@ -5,6 +5,7 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::http::Response;
 
+use super::super::agent::Way;
 use super::super::{Failure, Secret};
 use super::answer::Answer;
 use super::request::Request;
@@ -29,7 +30,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// As many clients as wanted, once the server has answered. `nearby` goes without a proxy.
+    /// As many clients as wanted, once the server has answered.
     ///
     /// # Errors
     ///
@@ -38,18 +39,17 @@ impl Client {
         count: usize,
         url: &str,
         token: &Secret,
-        nearby: bool,
+        way: &Way,
     ) -> Result<Vec<Self>, Failure> {
         let client = || {
-            let config = Agent::config_builder()
-                .http_status_as_error(false)
-                .max_redirects(0)
-                .timeout_connect(Some(CONNECT_TIMEOUT))
-                .timeout_recv_response(Some(ANSWER_TIMEOUT));
-            let config = if nearby { config.proxy(None) } else { config };
+            let agent = way.agent(|config| {
+                config
+                    .timeout_connect(Some(CONNECT_TIMEOUT))
+                    .timeout_recv_response(Some(ANSWER_TIMEOUT))
+            });
             let url = url.trim_end_matches('/');
             Self {
-                agent: config.build().new_agent(),
+                agent,
                 base: url.strip_suffix("/fhir").unwrap_or(url).to_owned(),
                 authorization: format!("Bearer {}", token.expose()),
             }

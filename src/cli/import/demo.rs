@@ -1,5 +1,6 @@
 //! Loading the synthetic clinic into the server that has just started.
 
+use super::super::agent::Way;
 use super::super::{Failure, Secret};
 use super::client::Client;
 use super::place::Place;
@@ -21,7 +22,7 @@ pub fn load_demo(
     options: &demo::DemoOptions,
     store_was_empty: bool,
 ) -> Result<u64, Failure> {
-    let clients = Client::several(1, base, token, true)?;
+    let clients = Client::several(1, base, token, &Way::to_self())?;
     let Some(client) = clients.first() else { return Ok(0) };
     let mut tally = Tally::default();
     for (at, bundle) in demo::clinic(options).enumerate() {

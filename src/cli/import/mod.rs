@@ -39,6 +39,7 @@ use std::time::Instant as Stopwatch;
 pub use demo::load_demo;
 pub use tally::grouped;
 
+use super::agent::Way;
 use super::{Failure, ImportArguments, ImportTarget, private};
 use crate::config::Config;
 use batcher::Batcher;
@@ -67,11 +68,11 @@ pub fn run(config: Config, arguments: ImportArguments) -> Result<(), Failure> {
     let workers = usize::from(arguments.parallel);
     let tally = match target {
         ImportTarget::Server { url, token } => {
-            let clients = Client::several(workers, &url, &token, false)?;
+            let clients = Client::several(workers, &url, &token, &Way::of(&arguments.tls)?)?;
             import(&sources, clients, &Arc::default())
         }
         ImportTarget::Store => private::with_store(config, IMPORTER, move |url, token, stop| {
-            let clients = Client::several(workers, url, token, true)?;
+            let clients = Client::several(workers, url, token, &Way::to_self())?;
             import(&sources, clients, stop)
         }),
     }?;

@@ -22,6 +22,7 @@ pub use diff::diff;
 pub use log::log;
 pub use show::show;
 
+use super::agent::Way;
 use super::ask::Asked;
 use super::{Failure, LookArguments, LookAt, operator, private};
 use crate::config::LogConfig;
@@ -41,7 +42,7 @@ pub fn through(
     look: impl FnOnce(&Asked) -> Result<(), Failure> + Send + 'static,
 ) -> Result<(), Failure> {
     if let LookAt::Server { url, token } = arguments.at()? {
-        return look(&Asked::new(&url, &token, false));
+        return look(&Asked::new(&url, &token, &Way::of(&arguments.tls)?));
     }
     let config = super::load(&arguments.overrides())?.config;
     let data = &config.store.data;
@@ -52,5 +53,7 @@ pub fn through(
     let log = LogConfig { filter: "warn".to_owned(), ..config.log.clone() };
     telemetry::init(&log).map_err(Failure::failed)?;
     let operator = (operator::OPERATOR, SCOPES);
-    private::with_store(config, operator, move |url, token, _| look(&Asked::new(url, token, true)))
+    private::with_store(config, operator, move |url, token, _| {
+        look(&Asked::new(url, token, &Way::to_self()))
+    })
 }

@@ -142,6 +142,29 @@ fn what_contradicts_itself_about_nats_is_told_at_once() {
 }
 
 #[test]
+fn what_contradicts_itself_about_tls_is_told_at_once() {
+    let error = with_file(
+        "[server]\npublic_url = \"http://a\"\ntls_certificate_file = \"c\"\n\
+         tls_client_certificates = \"required\"\n[demo]\nenabled = true\n",
+    )
+    .error();
+    for part in [
+        "configuration: 4 problems",
+        "server.tls_certificate_file and server.tls_key_file need each other",
+        "server.tls_client_ca_file says who certifies clients",
+        "demo.enabled loads the clinic without a client certificate",
+        "server.public_url is an http:// address",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    let clear = "[server]\ntls_client_certificates = \"optional\"\ntls_client_ca_file = \"a\"\n";
+    let error = with_file(clear).error();
+    assert!(error.contains("server.tls_client_certificates needs TLS"), "{error}");
+    let sound = "[server]\ntls_certificate_file = \"c\"\ntls_key_file = \"k\"\n";
+    with_file(sound).loaded();
+}
+
+#[test]
 fn limits_that_contradict_each_other_are_refused() {
     let error = with_file("[limits]\npage_size_max = 10\n").error();
     assert!(error.contains("limits.page_size_default is 50, but must not exceed"), "{error}");

@@ -119,8 +119,9 @@ impl Server {
                 panic!("the server does not start: {log:?}");
             }
         };
-        let address = base.strip_prefix("http://").and_then(|rest| rest.parse().ok());
-        let address = address.unwrap_or_else(|| panic!("{base} is not http:// and an address"));
+        let address = base.strip_prefix("http://").or_else(|| base.strip_prefix("https://"));
+        let address = address.and_then(|rest| rest.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("{base} is not a scheme and an address"));
         Self { child, address, base, home: Some(home), arguments }
     }
 

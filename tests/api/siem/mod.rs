@@ -1,7 +1,7 @@
 //! Every entry and every commit reaches the tools of the operator: in order, at least once, whoever is killed.
 
 mod frames;
-mod receiver;
+pub mod receiver;
 
 use std::path::{Path, PathBuf};
 
