@@ -100,7 +100,18 @@ fn options(config: &Config, public_url: String) -> ServerOptions {
     let limits = LimitsConfig { shutdown_timeout_seconds: 1, ..config.limits.clone() };
     let (workers, proxies) = (config.server.worker_count(), http::Proxies::default());
     let (audit, cors_origins) = (config.audit.clone(), Vec::new());
-    ServerOptions { public_url, workers, limits, audit, proxies, cors_origins, tls: None }
+    let (metrics, docs) = (config.server.metrics, config.server.docs);
+    ServerOptions {
+        public_url,
+        workers,
+        limits,
+        audit,
+        proxies,
+        cors_origins,
+        metrics,
+        docs,
+        tls: None,
+    }
 }
 
 /// Serves bodies by their path, from memory: no token, no store, no trace. Settings as above.

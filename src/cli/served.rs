@@ -100,6 +100,8 @@ impl Served {
                 header: config.server.proxy_header,
             },
             cors_origins: config.server.cors_origins.clone(),
+            metrics: config.server.metrics,
+            docs: config.server.docs,
             tls: self.tls,
         };
         http::start(self.listener, self.store, self.verifier, subscriptions, options)

@@ -55,7 +55,7 @@ pub use log::{LogConfig, LogFormat};
 pub use nats::{NatsConfig, NatsForm, NatsServer};
 pub use problem::{ConfigError, Problem};
 pub use proof::ProofConfig;
-pub use server::{ClientCertificates, ProxyHeader, ServerConfig};
+pub use server::{ClientCertificates, MetricsAccess, ProxyHeader, ServerConfig};
 pub use show::{effective, example, in_force, option_help};
 pub use siem::{NoTarget, SiemForm, SiemHost, SiemTarget, SiemWay};
 pub use source::{Source, Sources};

@@ -28,6 +28,10 @@ pub struct ServerConfig {
     pub proxy_header: ProxyHeader,
     /// Sites whose pages browsers let read answers.
     pub cors_origins: Vec<String>,
+    /// Who gets the figures.
+    pub metrics: MetricsAccess,
+    /// Whether there are the OpenAPI document and its page.
+    pub docs: bool,
 }
 
 /// Whether clients show a certificate of their own.
@@ -41,6 +45,19 @@ pub enum ClientCertificates {
     Optional,
     /// Without one there is no connection.
     Required,
+}
+
+/// Who gets the figures, which are asked for without a token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MetricsAccess {
+    /// Whoever asks.
+    #[default]
+    Open,
+    /// Who asks from the machine of the server.
+    Loopback,
+    /// Nobody.
+    Off,
 }
 
 /// Where proxies write which address a request came from.
@@ -134,6 +151,8 @@ impl Default for ServerConfig {
             workers: 0,
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
+            metrics: MetricsAccess::default(),
+            docs: true,
             proxy_header: ProxyHeader::default(),
         }
     }

@@ -9,7 +9,8 @@ use toml::{Spanned, Value};
 
 use super::kind::Kind;
 use super::{
-    ClientCertificates, Config, Issuer, LogFormat, NatsForm, ProxyHeader, ReferentialIntegrity,
+    ClientCertificates, Config, Issuer, LogFormat, MetricsAccess, NatsForm, ProxyHeader,
+    ReferentialIntegrity,
 };
 
 /// What is shown in place of a secret.
@@ -111,6 +112,7 @@ impl Plain for String {}
 impl Plain for PathBuf {}
 impl Plain for std::net::SocketAddr {}
 impl Plain for LogFormat {}
+impl Plain for MetricsAccess {}
 impl Plain for NatsForm {}
 impl Plain for ReferentialIntegrity {}
 impl Plain for ClientCertificates {}

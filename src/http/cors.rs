@@ -29,7 +29,7 @@ const REQUEST_HEADERS: [&str; 15] = [
     "x-security-context",
 ];
 /// Headers of answers that say something to a program.
-const ANSWER_HEADERS: [&str; 14] = [
+const ANSWER_HEADERS: [&str; 15] = [
     "allow",
     "chartlog-frames",
     "chartlog-head",
@@ -42,6 +42,7 @@ const ANSWER_HEADERS: [&str; 14] = [
     "link",
     "location",
     "retry-after",
+    "www-authenticate",
     "x-correlation-id",
     "x-request-id",
 ];

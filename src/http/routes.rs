@@ -92,7 +92,7 @@ impl<'a> Routes<'a> {
     pub fn open<P, H, F>(&mut self, handler: H)
     where
         P: utoipa::Path + utoipa::__dev::SchemaReferences,
-        H: Fn(Arc<State>) -> F + Copy + 'static,
+        H: Fn(Arc<State>, HttpRequest) -> F + Copy + 'static,
         F: Future<Output = HttpResponse> + 'static,
     {
         self.describe::<P>();
@@ -100,7 +100,7 @@ impl<'a> Routes<'a> {
         let state = Arc::clone(state);
         self.add::<P>(move |method| {
             let state = Arc::clone(&state);
-            web::method(method).to(move || handler(Arc::clone(&state)))
+            web::method(method).to(move |request| handler(Arc::clone(&state), request))
         });
     }
 
@@ -221,6 +221,5 @@ fn plain(reply: Reply) -> HttpResponse {
     for (name, value) in reply.headers {
         response.insert_header((name, value));
     }
-    response.insert_header(("x-content-type-options", "nosniff"));
     response.body(reply.body.bytes)
 }

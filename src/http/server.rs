@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::header;
-use actix_web::middleware::{Condition, DefaultHeaders};
+use actix_web::middleware::DefaultHeaders;
 use actix_web::{App, HttpRequest, HttpServer, web};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -68,15 +68,19 @@ pub fn start(
     let signals = Signals::listen()?;
     let counting = Arc::clone(&state);
     let tls = state.options.tls.clone();
-    let encrypts = tls.is_some();
+    let (encrypts, has_docs) = (tls.is_some(), state.options.docs);
     let server = HttpServer::new(move || {
         let (state, unknown) = (Arc::clone(&state), Arc::clone(&state));
         App::new()
             .wrap(cors(&state.options.cors_origins))
-            .wrap(Condition::new(encrypts, strict_transport_security()))
+            .wrap(every_answer(encrypts))
             .configure(fhir::subscription_socket::mount(Arc::clone(&state)))
             .configure(move |config| table::routes(Some(&state)).mount(config))
-            .configure(docs::mount)
+            .configure(|config| {
+                if has_docs {
+                    docs::mount(config);
+                }
+            })
             .default_service(web::to(move |request: HttpRequest| {
                 routes::no_route(request, Arc::clone(&unknown))
             }))
@@ -134,9 +138,18 @@ async fn renew(tls: Option<Arc<Tls>>) -> Infallible {
     }
 }
 
-/// What browsers are told once they have come by TLS: never to come without it (RFC 6797).
-fn strict_transport_security() -> DefaultHeaders {
-    DefaultHeaders::new().add((header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"))
+/// What each answer says to browsers, unless it says something else there: it is what its type says and no page, it loads
+/// nothing and stands in no frame, and addresses, which name patients, go to nobody. Once they have come by TLS, they are
+/// never to come without it (RFC 6797).
+fn every_answer(encrypts: bool) -> DefaultHeaders {
+    let headers = DefaultHeaders::new()
+        .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((header::REFERRER_POLICY, "no-referrer"))
+        .add((header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"));
+    match encrypts {
+        true => headers.add((header::STRICT_TRANSPORT_SECURITY, "max-age=31536000")),
+        false => headers,
+    }
 }
 
 /// The signals that stop a server. Those of actix-web do not drain on SIGINT.

@@ -1,9 +1,11 @@
 //! What all requests share.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::heavy::Heavy;
@@ -13,7 +15,7 @@ use super::tls::Tls;
 use crate::access::{AccessEntry, Outcome, Source};
 use crate::auth::Verifier;
 use crate::budget::WorkLimits;
-use crate::config::{AuditConfig, LimitsConfig};
+use crate::config::{AuditConfig, LimitsConfig, MetricsAccess};
 use crate::engine::EngineError;
 use crate::feed::subscriptions::Subscriptions;
 use crate::records::Records;
@@ -33,6 +35,10 @@ pub struct ServerOptions {
     pub proxies: Proxies,
     /// Sites whose pages browsers let read answers.
     pub cors_origins: Vec<String>,
+    /// Who gets the figures.
+    pub metrics: MetricsAccess,
+    /// Whether there are the OpenAPI document and its page.
+    pub docs: bool,
     /// Who the server shows itself as; without, it speaks HTTP in the clear.
     pub tls: Option<Arc<Tls>>,
 }
@@ -112,6 +118,12 @@ impl State {
             stopping,
             _alive: alive,
         }
+    }
+
+    /// The client that sent a request, and the proxy that says so.
+    pub(super) fn client(&self, request: &HttpRequest) -> Option<(IpAddr, Option<IpAddr>)> {
+        let peer = request.peer_addr()?;
+        Some(self.options.proxies.client(peer.ip(), request.headers()))
     }
 
     /// Records sums of requests without an acceptable token. Nobody waits for them.

@@ -139,8 +139,8 @@ impl Visit {
     /// What a request for an operation says.
     pub fn of(state: &State, operation: Operation, request: &HttpRequest) -> Self {
         let headers = request.headers();
-        let peer = request.peer_addr().map(|peer| state.options.proxies.client(peer.ip(), headers));
-        let (client, proxy) = peer.map_or((None, None), |(client, proxy)| (Some(client), proxy));
+        let (client, proxy) =
+            state.client(request).map_or((None, None), |(client, proxy)| (Some(client), proxy));
         let target = request.uri().path_and_query().map_or("", |target| target.as_str());
         Self {
             request: state.records.engine().next_request(),
@@ -171,13 +171,10 @@ impl Visit {
     /// Headers of each answer to it.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
         let client = self.client_request.clone().map(|id| ("x-correlation-id", id));
-        [
-            ("x-request-id", self.request.to_string()),
-            ("x-content-type-options", "nosniff".to_owned()),
-            ("cache-control", "private, no-cache".to_owned()),
-        ]
-        .into_iter()
-        .chain(client)
+        // What a token opens is kept by nobody on the way, and by no browser either.
+        [("x-request-id", self.request.to_string()), ("cache-control", "no-store".to_owned())]
+            .into_iter()
+            .chain(client)
     }
 
     /// Adds the form in the body of a search to its words.

@@ -29,8 +29,9 @@ fn list(response: &Response, name: &str) -> BTreeSet<String> {
 #[test]
 fn a_page_of_a_site_that_is_named_may_ask_and_read() {
     let server = server();
-    let wanted = "authorization, content-type, if-match, if-none-exist, if-none-match, prefer, \
-                  last-event-id, idempotency-key, x-request-id";
+    let wanted = "accept, authorization, content-encoding, content-type, if-match, if-modified-since, \
+                  if-none-exist, if-none-match, prefer, last-event-id, idempotency-key, \
+                  traceparent, x-purpose-of-use, x-request-id, x-security-context";
     for site in [SITE, "http://localhost:5173"] {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             let answer = preflight(&server, site, method, wanted).expect(200);
@@ -44,7 +45,17 @@ fn a_page_of_a_site_that_is_named_may_ask_and_read() {
     let read = clinician.request("GET", "/fhir/Patient/p").header("origin", SITE).send();
     assert_eq!(read.header("access-control-allow-origin"), Some(SITE));
     let shown = list(&read, "access-control-expose-headers");
-    for name in ["etag", "last-modified", "location", "content-location", "chartlog-position"] {
+    for name in [
+        "etag",
+        "last-modified",
+        "location",
+        "content-location",
+        "link",
+        "retry-after",
+        "www-authenticate",
+        "x-request-id",
+        "chartlog-position",
+    ] {
         assert!(shown.contains(name), "{name}: {shown:?}");
     }
     // A refusal can be read too: an app that is not told why can say nothing to anybody.

@@ -34,6 +34,7 @@ mod fhir_crud;
 mod fhir_subscriptions;
 mod formats;
 mod harness;
+mod headers;
 mod histories;
 mod issuers;
 mod limits;

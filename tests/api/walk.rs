@@ -353,7 +353,7 @@ fn every_good_request_is_answered_as_documented_with_one_trace() {
             "{} is not documented: {told}",
             response.status
         );
-        assert_eq!(response.header("cache-control"), Some("private, no-cache"), "{told}");
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{told}");
         let events = shared().entitled().events(&owner);
         let own = events
             .iter()

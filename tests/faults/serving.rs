@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use actix_web::dev::ServerHandle;
 use chartlog::auth::{Issuer, LocalIssuer, TokenRequest, Verifier, VerifierOptions};
 use chartlog::clock::Instant;
-use chartlog::config::{Config, LimitsConfig};
+use chartlog::config::{Config, LimitsConfig, MetricsAccess};
 use chartlog::engine::DataDirectory;
 use chartlog::feed::subscriptions::Subscriptions;
 use chartlog::http;
@@ -59,6 +59,8 @@ impl Serving {
             audit: config.audit,
             proxies: http::Proxies::default(),
             cors_origins: Vec::new(),
+            metrics: MetricsAccess::Open,
+            docs: false,
             tls: None,
         };
         let subscriptions = Subscriptions::open(&store, &config.feed, &base).unwrap();

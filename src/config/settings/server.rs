@@ -72,4 +72,17 @@ pub static SETTINGS: &[Setting] = &[
          same place as the API can",
         |config| &mut config.server.cors_origins,
     ),
+    setting(
+        "server.metrics",
+        Kind::Choice(&["open", "loopback", "off"]),
+        "Who gets the figures at /metrics, which need no token: whoever asks, who asks from this\n\
+         machine (and not through a proxy, unless it is trusted), or nobody",
+        |config| &mut config.server.metrics,
+    ),
+    setting(
+        "server.docs",
+        Kind::Switch,
+        "Whether there are /docs and /openapi.json, which need no token",
+        |config| &mut config.server.docs,
+    ),
 ];

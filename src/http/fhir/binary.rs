@@ -18,7 +18,7 @@ use crate::records::Resource;
 /// The media type of content of which nothing is known.
 const UNKNOWN: &str = "application/octet-stream";
 /// Forbids whoever shows the content to run anything in it.
-const SANDBOX: &str = "default-src 'none'; sandbox";
+const SANDBOX: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
 /// Padding is not checked: whoever stored the content has had it accepted.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &ALPHABET,
