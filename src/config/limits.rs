@@ -35,6 +35,14 @@ pub struct LimitsConfig {
     pub heavy_requests_max: usize,
     /// Such requests that may wait for those; more are answered 503.
     pub heavy_waiting_max: usize,
+    /// Requests of one token in a second, on the average; 0: any number.
+    pub requests_per_second_per_token: u32,
+    /// Those that may come at once; 0: as many as in a second.
+    pub burst_per_token: u32,
+    /// Requests of one address in a second, on the average; 0: any number.
+    pub requests_per_second_per_address: u32,
+    /// Those that may come at once; 0: as many as in a second.
+    pub burst_per_address: u32,
     /// Requests without an acceptable token that are recorded one by one, of each address and minute.
     pub stranger_entries_max: u64,
     /// Requests that follow the log and wait for more at the same time; further ones are answered 503.
@@ -81,6 +89,11 @@ impl Default for LimitsConfig {
             // A burst of many clients waits for some seconds; what it may hold in memory is bounded
             // by `bodies_bytes_max`.
             heavy_waiting_max: 1_024,
+            // Who stands in front, and how many share an address, is different everywhere.
+            requests_per_second_per_token: 0,
+            burst_per_token: 0,
+            requests_per_second_per_address: 0,
+            burst_per_address: 0,
             stranger_entries_max: 60,
             followers_max: 4_096,
             // Shorter than the idle timeout of common proxies, which is 60 s.

@@ -106,6 +106,7 @@ pub trait Field {
 trait Plain: Serialize + DeserializeOwned {}
 
 impl Plain for bool {}
+impl Plain for u32 {}
 impl Plain for u64 {}
 impl Plain for usize {}
 impl Plain for String {}

@@ -53,6 +53,8 @@ pub enum Fault {
     Unprocessable,
     /// An idempotency key was used for another request.
     KeyReused,
+    /// This client asks too often.
+    TooMany,
     /// Try again later.
     Busy,
     /// No writes, and no reads that must be recorded, until restart.
@@ -87,6 +89,7 @@ impl Fault {
                 ("unprocessable", 422, "The request cannot be carried out", "processing")
             }
             Self::KeyReused => ("key-reused", 422, "Idempotency key used before", "duplicate"),
+            Self::TooMany => ("too-many", 429, "Too many requests", "throttled"),
             Self::Busy => ("busy", 503, "The server is busy", "throttled"),
             Self::ReadOnly => ("read-only", 503, "The store is read-only", "no-store"),
             Self::Unknown => ("unknown-outcome", 500, "The outcome is unknown", "incomplete"),

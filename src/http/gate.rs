@@ -82,7 +82,13 @@ pub async fn beside(
     let started = Stopwatch::now();
     let visit = Visit::of(&state, Operation::beside(operation, &request), &request);
     let mut passage = Passage::new(state, visit);
-    passage.caller = authenticate(&passage.state, request.headers()).ok();
+    let result = match authenticate(&passage, request.headers()) {
+        Err(failure) if failure.fault == Fault::TooMany => Err(failure),
+        known => {
+            passage.caller = known.ok();
+            result
+        }
+    };
     let reply = passage.end(result).await;
     tell(&passage.visit, &reply, started);
     headed(&passage.visit, &reply).body(reply.body.bytes)
@@ -140,15 +146,18 @@ async fn admit<F>(
 where
     F: Future<Output = Result<Reply, Failure>>,
 {
-    let caller = authenticate(&passage.state, request.headers())?;
+    let caller = authenticate(passage, request.headers())?;
     let grant = passage.admit(caller);
     let state = Arc::clone(&passage.state);
     let call = prepare(&state, &mut passage.visit, &grant, request, payload, rendering).await?;
     handler(call).await
 }
 
-/// Who sends these headers.
-pub(super) fn authenticate(state: &State, headers: &HeaderMap) -> Result<Arc<Caller>, Failure> {
+/// Who sends these headers, if not too often.
+pub(super) fn authenticate(passage: &Passage, headers: &HeaderMap) -> Result<Arc<Caller>, Failure> {
+    let state = &passage.state;
+    // Before a signature is computed.
+    state.rates.address(passage.visit.client())?;
     let header = headers.get("authorization").and_then(|value| value.to_str().ok());
     let token = header.and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
@@ -160,12 +169,14 @@ pub(super) fn authenticate(state: &State, headers: &HeaderMap) -> Result<Arc<Cal
     verified(state, token)
 }
 
-/// Whose token this is.
+/// Whose token this is, if it is not used too often.
 pub(super) fn verified(state: &State, token: &str) -> Result<Arc<Caller>, Failure> {
-    state
+    let caller = state
         .verifier
         .verify(token, Instant::now().seconds())
-        .map_err(|error| Failure::of(Fault::BadToken, error.to_string()))
+        .map_err(|error| Failure::of(Fault::BadToken, error.to_string()))?;
+    state.rates.token(token)?;
+    Ok(caller)
 }
 
 async fn prepare(

@@ -26,6 +26,7 @@ mod paging;
 mod passage;
 mod proxies;
 mod query;
+mod rates;
 mod rendering;
 mod reply;
 mod routes;

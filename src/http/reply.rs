@@ -149,7 +149,8 @@ impl Failure {
             }
             // Of an address that has more methods than its type of resource; others name their own.
             Fault::Method => reply = reply.header("allow", "GET, HEAD"),
-            Fault::Busy => reply = reply.header("retry-after", "1"),
+            // Of a rate, a second always gives one more at least.
+            Fault::Busy | Fault::TooMany => reply = reply.header("retry-after", "1"),
             _ => {}
         }
         reply

@@ -117,7 +117,9 @@ impl<'a> Routes<'a> {
         self.add::<P>(move |method| {
             let state = Arc::clone(&state);
             web::method(method).to(move |request: HttpRequest| {
-                let call = OpenCall::new(Arc::clone(&state), request.clone());
+                let client = state.client(&request).map(|(client, _)| client);
+                let call = state.rates.address(client);
+                let call = call.and_then(|()| OpenCall::new(Arc::clone(&state), request.clone()));
                 async move {
                     let (rendering, result) = match call {
                         Ok(call) => (call.rendering.clone(), handler(call).await),

@@ -23,7 +23,7 @@ use crate::clock::Instant;
 use crate::feed::subscriptions::Subscriptions;
 use crate::records::Records;
 
-/// How often it is looked for sums of requests whose minute is over.
+/// How often it is looked for sums of requests whose minute is over, and for who asks no more.
 const SUMS_EVERY: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether certificates were replaced.
@@ -117,11 +117,12 @@ pub fn start(
     Ok(Running { address, handle, server })
 }
 
-/// Records what is over of the requests without an acceptable token, again and again.
+/// Records what is over of the requests that were turned away, and forgets who asks no more, again and again.
 async fn write_sums(state: &State) -> Infallible {
     let mut ticks = interval(SUMS_EVERY);
     loop {
         ticks.tick().await;
+        state.rates.forget();
         state.write_sums(state.strangers.due(Instant::now().micros()));
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::heavy::Heavy;
 use super::proxies::Proxies;
+use super::rates::Rates;
 use super::strangers::{Strangers, Sum};
 use super::tls::Tls;
 use crate::access::{AccessEntry, Outcome, Source};
@@ -65,6 +66,8 @@ pub struct State {
     pub(super) heavy: Heavy,
     /// One permit per [`BODY_UNIT`] bytes of request bodies.
     pub(super) bodies: Arc<Semaphore>,
+    /// How often one token, and one address, may ask.
+    pub(super) rates: Rates,
     /// Requests without an acceptable token.
     pub(super) strangers: Strangers,
     /// Places for those who follow the log.
@@ -100,6 +103,7 @@ impl State {
             options.limits.heavy_waiting_max,
             options.work().time,
         );
+        let rates = Rates::new(&options.limits);
         let strangers = Strangers::new(options.limits.stranger_entries_max);
         let followers = Arc::new(Semaphore::new(options.limits.followers_max));
         let stranger_sockets = Arc::new(Semaphore::new(options.limits.stranger_sockets_max));
@@ -111,6 +115,7 @@ impl State {
             fhir_base,
             heavy,
             bodies,
+            rates,
             strangers,
             followers,
             stranger_sockets,
@@ -126,7 +131,7 @@ impl State {
         Some(self.options.proxies.client(peer.ip(), request.headers()))
     }
 
-    /// Records sums of requests without an acceptable token. Nobody waits for them.
+    /// Records sums of requests that were turned away at the door. Nobody waits for them.
     pub(super) fn write_sums(&self, sums: Vec<Sum>) {
         let engine = self.records.engine();
         let submit = |sum: &Sum| {
@@ -134,7 +139,9 @@ impl State {
             let (request, operation) = (engine.next_request(), "refusalsSummed");
             let mut entry = AccessEntry::of(source, request, operation, sum.since);
             entry.look.outcome = Outcome::Refused;
-            let reason = format!("{} more requests without an acceptable token", sum.count);
+            let count = sum.count;
+            let reason =
+                format!("{count} more requests without an acceptable token, or beyond a rate");
             entry.look.reason = Some(reason.into());
             engine.submit_access(entry)
         };

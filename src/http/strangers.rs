@@ -1,4 +1,4 @@
-//! Requests without an acceptable token: the first of each address and minute are recorded one by
+//! Requests without an acceptable token, or beyond a rate: the first of each address and minute are recorded one by
 //! one, and what comes beyond is counted and recorded as one sum.
 //!
 //! Whoever can reach the server could fill its disk otherwise: such a request costs the sender

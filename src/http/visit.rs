@@ -1,5 +1,6 @@
 //! What a request says about itself, and the access entry that it leaves.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::http::header::HeaderMap;
@@ -52,6 +53,7 @@ pub struct Visit {
     begun_at: i64,
     client_request: Option<String>,
     trace: Option<String>,
+    client: Option<IpAddr>,
     address: Option<String>,
     proxy: Option<String>,
     user_agent: Option<String>,
@@ -91,7 +93,7 @@ impl Ending {
     /// Of a failure.
     pub fn failed(failure: &Failure) -> Self {
         let (outcome, reason) = match failure.fault {
-            Fault::NoToken | Fault::BadToken | Fault::Forbidden => {
+            Fault::NoToken | Fault::BadToken | Fault::Forbidden | Fault::TooMany => {
                 (Outcome::Refused, format!("{}: {}", failure.fault.slug(), failure.detail))
             }
             // The detail may name what was asked for.
@@ -149,6 +151,7 @@ impl Visit {
             begun_at: Instant::now().micros(),
             client_request: label(headers, "x-request-id", LABEL_LENGTH_MAX),
             trace: label(headers, "traceparent", LABEL_LENGTH_MAX),
+            client,
             address: client.map(|client| client.to_string()),
             proxy: proxy.map(|proxy| proxy.to_string()),
             user_agent: label(headers, "user-agent", AGENT_LENGTH_MAX),
@@ -166,6 +169,11 @@ impl Visit {
     /// Network address of the client.
     pub fn address(&self) -> Option<&str> {
         self.address.as_deref()
+    }
+
+    /// The same as a number.
+    pub fn client(&self) -> Option<IpAddr> {
+        self.client
     }
 
     /// Headers of each answer to it.

@@ -45,6 +45,7 @@ mod operator;
 mod patches;
 mod projections;
 mod proofs;
+mod rates;
 mod reach;
 mod reports;
 mod restricted;

@@ -48,7 +48,7 @@ impl ServerSource {
             }
             match self.attempt(path) {
                 Ok((200, body)) => return Ok(body),
-                Ok((503, body)) => last = said(503, &body),
+                Ok((status @ (429 | 503), body)) => last = said(status, &body),
                 Ok((status, body)) => return Err(self.failed(path, &said(status, &body))),
                 Err(error) => last = error,
             }

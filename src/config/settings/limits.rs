@@ -4,6 +4,9 @@ use super::super::kind::Kind;
 use super::super::setting::Setting;
 use super::{BYTES_MAX, TIMEOUT_SECONDS_MAX, WHOLE_BYTES_MAX, setting};
 
+/// Most requests in a second that a rate may allow: a million.
+const RATE_MAX: i64 = 1_000_000;
+
 /// The settings of `[limits]`.
 pub static SETTINGS: &[Setting] = &[
     setting(
@@ -92,10 +95,35 @@ pub static SETTINGS: &[Setting] = &[
         |config| &mut config.limits.heavy_waiting_max,
     ),
     setting(
+        "limits.requests_per_second_per_token",
+        Kind::Number(0..=RATE_MAX),
+        "Requests of one token in a second, on the average; more are answered 429. 0: any number",
+        |config| &mut config.limits.requests_per_second_per_token,
+    ),
+    setting(
+        "limits.burst_per_token",
+        Kind::Number(0..=RATE_MAX),
+        "How many of those may come at once; 0: as many as in a second",
+        |config| &mut config.limits.burst_per_token,
+    ),
+    setting(
+        "limits.requests_per_second_per_address",
+        Kind::Number(0..=RATE_MAX),
+        "Requests of one address (IPv6: of one /64) in a second, on the average; more are answered\n\
+         429, whoever sends them. 0: any number",
+        |config| &mut config.limits.requests_per_second_per_address,
+    ),
+    setting(
+        "limits.burst_per_address",
+        Kind::Number(0..=RATE_MAX),
+        "How many of those may come at once; 0: as many as in a second",
+        |config| &mut config.limits.burst_per_address,
+    ),
+    setting(
         "limits.stranger_entries_max",
         Kind::Number(0..=1 << 20),
-        "Requests without an acceptable token that are recorded one by one, of each address and\n\
-         minute; those beyond are counted, and recorded as one sum",
+        "Requests without an acceptable token, or beyond a rate, that are recorded one by one, of each\n\
+         address and minute; those beyond are counted, and recorded as one sum",
         |config| &mut config.limits.stranger_entries_max,
     ),
     setting(

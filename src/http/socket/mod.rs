@@ -147,9 +147,13 @@ struct Ends {
 
 impl Upgrade {
     fn of(passage: &Passage, request: HttpRequest, payload: web::Payload) -> Result<Self, Failure> {
-        let is_known = request.headers().contains_key("authorization");
-        let caller = is_known.then(|| gate::authenticate(&passage.state, request.headers()));
-        let caller = caller.transpose()?;
+        let caller = match request.headers().contains_key("authorization") {
+            true => Some(gate::authenticate(passage, request.headers())?),
+            false => {
+                passage.state.rates.address(passage.visit.client())?;
+                None
+            }
+        };
         let query = decoded(request.query_string())?;
         let (response, _, incoming) =
             actix_ws::handle_with_protocols(&request, payload, &SUBPROTOCOLS).map_err(|error| {
