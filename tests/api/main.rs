@@ -52,6 +52,7 @@ mod restricted;
 mod search;
 mod search_parameters;
 mod siem;
+mod slow;
 mod tls;
 mod tokens;
 mod traces;
