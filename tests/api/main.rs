@@ -35,6 +35,7 @@ mod fhir_subscriptions;
 mod formats;
 mod harness;
 mod headers;
+mod heads;
 mod histories;
 mod issuers;
 mod limits;

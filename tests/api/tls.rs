@@ -222,6 +222,27 @@ fn older_versions_and_http_in_the_clear_are_not_spoken() {
 }
 
 #[test]
+fn handshakes_that_do_not_go_on_keep_nobody_out() {
+    let authority = Authority::new();
+    let server = server(&authority)
+        .set("server.workers=1")
+        .set("limits.client_request_timeout_ms=3600000")
+        .start();
+    let token = server.token("x", "user/*.rs", None);
+    let silent: Vec<TcpStream> =
+        (0..400).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    let client = client(&[&authority], None);
+    for _ in 0..10 {
+        ask(server.address, &client, &token, "/fhir/Patient").unwrap().answer.expect(200);
+    }
+    for mut stream in silent {
+        stream.set_nonblocking(true).unwrap();
+        let error = stream.read(&mut [0; 1]).expect_err("it is still open");
+        assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+    }
+}
+
+#[test]
 fn files_that_cannot_be_used_are_all_told_at_the_start() {
     let (one, other) = (Authority::new().certify(HOST), Authority::new().certify(HOST));
     let folder = tempfile::TempDir::new().unwrap();
