@@ -14,6 +14,8 @@ pub struct LimitsConfig {
     pub client_request_timeout_ms: u64,
     /// Seconds in which a client must have sent the whole body of its request.
     pub request_timeout_seconds: u64,
+    /// Seconds in which a client must take something of an answer that waits for it.
+    pub answer_timeout_seconds: u64,
     /// Seconds an idle connection stays open.
     pub keep_alive_seconds: u64,
     /// Connections one worker serves at a time; more wait to be accepted.
@@ -75,6 +77,8 @@ impl Default for LimitsConfig {
             bodies_bytes_max: 256 * 1024 * 1024,
             client_request_timeout_ms: 5_000,
             request_timeout_seconds: 60,
+            // Who follows the log may pause, and is waited for.
+            answer_timeout_seconds: 300,
             // Longer than the idle timeout of common load balancers (60 s), or they would send a
             // request into a connection that is just being closed.
             keep_alive_seconds: 75,

@@ -10,6 +10,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::http::header;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::{App, HttpRequest, HttpServer, web};
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, timeout};
@@ -61,6 +62,9 @@ pub fn start(
     options: ServerOptions,
 ) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
+    // Connections have it of their listener. A day of milliseconds fits.
+    let patience = options.limits.answer_timeout_seconds.saturating_mul(1_000);
+    set_tcp_user_timeout(&listener, u32::try_from(patience).unwrap_or(u32::MAX))?;
     let (alive, mut gone) = mpsc::channel(1);
     let state = Arc::new(State::new(records, verifier, subscriptions, options, alive));
     let (workers, limits) = (state.options.workers, state.options.limits.clone());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Server, Setup, accesses_of_request, patient};
+use crate::harness::{Server, Setup, accesses_of_request, observation, patient};
 
 /// Longest wait for the end of a connection; only a server that never cuts off lets a test run into it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -79,4 +79,26 @@ fn who_is_too_slow_is_cut_off_and_makes_room() {
     let entries = accesses_of_request(&server, "slow");
     assert_eq!(entries.len(), 30);
     assert!(entries.iter().all(|entry| entry["status"] == json!(408)), "{entries:?}");
+}
+
+#[test]
+fn who_takes_nothing_of_an_answer_is_cut_off() {
+    let server = Setup::default()
+        .set("server.workers=1")
+        .set("limits.connections_per_worker_max=1")
+        .set("limits.answer_timeout_seconds=1")
+        .start();
+    let clinician = server.clinician();
+    // More than the system keeps for a client that does not read.
+    let mut large = observation("large", "p");
+    large["note"] = json!(vec![json!({ "text": "x".repeat(1 << 20) }); 16]);
+    clinician.put(&patient("p")).expect(201);
+    clinician.put(&large).expect(201);
+    let request = clinician.request("GET", "/fhir/Observation/large").written().1;
+    let mut idle = connected(server.address, &request);
+    // Nothing else is accepted as long as that connection is there.
+    clinician.get("/health/live").expect(200);
+    let mut taken = Vec::new();
+    let _ = idle.read_to_end(&mut taken);
+    assert!(taken.starts_with(b"HTTP/1.1 200 ") && taken.len() < 16 << 20, "{}", taken.len());
 }

@@ -34,6 +34,12 @@ pub static SETTINGS: &[Setting] = &[
         |config| &mut config.limits.request_timeout_seconds,
     ),
     setting(
+        "limits.answer_timeout_seconds",
+        Kind::Number(1..=TIMEOUT_SECONDS_MAX),
+        "Seconds in which a client must take something of an answer that waits for it",
+        |config| &mut config.limits.answer_timeout_seconds,
+    ),
+    setting(
         "limits.keep_alive_seconds",
         Kind::Number(1..=TIMEOUT_SECONDS_MAX),
         "Seconds an idle connection stays open",
