@@ -60,7 +60,7 @@ pub fn over(store: Arc<Records>) -> (Serving, String) {
         cache_entries: config.auth.token_cache_entries,
     });
     let token = token_of(None);
-    let verifier = verifier.expect("a verifier");
+    let verifier = Arc::new(verifier.expect("a verifier"));
     let serving = serve(move |listener| {
         let address = listener.local_addr().expect("an address");
         let options = options(&config, format!("http://{address}"));
@@ -111,6 +111,7 @@ fn options(config: &Config, public_url: String) -> ServerOptions {
         metrics,
         docs,
         tls: None,
+        issuers: Arc::default(),
     }
 }
 

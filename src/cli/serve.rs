@@ -22,7 +22,7 @@ const DEMO_SCOPES: &str = "user/*.cruds user/SearchParameter.cud";
 /// [`Failure`]: the address is taken, the store is damaged or in use, a key file is not there.
 pub fn run(config: Config) -> Result<(), Failure> {
     http::install_metrics();
-    let served = Served::open(&config)?;
+    let mut served = Served::open(&config)?;
     let base = served.base_url.clone();
     let issuer = served.issuer.clone();
     let was_empty = served.store.engine().applied_position().get() == 0;
@@ -41,6 +41,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let subscriptions =
         Subscriptions::open(&store, &config.feed, &base).map_err(Failure::failed)?;
     subscriptions.start().map_err(Failure::failed)?;
+    let _keeping = served.keep_keys()?;
     let serving = Arc::clone(&subscriptions);
     let result = actix_web::rt::System::new().block_on(async move {
         let Running { address, handle, server } = served.start(&config, serving)?;

@@ -1,20 +1,18 @@
 //! A store with everything that is needed to serve it, made from the configuration.
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Failure, upcasters};
-use crate::auth::{
-    Algorithm, Issuer, LocalIssuer, TokenRequest, VerificationKey, Verifier, VerifierOptions,
-};
+use crate::auth::{Issuer, LocalIssuer, TokenRequest, Verifier, VerifierOptions};
 use crate::clock::Instant;
-use crate::config::{self, Config, ReferentialIntegrity};
+use crate::config::{Config, ReferentialIntegrity};
 use crate::disk::RealDisk;
 use crate::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions};
 use crate::feed::subscriptions::Subscriptions;
 use crate::http::{self, Running};
+use crate::issuers::{Directory, Issuers, Keeping};
 use crate::records::{Records, RecordsOptions};
 use crate::view;
 
@@ -28,8 +26,10 @@ pub struct Served {
     listener: TcpListener,
     /// The store itself, to close it in the end.
     pub store: Arc<Records>,
-    verifier: Verifier,
+    verifier: Arc<Verifier>,
     tls: Option<Arc<http::Tls>>,
+    issuers: Issuers,
+    endpoints: Arc<Directory>,
     /// Address under which clients reach the server.
     pub base_url: String,
     /// Signs development tokens for it.
@@ -74,14 +74,21 @@ impl Served {
         let base_url = config.server.base_url(bound);
         let (directory, secret) = take(DataDirectory::open(&config.store.data))?;
         let issuer = Arc::new(LocalIssuer::new(secret));
-        let verifier = verifier(config, &issuer)?;
+        let issuers = Issuers::read(&config.auth).map_err(Failure::usage)?;
+        let endpoints = issuers.directory();
+        let verifier = verifier(config, &issuer, &issuers)?;
         let options = engine_options(config)?;
         let records = RecordsOptions {
             base_url: Some(format!("{base_url}/fhir")),
             refuses_unresolved: config.store.referential_integrity == ReferentialIntegrity::Refuse,
         };
         let store = Records::open(directory, &options, records).map_err(Failure::failed)?;
-        Ok(Self { listener, store, verifier, tls, base_url, issuer })
+        Ok(Self { listener, store, verifier, tls, issuers, endpoints, base_url, issuer })
+    }
+
+    /// Starts to keep the keys of issuers up to date.
+    pub fn keep_keys(&mut self) -> Result<Keeping, Failure> {
+        std::mem::take(&mut self.issuers).keep(&self.verifier).map_err(Failure::failed)
     }
 
     /// Starts to answer requests.
@@ -103,6 +110,7 @@ impl Served {
             metrics: config.server.metrics,
             docs: config.server.docs,
             tls: self.tls,
+            issuers: self.endpoints,
         };
         http::start(self.listener, self.store, self.verifier, subscriptions, options)
             .map_err(Failure::failed)
@@ -161,52 +169,24 @@ fn proof(config: &Config) -> Result<ProofOptions, Failure> {
     })
 }
 
-fn verifier(config: &Config, local: &LocalIssuer) -> Result<Verifier, Failure> {
+fn verifier(
+    config: &Config,
+    local: &LocalIssuer,
+    others: &Issuers,
+) -> Result<Arc<Verifier>, Failure> {
     let mut issuers = Vec::new();
     if config.auth.local_issuer {
         let name = LocalIssuer::ISSUER.to_owned();
         issuers.push(Issuer { name, keys: vec![local.verification_key()] });
     }
-    for issuer in &config.auth.issuers {
-        issuers.push(Issuer { name: issuer.name.clone(), keys: keys(issuer)? });
-    }
+    issuers.extend(others.known());
     let options = VerifierOptions {
         audience: config.auth.audience.clone(),
         leeway_seconds: config.auth.leeway_seconds,
         issuers,
         cache_entries: config.auth.token_cache_entries,
     };
-    Verifier::new(options).map_err(Failure::usage)
-}
-
-fn keys(issuer: &config::Issuer) -> Result<Vec<VerificationKey>, Failure> {
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
-    };
-    let mut keys = Vec::new();
-    if let Some(path) = &issuer.jwks_file {
-        let wrong =
-            |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
-        let set = serde_json::from_slice(&read(path)?).map_err(|error| wrong(&error))?;
-        keys.extend(VerificationKey::from_jwk_set(&set).map_err(|error| wrong(&error))?);
-    }
-    for key in &issuer.keys {
-        let pem = read(&key.pem_file)?;
-        let parsed = VerificationKey::from_pem(algorithm(key.algorithm), key.kid.clone(), &pem);
-        keys.push(
-            parsed
-                .map_err(|error| Failure::usage(format!("{}: {error}", key.pem_file.display())))?,
-        );
-    }
-    Ok(keys)
-}
-
-fn algorithm(configured: config::Algorithm) -> Algorithm {
-    match configured {
-        config::Algorithm::Rs256 => Algorithm::Rs256,
-        config::Algorithm::Es256 => Algorithm::Es256,
-        config::Algorithm::EdDsa => Algorithm::EdDsa,
-    }
+    Verifier::new(options).map(Arc::new).map_err(Failure::usage)
 }
 
 /// A token of the local issuer for this server itself, or to be shown for a first try.

@@ -1,5 +1,6 @@
 //! Whose tokens are accepted.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -13,10 +14,14 @@ pub struct AuthConfig {
     pub local_issuer_beyond_loopback: bool,
     /// Names of this server: a token is for it when its `aud` holds one of them.
     pub audience: Vec<String>,
-    /// Seconds by which clocks may differ when `exp` and `nbf` are checked.
+    /// Seconds by which clocks may differ when `exp`, `nbf` and `iat` are checked.
     pub leeway_seconds: u64,
     /// Verified tokens kept in memory, so that a signature is not checked for each request.
     pub token_cache_entries: usize,
+    /// Seconds after which the keys of issuers are read again.
+    pub keys_refresh_seconds: u64,
+    /// File with the authorities that certify the issuers that are asked; the public ones without.
+    pub ca_file: Option<String>,
     /// The issuers whose tokens are accepted.
     pub issuers: Vec<Issuer>,
 }
@@ -27,6 +32,21 @@ pub struct AuthConfig {
 pub struct Issuer {
     /// The exact `iss` of its tokens (RFC 7519, section 4.1.1).
     pub name: String,
+    /// Whether it is asked where its keys are (OpenID Connect Discovery 1.0, section 4).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discovery: bool,
+    /// Address of its JSON Web Key Set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<String>,
+    /// Where persons are asked for tokens of it (RFC 6749, section 3.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_endpoint: Option<String>,
+    /// Where its tokens are to be had (RFC 6749, section 3.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint: Option<String>,
+    /// What it can do, in the words of SMART App Launch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
     /// File with its JSON Web Key Set (RFC 7517, section 5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<PathBuf>,
@@ -50,16 +70,85 @@ pub struct IssuerKey {
 
 /// A signature algorithm for tokens of configured issuers (RFC 7518, section 3.1; RFC 8037).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
-    #[serde(rename = "RS256")]
     Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// RSASSA-PSS with SHA-384.
+    Ps384,
+    /// RSASSA-PSS with SHA-512.
+    Ps512,
     /// ECDSA on P-256 with SHA-256.
-    #[serde(rename = "ES256")]
     Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
     /// Edwards-curve signatures, here Ed25519.
     #[serde(rename = "EdDSA")]
     EdDsa,
+}
+
+impl Issuer {
+    /// What is wrong with it, as it stands by itself.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let has_keys = self.jwks_file.is_some() || !self.keys.is_empty();
+        if !has_keys && self.jwks_url.is_none() && !self.discovery {
+            problems.push("has no keys; give it discovery, jwks_url, jwks_file or keys");
+        }
+        if self.discovery && self.jwks_url.is_some() {
+            problems.push("has both discovery and jwks_url, but its keys are at one address");
+        }
+        // OpenID Connect Discovery 1.0, section 3: no query, no fragment.
+        if self.discovery && (self.name.contains('?') || !is_safe_address(&self.name)) {
+            problems.push(
+                "is no address that can be asked for its keys; with discovery, the name begins with \
+                 https:// (http:// on this machine) and ends with a host or a path",
+            );
+        }
+        if self.jwks_url.as_deref().is_some_and(|address| !is_safe_address(address)) {
+            problems.push(
+                "has a jwks_url that must not be used; it begins with https:// (http:// on this \
+                 machine) and has no password and no fragment",
+            );
+        }
+        let endpoints = [&self.authorization_endpoint, &self.token_endpoint];
+        if endpoints.into_iter().flatten().any(|address| !is_safe_address(address)) {
+            problems.push(
+                "has an endpoint to which nobody should send a secret; it begins with https:// \
+                 (http:// on this machine)",
+            );
+        }
+        problems.into_iter().map(|what| format!("auth.issuers: {:?} {what}", self.name)).collect()
+    }
+}
+
+/// Whether nobody on the way can change what is read at an address: `https`, or on this machine.
+#[must_use]
+pub fn is_safe_address(address: &str) -> bool {
+    let Some((scheme, rest)) = address.split_once("://") else { return false };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let odd =
+        |letter: char| letter.is_whitespace() || letter.is_control() || "#\\".contains(letter);
+    if address.contains(odd) || authority.contains('@') {
+        return false;
+    }
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    match scheme {
+        "https" => !host.is_empty(),
+        "http" => {
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
+        _ => false,
+    }
 }
 
 impl Default for AuthConfig {
@@ -70,7 +159,44 @@ impl Default for AuthConfig {
             audience: vec!["chartlog".to_owned()],
             leeway_seconds: 30,
             token_cache_entries: 10_000,
+            keys_refresh_seconds: 300,
+            ca_file: None,
             issuers: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_safe_when_nobody_on_the_way_can_change_what_is_read() {
+        for (address, expected) in [
+            ("https://login.example.org", true),
+            ("https://login.example.org:8443/a/b?c=d", true),
+            ("https://[2001:db8::1]/keys", true),
+            ("http://127.0.0.1:8080/keys", true),
+            ("http://[::1]:8080/keys", true),
+            ("http://localhost/keys", true),
+            ("http://login.example.org/keys", false),
+            ("http://10.0.0.7/keys", false),
+            ("http://localhost.example.org/keys", false),
+            ("http://127.0.0.1.example.org/keys", false),
+            ("http://127.0.0.1@login.example.org/keys", false),
+            ("http://login.example.org\\@127.0.0.1/keys", false),
+            ("http://login.example.org#@127.0.0.1/", false),
+            ("http://[::1].example.org@x/", false),
+            ("https://user:word@login.example.org/", false),
+            ("https://login.example.org/#keys", false),
+            ("https://login.example.org/a b", false),
+            ("https:///keys", false),
+            ("HTTPS://login.example.org", false),
+            ("file:///etc/keys", false),
+            ("login.example.org", false),
+            ("", false),
+        ] {
+            assert_eq!(is_safe_address(address), expected, "{address}");
         }
     }
 }

@@ -175,9 +175,7 @@ fn issuers(config: &Config) -> Vec<String> {
         } else if !names.insert(name) {
             messages.push(format!("auth.issuers: {name:?} is named twice; put its keys together"));
         }
-        if issuer.jwks_file.is_none() && issuer.keys.is_empty() {
-            messages.push(format!("auth.issuers: {name:?} has no keys; give it jwks_file or keys"));
-        }
+        messages.extend(issuer.problems());
     }
     messages
 }

@@ -45,7 +45,7 @@ mod tests;
 mod vault;
 
 pub use audit::AuditConfig;
-pub use auth::{Algorithm, AuthConfig, Issuer, IssuerKey};
+pub use auth::{Algorithm, AuthConfig, Issuer, IssuerKey, is_safe_address};
 pub use demo::DemoConfig;
 pub use duration::{DurationError, parse_duration};
 pub use feed::FeedConfig;

@@ -1,5 +1,6 @@
 //! The table of all settings: each named once, with what it takes, what it means and its field.
 
+mod auth;
 mod limits;
 mod nats;
 mod server;
@@ -35,7 +36,9 @@ const TIMEOUT_SECONDS_MAX: i64 = 24 * 60 * 60;
 
 /// Every setting, grouped by section.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    [server::SETTINGS, BEFORE, nats::SETTINGS, limits::SETTINGS, BEHIND].into_iter().flatten()
+    [server::SETTINGS, BEFORE, auth::SETTINGS, BETWEEN, nats::SETTINGS, limits::SETTINGS, BEHIND]
+        .into_iter()
+        .flatten()
 }
 
 static BEFORE: &[Setting] = &[
@@ -124,47 +127,9 @@ static BEFORE: &[Setting] = &[
             |config| &mut config.proof.sinks,
         )
     },
-    setting(
-        "auth.local_issuer",
-        Kind::Switch,
-        "Accept tokens that `chartlog token` signed with the store's own key",
-        |config| &mut config.auth.local_issuer,
-    ),
-    setting(
-        "auth.local_issuer_beyond_loopback",
-        Kind::Switch,
-        "Accept them even when listening where other machines can reach the server",
-        |config| &mut config.auth.local_issuer_beyond_loopback,
-    ),
-    setting(
-        "auth.audience",
-        Kind::Names,
-        "Names of this server: a token is for it when its `aud` holds one of them",
-        |config| &mut config.auth.audience,
-    ),
-    setting(
-        "auth.leeway_seconds",
-        Kind::Number(0..=600),
-        "Seconds by which clocks may differ when `exp` and `nbf` are checked",
-        |config| &mut config.auth.leeway_seconds,
-    ),
-    setting(
-        "auth.token_cache_entries",
-        Kind::Number(1..=10_000_000),
-        "Verified tokens kept in memory, so that a signature is not checked for each request",
-        |config| &mut config.auth.token_cache_entries,
-    ),
-    setting(
-        "auth.issuers",
-        Kind::Issuers,
-        "Issuers whose tokens are accepted, each with a key set, single keys or both:\n\
-         \x20   [[auth.issuers]]\n\
-         \x20   name = \"https://login.example.org\"  # the exact `iss` of its tokens\n\
-         \x20   jwks_file = \"login.jwks.json\"\n\
-         \x20   keys = [{ algorithm = \"ES256\", kid = \"2026\", pem_file = \"login.pem\" }]\n\
-         An algorithm is RS256, ES256 or EdDSA; `kid` may be left out.",
-        |config| &mut config.auth.issuers,
-    ),
+];
+
+static BETWEEN: &[Setting] = &[
     setting(
         "audit.retention_years",
         Kind::Number(0..=1000),

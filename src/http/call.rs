@@ -20,6 +20,7 @@ use crate::engine::{Engine, Settled};
 use crate::feed::subscriptions::Subscriptions;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::{Parameters, ResourceId, ResourceKey, ResourceType};
+use crate::issuers::Directory;
 use crate::json::Document;
 use crate::numbers::ResourceVersion;
 use crate::records::{INLINE_BYTES_MAX, Records, RecordsError};
@@ -89,6 +90,12 @@ impl OpenCall {
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.state.fhir_base
+    }
+
+    /// Where clients get tokens.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.state.options.issuers
     }
 
     /// The search parameters that all types can be searched by.

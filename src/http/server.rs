@@ -57,7 +57,7 @@ impl std::fmt::Debug for Running {
 pub fn start(
     listener: TcpListener,
     records: Arc<Records>,
-    verifier: Verifier,
+    verifier: Arc<Verifier>,
     subscriptions: Arc<Subscriptions>,
     options: ServerOptions,
 ) -> std::io::Result<Running> {

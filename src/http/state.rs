@@ -19,6 +19,7 @@ use crate::budget::WorkLimits;
 use crate::config::{AuditConfig, LimitsConfig, MetricsAccess};
 use crate::engine::EngineError;
 use crate::feed::subscriptions::Subscriptions;
+use crate::issuers::Directory;
 use crate::records::Records;
 
 /// Name and sizes of a server.
@@ -42,6 +43,8 @@ pub struct ServerOptions {
     pub docs: bool,
     /// Who the server shows itself as; without, it speaks HTTP in the clear.
     pub tls: Option<Arc<Tls>>,
+    /// Where clients get tokens.
+    pub issuers: Arc<Directory>,
 }
 
 impl ServerOptions {
@@ -59,7 +62,7 @@ impl ServerOptions {
 #[derive(Debug)]
 pub struct State {
     pub(super) records: Arc<Records>,
-    pub(super) verifier: Verifier,
+    pub(super) verifier: Arc<Verifier>,
     pub(super) options: ServerOptions,
     pub(super) fhir_base: String,
     /// Places for requests that take much.
@@ -88,7 +91,7 @@ impl State {
     /// The channel `alive` closes when nothing has the state any more.
     pub(super) fn new(
         records: Arc<Records>,
-        verifier: Verifier,
+        verifier: Arc<Verifier>,
         subscriptions: Arc<Subscriptions>,
         options: ServerOptions,
         alive: mpsc::Sender<Infallible>,

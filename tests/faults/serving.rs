@@ -40,7 +40,7 @@ impl Serving {
             }],
             cache_entries: 16,
         };
-        let verifier = Verifier::new(options).unwrap();
+        let verifier = Arc::new(Verifier::new(options).unwrap());
         let request = TokenRequest {
             subject: "tester".to_owned(),
             scope: "system/*.cruds".to_owned(),
@@ -62,6 +62,7 @@ impl Serving {
             metrics: MetricsAccess::Open,
             docs: false,
             tls: None,
+            issuers: Arc::default(),
         };
         let subscriptions = Subscriptions::open(&store, &config.feed, &base).unwrap();
         let (started, wait) = mpsc::channel();

@@ -25,6 +25,7 @@ pub(super) struct Claims {
     aud: Option<Value>,
     exp: Option<Value>,
     nbf: Option<Value>,
+    iat: Option<Value>,
     jti: Option<Value>,
     scope: Option<Value>,
     client_id: Option<Value>,
@@ -87,7 +88,9 @@ impl Claims {
             purpose: self.described("purpose_of_use", "purpose_of_use"),
             expires_at: numeric_date("exp", self.exp.as_ref())?
                 .ok_or(TokenError::MissingClaim("exp"))?,
-            not_before: numeric_date("nbf", self.nbf.as_ref())?,
+            // Nobody has issued a token before it was issued.
+            not_before: numeric_date("nbf", self.nbf.as_ref())?
+                .max(numeric_date("iat", self.iat.as_ref())?),
         })
     }
 }
@@ -131,14 +134,19 @@ fn described(claim: &Value) -> Option<String> {
 /// The rights granted in the words of the token, as far as a log has room for them.
 fn granted(claim: Option<&Value>) -> String {
     let all = claim.and_then(one_or_many).map(|all| all.join(" ")).unwrap_or_default();
-    all.chars().filter(|letter| !letter.is_control()).take(GRANTED_LENGTH_MAX).collect()
+    all.chars().filter(|letter| !spoils_lines(*letter)).take(GRANTED_LENGTH_MAX).collect()
 }
 
 /// Whether `name` may stand for a person, a program or a token in the logs.
 pub(super) fn is_acceptable_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.chars().count() <= NAME_LENGTH_MAX
-        && !name.chars().any(char::is_control)
+    !name.is_empty() && name.chars().count() <= NAME_LENGTH_MAX && !name.chars().any(spoils_lines)
+}
+
+/// Whether a character could make a line of a log look like another, or like several: controls,
+/// separators of lines and paragraphs, and what reverses the direction of what follows.
+fn spoils_lines(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether `id` has the form of a FHIR resource id.

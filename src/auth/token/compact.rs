@@ -2,13 +2,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 
 use super::TokenError;
 use super::algorithm::Algorithm;
 use super::claims::Claims;
+use crate::json::Document;
 
 /// A token in its parts. The claims may be acted upon only once the signature has been verified;
 /// until then `iss` merely says whose keys to try.
@@ -36,8 +36,7 @@ impl<'token> CompactToken<'token> {
         let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
 
         let header: Header = decode_json(header)?;
-        header.check_critical()?;
-        header.check_type()?;
+        header.check()?;
         Ok(Self {
             algorithm: Algorithm::from_name(&header.alg).ok_or(TokenError::UnsupportedAlgorithm)?,
             key_id: header.kid,
@@ -53,17 +52,41 @@ impl<'token> CompactToken<'token> {
 #[derive(Deserialize)]
 struct Header {
     alg: String,
+    #[serde(default, deserialize_with = "text")]
     kid: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     typ: Option<String>,
-    crit: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    crit: bool,
+    #[serde(default, deserialize_with = "present")]
+    b64: bool,
+    #[serde(default, deserialize_with = "present")]
+    cty: bool,
+    #[serde(default, deserialize_with = "present")]
+    zip: bool,
+    #[serde(default, deserialize_with = "present")]
+    enc: bool,
 }
 
 impl Header {
-    /// No extension is understood, so none may be critical (RFC 7515 §4.1.11).
-    fn check_critical(&self) -> Result<(), TokenError> {
-        match self.crit {
-            None => Ok(()),
-            Some(_) => Err(TokenError::UnsupportedHeader("crit")),
+    /// Whether the token is to be understood as it stands, and as a token. Members that change what
+    /// is signed or what the payload is are refused with any value: an implementation that heeded
+    /// them would see another token.
+    fn check(&self) -> Result<(), TokenError> {
+        let changes = [
+            // No extension is understood, so none may be critical (RFC 7515 §4.1.11).
+            ("crit", self.crit),
+            // The payload might be signed as it is, without base64url (RFC 7797).
+            ("b64", self.b64),
+            // The payload might be another token (RFC 7519 §5.2).
+            ("cty", self.cty),
+            // The payload might be compressed or encrypted (RFC 7516 §4.1).
+            ("zip", self.zip),
+            ("enc", self.enc),
+        ];
+        match changes.into_iter().find(|(_, is_present)| *is_present) {
+            Some((name, _)) => Err(TokenError::UnsupportedHeader(name)),
+            None => self.check_type(),
         }
     }
 
@@ -78,9 +101,24 @@ impl Header {
     }
 }
 
-/// A JSON object in base64url without padding. A member that occurs twice is refused, as RFC 7519
-/// §4 allows, rather than leaving it to chance which one counts.
+/// That a member is there, whatever its value: `null` too.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_| true)
+}
+
+/// The text of a member that is there; `null` is none.
+fn text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(value).map(Some)
+}
+
+/// A JSON object in base64url without padding. A member that occurs twice, at whatever depth, is
+/// refused, as RFC 7519 §4 allows, rather than leaving it to chance which one counts.
 fn decode_json<T: DeserializeOwned>(part: &str) -> Result<T, TokenError> {
     let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)?;
-    serde_json::from_slice(&json).map_err(|_| TokenError::Malformed)
+    let json = Document::parse(json).map_err(|_| TokenError::Malformed)?;
+    // Members in the order of their declaration would do too, without their names.
+    if !json.root().is_object() {
+        return Err(TokenError::Malformed);
+    }
+    serde_json::from_str(json.text()).map_err(|_| TokenError::Malformed)
 }

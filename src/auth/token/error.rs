@@ -33,6 +33,11 @@ pub enum TokenError {
     /// read.
     #[error("The access token is signed with a key of its issuer that this server does not know.")]
     UnknownKey,
+    /// No key of the issuer is known, as long as it cannot be reached.
+    #[error(
+        "The keys of the access token's issuer could not be fetched yet; the token may be good later."
+    )]
+    NoKeysYet,
     /// The signature is not that of the issuer over this content.
     #[error("The access token's signature is not valid.")]
     BadSignature,
@@ -60,6 +65,11 @@ impl TokenError {
     pub const fn error_code(self) -> &'static str {
         "invalid_token"
     }
+
+    /// Whether the issuer may have a key that is not known here.
+    pub(super) const fn is_for_want_of_keys(self) -> bool {
+        matches!(self, Self::NoKeysYet | Self::UnknownKey | Self::UnsupportedAlgorithm)
+    }
 }
 
 /// What is wrong with a key, an issuer or the options of a verifier: for the operator, at start or
@@ -69,7 +79,7 @@ pub enum ConfigurationError {
     /// A shared secret where a public key belongs.
     #[error(
         "Tokens signed with a shared secret (HS256) are accepted from {LOCAL_ISSUER} only; configure \
-         a public key (RS256, ES256 or EdDSA) instead."
+         a public key instead."
     )]
     SharedSecret,
     /// A private key was given; it does not belong on a server that only verifies.
@@ -77,14 +87,14 @@ pub enum ConfigurationError {
     PrivateKey,
     /// Not a PEM public key of the kind the algorithm needs, or one that is too weak.
     #[error(
-        "The PEM text is not a public key (PUBLIC KEY or RSA PUBLIC KEY) for {0}: RS256 needs RSA \
-         of 2048 to 8192 bits, ES256 the curve P-256, EdDSA the curve Ed25519."
+        "The PEM text is not a public key (PUBLIC KEY or RSA PUBLIC KEY) for {0}: RS* and PS* need \
+         RSA of 2048 to 8192 bits, ES256 the curve P-256, ES384 P-384, EdDSA the curve Ed25519."
     )]
     InvalidPem(Algorithm),
     /// Not a JWK that can verify signatures with a supported algorithm.
     #[error(
-        "The JSON Web Key is not a public signature key for RS256 (RSA of 2048 to 8192 bits), \
-         ES256 (P-256) or EdDSA (Ed25519)."
+        "The JSON Web Key is not a public signature key for RS* or PS* (RSA of 2048 to 8192 bits), \
+         ES256 (P-256), ES384 (P-384) or EdDSA (Ed25519)."
     )]
     InvalidJwk,
     /// Not a JWK set (RFC 7517 §5).
@@ -117,6 +127,7 @@ mod tests {
             TokenError::UnknownIssuer,
             TokenError::UnsupportedAlgorithm,
             TokenError::UnknownKey,
+            TokenError::NoKeysYet,
             TokenError::BadSignature,
             TokenError::MissingClaim("sub"),
             TokenError::InvalidClaim("sub"),

@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::rsa::{PublicEncryptingKey, PublicKey};
+use aws_lc_rs::rsa::PublicEncryptingKey;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
+    RsaPublicKeyComponents,
 };
-use jsonwebtoken::jwk::{
-    AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse,
-};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{DecodingKey, DecodingKeyKind};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::algorithm::Algorithm;
+use super::algorithm::{Algorithm, Family};
 use super::error::ConfigurationError;
 
 /// The most keys one JWK set may hold: issuers publish the present key and a few past or future
@@ -58,11 +58,11 @@ impl VerificationKey {
             }
             _ => return Err(invalid()),
         }
-        let key = match algorithm {
-            Algorithm::Hs256 => return Err(ConfigurationError::SharedSecret),
-            Algorithm::Rs256 => DecodingKey::from_rsa_pem(pem),
-            Algorithm::Es256 => DecodingKey::from_ec_pem(pem),
-            Algorithm::EdDsa => DecodingKey::from_ed_pem(pem),
+        let key = match algorithm.family() {
+            Family::Secret => return Err(ConfigurationError::SharedSecret),
+            Family::Rsa => DecodingKey::from_rsa_pem(pem),
+            Family::P256 | Family::P384 => DecodingKey::from_ec_pem(pem),
+            Family::Ed25519 => DecodingKey::from_ed_pem(pem),
         }
         .map_err(|_| invalid())?;
         Self::checked(kid, algorithm, key).ok_or_else(invalid)
@@ -70,7 +70,9 @@ impl VerificationKey {
 
     /// A public key as a JSON Web Key (RFC 7517 §4).
     ///
-    /// RSA keys are taken to be for RS256 when they do not name an algorithm.
+    /// RFC 8725 §3.1 wants each key used with one algorithm. A curve leaves no choice. Of the six
+    /// that an RSA key could serve it is the one that the key names, and RS256, by far the most
+    /// usual, if it names none.
     ///
     /// # Errors
     ///
@@ -141,19 +143,22 @@ impl fmt::Debug for VerificationKey {
 
 /// The algorithm a JWK is for, when it is for verifying signatures with one that is supported.
 fn jwk_algorithm(jwk: &Jwk) -> Result<Algorithm, ConfigurationError> {
-    let algorithm = match &jwk.algorithm {
-        AlgorithmParameters::RSA(_) => Algorithm::Rs256,
-        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
-            Algorithm::Es256
-        }
+    let family = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => Family::Rsa,
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Family::P256,
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => Family::P384,
         AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
-            Algorithm::EdDsa
+            Family::Ed25519
         }
         AlgorithmParameters::OctetKey(_) => return Err(ConfigurationError::SharedSecret),
         _ => return Err(ConfigurationError::InvalidJwk),
     };
-    let own = KeyAlgorithm::from(jsonwebtoken::Algorithm::from(algorithm));
-    let for_this_algorithm = jwk.common.key_algorithm.is_none_or(|named| named == own);
+    let named = jwk.common.key_algorithm;
+    let is_named = |own: &Algorithm| {
+        named.is_none_or(|name| name == jsonwebtoken::Algorithm::from(*own).into())
+    };
+    let of_family = |own: &Algorithm| own.family() == family;
+    let algorithm = Algorithm::ASYMMETRIC.into_iter().filter(of_family).find(is_named);
     let for_signatures =
         jwk.common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
     let for_verifying = jwk
@@ -161,34 +166,44 @@ fn jwk_algorithm(jwk: &Jwk) -> Result<Algorithm, ConfigurationError> {
         .key_operations
         .as_ref()
         .is_none_or(|operations| operations.contains(&KeyOperations::Verify));
-    if for_this_algorithm && for_signatures && for_verifying {
-        Ok(algorithm)
-    } else {
-        Err(ConfigurationError::InvalidJwk)
-    }
+    let is_usable = for_signatures && for_verifying;
+    algorithm.filter(|_| is_usable).ok_or(ConfigurationError::InvalidJwk)
 }
 
 /// Whether the key is well-formed, on the right curve, and strong enough (RFC 7518 §3.3: RSA of at
 /// least 2048 bits).
 fn is_sound(algorithm: Algorithm, key: &DecodingKey) -> bool {
-    match (algorithm, key.kind()) {
-        (Algorithm::Hs256, _) => true,
-        (Algorithm::Rs256, DecodingKeyKind::RsaModulusExponent { n, e }) => {
-            let key: Result<PublicEncryptingKey, _> = RsaPublicKeyComponents { n, e }.try_into();
-            key.is_ok()
-        }
-        (Algorithm::Rs256, DecodingKeyKind::SecretOrDer(der)) => PublicKey::from_der(der)
-            .ok()
-            .and_then(|key| key.as_der().ok())
-            .is_some_and(|der| PublicEncryptingKey::from_der(der.as_ref()).is_ok()),
-        (Algorithm::Es256, DecodingKeyKind::SecretOrDer(point)) => {
+    match (algorithm.family(), key.kind()) {
+        (Family::Secret, _) => true,
+        (Family::Rsa, _) => is_sound_rsa(key).unwrap_or(false),
+        (Family::P256, DecodingKeyKind::SecretOrDer(point)) => {
             ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).is_ok()
         }
-        (Algorithm::EdDsa, DecodingKeyKind::SecretOrDer(point)) => {
+        (Family::P384, DecodingKeyKind::SecretOrDer(point)) => {
+            ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point).is_ok()
+        }
+        (Family::Ed25519, DecodingKeyKind::SecretOrDer(point)) => {
             ParsedPublicKey::new(&ED25519, point).is_ok()
         }
-        (Algorithm::Es256 | Algorithm::EdDsa, DecodingKeyKind::RsaModulusExponent { .. }) => false,
+        (
+            Family::P256 | Family::P384 | Family::Ed25519,
+            DecodingKeyKind::RsaModulusExponent { .. },
+        ) => false,
     }
+}
+
+/// The library checks the modulus. That of the exponent 1 anybody can sign for, it does not refuse:
+/// an exponent is odd, at least 3 (RFC 8017 §3.1), and within the 33 bits that are verified with.
+fn is_sound_rsa(key: &DecodingKey) -> Option<bool> {
+    let jwk = Jwk::from_decoding_key(key, None).ok()?;
+    let AlgorithmParameters::RSA(components) = &jwk.algorithm else { return None };
+    let n = URL_SAFE_NO_PAD.decode(&components.n).ok()?;
+    let e = URL_SAFE_NO_PAD.decode(&components.e).ok()?;
+    let exponent = e
+        .iter()
+        .try_fold(0_u64, |sum, byte| sum.checked_mul(256)?.checked_add(u64::from(*byte)))?;
+    let key: Result<PublicEncryptingKey, _> = RsaPublicKeyComponents { n: &n, e: &e }.try_into();
+    Some(key.is_ok() && exponent % 2 == 1 && (3..1 << 33).contains(&exponent))
 }
 
 /// What the first block of a PEM text says it is (RFC 7468 §2).
@@ -229,9 +244,10 @@ mod tests {
     #[test]
     fn a_pem_key_must_fit_its_algorithm() {
         for signer in TestKey::asymmetric() {
-            for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {
+            for algorithm in Algorithm::ASYMMETRIC {
                 let key = VerificationKey::from_pem(algorithm, None, signer.pem().as_bytes());
-                assert_eq!(key.is_ok(), algorithm == signer.algorithm(), "{algorithm}");
+                let fits = algorithm.family() == signer.algorithm().family();
+                assert_eq!(key.is_ok(), fits, "{algorithm} {}", signer.algorithm());
             }
             let as_secret =
                 VerificationKey::from_pem(Algorithm::Hs256, None, signer.pem().as_bytes());
@@ -274,6 +290,8 @@ mod tests {
             ("use", json!("enc"), ConfigurationError::InvalidJwk),
             ("key_ops", json!(["encrypt"]), ConfigurationError::InvalidJwk),
             ("alg", json!("ES384"), ConfigurationError::InvalidJwk),
+            ("alg", json!("RS256"), ConfigurationError::InvalidJwk),
+            ("alg", json!("of the future"), ConfigurationError::InvalidJwk),
             ("alg", json!("HS256"), ConfigurationError::InvalidJwk),
             ("crv", json!("P-384"), ConfigurationError::InvalidJwk),
             ("crv", json!("Ed25519"), ConfigurationError::InvalidJwk),
@@ -292,6 +310,53 @@ mod tests {
             VerificationKey::from_jwk(&json!("text")).unwrap_err(),
             ConfigurationError::InvalidJwk
         );
+    }
+
+    #[test]
+    fn an_rsa_key_serves_the_one_algorithm_that_it_names_or_else_rs256() {
+        let of_rsa = |key: &&&TestKey| key.algorithm().family() == Family::Rsa;
+        let signers = TestKey::asymmetric();
+        for signer in signers.iter().filter(of_rsa) {
+            let mut jwk = signer.jwk("k1");
+            let named = VerificationKey::from_jwk(&jwk).unwrap();
+            jwk.as_object_mut().unwrap().remove("alg");
+            let unnamed = VerificationKey::from_jwk(&jwk).unwrap();
+            assert_eq!(unnamed.algorithm(), Algorithm::Rs256);
+            // All these signers have the same key pair.
+            for other in signers.iter().filter(of_rsa) {
+                let signature = other.sign_base64url("message");
+                let is = |algorithm| other.algorithm() == algorithm;
+                assert_eq!(named.verifies("message", &signature), is(signer.algorithm()));
+                assert_eq!(unnamed.verifies("message", &signature), is(Algorithm::Rs256));
+            }
+        }
+    }
+
+    #[test]
+    fn weak_and_odd_rsa_keys_are_refused() {
+        let with = |member: &str, value: Value| {
+            let mut jwk = TestKey::rs256().jwk("k1");
+            jwk.as_object_mut().unwrap().insert(member.to_owned(), value);
+            VerificationKey::from_jwk(&jwk).err()
+        };
+        assert_eq!(with("e", json!("AQAB")), None);
+        for exponent in ["AQ", "AA", "Ag", "", "AQABAQABAQAB"] {
+            let refusal = with("e", json!(exponent));
+            assert_eq!(refusal, Some(ConfigurationError::InvalidJwk), "{exponent}");
+        }
+        // 2047 bits, 1024 bits and more than 8192.
+        let modulus = |first: u8, length: usize| {
+            let mut bytes = vec![0xff; length];
+            bytes[0] = first;
+            json!(URL_SAFE_NO_PAD.encode(bytes))
+        };
+        for (first, length) in [(0x7f, 256), (0xff, 128), (0xff, 1025)] {
+            assert_eq!(
+                with("n", modulus(first, length)),
+                Some(ConfigurationError::InvalidJwk),
+                "{first} {length}"
+            );
+        }
     }
 
     #[test]

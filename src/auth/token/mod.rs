@@ -14,8 +14,9 @@
 //!
 //! A token that passed is remembered by its SHA-256, so that a client's next request costs one hash
 //! instead of one signature; its times are compared with the present moment on every use. A refused
-//! token is not remembered. Keys never change within a [`Verifier`]: for new keys make a new one,
-//! whose memory starts empty, so a withdrawn key is worthless at once.
+//! token is not remembered. Keys and memory belong together and are exchanged together: with other
+//! keys the memory starts empty, so a withdrawn key is worthless at once, and a token that was being
+//! verified meanwhile is remembered by nobody. Who verifies takes no lock.
 
 mod algorithm;
 mod claims;
@@ -25,8 +26,9 @@ mod key;
 mod local;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use quick_cache::sync::Cache;
 
@@ -51,9 +53,19 @@ const LOCAL_ISSUER: &str = "chartlog-local";
 pub struct Verifier {
     audiences: Vec<String>,
     leeway_seconds: i64,
+    cache_entries: usize,
+    known: ArcSwap<Known>,
+    tell: OnceLock<Tell>,
+}
+
+/// The keys of a moment, and the tokens that were verified with them.
+struct Known {
     issuers: Vec<Issuer>,
     verified: Cache<Fingerprint, Arc<Caller>>,
 }
+
+/// Told the name of an issuer whose keys do not suffice.
+type Tell = Box<dyn Fn(&str) + Send + Sync>;
 
 /// What a [`Verifier`] accepts.
 #[derive(Debug, Clone)]
@@ -99,9 +111,36 @@ impl Verifier {
         Ok(Self {
             audiences: options.audience,
             leeway_seconds,
-            issuers: options.issuers,
-            verified: Cache::new(options.cache_entries),
+            cache_entries: options.cache_entries,
+            known: ArcSwap::from_pointee(Known::new(options.issuers, options.cache_entries)),
+            tell: OnceLock::new(),
         })
+    }
+
+    /// From now on an issuer signs with these keys and no others. Of an issuer that is not trusted,
+    /// nothing is taken.
+    ///
+    /// # Errors
+    ///
+    /// One of them is a shared secret. Then the keys stay as they were.
+    pub fn renew(
+        &self,
+        issuer: &str,
+        keys: Vec<VerificationKey>,
+    ) -> Result<(), ConfigurationError> {
+        let renewed = Issuer { name: issuer.to_owned(), keys };
+        check_issuers(std::slice::from_ref(&renewed))?;
+        self.known.rcu(|known| {
+            let own = |one: &Issuer| if one.name == issuer { renewed.clone() } else { one.clone() };
+            Known::new(known.issuers.iter().map(own).collect(), self.cache_entries)
+        });
+        Ok(())
+    }
+
+    /// Lets somebody know of each token that would need another key of its issuer than those that
+    /// are known; the first who asks. Anybody can make such tokens, so it must cost little.
+    pub fn tell_of_unknown_keys(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
+        let _ = self.tell.set(Box::new(tell));
     }
 
     /// The caller whom `token` describes, if it is valid at `now` (Unix seconds).
@@ -115,31 +154,38 @@ impl Verifier {
             return Err(TokenError::TooLong);
         }
         let fingerprint = fingerprint(token);
-        if let Some(caller) = self.verified.get(&fingerprint) {
+        let known = self.known.load();
+        if let Some(caller) = known.verified.get(&fingerprint) {
             self.check_times(&caller, now)?;
             return Ok(caller);
         }
-        let caller = self.verify_signed(token)?;
+        let caller = self.verify_signed(&known, token)?;
         self.check_times(&caller, now)?;
         let caller = Arc::new(caller);
-        self.verified.insert(fingerprint, Arc::clone(&caller));
+        known.verified.insert(fingerprint, Arc::clone(&caller));
         Ok(caller)
     }
 
     /// Everything but the times.
-    fn verify_signed(&self, token: &str) -> Result<Caller, TokenError> {
+    fn verify_signed(&self, known: &Known, token: &str) -> Result<Caller, TokenError> {
         let token = CompactToken::parse(token)?;
         let name = token.claims.issuer()?;
-        let issuer = self
+        let issuer = known
             .issuers
             .iter()
             .find(|issuer| issuer.name == name)
             .ok_or(TokenError::UnknownIssuer)?;
-        issuer.check_signature(&token)?;
+        let checked = issuer.check_signature(&token);
+        if let (Err(error), Some(tell)) = (checked, self.tell.get())
+            && error.is_for_want_of_keys()
+        {
+            tell(&issuer.name);
+        }
+        checked?;
         token.claims.into_caller(&self.audiences)
     }
 
-    /// Whether the token is valid yet (RFC 7519 §4.1.5) and has not expired (§4.1.4).
+    /// Whether the token is valid yet (RFC 7519 §4.1.5; issued, §4.1.6) and has not expired (§4.1.4).
     fn check_times(&self, caller: &Caller, now: i64) -> Result<(), TokenError> {
         if now >= caller.expires_at.saturating_add(self.leeway_seconds) {
             return Err(TokenError::Expired);
@@ -159,8 +205,14 @@ impl fmt::Debug for Verifier {
             .debug_struct("Verifier")
             .field("audiences", &self.audiences)
             .field("leeway_seconds", &self.leeway_seconds)
-            .field("issuers", &self.issuers)
+            .field("issuers", &self.known.load().issuers)
             .finish_non_exhaustive()
+    }
+}
+
+impl Known {
+    fn new(issuers: Vec<Issuer>, cache_entries: usize) -> Self {
+        Self { issuers, verified: Cache::new(cache_entries) }
     }
 }
 
@@ -168,6 +220,9 @@ impl Issuer {
     /// Whether one of this issuer's keys, for the algorithm and of the name that the header gives,
     /// made the signature.
     fn check_signature(&self, token: &CompactToken<'_>) -> Result<(), TokenError> {
+        if self.keys.is_empty() {
+            return Err(TokenError::NoKeysYet);
+        }
         let for_algorithm = || self.keys.iter().filter(|key| key.algorithm() == token.algorithm);
         if for_algorithm().next().is_none() {
             return Err(TokenError::UnsupportedAlgorithm);

@@ -8,8 +8,9 @@ use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
-    RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+    RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
 };
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -29,67 +30,90 @@ GYW+GWvnS6hUQD6b8X7gfjOSSglxR8I3zztWBIg2ogDs3N7RICU0FGUP+u6MjJ/r\n\
 -----END PUBLIC KEY-----\n\
 ";
 
-/// A pair of keys made for this run.
-pub(super) enum TestKey {
-    Rs256(RsaKeyPair),
-    Es256(EcdsaKeyPair),
-    EdDsa(Ed25519KeyPair),
+/// A pair of keys made for this run, and what it signs with.
+pub(super) struct TestKey {
+    algorithm: Algorithm,
+    pair: Pair,
 }
 
+enum Pair {
+    Rsa(&'static RsaKeyPair, &'static dyn RsaEncoding),
+    Ec(EcdsaKeyPair),
+    Ed(Ed25519KeyPair),
+}
+
+static ALL: LazyLock<[TestKey; 9]> = LazyLock::new(|| Algorithm::ASYMMETRIC.map(TestKey::new));
+
 impl TestKey {
+    fn new(algorithm: Algorithm) -> Self {
+        static RSA: LazyLock<RsaKeyPair> =
+            LazyLock::new(|| RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
+        let ec = |curve: &'static EcdsaSigningAlgorithm| {
+            Pair::Ec(EcdsaKeyPair::generate(curve).unwrap())
+        };
+        let pair = match algorithm {
+            Algorithm::Hs256 => unreachable!("a secret is no pair"),
+            Algorithm::Rs256 => Pair::Rsa(&RSA, &RSA_PKCS1_SHA256),
+            Algorithm::Rs384 => Pair::Rsa(&RSA, &RSA_PKCS1_SHA384),
+            Algorithm::Rs512 => Pair::Rsa(&RSA, &RSA_PKCS1_SHA512),
+            Algorithm::Ps256 => Pair::Rsa(&RSA, &RSA_PSS_SHA256),
+            Algorithm::Ps384 => Pair::Rsa(&RSA, &RSA_PSS_SHA384),
+            Algorithm::Ps512 => Pair::Rsa(&RSA, &RSA_PSS_SHA512),
+            Algorithm::Es256 => ec(&ECDSA_P256_SHA256_FIXED_SIGNING),
+            Algorithm::Es384 => ec(&ECDSA_P384_SHA384_FIXED_SIGNING),
+            Algorithm::EdDsa => Pair::Ed(Ed25519KeyPair::generate().unwrap()),
+        };
+        Self { algorithm, pair }
+    }
+
+    fn of(algorithm: Algorithm) -> &'static Self {
+        ALL.iter().find(|key| key.algorithm == algorithm).unwrap()
+    }
+
     pub(super) fn rs256() -> &'static Self {
-        static KEY: LazyLock<TestKey> =
-            LazyLock::new(|| TestKey::Rs256(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()));
-        &KEY
+        Self::of(Algorithm::Rs256)
     }
 
     pub(super) fn es256() -> &'static Self {
-        static KEY: LazyLock<TestKey> = LazyLock::new(|| {
-            TestKey::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
-        });
-        &KEY
+        Self::of(Algorithm::Es256)
     }
 
     pub(super) fn ed_dsa() -> &'static Self {
-        static KEY: LazyLock<TestKey> = LazyLock::new(TestKey::new_ed_dsa);
-        &KEY
+        Self::of(Algorithm::EdDsa)
     }
 
     /// A pair that nobody else has.
     pub(super) fn new_ed_dsa() -> Self {
-        Self::EdDsa(Ed25519KeyPair::generate().unwrap())
+        Self::new(Algorithm::EdDsa)
     }
 
-    pub(super) fn asymmetric() -> [&'static Self; 3] {
-        [Self::rs256(), Self::es256(), Self::ed_dsa()]
+    /// One for each algorithm; those of RSA have the same pair.
+    pub(super) fn asymmetric() -> [&'static Self; 9] {
+        ALL.each_ref()
     }
 
     pub(super) fn algorithm(&self) -> Algorithm {
-        match self {
-            Self::Rs256(_) => Algorithm::Rs256,
-            Self::Es256(_) => Algorithm::Es256,
-            Self::EdDsa(_) => Algorithm::EdDsa,
-        }
+        self.algorithm
     }
 
     pub(super) fn sign_base64url(&self, message: &str) -> String {
         let (message, random) = (message.as_bytes(), SystemRandom::new());
-        match self {
-            Self::Rs256(pair) => {
+        match &self.pair {
+            Pair::Rsa(pair, encoding) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
+                pair.sign(*encoding, &random, message, &mut signature).unwrap();
                 URL_SAFE_NO_PAD.encode(signature)
             }
-            Self::Es256(pair) => URL_SAFE_NO_PAD.encode(pair.sign(&random, message).unwrap()),
-            Self::EdDsa(pair) => URL_SAFE_NO_PAD.encode(pair.sign(message)),
+            Pair::Ec(pair) => URL_SAFE_NO_PAD.encode(pair.sign(&random, message).unwrap()),
+            Pair::Ed(pair) => URL_SAFE_NO_PAD.encode(pair.sign(message)),
         }
     }
 
     pub(super) fn pem(&self) -> String {
-        let der: PublicKeyX509Der<'_> = match self {
-            Self::Rs256(pair) => pair.public_key().as_der().unwrap(),
-            Self::Es256(pair) => pair.public_key().as_der().unwrap(),
-            Self::EdDsa(pair) => pair.public_key().as_der().unwrap(),
+        let der: PublicKeyX509Der<'_> = match &self.pair {
+            Pair::Rsa(pair, _) => pair.public_key().as_der().unwrap(),
+            Pair::Ec(pair) => pair.public_key().as_der().unwrap(),
+            Pair::Ed(pair) => pair.public_key().as_der().unwrap(),
         };
         let body = STANDARD.encode(der.as_ref());
         format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
@@ -97,13 +121,13 @@ impl TestKey {
 
     pub(super) fn jwk(&self, key_id: &str) -> Value {
         let pem = self.pem();
-        let key = match self {
-            Self::Rs256(_) => DecodingKey::from_rsa_pem(pem.as_bytes()),
-            Self::Es256(_) => DecodingKey::from_ec_pem(pem.as_bytes()),
-            Self::EdDsa(_) => DecodingKey::from_ed_pem(pem.as_bytes()),
+        let key = match &self.pair {
+            Pair::Rsa(..) => DecodingKey::from_rsa_pem(pem.as_bytes()),
+            Pair::Ec(_) => DecodingKey::from_ec_pem(pem.as_bytes()),
+            Pair::Ed(_) => DecodingKey::from_ed_pem(pem.as_bytes()),
         }
         .unwrap();
-        let jwk = Jwk::from_decoding_key(&key, Some(self.algorithm().into())).unwrap();
+        let jwk = Jwk::from_decoding_key(&key, Some(self.algorithm.into())).unwrap();
         let mut jwk = serde_json::to_value(jwk).unwrap();
         jwk.as_object_mut().unwrap().insert("kid".to_owned(), json!(key_id));
         jwk

@@ -102,10 +102,33 @@ fn mistakes_within_issuers_are_told_by_their_own_line() {
         "[[auth.issuers]]\nname = \"a\"\n[[auth.issuers]]\nname = \"a\"\njwks_file = \"a\"\n";
     let error = with_file(twice).error();
     assert!(
-        error.contains("auth.issuers: \"a\" has no keys; give it jwks_file or keys"),
+        error.contains(
+            "auth.issuers: \"a\" has no keys; give it discovery, jwks_url, jwks_file or keys"
+        ),
         "{error}"
     );
     assert!(error.contains("auth.issuers: \"a\" is named twice"), "{error}");
+}
+
+#[test]
+fn issuers_are_not_asked_in_a_way_that_others_could_answer() {
+    let error = with_file(
+        "[[auth.issuers]]\nname = \"a\"\ndiscovery = true\njwks_url = \"http://login.example.org/\"\n\
+         [[auth.issuers]]\nname = \"https://b.example?c\"\ndiscovery = true\n\
+         token_endpoint = \"http://b.example/token\"\n",
+    )
+    .error();
+    for part in [
+        "\"a\" has both discovery and jwks_url",
+        "\"a\" is no address that can be asked",
+        "\"a\" has a jwks_url that must not be used; it begins with https://",
+        "\"https://b.example?c\" is no address",
+        "\"https://b.example?c\" has an endpoint to which nobody should send a secret",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    with_file("[[auth.issuers]]\nname = \"https://a.example\"\ndiscovery = true\n").loaded();
+    with_file("[[auth.issuers]]\nname = \"a\"\njwks_url = \"http://127.0.0.1:1/\"\n").loaded();
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::feed::fhir::{PROFILE_SUBSCRIPTION, TOPIC_CANONICAL};
 use crate::fhir::definitions::compartment;
 use crate::fhir::search::SearchType;
 use crate::fhir::{Parameters, ResourceType};
+use crate::issuers::About;
 
 /// What this server can do, as a CapabilityStatement. Needs no token.
 #[utoipa::path(get, path = "/fhir/metadata", operation_id = "capabilities", tag = "fhir", security(()),
@@ -22,11 +23,12 @@ use crate::fhir::{Parameters, ResourceType};
         (status = 400, description = "Not a valid request"),
         (status = 406, description = "Only JSON is spoken here")))]
 pub async fn capabilities(call: OpenCall) -> Result<Reply, Failure> {
-    let statement = statement(call.base_url(), &call.parameters(), &call.topics());
+    let statement = statement(&call);
     Ok(Reply::resource(StatusCode::OK, statement.to_string().into_bytes()))
 }
 
-fn statement(base: &str, parameters: &Parameters, topics: &[String]) -> Value {
+fn statement(call: &OpenCall) -> Value {
+    let (base, parameters, topics) = (call.base_url(), &call.parameters(), &call.topics());
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -40,13 +42,7 @@ fn statement(base: &str, parameters: &Parameters, topics: &[String]) -> Value {
         "patchFormat": ["application/json-patch+json", "application/fhir+json"],
         "rest": [{
             "mode": "server",
-            "security": {
-                "description": "Bearer tokens (JWT) with SMART App Launch v2 scopes. Every request leaves an access entry.",
-                "service": [{ "coding": [{
-                    "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
-                    "code": "SMART-on-FHIR",
-                }] }],
-            },
+            "security": security(call.directory().first().as_deref()),
             "resource": ResourceType::all().map(|kind| resource(kind, parameters, topics)).collect::<Vec<_>>(),
             "interaction": interactions(&["transaction", "batch", "history-system", "search-system"]),
             "compartment": compartments().collect::<Vec<_>>(),
@@ -58,6 +54,36 @@ fn statement(base: &str, parameters: &Parameters, topics: &[String]) -> Value {
     })
 }
 
+/// Who may ask, and where tokens are to be had if that is known.
+fn security(about: Option<&About>) -> Value {
+    let mut security = json!({
+        "description": "Bearer tokens (JWT) with SMART App Launch v2 scopes. Every request leaves an access entry.",
+        "service": [{ "coding": [{
+            "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+            "code": "SMART-on-FHIR",
+        }] }],
+    });
+    let Some(about) = about else { return security };
+    let known = [
+        ("authorize", &about.authorization_endpoint),
+        ("token", &about.token_endpoint),
+        ("introspect", &about.introspection_endpoint),
+        ("revoke", &about.revocation_endpoint),
+        ("manage", &about.management_endpoint),
+        ("register", &about.registration_endpoint),
+    ];
+    let known = known.into_iter().filter_map(|(name, address)| {
+        address.as_ref().map(|address| json!({ "url": name, "valueUri": address }))
+    });
+    let endpoints = json!([{ "url": OAUTH_URIS, "extension": known.collect::<Vec<_>>() }]);
+    if let Some(members) = security.as_object_mut() {
+        members.insert("extension".to_owned(), endpoints);
+    }
+    security
+}
+
+/// Says where tokens are to be had.
+const OAUTH_URIS: &str = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris";
 /// Says where WebSockets of Subscriptions are opened.
 const WEBSOCKET: &str = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket";
 /// The guide by which topics are subscribed to.

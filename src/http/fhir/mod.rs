@@ -16,6 +16,7 @@ mod meta;
 mod patch;
 mod read;
 mod search;
+mod smart;
 mod subscription;
 pub mod subscription_socket;
 mod transaction;
@@ -38,6 +39,8 @@ use crate::records::{Change, ChangeResult, Effect, IdempotencyKey, Write};
 /// Mounts the interactions. Fixed paths come before patterns that would match them too.
 pub fn mount(routes: &mut Routes<'_>) {
     routes.public::<capability::__path_capabilities, _, _>(capability::capabilities);
+    routes.public::<smart::__path_configuration, _, _>(smart::configuration);
+    routes.public::<smart::__path_configuration_of_host, _, _>(smart::configuration_of_host);
     routes.gated::<validate::__path_validate, _, _>(validate::validate);
     routes.gated::<validate::__path_validate_instance, _, _>(validate::validate_instance);
     routes.gated::<subscription::__path_statuses, _, _>(subscription::statuses);

@@ -270,6 +270,9 @@ fn now_seconds() -> i64 {
     i64::try_from(now.as_secs()).unwrap()
 }
 
+/// An issuer of the shared server.
+const SHARED_ISSUER: &str = r#"{ name = "https://login.example.org", jwks_file = "keys.json", authorization_endpoint = "https://login.example.org/authorize", token_endpoint = "https://login.example.org/token", capabilities = ["launch-standalone"] }"#;
+
 /// The server that all tests share which need none of their own. Each test keeps to resources of
 /// its own (see `unique`).
 pub fn shared() -> &'static Server {
@@ -281,6 +284,9 @@ pub fn shared() -> &'static Server {
             .set("feed.webhook_hosts=127.0.0.1")
             .set("feed.webhook_networks=127.0.0.0/8")
             .set("feed.webhook_insecure=true")
+            // Nobody's tokens, but there is a place where they are to be had.
+            .file("keys.json", r#"{"keys":[]}"#)
+            .set(&format!("auth.issuers=[{SHARED_ISSUER}]"))
             .start();
         guard(&server);
         server

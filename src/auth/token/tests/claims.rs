@@ -40,6 +40,24 @@ fn a_token_holds_from_its_beginning_to_its_end_give_or_take_the_leeway() {
 }
 
 #[test]
+fn a_token_that_was_issued_in_the_future_is_not_valid_yet() {
+    let with = |issued: Value| {
+        verifier()
+            .verify(&token(TestKey::ed_dsa(), &claims_with(json!({"iat": issued}))), NOW)
+            .err()
+    };
+    assert_eq!(with(json!(NOW - 600)), None);
+    assert_eq!(with(json!(NOW + LEEWAY_SECONDS)), None);
+    for future in [json!(NOW + LEEWAY_SECONDS + 1), json!(i64::MAX), json!(u64::MAX), json!(1e300)]
+    {
+        assert_eq!(with(future.clone()), Some(TokenError::NotYetValid), "{future}");
+    }
+    for odd in [json!("now"), json!(true), json!([NOW]), json!({})] {
+        assert_eq!(with(odd.clone()), Some(TokenError::InvalidClaim("iat")), "{odd}");
+    }
+}
+
+#[test]
 fn extreme_times_neither_overflow_nor_open_the_door() {
     assert_eq!(refusal_of(&claims_with(json!({"exp": i64::MIN}))), TokenError::Expired);
     assert_eq!(refusal_of(&claims_with(json!({"exp": -1e300}))), TokenError::Expired);
@@ -65,6 +83,12 @@ fn claims_of_the_wrong_form_are_refused_by_name() {
         ("sub", json!("x".repeat(257))),
         ("sub", json!("a\nb")),
         ("sub", json!("a\u{85}b")),
+        ("sub", json!("a\u{0}")),
+        ("sub", json!("a\u{7f}b")),
+        ("sub", json!("a\u{2028}b")),
+        ("sub", json!("nurse\u{202e}rd")),
+        ("sub", json!("a\u{2066}b")),
+        ("jti", json!("a\u{1b}[2K")),
         ("aud", json!({"name": AUDIENCE})),
         ("aud", json!([AUDIENCE, 1])),
         ("exp", json!("1800000600")),
