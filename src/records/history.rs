@@ -185,7 +185,7 @@ impl PageBuilder<'_> {
             note(self.grant, head.id, past.aliases());
             let is_wanted = self.is_in_time(past.recorded_at, past.live, until);
             until = Some(past.recorded_at);
-            if !self.records.admits(self.view, rights, key, &Facts::from(&past))? {
+            if !self.records.admits(self.view, self.grant, rights, key, &Facts::from(&past))? {
                 continue;
             }
             is_visible = true;
@@ -317,7 +317,7 @@ impl PageBuilder<'_> {
         let key = envelope.key().ok_or_else(super::error::unreadable)?;
         let Change { version, recorded_at, first, live, place, .. } = *change;
         let facts = Facts { charts, place, live, recorded_at };
-        if !self.records.admits(self.view, rights, &key, &facts)? {
+        if !self.records.admits(self.view, self.grant, rights, &key, &facts)? {
             return Ok(None);
         }
         facts.charts.into_iter().for_each(|chart| self.grant.saw_chart(chart));

@@ -96,7 +96,7 @@ impl Records {
             RecordsError::NotFound(what())
         })?;
         note(grant, head.id, past.aliases());
-        if !self.admits(&view, &rights, key, &Facts::from(&past))? {
+        if !self.admits(&view, grant, &rights, key, &Facts::from(&past))? {
             return Err(RecordsError::NotFound(what()));
         }
         if !past.live {
@@ -128,7 +128,7 @@ impl Records {
             missing()
         })?;
         note(grant, head.id, past.aliases());
-        if !self.admits(&view, &rights, key, &Facts::from(&past))? {
+        if !self.admits(&view, grant, &rights, key, &Facts::from(&past))? {
             return Err(missing());
         }
         if !past.live {
@@ -148,7 +148,7 @@ impl Records {
         let absent = || self.absent(view, may_know(rights, key), key, key.to_string());
         let head = view.head(key)?.ok_or_else(absent)?;
         note_head(grant, &head);
-        match self.admits(view, rights, key, &Facts::from(&head))? {
+        match self.admits(view, grant, rights, key, &Facts::from(&head))? {
             true => Ok(head),
             false => Err(RecordsError::NotFound(key.to_string())),
         }
@@ -159,6 +159,7 @@ impl Records {
     pub(super) fn admits(
         &self,
         view: &View,
+        grant: &Grant,
         rights: &Rights<'_>,
         key: &ResourceKey,
         facts: &Facts,
@@ -171,6 +172,7 @@ impl Records {
             return Ok(false);
         }
         let body = self.body(view, key.kind, facts.place)?;
+        grant.budget().open(body.len())?;
         let document = Document::parse(body).map_err(|_| unreadable())?;
         let (root, base_url) = (document.root(), self.base_url());
         Ok(any_of.iter().any(|criteria| {

@@ -218,7 +218,7 @@ impl Records {
         facts: &Facts,
     ) -> Result<bool, RecordsError> {
         match grant.rights(key.kind, Permission::Read) {
-            Ok(rights) => self.admits(view, &rights, key, facts),
+            Ok(rights) => self.admits(view, grant, &rights, key, facts),
             Err(_) => Ok(false),
         }
     }

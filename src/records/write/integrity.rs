@@ -77,7 +77,7 @@ impl Planner<'_> {
         let Ok(rights) = self.grant.rights(key.kind, Permission::Read) else { return Ok(false) };
         let Some(head) = self.view.head(key)?.filter(|head| head.live) else { return Ok(false) };
         if version.is_some_and(|known| known > head.version)
-            || !self.records.admits(self.view, &rights, key, &Facts::from(&head))?
+            || !self.records.admits(self.view, self.grant, &rights, key, &Facts::from(&head))?
         {
             return Ok(false);
         }
