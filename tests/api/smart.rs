@@ -102,7 +102,7 @@ fn what_an_issuer_says_about_itself_is_passed_on_as_far_as_it_is_safe() {
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": ["openid", "patient/*.rs"], "response_types_supported": ["code"],
         "capabilities": [
-            "permission-v2", "permission-patient", "permission-user",
+            "permission-v1", "permission-v2", "permission-patient", "permission-user",
             "client-public", "client-confidential-asymmetric", "sso-openid-connect",
         ],
     });
