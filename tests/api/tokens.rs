@@ -192,7 +192,7 @@ fn each_letter_of_a_scope_opens_its_own_door_only() {
         ("user/Observation.read", "rhvs"),
         ("user/Observation.write", "cud"),
         ("user/Observation.*", "crhvusd"),
-        ("user/Observation.rs?category=vital-signs", ""),
+        ("user/Observation.rs?nonsense=1", ""),
         ("user/observation.cruds", ""),
         ("patient/*.cruds", ""),
         ("user/Patient.rs user/Observation.r", "rhvp"),
