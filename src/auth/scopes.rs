@@ -13,7 +13,7 @@ use crate::fhir::search::Criterion;
 /// Understood is `patient/`, `user/` or `system/`, then a resource type or `*`, then a dot and at
 /// least one letter of `cruds` in that order, or `read`, `write` or `*` as in version 1 (which stand
 /// for `rs`, `cud` and `cruds`). Behind the letters, `?category=...` restricts the right to
-/// resources that a search with these parameters finds: see [`Restriction`]. Everything else grants
+/// resources that a search with these parameters finds: see `restriction.rs`. Everything else grants
 /// nothing, and is not an error: launch scopes and `openid` are for the issuer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scopes {
