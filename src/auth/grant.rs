@@ -155,7 +155,7 @@ impl Grant {
             rights.extend(of_level(Level::Patient).map(|criteria| Right { within, criteria }));
         }
         match rights.is_empty() {
-            true => Err(Denied { permission, subject: kind.name().to_owned() }),
+            true => Err(self.denied(permission, kind.name())),
             false => Ok(Rights::AnyOf(rights)),
         }
     }

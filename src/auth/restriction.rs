@@ -35,21 +35,13 @@ impl Restriction {
 fn criteria(kind: ResourceType, pairs: &[(String, String)]) -> Option<Vec<Criterion>> {
     let Criteria { all, .. } = Criteria::parse(&Parameters::standard(), kind, pairs, None).ok()?;
     // Empty parameters and those that shape an answer make no criterion, and would leave the right unrestricted.
-    (all.len() == pairs.len() && all.iter().all(is_of_the_resource))
-        .then_some(all)
-        .filter(|all| !all.is_empty())
+    let is_understood = !all.is_empty() && all.len() == pairs.len();
+    (is_understood && all.iter().all(is_of_the_resource)).then_some(all)
 }
 
 /// Whether a criterion is decided by the resource alone.
 fn is_of_the_resource(criterion: &Criterion) -> bool {
-    match criterion {
-        Criterion::Ids(_) | Criterion::LastUpdated(_) | Criterion::Condition(_) => true,
-        Criterion::AnyOf(alternatives) => alternatives.iter().all(is_of_the_resource),
-        Criterion::Chain(_)
-        | Criterion::Has(_)
-        | Criterion::List(_)
-        | Criterion::InValueSet { .. } => false,
-    }
+    matches!(criterion, Criterion::Ids(_) | Criterion::LastUpdated(_) | Criterion::Condition(_))
 }
 
 #[cfg(test)]

@@ -29,11 +29,9 @@ pub struct Scopes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Restricted {
     rights: Rights,
-    /// A type or `*`, the letters, and the parameters, as in the scope.
-    name: Box<str>,
-    letters: Box<str>,
-    parameters: Box<str>,
     restriction: Restriction,
+    /// The scope itself.
+    text: Box<str>,
 }
 
 /// Restricted scopes of one token that count: each may have to be evaluated on each resource.
@@ -78,35 +76,16 @@ impl Scopes {
     pub fn extend(&mut self, scope: &str) {
         for scope in scope.split(' ') {
             // What is behind a question mark is never dropped: it would widen the right.
-            let (plain, parameters) = match scope.split_once('?') {
-                Some((plain, parameters)) => (plain, Some(parameters)),
-                None => (scope, None),
-            };
-            let Some((name, letters, rights)) = parse_scope(plain) else { continue };
-            match parameters {
-                Some(parameters) => self.restrict(name, letters, rights, parameters),
-                None if name == ANY_TYPE => self.any_type.add(rights),
-                None => self.by_type.entry(name.into()).or_default().add(rights),
+            if scope.contains('?') {
+                if self.restricted.len() < RESTRICTED_MAX {
+                    self.restricted.extend(parse_restricted(scope));
+                }
+            } else if let Some((name, _, rights)) = parse_scope(scope) {
+                match name {
+                    ANY_TYPE => self.any_type.add(rights),
+                    name => self.by_type.entry(name.into()).or_default().add(rights),
+                }
             }
-        }
-    }
-
-    /// Adds a right on the resources that a search finds.
-    fn restrict(&mut self, name: &str, letters: &str, rights: Rights, parameters: &str) {
-        let kind = match name {
-            ANY_TYPE => None,
-            name => match name.parse::<ResourceType>() {
-                Ok(kind) => Some(kind),
-                Err(_) => return,
-            },
-        };
-        if self.restricted.len() < RESTRICTED_MAX
-            // The forms of version 1 know no restriction.
-            && !is_of_version_1(letters)
-            && let Some(restriction) = Restriction::parse(kind, parameters)
-        {
-            let (name, letters, parameters) = (name.into(), letters.into(), parameters.into());
-            self.restricted.push(Restricted { rights, name, letters, parameters, restriction });
         }
     }
 
@@ -169,12 +148,9 @@ impl fmt::Display for Scopes {
                 }
             }
         }
-        for Restricted { rights, name, letters, parameters, .. } in &self.restricted {
-            let levels = Level::ALL.into_iter();
-            for level in levels.filter(|level| rights.are_of(*level)) {
-                write!(formatter, "{separator}{}/{name}.{letters}?{parameters}", level.name())?;
-                separator = " ";
-            }
+        for Restricted { text, .. } in &self.restricted {
+            write!(formatter, "{separator}{text}")?;
+            separator = " ";
         }
         Ok(())
     }
@@ -231,10 +207,6 @@ impl Rights {
     const fn include(self, wanted: Self) -> bool {
         self.0 & wanted.0 == wanted.0
     }
-
-    fn are_of(self, level: Level) -> bool {
-        Permission::ALL.into_iter().any(|permission| self.include(Self::one(level, permission)))
-    }
 }
 
 /// One scope without a restriction as its type (or `*`), its letters, and the rights it grants; none when it is not
@@ -261,8 +233,20 @@ fn parse_scope(scope: &str) -> Option<(&str, &str, Rights)> {
 /// Permissions in the words of version 1, and the same in letters (SMART App Launch 2.2, §scopes: "SMARTv1 scopes").
 const VERSION_1: [(&str, &str); 3] = [("read", "rs"), ("write", "cud"), ("*", "cruds")];
 
-fn is_of_version_1(letters: &str) -> bool {
-    VERSION_1.iter().any(|(name, _)| *name == letters)
+/// One scope with a restriction; none when it is not understood.
+fn parse_restricted(scope: &str) -> Option<Restricted> {
+    let (plain, parameters) = scope.split_once('?')?;
+    let (name, letters, rights) = parse_scope(plain)?;
+    // The forms of version 1 know no restriction.
+    if VERSION_1.iter().any(|(spelled, _)| *spelled == letters) {
+        return None;
+    }
+    let kind = match name {
+        ANY_TYPE => None,
+        name => Some(name.parse::<ResourceType>().ok()?),
+    };
+    let restriction = Restriction::parse(kind, parameters)?;
+    Some(Restricted { rights, restriction, text: scope.into() })
 }
 
 /// Whether `name` has the form of a FHIR type name. A name of no existing type does no harm:

@@ -3,7 +3,8 @@
 //! Newest first. A page ends at a place in the log, and the first page says up to where the log was
 //! looked at; so what is written between two pages neither shifts nor repeats anything.
 
-use super::resource::{Facts, PAGE_BYTES_MAX, may_know, note, rights_at};
+use super::reach::Reach;
+use super::resource::{Facts, PAGE_BYTES_MAX, may_know, note};
 use super::{Records, RecordsError, Resource};
 use crate::auth::{Denied, Grant, Permission, Rights};
 use crate::clock::Instant;
@@ -305,7 +306,7 @@ impl PageBuilder<'_> {
         } else {
             alone(change.chart)
         };
-        if rights_at(self.view, rights, &charts)?.is_empty() {
+        if Reach::of(self.view, rights)?.within(&charts).is_empty() {
             return Ok(None);
         }
         let (envelope, body) = match self.records.keys.read_event(self.view, change.place) {

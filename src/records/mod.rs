@@ -19,6 +19,7 @@ mod follow;
 mod history;
 mod hold;
 mod keeper;
+mod reach;
 mod resource;
 mod search;
 mod write;

@@ -1,12 +1,12 @@
 //! Reading single resources: now, at a version, and all versions.
 
 use super::error::unreadable;
+use super::reach::Reach;
 use super::{Records, RecordsError};
 use crate::auth::{Grant, Permission, Rights};
 use crate::chart::Payload;
 use crate::clock::Instant;
 use crate::engine::Settled;
-use crate::fhir::search::Criterion;
 use crate::fhir::{ResourceKey, ResourceType, stored};
 use crate::json::Document;
 use crate::log::StreamAlias;
@@ -164,7 +164,7 @@ impl Records {
         key: &ResourceKey,
         facts: &Facts,
     ) -> Result<bool, RecordsError> {
-        let any_of = rights_at(view, rights, &facts.charts)?;
+        let any_of = Reach::of(view, rights)?.within(&facts.charts);
         if any_of.iter().any(|criteria| criteria.is_empty()) {
             return Ok(true);
         }
@@ -259,24 +259,6 @@ impl From<&PastVersion> for Facts {
         let PastVersion { place, live, recorded_at, .. } = *past;
         Self { charts: past.aliases().collect(), place, live, recorded_at }
     }
-}
-
-/// Which of the rights are rights in some charts, by their criteria: of each, all must hold.
-pub(super) fn rights_at<'r>(
-    view: &View,
-    rights: &Rights<'r>,
-    charts: &[StreamAlias],
-) -> Result<Vec<&'r [Criterion]>, RecordsError> {
-    let Rights::AnyOf(any_of) = rights else { return Ok(vec![&[]]) };
-    let mut there = Vec::with_capacity(any_of.len());
-    for right in any_of {
-        let is_within = match right.within {
-            None => true,
-            Some(own) => view.chart(own)?.is_some_and(|own| charts.contains(&own.alias())),
-        };
-        there.extend(is_within.then_some(right.criteria));
-    }
-    Ok(there)
 }
 
 /// Whether a caller may know that a resource was erased, of which nothing is left to decide on.

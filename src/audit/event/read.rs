@@ -189,11 +189,8 @@ fn meets(
     let id = ResourceId::parse(&event.id.to_string()).map_err(|_| unreadable())?;
     let key = ResourceKey::new(ResourceType::AUDIT_EVENT, id);
     let document = Document::parse(event.body.clone()).map_err(|_| unreadable())?;
-    let holds = |criterion: &Criterion| match criterion {
-        Criterion::LastUpdated(tests) => {
-            tests.iter().any(|test| test.contains(event.recorded_at.micros()))
-        }
-        other => other.holds_of(&key, Instant::now(), document.root(), base_url) == Some(true),
+    let holds = |criterion: &Criterion| {
+        criterion.holds_of(&key, event.recorded_at, document.root(), base_url) == Some(true)
     };
     Ok(criteria.iter().all(holds))
 }

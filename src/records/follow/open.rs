@@ -8,7 +8,7 @@ use super::{BatchLimits, LogEvent, PASSED_MAX, size_of};
 use crate::chart::{Actor, EventKind, EventType, Payload, Stated};
 use crate::clock::Instant;
 use crate::engine::EngineError;
-use crate::fhir::search::{Criteria, Criterion};
+use crate::fhir::search::Criteria;
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::{Document, JsonError};
 use crate::log::{Frame, StreamAlias};
@@ -418,11 +418,8 @@ impl<'a> Pass<'a> {
         recorded_at: Instant,
     ) -> bool {
         let base_url = self.records.base_url();
-        criteria.all.iter().all(|criterion| match criterion {
-            Criterion::LastUpdated(tests) => {
-                tests.iter().any(|test| test.contains(recorded_at.micros()))
-            }
-            other => other.holds_of(key, Instant::now(), document.root(), base_url) == Some(true),
+        criteria.all.iter().all(|criterion| {
+            criterion.holds_of(key, recorded_at, document.root(), base_url) == Some(true)
         })
     }
 }

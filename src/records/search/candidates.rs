@@ -7,12 +7,13 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::RecordsError;
-use super::context::{Held, Opened, SearchContext, SearchReach};
+use super::context::{Held, Opened, SearchContext};
 use super::set::Set;
 use crate::fhir::ResourceType;
 use crate::fhir::search::Criterion;
 use crate::log::StreamAlias;
 use crate::numbers::ResourceNumber;
+use crate::records::reach::Reach;
 use crate::view::{CHUNK_BITS, Postings, TermNumbers, chunk_of};
 
 /// A match: the version that counts, opened if it had to be looked into.
@@ -28,14 +29,6 @@ impl Found {
         match self {
             Self::Held(held) => held,
             Self::Opened(opened) => &opened.held,
-        }
-    }
-
-    /// The match without what was read of it.
-    pub fn into_held(self) -> Held {
-        match self {
-            Self::Held(held) => held,
-            Self::Opened(opened) => opened.held,
         }
     }
 
@@ -69,7 +62,7 @@ pub(super) struct Matches<'a> {
     context: &'a SearchContext<'a>,
     kind: ResourceType,
     /// What the caller reaches.
-    reach: SearchReach<'a>,
+    reach: Reach<'a>,
     /// The chart that a match must lie in.
     chart: Option<StreamAlias>,
     criteria: &'a [Criterion],
@@ -144,7 +137,7 @@ impl<'a> Matches<'a> {
     ) -> Result<Self, RecordsError> {
         let reach = context.reach(kind)?;
         let first = after.map(ResourceNumber::next).unwrap_or_default();
-        let is_nothing = matches!(&reach, SearchReach::AnyOf(any_of) if any_of.is_empty());
+        let is_nothing = matches!(&reach, Reach::AnyOf(any_of) if any_of.is_empty());
         Ok(Self {
             context,
             kind,
@@ -291,7 +284,7 @@ impl<'a> Matches<'a> {
                 clauses.map(|clause| clause.criterion).collect()
             }
         };
-        match self.context.matches_all(held, &unsure)? {
+        match self.context.matches_all(Found::Held(held), &unsure)? {
             Some(found) => self.context.admitted(&self.reach, found),
             None => Ok(None),
         }

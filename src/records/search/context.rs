@@ -3,15 +3,16 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 
-use crate::auth::{Grant, Permission, Rights};
+use crate::auth::{Grant, Permission};
 use crate::budget::Budget;
 use crate::clock::Instant;
 use crate::engine::{EngineError, Keys};
-use crate::fhir::search::{Criterion, Parameters};
+use crate::fhir::search::Parameters;
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::numbers::{EventId, Position, ResourceNumber, ResourceVersion};
+use crate::records::reach::Reach;
 use crate::records::resource::Resource;
 use crate::records::{RecordsError, error::unreadable};
 use crate::view::{Allowance, EventPlace, Head, Neighbours, Order, PastVersion, View, ViewError};
@@ -60,16 +61,6 @@ pub(super) struct SearchContext<'a> {
     changed: OnceCell<HashMap<ResourceType, BTreeSet<ResourceNumber>>>,
     /// Below it are the numbers of the resources whose first event counts.
     behind: OnceCell<ResourceNumber>,
-}
-
-/// What a caller reaches of a type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum SearchReach<'a> {
-    /// Everything.
-    Everything,
-    /// What any of these reaches: of a chart if it is given, what meets all of the criteria. None: nothing, as the
-    /// caller's own chart does not exist yet.
-    AnyOf(Vec<(Option<StreamAlias>, &'a [Criterion])>),
 }
 
 /// The version of a resource that counts.
@@ -129,7 +120,7 @@ impl<'a> SearchContext<'a> {
     /// # Errors
     ///
     /// [`RecordsError::Denied`].
-    pub fn reach(&self, kind: ResourceType) -> Result<SearchReach<'a>, RecordsError> {
+    pub fn reach(&self, kind: ResourceType) -> Result<Reach<'a>, RecordsError> {
         self.reach_with(kind, Permission::Search)
     }
 
@@ -142,20 +133,9 @@ impl<'a> SearchContext<'a> {
         &self,
         kind: ResourceType,
         permission: Permission,
-    ) -> Result<SearchReach<'a>, RecordsError> {
-        let Some(grant) = self.grant else { return Ok(SearchReach::Everything) };
-        let Rights::AnyOf(rights) = grant.rights(kind, permission)? else {
-            return Ok(SearchReach::Everything);
-        };
-        let mut reach = Vec::with_capacity(rights.len());
-        for right in rights {
-            let chart = match right.within {
-                None => Some(None),
-                Some(own) => self.view.chart(own)?.map(|chart| Some(chart.alias())),
-            };
-            reach.extend(chart.map(|chart| (chart, right.criteria)));
-        }
-        Ok(SearchReach::AnyOf(reach))
+    ) -> Result<Reach<'a>, RecordsError> {
+        let Some(grant) = self.grant else { return Ok(Reach::Everything) };
+        Reach::of(self.view, &grant.rights(kind, permission)?)
     }
 
     /// Below it are the numbers of the resources whose first event counts.

@@ -3,13 +3,14 @@
 
 use super::RecordsError;
 use super::candidates::{Found, Matches};
-use super::context::{Held, Opened, SearchContext, SearchReach};
+use super::context::{Held, Opened, SearchContext};
 use super::set::Set;
 use super::through::Through;
 use crate::auth::Permission;
 use crate::fhir::search::{Chain, Condition, Criterion, Has, reference_value, references_of};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::numbers::ResourceNumber;
+use crate::records::reach::Reach;
 use crate::view::TermNumbers;
 
 /// Most matches at the other end of a chain that are looked up before the candidates themselves are
@@ -20,28 +21,37 @@ impl<'a> SearchContext<'a> {
     /// The version, if it meets the criteria; it is opened only if one of them asks for that.
     pub(super) fn matches_all(
         &self,
-        held: Held,
+        found: Found,
         criteria: &[&Criterion],
     ) -> Result<Option<Found>, RecordsError> {
         let (outside, inside): (Vec<&Criterion>, Vec<&Criterion>) =
             criteria.iter().partition(|one| matches!(one, Criterion::LastUpdated(_)));
         for criterion in outside {
             if let Criterion::LastUpdated(tests) = criterion
-                && !tests.iter().any(|test| test.contains(held.recorded_at.micros()))
+                && !tests.iter().any(|test| test.contains(found.held().recorded_at.micros()))
             {
                 return Ok(None);
             }
         }
         if inside.is_empty() {
-            return Ok(Some(Found::Held(held)));
+            return Ok(Some(found));
         }
-        let Some(opened) = self.open(held)? else { return Ok(None) };
-        for criterion in inside {
-            if !self.matches(&opened, criterion)? {
-                return Ok(None);
+        let Some(opened) = found.open(self)? else { return Ok(None) };
+        let meets = self.meets_all(&opened, inside)?;
+        Ok(meets.then(|| Found::Opened(Box::new(opened))))
+    }
+
+    fn meets_all<'c>(
+        &self,
+        opened: &Opened,
+        criteria: impl IntoIterator<Item = &'c Criterion>,
+    ) -> Result<bool, RecordsError> {
+        for criterion in criteria {
+            if !self.matches(opened, criterion)? {
+                return Ok(false);
             }
         }
-        Ok(Some(Found::Opened(Box::new(opened))))
+        Ok(true)
     }
 
     fn matches(&self, opened: &Opened, criterion: &Criterion) -> Result<bool, RecordsError> {
@@ -91,7 +101,7 @@ impl<'a> SearchContext<'a> {
             return Ok(false);
         };
         let criteria: Vec<&Criterion> = criteria.iter().collect();
-        Ok(self.matches_all(found.into_held(), &criteria)?.is_some())
+        Ok(self.matches_all(found, &criteria)?.is_some())
     }
 
     /// A version if a permission of the caller reaches it; of types without such a right it reaches nothing.
@@ -111,16 +121,13 @@ impl<'a> SearchContext<'a> {
     /// What was found, if it is within reach: the one decision on each resource.
     pub(super) fn admitted(
         &self,
-        reach: &SearchReach<'_>,
+        reach: &Reach<'_>,
         found: Found,
     ) -> Result<Option<Found>, RecordsError> {
-        let SearchReach::AnyOf(any_of) = reach else { return Ok(Some(found)) };
-        let charts = &found.held().charts;
-        let there: Vec<&[Criterion]> = any_of
-            .iter()
-            .filter(|(chart, _)| chart.is_none_or(|chart| charts.contains(&chart)))
-            .map(|(_, criteria)| *criteria)
-            .collect();
+        if *reach == Reach::Everything {
+            return Ok(Some(found));
+        }
+        let there = reach.within(&found.held().charts);
         if there.iter().any(|criteria| criteria.is_empty()) {
             return Ok(Some(found));
         }
@@ -129,11 +136,7 @@ impl<'a> SearchContext<'a> {
         }
         let Some(opened) = found.open(self)? else { return Ok(None) };
         for criteria in there {
-            let mut meets_all = true;
-            for criterion in criteria {
-                meets_all = meets_all && self.matches(&opened, criterion)?;
-            }
-            if meets_all {
+            if self.meets_all(&opened, criteria)? {
                 return Ok(Some(Found::Opened(Box::new(opened))));
             }
         }

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::candidates::Matches;
-use super::context::SearchReach;
 use super::{After, Found, Page, RecordsError, Search};
 use crate::clock::Instant;
 use crate::fhir::search::{Criterion, Sort, SortBy, Window};
 use crate::numbers::{Position, ResourceNumber};
+use crate::records::reach::Reach;
 use crate::records::resource::PAGE_BYTES_MAX;
 use crate::view::{Order, ViewError};
 
@@ -93,8 +93,7 @@ impl Search<'_> {
             ([rule, ..], [(kind, query)]) => match &rule.by {
                 SortBy::LastUpdated => {
                     let is_every = query.criteria.is_empty() && self.chart.is_none();
-                    let is_every =
-                        is_every && self.context.reach(*kind)? == SearchReach::Everything;
+                    let is_every = is_every && self.context.reach(*kind)? == Reach::Everything;
                     is_every.then_some(FEW)
                 }
                 _ => rule.indexed().map(|_| FEW),

@@ -3,10 +3,11 @@
 use crate::fhir::ResourceType;
 use crate::fhir::search::{Condition, Criterion, Lookup, Plan, Probe, Term};
 use crate::numbers::ResourceNumber;
+use crate::records::reach::Reach;
 use crate::view::{Members, Postings, TermNumbers, ValueNumbers, chunk_of};
 
 use super::RecordsError;
-use super::context::{SearchContext, SearchReach};
+use super::context::SearchContext;
 
 /// A set of the numbers of one type's resources, read in ascending chunks.
 pub(super) enum Set<'a> {
@@ -53,9 +54,9 @@ impl<'a> Set<'a> {
     pub fn of_reach(
         context: &'a SearchContext<'_>,
         kind: ResourceType,
-        reach: &SearchReach<'a>,
+        reach: &Reach<'a>,
     ) -> Result<Option<Self>, RecordsError> {
-        let SearchReach::AnyOf(any_of) = reach else { return Ok(None) };
+        let Reach::AnyOf(any_of) = reach else { return Ok(None) };
         let mut union = Vec::with_capacity(any_of.len());
         for (chart, criteria) in any_of {
             let mut conditions = criteria.iter().filter_map(|one| match one {

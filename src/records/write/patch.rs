@@ -6,7 +6,7 @@ use super::{Change, RecordsError};
 use crate::auth::Permission;
 use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::{Patch, ResourceKey, check, stored};
+use crate::fhir::{Patch, ResourceId, ResourceKey, check, stored};
 use crate::json::Document;
 
 impl Planner<'_> {
@@ -52,11 +52,8 @@ impl Planner<'_> {
     pub(super) fn may_read(&self, key: &ResourceKey, content: Option<&Content>) -> bool {
         let Ok(rights) = self.grant.rights(key.kind, Permission::Read) else { return false };
         content.is_none_or(|content| {
-            let (root, base_url) = (content.document.root(), self.records.base_url());
-            rights.admit(
-                |own| content.patients.contains(own),
-                |one| one.holds_of(key, Instant::now(), root, base_url) == Some(true),
-            )
+            let lies_in = |own: &ResourceId| content.patients.contains(own);
+            self.admits(&rights, key, lies_in, Instant::now(), Some(content.document.root()))
         })
     }
 }

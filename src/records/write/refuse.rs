@@ -11,6 +11,7 @@ use crate::chart::{Drafted, EventKind};
 use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::{Criteria, ResourceId, ResourceKey, ResourceType};
+use crate::json::Node;
 
 /// What a caller with one chart is denied.
 const OUTSIDE: &str = "resources outside the own chart";
@@ -124,28 +125,33 @@ impl Planner<'_> {
         key: &ResourceKey,
         before: &Before,
     ) -> bool {
-        let recorded_at = before.head.recorded_at;
-        rights.admit(
-            |own| before.patients.contains(own),
-            |criterion| {
-                let content = before.body.as_ref().map(|(_, document)| document.root());
-                content.is_some_and(|content| {
-                    let base_url = self.records.base_url();
-                    criterion.holds_of(key, recorded_at, content, base_url) == Some(true)
-                })
-            },
-        )
+        let content = before.body.as_ref().map(|(_, document)| document.root());
+        let lies_in = |own: &ResourceId| before.patients.contains(own);
+        self.admits(rights, key, lies_in, before.head.recorded_at, content)
     }
 
     /// Whether the caller has a right on a resource as it would be.
     fn admits_content(&self, rights: &Rights<'_>, key: &ResourceKey, content: &Content) -> bool {
-        rights.admit(
-            |own| content.lies_only_in(own),
-            |criterion| {
-                let (content, base_url) = (content.document.root(), self.records.base_url());
-                criterion.holds_of(key, Instant::now(), content, base_url) == Some(true)
-            },
-        )
+        let lies_in = |own: &ResourceId| content.lies_only_in(own);
+        self.admits(rights, key, lies_in, Instant::now(), Some(content.document.root()))
+    }
+
+    /// Whether the caller has a right on a resource that lies in some charts and says something since a moment. A deletion
+    /// says nothing.
+    pub(super) fn admits(
+        &self,
+        rights: &Rights<'_>,
+        key: &ResourceKey,
+        lies_in: impl Fn(&ResourceId) -> bool,
+        recorded_at: Instant,
+        content: Option<Node<'_>>,
+    ) -> bool {
+        let base_url = self.records.base_url();
+        rights.admit(lies_in, |criterion| {
+            let holds =
+                content.and_then(|node| criterion.holds_of(key, recorded_at, node, base_url));
+            holds == Some(true)
+        })
     }
 
     fn not_granted(&self, rights: &Rights<'_>, permission: Permission) -> RecordsError {
