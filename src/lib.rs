@@ -39,6 +39,7 @@ pub mod issuers;
 pub mod json;
 pub mod log;
 pub mod numbers;
+pub mod policies;
 pub mod proof;
 pub mod records;
 pub mod seal;

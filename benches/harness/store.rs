@@ -80,7 +80,7 @@ pub fn grant(caller: &Arc<Caller>) -> Arc<Grant> {
         address: Some("127.0.0.1".to_owned()),
         ..caller.identity.actor(uuid::Uuid::now_v7().to_string())
     };
-    Arc::new(Grant::new(Arc::clone(caller), actor, Budget::default()))
+    Arc::new(Grant::new(Arc::clone(caller), actor, Budget::default(), &Arc::default()))
 }
 
 /// Reads a resource from JSON and asks for it to be stored under a key.

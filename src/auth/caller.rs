@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::scopes::{Level, Permission, Scopes};
 use crate::access::Identity;
+use crate::policies::Asker;
 
 /// Who is asking: the content of a verified token.
 ///
@@ -41,6 +42,15 @@ pub enum Reach {
 }
 
 impl Caller {
+    /// Who asks, as policies see them.
+    #[must_use]
+    pub fn asker(&self) -> Asker {
+        Asker {
+            identity: Arc::clone(&self.identity),
+            purpose: self.purpose.as_deref().map(Arc::from),
+        }
+    }
+
     /// How far the caller reaches with `permission` on resources of `resource_type`.
     #[must_use]
     pub fn reach(&self, resource_type: &str, permission: Permission) -> Reach {

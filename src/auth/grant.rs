@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
+use super::rights::Granted;
 use super::{Caller, Level, Permission, Reach, Right, Rights};
 use crate::access::{Part, Runs};
 use crate::budget::Budget;
 use crate::chart::Actor;
+use crate::clock::Instant;
 use crate::fhir::{ResourceId, ResourceType};
 use crate::log::StreamAlias;
 use crate::numbers::{EventId, Position};
+use crate::policies::{Act, Asking, Inquiry, Rules};
 
 /// The right of one request to reach the store, and the duty to record that it did.
 ///
@@ -21,6 +24,7 @@ use crate::numbers::{EventId, Position};
 pub struct Grant {
     caller: Arc<Caller>,
     own_chart: Option<ResourceId>,
+    asking: Option<Asking>,
     actor: Actor,
     budget: Arc<Budget>,
     notes: Mutex<Notes>,
@@ -83,7 +87,7 @@ impl Seen {
     }
 }
 
-/// The token does not allow it.
+/// The token, or a policy, does not allow it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the token does not grant '{letter}' on {subject}", letter = .permission.letter())]
 pub struct Denied {
@@ -94,12 +98,13 @@ pub struct Denied {
 }
 
 impl Grant {
-    /// Only for the gate: whoever makes a grant owes its access entry.
+    /// Only for the gate: whoever makes a grant owes its access entry. The rules narrow what the scopes grant.
     #[must_use]
-    pub fn new(caller: Arc<Caller>, actor: Actor, budget: Budget) -> Self {
+    pub fn new(caller: Arc<Caller>, actor: Actor, budget: Budget, rules: &Arc<Rules>) -> Self {
         let own_chart = caller.patient.as_deref().and_then(|id| id.parse().ok());
         let budget = Arc::new(budget);
-        Self { caller, own_chart, actor, budget, notes: Mutex::default() }
+        let asking = Asking::of(rules, caller.asker(), Instant::now());
+        Self { caller, own_chart, asking, actor, budget, notes: Mutex::default() }
     }
 
     /// The same right, for what is told apart: an entry of a Bundle, in a part of the access entry, or what several
@@ -109,6 +114,7 @@ impl Grant {
         Self {
             caller: Arc::clone(&self.caller),
             own_chart: self.own_chart.clone(),
+            asking: self.asking.clone(),
             actor: self.actor.clone(),
             budget: Arc::clone(&self.budget),
             notes: Mutex::default(),
@@ -137,11 +143,17 @@ impl Grant {
     ///
     /// # Errors
     ///
-    /// [`Denied`] when no scope grants any, before anything is looked up.
+    /// [`Denied`] when no scope grants any, or the policies deny all of it, before anything is looked up.
     pub fn rights(&self, kind: ResourceType, permission: Permission) -> Result<Rights<'_>, Denied> {
-        let unrestricted = self.reach(kind, permission);
+        let granted = self.granted(kind, permission)?;
+        Ok(Rights { granted, rules: self.rules(kind, permission)? })
+    }
+
+    /// What the scopes grant.
+    fn granted(&self, kind: ResourceType, permission: Permission) -> Result<Granted<'_>, Denied> {
+        let unrestricted = self.unrestricted(kind, permission);
         let mut rights = match unrestricted {
-            Ok(None) => return Ok(Rights::Everything),
+            Ok(None) => return Ok(Granted::Everything),
             Ok(within) => vec![Right { within, criteria: &[] }],
             Err(_) => Vec::new(),
         };
@@ -156,8 +168,31 @@ impl Grant {
         }
         match rights.is_empty() {
             true => Err(self.denied(permission, kind.name())),
-            false => Ok(Rights::AnyOf(rights)),
+            false => Ok(Granted::AnyOf(rights)),
         }
+    }
+
+    /// What the rules are to be asked about each resource.
+    fn rules(
+        &self,
+        kind: ResourceType,
+        permission: Permission,
+    ) -> Result<Option<Inquiry<'_>>, Denied> {
+        let Some(asking) = &self.asking else { return Ok(None) };
+        let act = match permission {
+            Permission::Create => Act::Create,
+            Permission::Read => Act::Read,
+            Permission::Update => Act::Update,
+            Permission::Delete => Act::Delete,
+            Permission::Search => Act::Search,
+        };
+        asking.about(act, kind).map_err(|_| self.denied(permission, kind.name()))
+    }
+
+    /// Policies and Consents, where any are in force.
+    #[must_use]
+    pub fn asking(&self) -> Option<&Asking> {
+        self.asking.as_ref()
     }
 
     /// Decides, before anything is looked up, how far the request reaches with a permission on a
@@ -166,8 +201,21 @@ impl Grant {
     ///
     /// # Errors
     ///
-    /// [`Denied`] when no scope grants it.
+    /// [`Denied`] when no scope grants it, or when the rules may deny some of it.
     pub fn reach(
+        &self,
+        kind: ResourceType,
+        permission: Permission,
+    ) -> Result<Option<&ResourceId>, Denied> {
+        let reach = self.unrestricted(kind, permission)?;
+        match self.rules(kind, permission)? {
+            None => Ok(reach),
+            Some(_) => Err(self.denied(permission, kind.name())),
+        }
+    }
+
+    /// The same by the scopes alone.
+    fn unrestricted(
         &self,
         kind: ResourceType,
         permission: Permission,
@@ -227,10 +275,10 @@ impl Grant {
             || self.reach(kind, permission).is_ok_and(|own| own == Some(patient))
     }
 
-    /// Whether some of its rights are restricted to resources that say something.
+    /// Whether some of its rights depend on what a resource says.
     #[must_use]
     pub fn is_restricted(&self) -> bool {
-        self.caller.scopes.are_restricted()
+        self.caller.scopes.are_restricted() || self.asking.is_some()
     }
 
     /// Whether the request may do that to some resources at least of a type in a patient's chart.
@@ -241,9 +289,9 @@ impl Grant {
         permission: Permission,
         patient: &ResourceId,
     ) -> bool {
-        self.rights(kind, permission).is_ok_and(|rights| match rights {
-            Rights::Everything => true,
-            Rights::AnyOf(rights) => {
+        self.rights(kind, permission).is_ok_and(|rights| match rights.granted {
+            Granted::Everything => true,
+            Granted::AnyOf(rights) => {
                 rights.iter().any(|right| right.within.is_none_or(|own| own == patient))
             }
         })

@@ -67,7 +67,7 @@ pub mod token;
 
 pub use caller::{Caller, Reach};
 pub use grant::{Denied, Grant, Seen, Shown};
-pub use rights::{Right, Rights};
+pub use rights::{Granted, Right, Rights};
 pub use scopes::{Level, Permission, Scopes};
 pub use token::{
     Algorithm, ConfigurationError, Issuer, LocalIssuer, SigningError, TokenError, TokenRequest,

@@ -2,10 +2,20 @@
 
 use crate::fhir::ResourceId;
 use crate::fhir::search::Criterion;
+use crate::policies::Inquiry;
 
-/// What one permission reaches of one type: resources on which any of the rights is one.
+/// What one permission reaches of one type: what the scopes grant, as far as the rules permit it.
+#[derive(Debug, Clone)]
+pub struct Rights<'a> {
+    /// What the scopes grant.
+    pub granted: Granted<'a>,
+    /// Policies and Consents, to be asked on each resource; `None`: they permit all of it.
+    pub rules: Option<Inquiry<'a>>,
+}
+
+/// What scopes grant of one type: resources on which any of the rights is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rights<'a> {
+pub enum Granted<'a> {
     /// Every chart and the directory, whatever a resource says.
     Everything,
     /// What any of these reaches, of which there is at least one.
@@ -25,19 +35,21 @@ impl<'a> Rights<'a> {
     /// Whether it is every resource of the type.
     #[must_use]
     pub fn are_everything(&self) -> bool {
-        matches!(self, Self::Everything)
+        self.granted == Granted::Everything && self.rules.is_none()
     }
 
     /// The one patient in whose chart everything lies that is reached.
     #[must_use]
     pub fn own_chart(&self) -> Option<&'a ResourceId> {
-        let Self::AnyOf(rights) = self else { return None };
+        let Granted::AnyOf(rights) = &self.granted else { return None };
         let first = rights.first()?.within?;
         rights.iter().all(|right| right.within == Some(first)).then_some(first)
     }
+}
 
-    /// Whether a resource is reached, by where it lies and by what it says.
-    pub fn admit(
+impl Granted<'_> {
+    /// Whether the scopes grant a resource, by where it lies and by what it says.
+    pub fn admits(
         &self,
         lies_in: impl Fn(&ResourceId) -> bool,
         meets: impl Fn(&Criterion) -> bool,

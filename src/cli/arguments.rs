@@ -10,8 +10,8 @@ pub use look::{
     ShowArguments,
 };
 pub use operations::{
-    BackupArguments, BackupFrom, ExportArguments, RestoreArguments, StatsArguments,
-    UpcastArguments, VaultCommand, VaultImportArguments,
+    BackupArguments, BackupFrom, ExportArguments, PolicyCheckArguments, PolicyCommand,
+    RestoreArguments, StatsArguments, UpcastArguments, VaultCommand, VaultImportArguments,
 };
 
 use std::fmt;
@@ -74,6 +74,9 @@ pub enum Command {
     Blame(BlameArguments),
     /// Try upcasters on all events of a store that no server has open
     Upcast(UpcastArguments),
+    /// See what policies decide
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// See who looked
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -17,6 +17,7 @@ mod look;
 mod notices;
 mod openapi;
 mod operator;
+mod policy;
 mod private;
 mod progress;
 mod rebuild;
@@ -39,9 +40,9 @@ pub use arguments::{
     Arguments, AuditCommand, AuditExportArguments, BackupArguments, BackupFrom, BlameArguments,
     ChartArguments, Command, ConfigArguments, DiffArguments, DisposeArguments, EraseArguments,
     ExportArguments, ExportForm, ImportArguments, ImportTarget, LogArguments, LookArguments,
-    LookAt, OpenapiArguments, ProvedLog, RebuildArguments, RestoreArguments, Secret,
-    ServeArguments, ShowArguments, StatsArguments, TlsArguments, TokenArguments, UpcastArguments,
-    VaultCommand, VaultImportArguments, VerifyArguments,
+    LookAt, OpenapiArguments, PolicyCheckArguments, PolicyCommand, ProvedLog, RebuildArguments,
+    RestoreArguments, Secret, ServeArguments, ShowArguments, StatsArguments, TlsArguments,
+    TokenArguments, UpcastArguments, VaultCommand, VaultImportArguments, VerifyArguments,
 };
 
 use crate::config::{ConfigError, Loaded, Overrides};
@@ -160,6 +161,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Chart(arguments) => looks(|of| &of.look, look::chart, arguments),
         Command::Diff(arguments) => looks(|of| &of.look, look::diff, arguments),
         Command::Blame(arguments) => looks(|of| &of.look, look::blame, arguments),
+        Command::Policy(PolicyCommand::Check(arguments)) => policy::check(&arguments),
         Command::Audit(AuditCommand::Export(arguments)) => audit::export(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => {

@@ -32,7 +32,7 @@ pub fn grant(scopes: &str) -> Arc<Grant> {
         expires_at: i64::MAX,
         ..Caller::default()
     };
-    Arc::new(Grant::new(Arc::new(caller), actor, Budget::default()))
+    Arc::new(Grant::new(Arc::new(caller), actor, Budget::default(), &Arc::default()))
 }
 
 fn identity() -> Arc<Identity> {

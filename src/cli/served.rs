@@ -1,6 +1,7 @@
 //! A store with everything that is needed to serve it, made from the configuration.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions};
 use crate::feed::subscriptions::Subscriptions;
 use crate::http::{self, Running};
 use crate::issuers::{Directory, Issuers, Keeping};
+use crate::policies::RuleBook;
 use crate::records::{Records, RecordsOptions};
 use crate::view;
 
@@ -78,8 +80,10 @@ impl Served {
         let endpoints = issuers.directory();
         let verifier = verifier(config, &issuer, &issuers)?;
         let options = engine_options(config)?;
+        let fhir_base = format!("{base_url}/fhir");
         let records = RecordsOptions {
-            base_url: Some(format!("{base_url}/fhir")),
+            rules: rule_book(config, &fhir_base)?,
+            base_url: Some(fhir_base),
             refuses_unresolved: config.store.referential_integrity == ReferentialIntegrity::Refuse,
         };
         let store = Records::open(directory, &options, records).map_err(Failure::failed)?;
@@ -167,6 +171,14 @@ fn proof(config: &Config) -> Result<ProofOptions, Failure> {
         checkpoint_interval: Duration::from_millis(proof.checkpoint_interval_ms),
         sinks: sinks.map_err(|error| Failure::usage(format!("proof.sinks: {error}")))?,
     })
+}
+
+/// What decides beside scopes.
+fn rule_book(config: &Config, fhir_base: &str) -> Result<Arc<RuleBook>, Failure> {
+    let folder = config.policies.directory.as_ref().map(PathBuf::from);
+    let book = RuleBook::open(folder, config.policies.consent, Some(Arc::from(fhir_base)));
+    book.map(Arc::new)
+        .map_err(|problems| Failure::usage(format!("policies.directory: {}", problems.join("; "))))
 }
 
 fn verifier(

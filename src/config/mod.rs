@@ -31,6 +31,7 @@ mod limits;
 mod load;
 mod log;
 mod nats;
+mod policies;
 mod problem;
 mod proof;
 mod server;
@@ -53,6 +54,7 @@ pub use limits::LimitsConfig;
 pub use load::{DEFAULT_FILE, FILE_VARIABLE, Loaded, Override, Overrides, load};
 pub use log::{LogConfig, LogFormat};
 pub use nats::{NatsConfig, NatsForm, NatsServer};
+pub use policies::PoliciesConfig;
 pub use problem::{ConfigError, Problem};
 pub use proof::ProofConfig;
 pub use server::{ClientCertificates, MetricsAccess, ProxyHeader, ServerConfig};
@@ -75,6 +77,8 @@ pub struct Config {
     pub proof: ProofConfig,
     /// Whose tokens are accepted.
     pub auth: AuthConfig,
+    /// What decides beside the scopes of tokens.
+    pub policies: PoliciesConfig,
     /// How long access entries are kept, which are called unusual, and where they are forwarded to.
     pub audit: AuditConfig,
     /// Where subscriptions may lead, and how much they may take.

@@ -16,6 +16,7 @@ pub static SECTIONS: &[(&str, &str)] = &[
     ("vault", "Where the key to all keys comes from."),
     ("proof", "How it is shown that nobody has changed the logs."),
     ("auth", "Whose tokens are believed."),
+    ("policies", "Who may see what, beside the scopes of tokens."),
     (
         "audit",
         "How long access entries are kept, which the report on unusual ones names, and where they go.",
@@ -130,6 +131,26 @@ static BEFORE: &[Setting] = &[
 ];
 
 static BETWEEN: &[Setting] = &[
+    setting(
+        "policies.directory",
+        Kind::File,
+        "Directory with policies (*.cedar), read again when they change (see docs/policies.md);\n\
+         empty: what the scopes of a token grant is permitted",
+        |config| &mut config.policies.directory,
+    ),
+    setting(
+        "policies.consent",
+        Kind::Switch,
+        "Whether what the Consents of a patient deny is denied",
+        |config| &mut config.policies.consent,
+    ),
+    setting(
+        "policies.break_glass_minutes",
+        Kind::Number(0..=24 * 60),
+        "Minutes for which a caller with the right to it who breaks the glass of a chart sees it;\n\
+         0: nobody can",
+        |config| &mut config.policies.break_glass_minutes,
+    ),
     setting(
         "audit.retention_years",
         Kind::Number(0..=1000),

@@ -44,7 +44,7 @@ impl Passage {
         let budget = Budget::of(self.state.options.work());
         let actor = self.visit.actor(&caller);
         self.caller = Some(Arc::clone(&caller));
-        let grant = Arc::new(Grant::new(caller, actor, budget));
+        let grant = Arc::new(Grant::new(caller, actor, budget, &self.state.records.rules()));
         self.grant = Some(Arc::clone(&grant));
         grant
     }

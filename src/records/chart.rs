@@ -16,7 +16,8 @@ use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::numbers::{ChartVersion, EventId, Position, ResourceVersion, Step};
-use crate::view::{ChartRecord, StreamEntry, View};
+use crate::policies::Act;
+use crate::view::{ChartRecord, Head, StreamEntry, View};
 
 /// Which state of a chart is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,11 +120,13 @@ impl Records {
     ) -> Result<Chart, RecordsError> {
         let (view, record) = self.open_chart(grant, patient)?;
         let version = resolve(&view, &record, patient, at)?;
-        let readable = |resource: &Resource| {
-            only.is_none_or(|only| only.contains(&resource.key.kind))
-                && self.may_show(grant, resource, patient)
-        };
-        let resources = self.held(&view, grant, &record, version, readable)?;
+        let mut resources = Vec::new();
+        for resource in self.held(&view, grant, &record, version)? {
+            let is_wanted = only.is_none_or(|only| only.contains(&resource.key.kind));
+            if is_wanted && self.may_show(&view, grant, &resource, patient, &record)? {
+                resources.push(resource);
+            }
+        }
         let recorded_at =
             view.stream_entry(record.alias(), version)?.map(|entry| entry.recorded_at);
         Ok(Chart { patient: patient.clone(), version, recorded_at, resources })
@@ -180,9 +183,16 @@ impl Records {
                 continue;
             }
             let Some(event) = self.event(&view, grant, record.alias(), &entry)? else { continue };
-            let visible =
-                event.envelope.key().is_none_or(|key| may_show_all(grant, key.kind, patient));
-            if visible && filter.admits(&event) {
+            if filter.admits(&event)
+                && self.may_tell(
+                    &view,
+                    grant,
+                    &event.envelope,
+                    &event.resource,
+                    patient,
+                    &record,
+                )?
+            {
                 bytes += event.resource.as_ref().map_or(0, |resource| resource.body.len());
                 events.push(event);
             }
@@ -213,7 +223,8 @@ impl Records {
                 return Ok((exhibits, Some(version.previous())));
             }
             let (envelope, _) = self.keys.written(&view, entry.place.location)?;
-            if envelope.key().is_some_and(|key| !may_show_all(grant, key.kind, patient)) {
+            let resource = self.resource_of(&view, grant, &entry)?;
+            if !self.may_tell(&view, grant, &envelope, &resource, patient, &record)? {
                 continue;
             }
             let frame = self.keys.reader().frame(entry.place.location)?;
@@ -264,7 +275,7 @@ impl Records {
                 let Some(resource) = self.held_by(&view, grant, &record, step)? else {
                     continue;
                 };
-                if !self.may_show(grant, &resource, patient) {
+                if !self.may_show(&view, grant, &resource, patient, &record)? {
                     continue;
                 }
                 let key = resource.key.clone();
@@ -287,18 +298,59 @@ impl Records {
         }
         let view = self.views.view();
         let record = view.chart(patient)?;
-        let record = record.ok_or_else(|| self.absent_chart(&view, patient))?;
+        let record = record.ok_or_else(|| self.unseen(&view, grant, patient))?;
         grant.saw_chart(record.alias());
+        for (asking, act) in grant
+            .asking()
+            .into_iter()
+            .flat_map(|asking| [Act::Read, Act::Search].map(|act| (asking, act)))
+        {
+            if !self.ground(&view).may_look_into(asking, act, record.alias())? {
+                return Err(self.unseen(&view, grant, patient));
+            }
+        }
         Ok((view, record))
+    }
+
+    /// The answer for a chart that is not there, or that the rules hide.
+    fn unseen(&self, view: &View, grant: &Grant, patient: &ResourceId) -> RecordsError {
+        // Of an erased chart nothing is left to ask the rules about.
+        match grant.asking() {
+            Some(_) => RecordsError::NotFound(format!("the chart of patient {patient}")),
+            None => self.absent_chart(view, patient),
+        }
+    }
+
+    /// Whether the caller may be told of an event of a chart: of one that brings a resource, if they may be shown that; of a
+    /// deletion, if they may be shown all resources of the type.
+    fn may_tell(
+        &self,
+        view: &View,
+        grant: &Grant,
+        envelope: &Envelope,
+        resource: &Option<Resource>,
+        patient: &ResourceId,
+        record: &ChartRecord,
+    ) -> Result<bool, RecordsError> {
+        let Some(key) = envelope.key() else { return Ok(true) };
+        if may_show_all(grant, key.kind, patient) {
+            return Ok(true);
+        }
+        match resource {
+            Some(resource) => self.may_show(view, grant, resource, patient, record),
+            None => Ok(false),
+        }
     }
 
     /// Whether the caller may be shown a resource that lies in a patient's chart.
     pub(super) fn may_show(
         &self,
+        view: &View,
         grant: &Grant,
         resource: &Resource,
         patient: &ResourceId,
-    ) -> bool {
+        record: &ChartRecord,
+    ) -> Result<bool, RecordsError> {
         let Resource { key, recorded_at, body, .. } = resource;
         // Read only if it matters what it says.
         let document = LazyCell::new(|| Document::parse(body.as_slice()).ok());
@@ -308,10 +360,24 @@ impl Records {
                 holds == Some(true)
             })
         };
-        LOOKED_INTO.into_iter().all(|permission| {
-            let rights = grant.rights(key.kind, permission);
-            rights.is_ok_and(|rights| rights.admit(|own| own == patient, holds))
-        })
+        for permission in LOOKED_INTO {
+            let Ok(rights) = grant.rights(key.kind, permission) else { return Ok(false) };
+            if !rights.granted.admits(|own| own == patient, holds) {
+                return Ok(false);
+            }
+            let Some(inquiry) = rights.rules else { continue };
+            // What lies in other charts too is theirs as well.
+            let mut charts = vec![record.alias()];
+            let head = view.head(key)?;
+            charts.extend(head.iter().flat_map(Head::aliases).filter(|one| *one != record.alias()));
+            let stand = self.ground(view).stand(inquiry, key.kind, &charts)?;
+            let permits =
+                || document.as_ref().is_some_and(|document| stand.permits(key, document.root()));
+            if !stand.decided().unwrap_or_else(permits) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn held(
@@ -320,7 +386,6 @@ impl Records {
         grant: &Grant,
         record: &ChartRecord,
         version: ChartVersion,
-        readable: impl Fn(&Resource) -> bool,
     ) -> Result<Vec<Resource>, RecordsError> {
         let manifest = view.manifest(record.alias(), version)?;
         let mut resources = Vec::with_capacity(manifest.len());
@@ -335,7 +400,6 @@ impl Records {
                 resources.extend(self.held_by(view, grant, record, at)?);
             }
         }
-        resources.retain(readable);
         Ok(resources)
     }
 

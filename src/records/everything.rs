@@ -79,7 +79,7 @@ impl Records {
             }
             let Some(resource) = self.resource_of(&view, grant, &entry)? else { continue };
             opened_bytes += resource.body.len();
-            let is_shown = is_sure || self.may_show(grant, &resource, patient);
+            let is_shown = is_sure || self.may_show(&view, grant, &resource, patient, &record)?;
             if is_shown && care.as_mut().is_none_or(|care| is_of(care, &resource)) {
                 if !is_only_counted && page.count == request.limit {
                     page.next = Some(last);

@@ -3,6 +3,8 @@
 //! Newest first. A page ends at a place in the log, and the first page says up to where the log was
 //! looked at; so what is written between two pages neither shifts nor repeats anything.
 
+use std::cell::OnceCell;
+
 use super::reach::Reach;
 use super::resource::{Facts, PAGE_BYTES_MAX, may_know, note};
 use super::{Records, RecordsError, Resource};
@@ -186,7 +188,8 @@ impl PageBuilder<'_> {
             note(self.grant, head.id, past.aliases());
             let is_wanted = self.is_in_time(past.recorded_at, past.live, until);
             until = Some(past.recorded_at);
-            if !self.records.admits(self.view, self.grant, rights, key, &Facts::from(&past))? {
+            let facts = Facts::from(&past);
+            if !self.records.admits(self.view, self.grant, rights, key, &facts)? {
                 continue;
             }
             is_visible = true;
@@ -198,7 +201,7 @@ impl PageBuilder<'_> {
                 continue;
             }
             if !page.is_full(self.request.limit) {
-                page.push(self.version(key, version, &past)?);
+                page.push(self.version(key, version, &past, facts)?);
             } else if page.next.is_none() && !is_only_counted {
                 page.next = Some(HistoryPlace { before: version.next().get(), ..place });
                 if !is_counted {
@@ -218,8 +221,9 @@ impl PageBuilder<'_> {
         key: &ResourceKey,
         version: ResourceVersion,
         past: &PastVersion,
+        facts: Facts,
     ) -> Result<Version, RecordsError> {
-        let read = || self.records.past(self.view, self.grant, key, version, past);
+        let read = || self.records.past(self.view, self.grant, key, version, past, facts);
         let resource = past.live.then(read).transpose()?;
         let PastVersion { recorded_at, first, .. } = *past;
         let event = past.event();
@@ -317,13 +321,14 @@ impl PageBuilder<'_> {
         self.grant.budget().open(body.len())?;
         let key = envelope.key().ok_or_else(super::error::unreadable)?;
         let Change { version, recorded_at, first, live, place, .. } = *change;
-        let facts = Facts { charts, place, live, recorded_at };
+        let facts = Facts { charts, place, live, recorded_at, body: OnceCell::from(body) };
         if !self.records.admits(self.view, self.grant, rights, &key, &facts)? {
             return Ok(None);
         }
         facts.charts.into_iter().for_each(|chart| self.grant.saw_chart(chart));
         let resource = live.then(|| {
             let event = Some(change.id());
+            let body = facts.body.into_inner().unwrap_or_default();
             Resource { key: key.clone(), version, recorded_at, event, body }
         });
         Ok(Some(Version { key, version, recorded_at, event: change.id(), first, resource }))

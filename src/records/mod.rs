@@ -16,6 +16,7 @@ mod error;
 mod everything;
 mod evidence;
 mod follow;
+mod ground;
 mod history;
 mod hold;
 mod keeper;
@@ -51,6 +52,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Instant;
 use crate::engine::{DataDirectory, Engine, EngineError, EngineOptions, Keys, Settled};
+use crate::policies::{RuleBook, Rules};
 use crate::view::{View, Views};
 
 /// What the records are told about the server that they belong to.
@@ -60,6 +62,8 @@ pub struct RecordsOptions {
     pub base_url: Option<String>,
     /// Refuse a write whose references to resources of this server lead nowhere.
     pub refuses_unresolved: bool,
+    /// What is in force beside scopes.
+    pub rules: Arc<RuleBook>,
 }
 
 /// The records, now or as they were when [`Records::at_this_moment`] was called.
@@ -157,6 +161,18 @@ impl Records {
     /// One consistent state of the views.
     pub(crate) fn view(&self) -> View {
         self.views.view()
+    }
+
+    /// What is in force beside scopes, now.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        self.options.rules.current()
+    }
+
+    /// Where that is read.
+    #[must_use]
+    pub fn rule_book(&self) -> &RuleBook {
+        &self.options.rules
     }
 
     /// Base URL of the FHIR API, if one is known.

@@ -1,6 +1,9 @@
 //! Reading single resources: now, at a version, and all versions.
 
+use std::cell::OnceCell;
+
 use super::error::unreadable;
+use super::ground::{Ground, Stand};
 use super::reach::Reach;
 use super::{Records, RecordsError};
 use crate::auth::{Grant, Permission, Rights};
@@ -59,11 +62,11 @@ impl Records {
     pub fn read(&self, grant: &Grant, key: &ResourceKey) -> Result<Resource, RecordsError> {
         let rights = grant.rights(key.kind, Permission::Read)?;
         let view = self.views.view();
-        let head = self.visible_head(&view, grant, &rights, key)?;
+        let (head, facts) = self.visible_head(&view, grant, &rights, key)?;
         if !head.live {
             return Err(RecordsError::Gone { what: key.to_string(), version: head.version });
         }
-        self.current(&view, grant, key, &head)
+        self.current(&view, grant, key, &head, facts)
     }
 
     /// The version of a resource that a reader had at a moment.
@@ -96,13 +99,14 @@ impl Records {
             RecordsError::NotFound(what())
         })?;
         note(grant, head.id, past.aliases());
-        if !self.admits(&view, grant, &rights, key, &Facts::from(&past))? {
+        let facts = Facts::from(&past);
+        if !self.admits(&view, grant, &rights, key, &facts)? {
             return Err(RecordsError::NotFound(what()));
         }
         if !past.live {
             return Err(RecordsError::Gone { what: what(), version });
         }
-        self.past(&view, grant, key, version, &past)
+        self.past(&view, grant, key, version, &past, facts)
     }
 
     /// One version of a resource.
@@ -128,13 +132,14 @@ impl Records {
             missing()
         })?;
         note(grant, head.id, past.aliases());
-        if !self.admits(&view, grant, &rights, key, &Facts::from(&past))? {
+        let facts = Facts::from(&past);
+        if !self.admits(&view, grant, &rights, key, &facts)? {
             return Err(missing());
         }
         if !past.live {
             return Err(RecordsError::Gone { what: key.to_string(), version });
         }
-        self.past(&view, grant, key, version, &past)
+        self.past(&view, grant, key, version, &past, facts)
     }
 
     /// The head of a resource that the caller may know of; notes that it was looked at.
@@ -144,12 +149,13 @@ impl Records {
         grant: &Grant,
         rights: &Rights<'_>,
         key: &ResourceKey,
-    ) -> Result<Head, RecordsError> {
+    ) -> Result<(Head, Facts), RecordsError> {
         let absent = || self.absent(view, may_know(rights, key), key, key.to_string());
         let head = view.head(key)?.ok_or_else(absent)?;
         note_head(grant, &head);
-        match self.admits(view, grant, rights, key, &Facts::from(&head))? {
-            true => Ok(head),
+        let facts = Facts::from(&head);
+        match self.admits(view, grant, rights, key, &facts)? {
+            true => Ok((head, facts)),
             false => Err(RecordsError::NotFound(key.to_string())),
         }
     }
@@ -164,21 +170,74 @@ impl Records {
         key: &ResourceKey,
         facts: &Facts,
     ) -> Result<bool, RecordsError> {
-        let any_of = Reach::of(view, rights)?.within(&facts.charts);
-        if any_of.iter().any(|criteria| criteria.is_empty()) {
-            return Ok(true);
-        }
-        if any_of.is_empty() || !facts.live {
+        let reach = Reach::of(view, rights)?;
+        let any_of = reach.within(&facts.charts);
+        if any_of.is_empty() {
             return Ok(false);
         }
-        let body = self.body(view, key.kind, facts.place)?;
-        grant.budget().open(body.len())?;
-        let document = Document::parse(body).map_err(|_| unreadable())?;
+        let is_granted = any_of.iter().any(|criteria| criteria.is_empty());
+        let stand = self.stand(view, &reach, key.kind, &facts.charts)?;
+        let decided = stand.as_ref().map_or(Some(true), Stand::decided);
+        match decided {
+            Some(true) if is_granted => return Ok(true),
+            Some(false) => return Ok(false),
+            _ if !facts.live => return Ok(false),
+            _ => {}
+        }
+        let document = Document::parse(self.content(view, grant, key.kind, facts)?);
+        let document = document.map_err(|_| unreadable())?;
         let (root, base_url) = (document.root(), self.base_url());
-        Ok(any_of.iter().any(|criteria| {
+        let is_granted = any_of.iter().any(|criteria| {
             let mut criteria = criteria.iter();
             criteria.all(|one| one.holds_of(key, facts.recorded_at, root, base_url) == Some(true))
-        }))
+        });
+        let permits = |stand: &Stand<'_>| stand.permits(key, root);
+        Ok(is_granted && (decided == Some(true) || stand.as_ref().is_none_or(permits)))
+    }
+
+    /// What the rules rest on, where they are to be asked.
+    pub(super) fn stand<'a>(
+        &'a self,
+        view: &'a View,
+        reach: &Reach<'a>,
+        kind: ResourceType,
+        charts: &[StreamAlias],
+    ) -> Result<Option<Stand<'a>>, RecordsError> {
+        let Some(inquiry) = reach.rules else { return Ok(None) };
+        self.ground(view).stand(inquiry, kind, charts).map(Some)
+    }
+
+    /// Where the rules find what they rest on.
+    pub(super) fn ground<'a>(&'a self, view: &'a View) -> Ground<'a> {
+        Ground { keys: &self.keys, view, base_url: self.base_url() }
+    }
+
+    /// The body that is decided on. It is read once, for the decision and for the answer.
+    fn content<'f>(
+        &self,
+        view: &View,
+        grant: &Grant,
+        kind: ResourceType,
+        facts: &'f Facts,
+    ) -> Result<&'f [u8], RecordsError> {
+        if let Some(body) = facts.body.get() {
+            return Ok(body);
+        }
+        let body = self.body(view, kind, facts.place)?;
+        grant.budget().open(body.len())?;
+        Ok(facts.body.get_or_init(|| body))
+    }
+
+    /// The same, when the decision is taken.
+    fn taken(
+        &self,
+        view: &View,
+        grant: &Grant,
+        kind: ResourceType,
+        mut facts: Facts,
+    ) -> Result<Vec<u8>, RecordsError> {
+        self.content(view, grant, kind, &facts)?;
+        Ok(facts.body.take().unwrap_or_default())
     }
 
     pub(super) fn current(
@@ -187,9 +246,9 @@ impl Records {
         grant: &Grant,
         key: &ResourceKey,
         head: &Head,
+        facts: Facts,
     ) -> Result<Resource, RecordsError> {
-        let body = self.body(view, key.kind, head.place)?;
-        grant.budget().open(body.len())?;
+        let body = self.taken(view, grant, key.kind, facts)?;
         let event = Some(head.event());
         let (version, recorded_at) = (head.version, head.recorded_at);
         Ok(Resource { key: key.clone(), version, recorded_at, event, body })
@@ -209,9 +268,9 @@ impl Records {
         key: &ResourceKey,
         version: ResourceVersion,
         past: &PastVersion,
+        facts: Facts,
     ) -> Result<Resource, RecordsError> {
-        let body = self.body(view, key.kind, past.place)?;
-        grant.budget().open(body.len())?;
+        let body = self.taken(view, grant, key.kind, facts)?;
         let event = Some(past.event());
         let recorded_at = past.recorded_at;
         Ok(Resource { key: key.clone(), version, recorded_at, event, body })
@@ -245,19 +304,23 @@ pub(super) struct Facts {
     pub live: bool,
     /// When it was recorded.
     pub recorded_at: Instant,
+    /// Stored form of its content, once it is read.
+    pub body: OnceCell<Vec<u8>>,
 }
 
 impl From<&Head> for Facts {
     fn from(head: &Head) -> Self {
         let Head { place, live, recorded_at, .. } = *head;
-        Self { charts: head.aliases().collect(), place, live, recorded_at }
+        let charts = head.aliases().collect();
+        Self { charts, place, live, recorded_at, body: OnceCell::new() }
     }
 }
 
 impl From<&PastVersion> for Facts {
     fn from(past: &PastVersion) -> Self {
         let PastVersion { place, live, recorded_at, .. } = *past;
-        Self { charts: past.aliases().collect(), place, live, recorded_at }
+        let charts = past.aliases().collect();
+        Self { charts, place, live, recorded_at, body: OnceCell::new() }
     }
 }
 

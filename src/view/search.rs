@@ -101,10 +101,17 @@ impl<'a> TermNumbers<'a> {
         Self::under(view, prefixes.collect())
     }
 
-    /// Of the resources of a type that lie in a chart.
+    /// Of the resources of a type that lie in a chart; in [`StreamAlias::NONE`], the directory.
     #[must_use]
     pub fn in_chart(view: &'a View, kind: ResourceType, chart: StreamAlias) -> Self {
-        Self::under(view, vec![keys::compartment(kind, chart)])
+        Self::in_charts(view, kind, &[chart])
+    }
+
+    /// Of the resources of a type that lie in any of some charts.
+    #[must_use]
+    pub fn in_charts(view: &'a View, kind: ResourceType, charts: &[StreamAlias]) -> Self {
+        let prefixes = charts.iter().map(|chart| keys::compartment(kind, *chart));
+        Self::under(view, prefixes.collect())
     }
 
     fn under(view: &'a View, prefixes: Vec<Vec<u8>>) -> Self {

@@ -57,7 +57,7 @@ pub fn grant_of(scopes: &str, patient: Option<&str>) -> Arc<Grant> {
         expires_at: i64::MAX,
         ..Caller::default()
     };
-    Arc::new(Grant::new(Arc::new(caller), actor, Budget::default()))
+    Arc::new(Grant::new(Arc::new(caller), actor, Budget::default(), &Arc::default()))
 }
 
 pub fn grant() -> Arc<Grant> {

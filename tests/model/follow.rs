@@ -162,7 +162,12 @@ fn what_leaves_stands_in_the_access_log_and_so_does_a_refusal() {
     assert_eq!(entry().look.outcome, Outcome::Refused);
 
     let caller = Caller { scopes: Scopes::parse("user/*.rs"), expires_at: 1, ..Caller::default() };
-    let expired = Arc::new(Grant::new(Arc::new(caller), Actor::default(), Budget::default()));
+    let expired = Arc::new(Grant::new(
+        Arc::new(caller),
+        Actor::default(),
+        Budget::default(),
+        &Arc::default(),
+    ));
     let mut feed = LocalFeed::new(Arc::clone(&store), expired, wanted()).unwrap();
     let ended = follow(&mut feed, &mut view, |_| true);
     assert!(matches!(ended, Err(FollowError::Feed(FeedError::Expired))));

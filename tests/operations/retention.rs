@@ -43,7 +43,8 @@ fn dispose(data: &Path) -> Vec<String> {
     let store = Records::open(directory, &options, RecordsOptions::default()).unwrap();
     let scopes = Scopes::parse("system/Retention.rd");
     let caller = Caller { scopes, expires_at: i64::MAX, ..Caller::default() };
-    let grant = Grant::new(caller.into(), Actor::default(), Budget::default());
+    let grant =
+        Grant::new(caller.into(), Actor::default(), Budget::default(), &std::sync::Arc::default());
     let later = Instant::from_micros(Instant::now().micros() + 7 * 366 * 24 * 3_600 * 1_000_000);
     let statements = audit::dispose(&store, &grant, 6, later).unwrap();
     store.engine().close();

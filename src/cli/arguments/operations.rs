@@ -193,6 +193,34 @@ pub struct StatsArguments {
     pub store: StoreArguments,
 }
 
+/// What to do with policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Check policies, and say what they decide in cases, and which of them decided
+    Check(PolicyCheckArguments),
+}
+
+const POLICY_CHECK_HELP: &str = "\
+A case names a caller, an action, a resource and a moment; docs/policies.md shows one. Without a
+file, those of DIR are taken, *.test.toml.
+
+Exit codes:
+  0  the policies are right, and all cases are decided as they say
+  1  a case is decided otherwise: stdout says which, and by which policy
+  2  a policy or a case is wrong (file and line are on stderr), or the command line is";
+
+/// Arguments of `chartlog policy check`.
+#[derive(Debug, Args)]
+#[command(after_help = POLICY_CHECK_HELP)]
+pub struct PolicyCheckArguments {
+    /// Directory with policies, *.cedar
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Files with cases
+    #[arg(value_name = "FILE")]
+    pub cases: Vec<PathBuf>,
+}
+
 const UPCAST_HELP: &str = "\
 Nothing is changed, and nothing is put in force: for that, set store.upcasters. Of a store that is
 served, try them on a backup that was restored to another place.

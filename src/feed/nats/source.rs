@@ -146,7 +146,8 @@ impl Terms {
     fn grant(&self, request: String) -> Grant {
         let caller = Arc::clone(&self.caller);
         let actor = caller.identity.actor(request);
-        Grant::new(caller, actor, Budget::default())
+        // What the settings publish is the operator's decision.
+        Grant::new(caller, actor, Budget::default(), &Arc::default())
     }
 
     /// An access entry of a run. Without words and charts it says that the run goes on.

@@ -97,7 +97,7 @@ impl Kept {
         }
         let last = request.until.unwrap_or(u64::MAX).min(numbers.last());
         let content = request.content.or(own).unwrap_or(Content::IdOnly);
-        let owner = owner_grant(owner);
+        let owner = owner_grant(records, owner);
         let theirs = records.sight(&owner, LogFilter::default())?;
         let with_bodies = content == Content::FullResource;
         let sight = records.sight(grant, LogFilter { with_bodies, ..LogFilter::default() })?;
@@ -159,7 +159,7 @@ impl Recall {
 }
 
 /// The grant by which it is asked what an owner may see. Nothing of it leaves.
-fn owner_grant(owner: Caller) -> Grant {
+fn owner_grant(records: &Records, owner: Caller) -> Grant {
     let actor = owner.identity.actor(String::new());
-    Grant::new(std::sync::Arc::new(owner), actor, Budget::default())
+    Grant::new(std::sync::Arc::new(owner), actor, Budget::default(), &records.rules())
 }

@@ -126,7 +126,7 @@ impl Seeing {
             }
         };
         let caller = Arc::new(owner.caller());
-        let grant = grant(&caller, String::new());
+        let grant = grant(records, &caller, String::new());
         let scan = records.sight(&grant, scan).map_err(Blind::because)?;
         let show = records.sight(&grant, show).map_err(Blind::because)?;
         let (id, owner) = (id.to_owned(), owner.clone());
@@ -169,7 +169,7 @@ impl Seeing {
         events: usize,
     ) -> Result<LogBatch, RecordsError> {
         let limits = BatchLimits { events, bytes: SCAN_BYTES };
-        records.follow(&grant(&self.caller, String::new()), &self.scan, from, limits)
+        records.follow(&grant(records, &self.caller, String::new()), &self.scan, from, limits)
     }
 
     /// An event as it is to be sent, from a subscription that has that status; `None`: there is nothing of it for this
@@ -185,7 +185,7 @@ impl Seeing {
         status: Status,
     ) -> Result<Option<Letter>, RecordsError> {
         let request = records.engine().next_request();
-        let grant = grant(&self.caller, request.to_string());
+        let grant = grant(records, &self.caller, request.to_string());
         let found = records.follow_one(&grant, &self.show, event.position)?;
         let (address, body) = match &self.shape {
             Shape::Native { target, form } => {
@@ -298,6 +298,7 @@ fn told(problems: &[Problem]) -> String {
 }
 
 /// The grant of one look. Each that shows something is told of by [`Letter::entry`].
-fn grant(caller: &Arc<Caller>, request: String) -> Grant {
-    Grant::new(Arc::clone(caller), caller.identity.actor(request), Budget::default())
+fn grant(records: &Records, caller: &Arc<Caller>, request: String) -> Grant {
+    let actor = caller.identity.actor(request);
+    Grant::new(Arc::clone(caller), actor, Budget::default(), &records.rules())
 }

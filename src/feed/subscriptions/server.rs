@@ -38,7 +38,7 @@ impl Server {
     /// The grant of one look or one write. What is looked at stays here.
     pub fn grant(&self, engine: &Engine) -> Arc<Grant> {
         let actor = self.0.identity.actor(engine.next_request().to_string());
-        Arc::new(Grant::new(Arc::clone(&self.0), actor, Budget::default()))
+        Arc::new(Grant::new(Arc::clone(&self.0), actor, Budget::default(), &Arc::default()))
     }
 
     /// Whether it is the server itself that asks.

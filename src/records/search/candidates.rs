@@ -104,6 +104,7 @@ impl<'a> Matches<'a> {
             walk.base.push(Set::Terms(TermNumbers::in_chart(context.view, kind, chart)));
         }
         walk.base.extend(Set::of_reach(context, kind, &walk.reach)?);
+        walk.base.extend(Set::of_rules(context, kind, &walk.reach)?);
         if walk.base.is_empty() && walk.clauses.iter().all(|clause| clause.sets.is_empty()) {
             walk.base.push(Set::every(context, kind));
         }
@@ -137,7 +138,7 @@ impl<'a> Matches<'a> {
     ) -> Result<Self, RecordsError> {
         let reach = context.reach(kind)?;
         let first = after.map(ResourceNumber::next).unwrap_or_default();
-        let is_nothing = matches!(&reach, Reach::AnyOf(any_of) if any_of.is_empty());
+        let is_nothing = reach.is_nothing();
         Ok(Self {
             context,
             kind,
@@ -285,7 +286,7 @@ impl<'a> Matches<'a> {
             }
         };
         match self.context.matches_all(Found::Held(held), &unsure)? {
-            Some(found) => self.context.admitted(&self.reach, found),
+            Some(found) => self.context.admitted(self.kind, &self.reach, found),
             None => Ok(None),
         }
     }

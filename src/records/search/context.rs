@@ -12,6 +12,7 @@ use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Document;
 use crate::log::StreamAlias;
 use crate::numbers::{EventId, Position, ResourceNumber, ResourceVersion};
+use crate::records::ground::Ground;
 use crate::records::reach::Reach;
 use crate::records::resource::Resource;
 use crate::records::{RecordsError, error::unreadable};
@@ -134,8 +135,13 @@ impl<'a> SearchContext<'a> {
         kind: ResourceType,
         permission: Permission,
     ) -> Result<Reach<'a>, RecordsError> {
-        let Some(grant) = self.grant else { return Ok(Reach::Everything) };
+        let Some(grant) = self.grant else { return Ok(Reach::EVERYTHING) };
         Reach::of(self.view, &grant.rights(kind, permission)?)
+    }
+
+    /// Where the rules find what they rest on.
+    pub fn ground(&self) -> Ground<'a> {
+        Ground { keys: self.keys, view: self.view, base_url: self.base_url }
     }
 
     /// Below it are the numbers of the resources whose first event counts.

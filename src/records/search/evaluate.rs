@@ -10,6 +10,7 @@ use crate::auth::Permission;
 use crate::fhir::search::{Chain, Condition, Criterion, Has, reference_value, references_of};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::numbers::ResourceNumber;
+use crate::records::ground::Stand;
 use crate::records::reach::Reach;
 use crate::view::TermNumbers;
 
@@ -112,7 +113,7 @@ impl<'a> SearchContext<'a> {
         held: Held,
     ) -> Result<Option<Found>, RecordsError> {
         match self.reach_with(kind, permission) {
-            Ok(reach) => self.admitted(&reach, Found::Held(held)),
+            Ok(reach) => self.admitted(kind, &reach, Found::Held(held)),
             Err(RecordsError::Denied(_)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -121,26 +122,36 @@ impl<'a> SearchContext<'a> {
     /// What was found, if it is within reach: the one decision on each resource.
     pub(super) fn admitted(
         &self,
+        kind: ResourceType,
         reach: &Reach<'_>,
         found: Found,
     ) -> Result<Option<Found>, RecordsError> {
-        if *reach == Reach::Everything {
+        if reach.is_everything() {
             return Ok(Some(found));
         }
-        let there = reach.within(&found.held().charts);
-        if there.iter().any(|criteria| criteria.is_empty()) {
-            return Ok(Some(found));
-        }
+        let charts = &found.held().charts;
+        let there = reach.within(charts);
         if there.is_empty() {
             return Ok(None);
         }
+        let mut is_granted = there.iter().any(|criteria| criteria.is_empty());
+        let stand = match reach.rules {
+            Some(inquiry) => Some(self.ground().stand(inquiry, kind, charts)?),
+            None => None,
+        };
+        let decided = stand.as_ref().map_or(Some(true), Stand::decided);
+        match decided {
+            Some(true) if is_granted => return Ok(Some(found)),
+            Some(false) => return Ok(None),
+            _ => {}
+        }
         let Some(opened) = found.open(self)? else { return Ok(None) };
         for criteria in there {
-            if self.meets_all(&opened, criteria)? {
-                return Ok(Some(Found::Opened(Box::new(opened))));
-            }
+            is_granted = is_granted || self.meets_all(&opened, criteria)?;
         }
-        Ok(None)
+        let permits = |stand: &Stand<'_>| stand.permits(&opened.key, opened.document.root());
+        let is_permitted = decided == Some(true) || stand.as_ref().is_none_or(permits);
+        Ok((is_granted && is_permitted).then(|| Found::Opened(Box::new(opened))))
     }
 
     /// Whether a resource that refers to this one meets the criteria.

@@ -128,7 +128,9 @@ impl Search<'_> {
             }
             let criteria = [Criterion::Condition(Condition::refers_to(parameter, key))];
             for found in Matches::new(self.context, include.source, &criteria, None, None)? {
-                let Some(found) = self.context.admitted(&may_read, found?)? else { continue };
+                let Some(found) = self.context.admitted(include.source, &may_read, found?)? else {
+                    continue;
+                };
                 let Some(opened) = found.open(self.context)? else { continue };
                 let wanted = (opened.key.clone(), None);
                 if !gathered.known.contains(&wanted) {

@@ -14,7 +14,6 @@ use super::{After, Found, Page, RecordsError, Search};
 use crate::clock::Instant;
 use crate::fhir::search::{Criterion, Sort, SortBy, Window};
 use crate::numbers::{Position, ResourceNumber};
-use crate::records::reach::Reach;
 use crate::records::resource::PAGE_BYTES_MAX;
 use crate::view::{Order, ViewError};
 
@@ -93,7 +92,7 @@ impl Search<'_> {
             ([rule, ..], [(kind, query)]) => match &rule.by {
                 SortBy::LastUpdated => {
                     let is_every = query.criteria.is_empty() && self.chart.is_none();
-                    let is_every = is_every && self.context.reach(*kind)? == Reach::Everything;
+                    let is_every = is_every && self.context.reach(*kind)?.is_everything();
                     is_every.then_some(FEW)
                 }
                 _ => rule.indexed().map(|_| FEW),

@@ -2,7 +2,9 @@
 
 use crate::fhir::ResourceType;
 use crate::fhir::search::{Condition, Criterion, Lookup, Plan, Probe, Term};
+use crate::log::StreamAlias;
 use crate::numbers::ResourceNumber;
+use crate::policies::{Outlook, Standing};
 use crate::records::reach::Reach;
 use crate::view::{Members, Postings, TermNumbers, ValueNumbers, chunk_of};
 
@@ -56,7 +58,7 @@ impl<'a> Set<'a> {
         kind: ResourceType,
         reach: &Reach<'a>,
     ) -> Result<Option<Self>, RecordsError> {
-        let Reach::AnyOf(any_of) = reach else { return Ok(None) };
+        let Some(any_of) = &reach.granted else { return Ok(None) };
         let mut union = Vec::with_capacity(any_of.len());
         for (chart, criteria) in any_of {
             let mut conditions = criteria.iter().filter_map(|one| match one {
@@ -78,6 +80,24 @@ impl<'a> Set<'a> {
             1 => union.pop(),
             _ => Some(Self::Union(union)),
         })
+    }
+
+    /// A set that holds all that the rules may permit, where they permit nothing in the charts of strangers.
+    pub fn of_rules(
+        context: &'a SearchContext<'_>,
+        kind: ResourceType,
+        reach: &Reach<'a>,
+    ) -> Result<Option<Self>, RecordsError> {
+        let Some(inquiry) = reach.rules else { return Ok(None) };
+        let stranger = Standing::default();
+        if inquiry.outlook(stranger) != Outlook::Never {
+            return Ok(None);
+        }
+        let Some(mut charts) = context.ground().related(inquiry.asking())? else { return Ok(None) };
+        if inquiry.outlook(Standing { directory: true, ..stranger }) != Outlook::Never {
+            charts.push(StreamAlias::NONE);
+        }
+        Ok(Some(Self::Terms(TermNumbers::in_charts(context.view, kind, &charts))))
     }
 
     /// All current resources of a type.

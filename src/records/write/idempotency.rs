@@ -166,8 +166,9 @@ impl Records {
                 break (version, past);
             }
         };
-        let resource = if past.live && self.may_read(view, grant, key, &Facts::from(&past))? {
-            Some(self.past(view, grant, key, version, &past)?)
+        let facts = Facts::from(&past);
+        let resource = if past.live && self.may_read(view, grant, key, &facts)? {
+            Some(self.past(view, grant, key, version, &past, facts)?)
         } else {
             None
         };
@@ -192,9 +193,10 @@ impl Records {
             return Ok(ChangeResult { key: Some(key.clone()), ..ChangeResult::nothing() });
         };
         let effect = if head.live { Effect::Unchanged } else { Effect::Absent };
-        let resource = if head.live && self.may_read(view, grant, key, &Facts::from(&head))? {
+        let facts = Facts::from(&head);
+        let resource = if head.live && self.may_read(view, grant, key, &facts)? {
             grant.owes_entry();
-            Some(self.current(view, grant, key, &head)?)
+            Some(self.current(view, grant, key, &head, facts)?)
         } else {
             None
         };

@@ -22,7 +22,10 @@ impl Planner<'_> {
         before: Option<&Before>,
     ) -> Result<Document, RecordsError> {
         let rights = self.grant.rights(key.kind, Permission::Update)?;
-        let visible = before.filter(|before| self.admits_before(&rights, key, before));
+        let visible = match before {
+            Some(before) => self.admits_before(&rights, key, before)?.then_some(before),
+            None => None,
+        };
         let missing = || match self.records.engine.was_erased(self.view, key) {
             Ok(true) if rights.are_everything() => RecordsError::erased(key.to_string()),
             Ok(_) => RecordsError::NotFound(key.to_string()),
@@ -49,12 +52,17 @@ impl Planner<'_> {
     }
 
     /// Whether who patches a resource may be shown what became of it.
-    pub(super) fn may_read(&self, key: &ResourceKey, content: Option<&Content>) -> bool {
-        let Ok(rights) = self.grant.rights(key.kind, Permission::Read) else { return false };
-        content.is_none_or(|content| {
-            let lies_in = |own: &ResourceId| content.patients.contains(own);
-            self.admits(&rights, key, lies_in, Instant::now(), Some(content.document.root()))
-        })
+    pub(super) fn may_read(
+        &self,
+        key: &ResourceKey,
+        content: Option<&Content>,
+    ) -> Result<bool, RecordsError> {
+        let Ok(rights) = self.grant.rights(key.kind, Permission::Read) else { return Ok(false) };
+        let Some(content) = content else { return Ok(true) };
+        let lies_in = |own: &ResourceId| content.patients.contains(own);
+        let said = Some(content.document.root());
+        Ok(self.grants(&rights, key, lies_in, Instant::now(), said)
+            && self.permits(&rights, key, &content.patients, said)?)
     }
 }
 

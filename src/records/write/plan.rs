@@ -208,7 +208,7 @@ impl Planner<'_> {
         let recorded_at = Instant::default();
         // Who patches has sent only a part: the whole is for who may read it.
         let is_shown = match change.action {
-            Action::Patch(_) => self.may_read(key, content.as_ref()),
+            Action::Patch(_) => self.may_read(key, content.as_ref())?,
             _ => true,
         };
         let resource = content.map(|Content { stored, document, .. }| {

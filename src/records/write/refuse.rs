@@ -6,7 +6,7 @@ use super::aim::Aim;
 use super::planner::Planner;
 use super::weigh::{Before, Content};
 use super::{Action, Change, Records, RecordsError, Target};
-use crate::auth::{Grant, Permission, Rights};
+use crate::auth::{Grant, Granted, Permission, Rights};
 use crate::chart::{Drafted, EventKind};
 use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
@@ -15,6 +15,8 @@ use crate::json::Node;
 
 /// What a caller with one chart is denied.
 const OUTSIDE: &str = "resources outside the own chart";
+/// What a caller is denied by policies and Consents.
+const NOT_PERMITTED: &str = "such a resource, by the policies of this server";
 /// What a caller is denied whose scopes are restricted.
 const NOT_GRANTED: &str = "resources other than those that the scope is restricted to";
 
@@ -48,8 +50,8 @@ impl Planner<'_> {
             }
             (_, Action::Put(..)) => self.records.may_write(self.grant, kind)?,
         }
-        if is_searched && self.grant.reach(kind, Permission::Search)?.is_some() {
-            return Err(self.grant.denied(Permission::Search, OUTSIDE).into());
+        if is_searched {
+            self.grant.rights(kind, Permission::Search)?;
         }
         Ok(())
     }
@@ -102,7 +104,7 @@ impl Planner<'_> {
         let rights = self.grant.rights(key.kind, permission)?;
         // A foreign resource is answered as one that does not exist.
         let foreign = match before {
-            Some(before) => !self.admits_before(&rights, key, before),
+            Some(before) => !self.admits_before(&rights, key, before)?,
             None => !rights.are_everything() && content.is_none(),
         };
         if foreign {
@@ -112,7 +114,7 @@ impl Planner<'_> {
         let Some(content) = content else {
             return live.map_or(Ok(()), |live| refuse_elsewhere(change, key, &live.patients));
         };
-        if !self.admits_content(&rights, key, content) {
+        if !self.admits_content(&rights, key, content)? {
             return Err(self.not_granted(&rights, permission));
         }
         refuse_elsewhere(change, key, &content.patients)
@@ -124,21 +126,57 @@ impl Planner<'_> {
         rights: &Rights<'_>,
         key: &ResourceKey,
         before: &Before,
-    ) -> bool {
+    ) -> Result<bool, RecordsError> {
         let content = before.body.as_ref().map(|(_, document)| document.root());
         let lies_in = |own: &ResourceId| before.patients.contains(own);
-        self.admits(rights, key, lies_in, before.head.recorded_at, content)
+        let (patients, recorded_at) = (&before.patients, before.head.recorded_at);
+        Ok(self.grants(rights, key, lies_in, recorded_at, content)
+            && self.permits(rights, key, patients, content)?)
     }
 
     /// Whether the caller has a right on a resource as it would be.
-    fn admits_content(&self, rights: &Rights<'_>, key: &ResourceKey, content: &Content) -> bool {
+    fn admits_content(
+        &self,
+        rights: &Rights<'_>,
+        key: &ResourceKey,
+        content: &Content,
+    ) -> Result<bool, RecordsError> {
         let lies_in = |own: &ResourceId| content.lies_only_in(own);
-        self.admits(rights, key, lies_in, Instant::now(), Some(content.document.root()))
+        let said = Some(content.document.root());
+        Ok(self.grants(rights, key, lies_in, Instant::now(), said)
+            && self.permits(rights, key, &content.patients, said)?)
     }
 
-    /// Whether the caller has a right on a resource that lies in some charts and says something since a moment. A deletion
+    /// Whether the rules permit it in each of the charts that a resource lies in: what somebody changes in one changes it in
+    /// all of them.
+    pub(super) fn permits(
+        &self,
+        rights: &Rights<'_>,
+        key: &ResourceKey,
+        patients: &[ResourceId],
+        content: Option<Node<'_>>,
+    ) -> Result<bool, RecordsError> {
+        let Some(inquiry) = rights.rules else { return Ok(true) };
+        let ground = self.records.ground(self.view);
+        let mut stands = Vec::with_capacity(patients.len().max(1));
+        for patient in patients {
+            stands.push(match self.view.chart(patient)? {
+                Some(chart) => ground.stand(inquiry, key.kind, &[chart.alias()])?,
+                None => ground.stand_in_no_chart_yet(inquiry),
+            });
+        }
+        if patients.is_empty() {
+            stands.push(ground.stand(inquiry, key.kind, &[])?);
+        }
+        Ok(stands.iter().all(|stand| {
+            let permits = || content.is_some_and(|content| stand.permits(key, content));
+            stand.decided().unwrap_or_else(permits)
+        }))
+    }
+
+    /// Whether the scopes grant a resource that lies in some charts and says something since a moment. A deletion
     /// says nothing.
-    pub(super) fn admits(
+    pub(super) fn grants(
         &self,
         rights: &Rights<'_>,
         key: &ResourceKey,
@@ -147,7 +185,7 @@ impl Planner<'_> {
         content: Option<Node<'_>>,
     ) -> bool {
         let base_url = self.records.base_url();
-        rights.admit(lies_in, |criterion| {
+        rights.granted.admits(lies_in, |criterion| {
             let holds =
                 content.and_then(|node| criterion.holds_of(key, recorded_at, node, base_url));
             holds == Some(true)
@@ -155,7 +193,11 @@ impl Planner<'_> {
     }
 
     fn not_granted(&self, rights: &Rights<'_>, permission: Permission) -> RecordsError {
-        let what = if rights.own_chart().is_some() { OUTSIDE } else { NOT_GRANTED };
+        let what = match rights.own_chart() {
+            Some(_) => OUTSIDE,
+            None if rights.granted == Granted::Everything => NOT_PERMITTED,
+            None => NOT_GRANTED,
+        };
         self.grant.denied(permission, what).into()
     }
 
@@ -170,10 +212,12 @@ impl Planner<'_> {
             .map(|permission| self.grant.rights(key.kind, permission));
         let mut reaches = reaches.iter().flatten().peekable();
         let Some(first) = reaches.peek().copied() else { return Ok(()) };
-        match reaches.any(|rights| self.admits_content(rights, key, content)) {
-            true => Ok(()),
-            false => Err(self.not_granted(first, Permission::Update)),
+        for rights in reaches {
+            if self.admits_content(rights, key, content)? {
+                return Ok(());
+            }
         }
+        Err(self.not_granted(first, Permission::Update))
     }
 }
 

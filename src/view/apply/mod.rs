@@ -404,8 +404,11 @@ impl<'a> Application<'a> {
             self.terms.set(self.view.tables(), key.kind, term, head.number, true)?;
         }
         let aliases = |head: &Head| -> Vec<StreamAlias> {
-            let places = head.places.iter().filter(|_| head.live);
-            places.map(StreamPlace::alias).collect()
+            match head.live {
+                true if head.places.is_empty() => vec![StreamAlias::NONE],
+                true => head.places.iter().map(StreamPlace::alias).collect(),
+                false => Vec::new(),
+            }
         };
         let (was, is) = (before.as_ref().map(aliases).unwrap_or_default(), aliases(&head));
         for alias in was.iter().filter(|alias| !is.contains(alias)) {
