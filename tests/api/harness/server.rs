@@ -183,7 +183,7 @@ impl Server {
 
     /// May do everything to everything, and what only scopes by name allow.
     pub fn entitled(&self) -> Actor {
-        let by_name = "user/ChartErasure.cr user/ChartHold.cd system/Backup.r system/Retention.rd system/Feed.crud user/SearchParameter.cud";
+        let by_name = "user/AuditEvent.rs user/ChartErasure.cr user/ChartHold.cd system/Backup.r system/Retention.rd system/Feed.crud user/SearchParameter.cud";
         self.actor("dr-weiss", &format!("user/*.cruds {by_name}"))
     }
 
