@@ -81,7 +81,7 @@ pub fn token_of(user: Option<usize>) -> String {
         "sub": "dr-bench",
         "aud": audience,
         "exp": Instant::now().seconds() + 3_600,
-        "scope": "user/*.cruds",
+        "scope": "user/*.cruds user/AuditEvent.rs",
     });
     if let Some(user) = user {
         claims["sub"] = format!("user-{user}").into();

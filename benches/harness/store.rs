@@ -68,7 +68,7 @@ pub fn caller() -> Arc<Caller> {
     let (subject, issuer) = ("dr-bench".to_owned(), "chartlog-local".to_owned());
     Arc::new(Caller {
         identity: Arc::new(Identity { subject, issuer, ..Identity::default() }),
-        scopes: Scopes::parse("user/*.cruds"),
+        scopes: Scopes::parse("user/*.cruds user/AuditEvent.rs"),
         expires_at: i64::MAX,
         ..Caller::default()
     })

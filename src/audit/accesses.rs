@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::filter::{AccessFilter, Wanted};
+use super::filter::{AccessFilter, Wanted, reach};
 use super::known::NamedLook;
 use super::reader::{EntryReader, Found};
 use super::stretch::Stretch;
@@ -11,7 +11,7 @@ use super::{AccessId, Sort};
 use crate::access::AccessEntry;
 use crate::auth::{Grant, Permission};
 use crate::clock::Instant;
-use crate::fhir::{ResourceId, ResourceType};
+use crate::fhir::ResourceId;
 use crate::records::{Records, RecordsError};
 
 /// Resources of one entry that a page names; the entry by itself names all.
@@ -86,7 +86,7 @@ pub(super) fn page(
     most: PageMax<'_>,
     mut take: impl FnMut(Access),
 ) -> Result<Option<AccessId>, RecordsError> {
-    let own = grant.reach(ResourceType::AUDIT_EVENT, Permission::Read)?.cloned();
+    let own = reach(grant, Permission::Read)?.cloned();
     let wanted = Wanted::new(reader.records, reader.view, grant, filter)?;
     let mut walk = Walk::new(reader, &wanted, sort, from, most.stretch)?;
     let (mut entries, mut resources) = (0, 0);
@@ -113,7 +113,7 @@ pub(super) fn page(
 ///
 /// As [`accesses`].
 pub fn access(records: &Records, grant: &Grant, id: AccessId) -> Result<Access, RecordsError> {
-    let own = grant.reach(ResourceType::AUDIT_EVENT, Permission::Read)?.cloned();
+    let own = reach(grant, Permission::Read)?.cloned();
     let view = records.view();
     let mut reader = EntryReader::new(records, &view);
     let found = find(&mut reader, grant, own.as_ref(), id)?;

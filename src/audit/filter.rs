@@ -184,6 +184,18 @@ fn is(wanted: &Option<String>, text: Option<&String>) -> bool {
     wanted.as_ref().is_none_or(|wanted| text == Some(wanted))
 }
 
+/// Decides how far the request reaches among access entries: `None` all of them, `Some` those about that patient's chart.
+pub(super) fn reach(
+    grant: &Grant,
+    permission: Permission,
+) -> Result<Option<&ResourceId>, RecordsError> {
+    let denied = |_| {
+        let entries = "access entries, which user/*.rs does not open and user/AuditEvent.rs does";
+        grant.denied(permission, entries).into()
+    };
+    grant.reach(ResourceType::AUDIT_EVENT, permission).map_err(denied)
+}
+
 pub(super) fn audited_chart(
     records: &Records,
     view: &View,
@@ -191,7 +203,7 @@ pub(super) fn audited_chart(
     patient: &ResourceId,
 ) -> Result<ChartRecord, RecordsError> {
     for permission in [Permission::Read, Permission::Search] {
-        let own = grant.reach(ResourceType::AUDIT_EVENT, permission)?;
+        let own = reach(grant, permission)?;
         if own.is_some_and(|own| own != patient) {
             return Err(grant.denied(permission, "access entries of other patients").into());
         }
@@ -205,7 +217,7 @@ pub(super) fn audited_chart(
 /// Only who may read and search all access entries.
 pub(super) fn allow_all(grant: &Grant) -> Result<(), RecordsError> {
     for permission in [Permission::Read, Permission::Search] {
-        if grant.reach(ResourceType::AUDIT_EVENT, permission)?.is_some() {
+        if reach(grant, permission)?.is_some() {
             return Err(grant.denied(permission, "all access entries").into());
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::scopes::{Level, Permission, Scopes};
 use crate::access::Identity;
+use crate::fhir::ResourceType;
 use crate::policies::Asker;
 
 /// Who is asking: the content of a verified token.
@@ -51,10 +52,17 @@ impl Caller {
         }
     }
 
-    /// How far the caller reaches with `permission` on resources of `resource_type`.
+    /// How far the caller reaches with `permission` on resources of `resource_type`. Beyond the own chart,
+    /// who reads or searches `AuditEvent`s must have a scope that names them: `*` does not count.
     #[must_use]
     pub fn reach(&self, resource_type: &str, permission: Permission) -> Reach {
-        let granted_at = |level| self.scopes.allows(level, resource_type, permission);
+        // Who looked at everybody's charts is graver than the charts: `*` does not bring it along.
+        let looks = matches!(permission, Permission::Read | Permission::Search);
+        let is_named = looks && resource_type == ResourceType::AUDIT_EVENT.name();
+        let granted_at = |level| match is_named && level != Level::Patient {
+            true => self.scopes.names(level, resource_type, permission),
+            false => self.scopes.allows(level, resource_type, permission),
+        };
 
         if granted_at(Level::User) || granted_at(Level::System) {
             Reach::Everything
@@ -117,6 +125,12 @@ mod tests {
             ("user/Observation.rs?category=vital-signs",   own,  "Observation", Read,   Nothing),
             ("patient/*.read",                             own,  "Observation", Read,   OwnChart),
             ("patient/*.read",                             own,  "Observation", Create, Nothing),
+            ("user/*.cruds system/*.cruds",                None, "AuditEvent",  Read,   Nothing),
+            ("user/*.cruds patient/*.rs",                  own,  "AuditEvent",  Read,   OwnChart),
+            ("user/*.cruds patient/AuditEvent.rs",         own,  "AuditEvent",  Read,   OwnChart),
+            ("user/*.cruds user/AuditEvent.r",             None, "AuditEvent",  Read,   Everything),
+            ("system/AuditEvent.rs",                       None, "AuditEvent",  Read,   Everything),
+            ("system/AuditEvent.s user/*.r",               None, "AuditEvent",  Read,   Nothing),
         ];
         for (scope, patient, resource_type, permission, expected) in table {
             assert_eq!(

@@ -28,12 +28,15 @@
 //! |---|---|---|
 //! | `Nothing` | no scope grants it | nothing |
 //! | `OwnChart` | a `patient/` scope, and the token names a patient | resources of that one chart |
-//! | `Everything` | a `user/` or `system/` scope | every chart, and the directory |
+//! | `Everything` | a `user/` or `system/` scope (of `AuditEvent`: by name) | every chart, and the directory |
 //!
 //! The **own-chart rule**: a `patient/` scope reaches the token's own chart only. It never reaches
 //! another chart, and never the directory (practitioners, organizations and all else that belongs
 //! to no patient), not even as `patient/*.cruds`. A `patient/` scope in a token that names no
 //! patient reaches nothing.
+//!
+//! **Who looked** is graver than what they saw: beyond the own chart, access entries (`AuditEvent`, which no client
+//! stores) open to `user/` and `system/` scopes that name the type, and not to `*`.
 //!
 //! Whatever concerns the store as a whole, such as the feed or the proofs over the log, opens to
 //! `system/` scopes alone: see [`Caller::reach_system`].
@@ -70,6 +73,6 @@ pub use grant::{Denied, Grant, Seen, Shown};
 pub use rights::{Granted, Right, Rights};
 pub use scopes::{Level, Permission, Scopes};
 pub use token::{
-    Algorithm, ConfigurationError, Issuer, LocalIssuer, SigningError, TokenError, TokenRequest,
-    VerificationKey, Verifier, VerifierOptions,
+    About, Algorithm, ConfigurationError, Issuer, LocalIssuer, SigningError, TokenError,
+    TokenRequest, VerificationKey, Verifier, VerifierOptions,
 };

@@ -128,6 +128,21 @@ pub struct TokenArguments {
     /// The only patient whose chart patient/ scopes open
     #[arg(long, value_name = "ID")]
     pub patient: Option<String>,
+    /// The resource that stands for them, such as Practitioner/1: `fhirUser`
+    #[arg(long, value_name = "TYPE/ID")]
+    pub fhir_user: Option<String>,
+    /// Their role: `role`
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// Their organisation, such as Organization/1: `organization`
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// The application: `client_id`
+    #[arg(long, value_name = "NAME")]
+    pub client: Option<String>,
+    /// What they look for, such as TREAT: `purpose_of_use`
+    #[arg(long, value_name = "CODE")]
+    pub purpose: Option<String>,
     /// How long it is valid: 30s, 15m, 12h, 7d
     #[arg(long, value_name = "DURATION", default_value = "12h", value_parser = parse_duration)]
     pub ttl: Duration,

@@ -13,7 +13,7 @@ use crate::feed::subscriptions::Subscriptions;
 use crate::http::{self, Running};
 
 /// Scopes of the token that `--demo` prints.
-const DEMO_SCOPES: &str = "user/*.cruds user/SearchParameter.cud";
+const DEMO_SCOPES: &str = "user/*.cruds user/SearchParameter.cud user/AuditEvent.rs";
 
 /// Runs the server.
 ///

@@ -214,6 +214,7 @@ pub fn sign(
         patient: None,
         audience: config.auth.audience.first().cloned().unwrap_or_default(),
         ttl_seconds: TTL_SECONDS,
+        ..TokenRequest::default()
     };
     issuer.sign(&request, Instant::now().seconds()).map_err(Failure::failed)
 }

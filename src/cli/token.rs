@@ -2,7 +2,7 @@
 //! runs.
 
 use super::{Failure, TokenArguments};
-use crate::auth::{LocalIssuer, TokenRequest};
+use crate::auth::{About, LocalIssuer, TokenRequest};
 use crate::clock::Instant;
 use crate::config::Config;
 use crate::engine::read_local_issuer_secret;
@@ -14,12 +14,20 @@ use crate::engine::read_local_issuer_secret;
 /// [`Failure`]: no store there, or a subject, patient or lifetime that no token may have.
 pub fn run(config: Config, arguments: TokenArguments) -> Result<(), Failure> {
     let secret = read_local_issuer_secret(&config.store.data).map_err(Failure::failed)?;
+    let about = About {
+        fhir_user: arguments.fhir_user,
+        role: arguments.role,
+        organization: arguments.organization,
+        client: arguments.client,
+        purpose: arguments.purpose,
+    };
     let request = TokenRequest {
         subject: arguments.sub,
         scope: arguments.scope,
         patient: arguments.patient,
         audience: config.auth.audience.first().cloned().unwrap_or_default(),
         ttl_seconds: arguments.ttl.as_secs(),
+        about,
     };
     let token = LocalIssuer::new(secret).sign(&request, Instant::now().seconds());
     println!("{}", token.map_err(Failure::usage)?);

@@ -398,7 +398,7 @@ fn what_is_not_understood_is_refused() {
 #[test]
 fn nobody_writes_an_audit_event() {
     let server = shared();
-    let all = server.actor("dr-weiss", "user/*.cruds");
+    let all = server.entitled();
     all.put(&practitioner(&unique("d"))).expect(201);
     let page = server.auditor().get("/fhir/AuditEvent?_count=1").expect(200).json();
     let mut event = page["entry"][0]["resource"].clone();

@@ -267,9 +267,9 @@ fn what_shows_a_version_without_its_resource_names_it_too() {
     let (id, _) = sent(clinician.request("GET", "/fhir/Patient/p"));
     let entry = only_access_of_request(&server, &id);
     let target = format!("/v1/accesses/{}", entry["id"].as_str().unwrap());
-    let (_, access) = only(clinician.request("GET", &target));
+    let (_, access) = only(server.auditor().request("GET", &target));
     assert_eq!(patients(&access), ["p".to_owned()].into());
-    let (_, access) = only(clinician.request("GET", "/v1/patients/p/accesses"));
+    let (_, access) = only(server.auditor().request("GET", "/v1/patients/p/accesses"));
     assert_eq!(patients(&access), ["p".to_owned()].into());
 }
 

@@ -28,7 +28,7 @@ fn quiet() -> &'static Quiet {
             .set("limits.client_request_timeout_ms=1000")
             .start();
         guard(&server);
-        let clinician = server.clinician();
+        let clinician = server.entitled();
         clinician.put(&patient("p")).expect(201);
         let length = server.log_length();
         Quiet { server, clinician, length }

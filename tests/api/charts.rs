@@ -98,7 +98,7 @@ fn any_past_version_and_moment_of_a_chart_reads_as_it_was() {
 
 #[test]
 fn states_that_are_not_there_are_refused() {
-    let clinician = shared().clinician();
+    let clinician = shared().entitled();
     let (owner, _) = charted(&clinician);
     let get = |query: &str| clinician.get(&format!("/v1/patients/{owner}/chart?{query}"));
     get("version=4").problem(404, &["version 4"]);

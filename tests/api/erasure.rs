@@ -58,7 +58,7 @@ fn an_erased_chart_is_gone_everywhere_and_certified() {
             format!("/v1/patients/{owner}/diff?from=0"),
             format!("/v1/patients/{owner}/accesses"),
         ] {
-            server.clinician().get(&target).problem(410, &["erased"]);
+            server.entitled().get(&target).problem(410, &["erased"]);
         }
         for target in [
             format!("/fhir/Patient/{owner}"),
@@ -80,7 +80,7 @@ fn an_erased_chart_is_gone_everywhere_and_certified() {
         post(&server.entitled(), &owner, "hold", &json!({ "reason": "r" })).problem(410, &[]);
         server.clinician().get(&format!("/fhir/Patient/{kept}")).expect(200);
         // Who looked is still told, without a name.
-        server.clinician().get("/v1/accesses?count=200").expect(200);
+        server.auditor().get("/v1/accesses?count=200").expect(200);
     };
     gone();
     let chart = erased["chart"].as_str().unwrap();

@@ -28,7 +28,7 @@ fn what_a_token_opens_is_stored_nowhere_and_neither_is_a_refusal() {
         (&clinician, "HEAD", "/fhir/Patient/ID", 200),
         (&clinician, "GET", "/fhir/Patient?_id=ID", 200),
         (&clinician, "GET", "/fhir/Patient/ID/$everything", 200),
-        (&clinician, "GET", "/v1/accesses?patient=ID", 200),
+        (&server.auditor(), "GET", "/v1/accesses?patient=ID", 200),
         (&clinician, "GET", "/fhir/Patient/ID-none", 404),
         (&clinician, "GET", "/none", 404),
         (&nobody, "GET", "/fhir/Patient/ID", 403),

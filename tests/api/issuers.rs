@@ -137,6 +137,7 @@ fn what_a_token_says_of_its_subject_stands_in_entries_and_events() {
     let signer = &signers[8];
     let mut all = claims();
     for (name, value) in [
+        ("scope", json!("user/*.cruds user/AuditEvent.rs")),
         ("jti", json!("token-77")),
         ("name", json!("Dr Rot")),
         ("role", json!("physician")),
@@ -169,7 +170,7 @@ fn what_a_token_says_of_its_subject_stands_in_entries_and_events() {
     for (name, value) in said.as_object().unwrap() {
         assert_eq!((&entry[name], &event[name]), (value, value), "{name}");
     }
-    assert_eq!((&entry["breakGlass"], &entry["scopes"]), (&json!(true), &json!("user/*.cruds")));
+    assert_eq!((&entry["breakGlass"], &entry["scopes"]), (&json!(true), &all["scope"]));
     // Who acted is found by their own name.
     let acted = actor.get("/v1/accesses?actor=nurse-1&count=50").expect(200).json();
     assert!(acted["accesses"].as_array().unwrap().iter().any(|entry| is_of(&entry)));

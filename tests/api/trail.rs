@@ -96,13 +96,13 @@ fn every_look_leaves_one_entry_with_its_outcome() {
             1,
         ),
         (
-            get(&clinician, &format!("/v1/patients/{owner}/accesses")),
+            get(&server.entitled(), &format!("/v1/patients/{owner}/accesses")),
             "listChartAccesses",
             "granted",
             200,
             1,
         ),
-        (get(&clinician, "/v1/accesses?count=1"), "listAccesses", "granted", 200, 0),
+        (get(&server.entitled(), "/v1/accesses?count=1"), "listAccesses", "granted", 200, 0),
         (
             get(&clinician, &format!("/fhir/Observation/{}", unique("never"))),
             "readResource",
@@ -240,12 +240,25 @@ fn entries_are_for_those_who_may_read_them() {
     clinician.put(&patient(&other)).expect(201);
     clinician.get(&format!("/fhir/Patient/{own}")).expect(200);
     let chart = format!("/v1/patients/{own}/accesses");
-    for scope in ["user/Patient.rs", "user/AuditEvent.r", "user/AuditEvent.s", "user/*.cud", ""] {
+    for scope in [
+        "user/Patient.rs",
+        "user/AuditEvent.r",
+        "user/AuditEvent.s",
+        "user/AuditEvent.rs?type=rest",
+        "user/AuditEvents.rs",
+        // Who may read every chart is not therefore told who else does.
+        "user/*.cruds",
+        "system/*.cruds user/*.rs",
+        "patient/*.rs patient/AuditEvent.rs",
+        "",
+    ] {
         let someone = server.actor("someone", scope);
-        someone.get(&chart).problem(403, ["access entries"].map(|_| "AuditEvent").as_slice());
+        someone.get(&chart).problem(403, &["access entries", "user/AuditEvent.rs"]);
         someone.get("/v1/accesses").problem(403, &["AuditEvent"]);
     }
-    for scope in ["user/AuditEvent.rs", "system/*.rs"] {
+    for scope in
+        ["user/AuditEvent.rs", "system/AuditEvent.rs", "user/AuditEvent.r system/AuditEvent.s"]
+    {
         let someone = server.actor("someone", scope);
         someone.get(&chart).expect(200);
         someone.get("/v1/accesses").expect(200);
@@ -261,6 +274,14 @@ fn entries_are_for_those_who_may_read_them() {
     );
     app.get(&format!("/v1/patients/{other}/accesses")).problem(403, &[]);
     app.get("/v1/accesses").problem(403, &[]);
+    // And so does who may read all charts, in an app of a patient.
+    let both = server.token("dr-weiss", "user/*.cruds patient/*.rs", Some(&own));
+    let both = server.with_token(both);
+    both.get(&format!("/fhir/Patient/{other}")).expect(200);
+    both.get(&chart).expect(200);
+    both.get(&format!("/v1/patients/{other}/accesses")).problem(403, &["other patients"]);
+    both.get("/v1/accesses").problem(403, &["all access entries"]);
+    both.get(&format!("/fhir/AuditEvent?patient={other}")).refused(403, &["other patients"]);
     // An auditor sees entries but no charts.
     let auditor = server.auditor();
     auditor.get(&format!("/fhir/Patient/{own}")).refused(403, &[]);

@@ -47,6 +47,7 @@ impl Serving {
             patient: None,
             audience: audience[0].clone(),
             ttl_seconds: 3_600,
+            ..TokenRequest::default()
         };
         let token = issuer.sign(&request, Instant::now().seconds()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -61,7 +61,7 @@ pub fn grant_of(scopes: &str, patient: Option<&str>) -> Arc<Grant> {
 }
 
 pub fn grant() -> Arc<Grant> {
-    grant_of("system/*.cruds", None)
+    grant_of("system/*.cruds system/AuditEvent.rs", None)
 }
 
 /// Waits for a future on this thread.

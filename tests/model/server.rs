@@ -80,10 +80,11 @@ fn token(data: &Path) -> String {
     let issuer = LocalIssuer::new(read_local_issuer_secret(data).unwrap());
     let request = TokenRequest {
         subject: "tester".to_owned(),
-        scope: "system/*.cruds".to_owned(),
+        scope: "system/*.cruds system/AuditEvent.rs".to_owned(),
         patient: None,
         audience: "chartlog".to_owned(),
         ttl_seconds: 12 * 3_600,
+        ..TokenRequest::default()
     };
     issuer.sign(&request, Instant::now().seconds()).unwrap()
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::{Place, Server};
 
 /// Who may read all that was asked for.
-const READER: &str = "user/*.cruds user/ChartErasure.r";
+const READER: &str = "user/*.cruds user/ChartErasure.r user/AuditEvent.rs";
 
 fn fixtures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");

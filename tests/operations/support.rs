@@ -145,7 +145,7 @@ impl Server {
         lines.map_while(Result::ok).find_map(listens).expect("the server listens");
         let data = place.path(data);
         let base = format!("http://{}", listening(child.id()));
-        let token = token(&data, "dr-weiss", "user/*.cruds");
+        let token = token(&data, "dr-weiss", "user/*.cruds user/AuditEvent.rs");
         Self { child, base, data, token }
     }
 

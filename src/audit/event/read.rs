@@ -5,7 +5,7 @@ use super::units::units;
 use super::{AuditEventId, AuditQuery};
 use crate::access::Look;
 use crate::audit::accesses::{PageMax, find, hide_token};
-use crate::audit::filter::Wanted;
+use crate::audit::filter::{Wanted, reach};
 use crate::audit::reader::{EntryReader, Found};
 use crate::audit::walk::{Step, Walk};
 use crate::auth::{Grant, Permission};
@@ -81,7 +81,7 @@ pub(in crate::audit) fn page(
     from: Option<AuditEventId>,
     most: PageMax<'_>,
 ) -> Result<(Vec<AuditEvent>, Option<AuditEventId>), RecordsError> {
-    let own = grant.reach(ResourceType::AUDIT_EVENT, Permission::Read)?.cloned();
+    let own = reach(grant, Permission::Read)?.cloned();
     let (records, view) = (reader.records, reader.view);
     let mut filter = query.filter.clone();
     if filter.patient.is_none() {
@@ -134,7 +134,7 @@ pub fn audit_event(
     grant: &Grant,
     id: AuditEventId,
 ) -> Result<AuditEvent, RecordsError> {
-    let own = grant.reach(ResourceType::AUDIT_EVENT, Permission::Read)?.cloned();
+    let own = reach(grant, Permission::Read)?.cloned();
     let view = records.view();
     let mut reader = EntryReader::new(records, &view);
     let found = find(&mut reader, grant, own.as_ref(), id.access)?;

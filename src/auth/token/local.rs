@@ -22,7 +22,7 @@ pub struct LocalIssuer {
 }
 
 /// What a local token shall say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenRequest {
     /// The person or program it speaks for: 1 to 256 characters, none of them control characters.
     pub subject: String,
@@ -34,13 +34,44 @@ pub struct TokenRequest {
     pub audience: String,
     /// Its life in seconds, at least 1 and at most [`TTL_SECONDS_MAX`].
     pub ttl_seconds: u64,
+    /// What policies ask about whom it speaks for.
+    pub about: About,
+}
+
+/// What a token says of whom it speaks for, besides their name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct About {
+    /// The resource that stands for them: claim `fhirUser`.
+    #[serde(rename = "fhirUser", skip_serializing_if = "Option::is_none")]
+    pub fhir_user: Option<String>,
+    /// Their role: claim `role`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Their organisation: claim `organization`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+    /// The application: claim `client_id`.
+    #[serde(rename = "client_id", skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// What they look for: claim `purpose_of_use`.
+    #[serde(rename = "purpose_of_use", skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+}
+
+impl About {
+    fn all(&self) -> [Option<&str>; 5] {
+        let Self { fhir_user, role, organization, client, purpose } = self;
+        [fhir_user, role, organization, client, purpose].map(Option::as_deref)
+    }
 }
 
 /// Why no token was signed. A local issuer signs nothing that the verifier would refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SigningError {
-    /// The subject could not stand in a log.
-    #[error("The subject must have 1 to 256 characters, none of them control characters.")]
+    /// A name could not stand in a log.
+    #[error(
+        "The subject, and what is said about it, must have 1 to 256 characters, none of them control characters."
+    )]
     InvalidSubject,
     /// The patient is no FHIR id.
     #[error("The patient must be a FHIR id: 1 to 64 letters, digits, '-' and '.'.")]
@@ -111,11 +142,14 @@ struct LocalClaims<'grant> {
     scope: &'grant str,
     #[serde(skip_serializing_if = "Option::is_none")]
     patient: Option<&'grant str>,
+    #[serde(flatten)]
+    about: &'grant About,
 }
 
 impl<'grant> LocalClaims<'grant> {
     fn new(grant: &'grant TokenRequest, now: i64) -> Result<Self, SigningError> {
-        if !is_acceptable_name(&grant.subject) {
+        let about = grant.about.all();
+        if !about.into_iter().flatten().chain([grant.subject.as_str()]).all(is_acceptable_name) {
             return Err(SigningError::InvalidSubject);
         }
         if !grant.patient.as_deref().is_none_or(is_fhir_id) {
@@ -137,6 +171,7 @@ impl<'grant> LocalClaims<'grant> {
                 .ok_or(SigningError::InvalidTimeToLive)?,
             scope: &grant.scope,
             patient: grant.patient.as_deref(),
+            about: &grant.about,
         })
     }
 }
@@ -153,7 +188,7 @@ mod tests {
             patient: None,
             audience: "http://localhost:8080".to_owned(),
             ttl_seconds: 3600,
-        }
+        }..TokenRequest::default()
     }
 
     #[test]

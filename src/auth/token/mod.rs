@@ -38,7 +38,7 @@ use crate::auth::Caller;
 pub use algorithm::Algorithm;
 pub use error::{ConfigurationError, TokenError};
 pub use key::{KEYS_PER_SET_MAX, VerificationKey};
-pub use local::{LocalIssuer, SigningError, TTL_SECONDS_MAX, TokenRequest};
+pub use local::{About, LocalIssuer, SigningError, TTL_SECONDS_MAX, TokenRequest};
 
 /// The longest token that is accepted, in bytes.
 pub const TOKEN_LENGTH_MAX: usize = 16 * 1024;

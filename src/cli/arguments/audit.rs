@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::{Secret, TlsArguments};
 
 const EXPORT_HELP: &str = "\
-The token needs AuditEvent.rs on everything, such as the scope system/AuditEvent.rs.
+The token needs AuditEvent.rs on everything by name: the scope user/AuditEvent.rs or system/AuditEvent.rs.
 
 With --format proof, `chartlog verify --export FILE --key VKEY` tells whether the file holds every
 entry of the period, offline and with the public key of the access log alone; or, with --log events,

@@ -95,7 +95,7 @@ pub async fn of_chart(call: Call) -> Result<Reply, Failure> {
     responses(
         (status = 200, description = "A page of access entries", body = AccessPage),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
-        (status = 403, description = "The token does not grant AuditEvent.rs on everything"),
+        (status = 403, description = "The token does not grant AuditEvent.rs on everything, by that name"),
         (status = 404, description = "No such patient or resource")))]
 pub async fn of_all(call: Call) -> Result<Reply, Failure> {
     page(&call, None).await

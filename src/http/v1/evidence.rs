@@ -43,7 +43,7 @@ pub async fn of_chart(call: Call) -> Result<Reply, Failure> {
     responses(
         (status = 200, description = "An evidence bundle (docs/format.md). If there are more entries, a Link header with rel=next", body = serde_json::Value),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
-        (status = 403, description = "The token does not grant AuditEvent.rs on everything"), (status = 404, description = "No such entries")))]
+        (status = 403, description = "The token does not grant AuditEvent.rs on everything, by that name"), (status = 404, description = "No such entries")))]
 pub async fn of_accesses(call: Call) -> Result<Reply, Failure> {
     let asked = Asked::of(&call)?;
     let after = asked.after.map(Position::new);

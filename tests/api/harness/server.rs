@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use chartlog::auth::{LocalIssuer, TokenRequest};
+use chartlog::auth::{About, LocalIssuer, TokenRequest};
 use chartlog::engine::read_local_issuer_secret;
 use tempfile::TempDir;
 
@@ -160,8 +160,29 @@ impl Server {
             patient: patient.map(str::to_owned),
             audience: audience.to_owned(),
             ttl_seconds,
+            ..TokenRequest::default()
         };
         issuer.sign(&request, now_seconds() - age).unwrap()
+    }
+
+    /// A token that says more of whom it speaks for.
+    pub fn token_about(
+        &self,
+        subject: &str,
+        scope: &str,
+        patient: Option<&str>,
+        about: About,
+    ) -> String {
+        let issuer = LocalIssuer::new(read_local_issuer_secret(&self.data()).unwrap());
+        let request = TokenRequest {
+            subject: subject.to_owned(),
+            scope: scope.to_owned(),
+            patient: patient.map(str::to_owned),
+            audience: "chartlog".to_owned(),
+            ttl_seconds: 3600,
+            about,
+        };
+        issuer.sign(&request, now_seconds()).unwrap()
     }
 
     pub fn with_token(&self, token: impl Into<String>) -> Actor {
@@ -183,7 +204,7 @@ impl Server {
 
     /// May do everything to everything, and what only scopes by name allow.
     pub fn entitled(&self) -> Actor {
-        let by_name = "user/ChartErasure.cr user/ChartHold.cd system/Backup.r system/Retention.rd system/Feed.crud user/SearchParameter.cud";
+        let by_name = "user/AuditEvent.rs user/ChartErasure.cr user/ChartHold.cd system/Backup.r system/Retention.rd system/Feed.crud user/SearchParameter.cud";
         self.actor("dr-weiss", &format!("user/*.cruds {by_name}"))
     }
 

@@ -139,6 +139,7 @@ fn a_local_token_is_accepted() {
         patient: Some("p1".to_owned()),
         audience: AUDIENCE.to_owned(),
         ttl_seconds: 60,
+        ..TokenRequest::default()
     };
     let token = LocalIssuer::new(LOCAL_SECRET).sign(&grant, NOW).unwrap();
     let caller = verifier().verify(&token, NOW).unwrap();

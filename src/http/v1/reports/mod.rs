@@ -69,7 +69,7 @@ enum Format {
             (Report = "application/json"), (String = "text/csv"), (String = "text/html"))),
         (status = 400, description = "Not a valid request, or about more entries than one report may be"),
         (status = 401, description = "No acceptable token"),
-        (status = 403, description = "The token does not grant AuditEvent.rs on everything, or on this patient for the reports of a patient"),
+        (status = 403, description = "The token does not grant AuditEvent.rs on everything, by that name, or on this patient for the reports of a patient"),
         (status = 404, description = "No such report or patient")))]
 pub async fn report(call: Call) -> Result<Reply, Failure> {
     let name = call.segment("name");
