@@ -70,6 +70,6 @@ pub use grant::{Denied, Grant, Seen, Shown};
 pub use rights::{Right, Rights};
 pub use scopes::{Level, Permission, Scopes};
 pub use token::{
-    Algorithm, ConfigurationError, Issuer, LocalIssuer, SigningError, TokenError, TokenRequest,
-    VerificationKey, Verifier, VerifierOptions,
+    Algorithm, ConfigurationError, Issuer, LocalIssuer, SigningError, Thumbprint, TokenError,
+    TokenRequest, VerificationKey, Verifier, VerifierOptions,
 };
