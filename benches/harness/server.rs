@@ -56,6 +56,7 @@ pub fn over(store: Arc<Records>) -> (Serving, String) {
         issuers: vec![Issuer {
             name: LocalIssuer::ISSUER.to_owned(),
             keys: vec![issuer.verification_key()],
+            requires_binding: false,
         }],
         cache_entries: config.auth.token_cache_entries,
     });

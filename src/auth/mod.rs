@@ -73,6 +73,6 @@ pub use grant::{Denied, Grant, Seen, Shown};
 pub use rights::{Granted, Right, Rights};
 pub use scopes::{Level, Permission, Scopes};
 pub use token::{
-    About, Algorithm, ConfigurationError, Issuer, LocalIssuer, SigningError, TokenError,
-    TokenRequest, VerificationKey, Verifier, VerifierOptions,
+    About, Algorithm, ConfigurationError, Issuer, LocalIssuer, SigningError, Thumbprint,
+    TokenError, TokenRequest, VerificationKey, Verifier, VerifierOptions,
 };

@@ -189,7 +189,8 @@ fn verifier(
     let mut issuers = Vec::new();
     if config.auth.local_issuer {
         let name = LocalIssuer::ISSUER.to_owned();
-        issuers.push(Issuer { name, keys: vec![local.verification_key()] });
+        let keys = vec![local.verification_key()];
+        issuers.push(Issuer { name, keys, requires_binding: false });
     }
     issuers.extend(others.known());
     let options = VerifierOptions {

@@ -44,6 +44,9 @@ pub struct Issuer {
     /// Where its tokens are to be had (RFC 6749, section 3.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint: Option<String>,
+    /// Whether its tokens are accepted only when they are bound to a certificate (RFC 8705, section 3).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub require_bound: bool,
     /// What it can do, in the words of SMART App Launch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,

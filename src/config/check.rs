@@ -176,6 +176,13 @@ fn issuers(config: &Config) -> Vec<String> {
             messages.push(format!("auth.issuers: {name:?} is named twice; put its keys together"));
         }
         messages.extend(issuer.problems());
+        if issuer.require_bound && config.server.tls_client_certificates == ClientCertificates::Off
+        {
+            messages.push(format!(
+                "auth.issuers: {name:?} has require_bound, so clients must be able to show a \
+                 certificate: set server.tls_client_certificates to optional or required"
+            ));
+        }
     }
     messages
 }

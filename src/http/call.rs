@@ -98,6 +98,12 @@ impl OpenCall {
         &self.state.options.issuers
     }
 
+    /// Whether clients can show a certificate to which tokens are bound.
+    #[must_use]
+    pub fn asks_for_certificates(&self) -> bool {
+        self.state.options.tls.as_ref().is_some_and(|tls| tls.asks_clients())
+    }
+
     /// The search parameters that all types can be searched by.
     #[must_use]
     pub fn parameters(&self) -> Parameters {

@@ -168,14 +168,15 @@ pub(super) fn authenticate(passage: &Passage, headers: &HeaderMap) -> Result<Arc
     let Some(token) = token.filter(|_| is_only) else {
         return Err(Failure::of(Fault::NoToken, "send one token: Authorization: Bearer …"));
     };
-    verified(state, token)
+    verified(passage, token)
 }
 
 /// Whose token this is, if it is not used too often.
-pub(super) fn verified(state: &State, token: &str) -> Result<Arc<Caller>, Failure> {
+pub(super) fn verified(passage: &Passage, token: &str) -> Result<Arc<Caller>, Failure> {
+    let state = &passage.state;
     let caller = state
         .verifier
-        .verify(token, Instant::now().seconds())
+        .verify(token, Instant::now().seconds(), passage.visit.certificate())
         .map_err(|error| Failure::of(Fault::BadToken, error.to_string()))?;
     state.rates.token(token)?;
     Ok(caller)

@@ -17,7 +17,7 @@ use tokio::time::{interval, timeout};
 
 use super::cors::cors;
 use super::state::{ServerOptions, State};
-use super::tls::Tls;
+use super::tls::{Tls, note_client};
 use super::{docs, fhir, routes, table};
 use crate::auth::Verifier;
 use crate::clock::Instant;
@@ -89,6 +89,7 @@ pub fn start(
                 routes::no_route(request, Arc::clone(&unknown))
             }))
     })
+    .on_connect(note_client)
     .workers(workers)
     .max_connections(limits.connections_per_worker_max)
     .client_request_timeout(request_timeout)

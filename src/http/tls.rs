@@ -3,8 +3,12 @@
 //! Files that are replaced are read anew while the server runs: connections that are there go on, and those that come see
 //! the new certificate. Files that cannot be used change nothing but the log of the process.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use actix_tls::accept::rustls_0_23::TlsStream;
+use actix_web::dev::Extensions;
+use actix_web::rt::net::TcpStream;
 use arc_swap::ArcSwap;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -17,6 +21,7 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 
+use crate::auth::Thumbprint;
 use crate::chart::fingerprint;
 use crate::config::{self, ClientCertificates};
 use crate::feed::tls;
@@ -96,6 +101,11 @@ impl Tls {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(config)
+    }
+
+    /// Whether clients are asked for a certificate.
+    pub(super) fn asks_clients(&self) -> bool {
+        self.files.authorities.is_some()
     }
 
     /// Reads the files anew, if they have changed.
@@ -227,6 +237,15 @@ impl ClientCertVerifier for Clients {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Notes with a connection which certificate its client has shown, for the tokens that are bound to one.
+pub(super) fn note_client(connection: &dyn Any, noted: &mut Extensions) {
+    let stream = connection.downcast_ref::<TlsStream<TcpStream>>();
+    let chain = stream.and_then(|stream| stream.get_ref().1.peer_certificates());
+    if let Some(certificate) = chain.and_then(<[_]>::first) {
+        noted.insert(Thumbprint::of(certificate));
     }
 }
 

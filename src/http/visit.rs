@@ -12,7 +12,7 @@ use super::state::State;
 use super::{Failure, Fault, Reply};
 use crate::access::{AccessEntry, Look, Outcome, RequestId, Runs, Source, Words};
 use crate::audit;
-use crate::auth::{Caller, Seen, Shown};
+use crate::auth::{Caller, Seen, Shown, Thumbprint};
 use crate::chart::Actor;
 use crate::clock::Instant;
 
@@ -56,6 +56,7 @@ pub struct Visit {
     client: Option<IpAddr>,
     address: Option<String>,
     proxy: Option<String>,
+    certificate: Option<Thumbprint>,
     user_agent: Option<String>,
     purpose: Option<String>,
     /// Path and query as sent, and the form in the body of a search.
@@ -154,6 +155,7 @@ impl Visit {
             client,
             address: client.map(|client| client.to_string()),
             proxy: proxy.map(|proxy| proxy.to_string()),
+            certificate: request.conn_data().copied(),
             user_agent: label(headers, "user-agent", AGENT_LENGTH_MAX),
             purpose: label(headers, "x-purpose-of-use", LABEL_LENGTH_MAX),
             words: target.to_owned(),
@@ -174,6 +176,11 @@ impl Visit {
     /// The same as a number.
     pub fn client(&self) -> Option<IpAddr> {
         self.client
+    }
+
+    /// The certificate that its connection has shown, if any.
+    pub fn certificate(&self) -> Option<Thumbprint> {
+        self.certificate
     }
 
     /// Headers of each answer to it.

@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use crate::config::{Issuer, is_safe_address};
 
+/// Whether an issuer binds tokens to the certificates of clients, as it says it (RFC 8705 §3.3).
+pub const BINDS: &str = "tls_client_certificate_bound_access_tokens";
+
 /// What an issuer says about itself (RFC 8414 §2), as far as it is passed on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
@@ -36,6 +39,8 @@ pub struct About {
     pub response_types: Vec<String>,
     /// How it takes the challenges of PKCE (RFC 7636).
     pub code_challenge_methods: Vec<String>,
+    /// Whether it binds tokens to the certificates of clients (RFC 8705 §3.3).
+    pub binds_tokens: bool,
     /// What the configuration says it can do beside, in the words of SMART App Launch.
     pub capabilities: Vec<String>,
 }
@@ -72,6 +77,7 @@ impl About {
             token_endpoint: issuer.token_endpoint.clone(),
             grant_types: vec![if is_asked { code } else { client }],
             response_types: is_asked.then(|| "code".to_owned()).into_iter().collect(),
+            binds_tokens: issuer.require_bound,
             capabilities: issuer.capabilities.clone(),
             ..Self::default()
         })
@@ -110,6 +116,8 @@ impl About {
             scopes: list("scopes_supported"),
             response_types: list("response_types_supported"),
             code_challenge_methods: list("code_challenge_methods_supported"),
+            binds_tokens: issuer.require_bound
+                || about.get(BINDS).is_some_and(|binds| binds == true),
             capabilities: issuer.capabilities.clone(),
         })
     }

@@ -32,7 +32,7 @@ use self::source::Source;
 use crate::auth::{Issuer, Verifier};
 use crate::config::AuthConfig;
 
-pub use self::about::{About, Directory};
+pub use self::about::{About, BINDS, Directory};
 pub use self::schedule::PAUSE;
 
 /// The configured issuers, and their keys as far as they lie in files.
@@ -72,9 +72,11 @@ impl Issuers {
 
     /// Each issuer with the keys that are known without asking anybody.
     pub fn known(&self) -> impl Iterator<Item = Issuer> {
-        self.sources
-            .iter()
-            .map(|source| Issuer { name: source.name().to_owned(), keys: source.keys() })
+        self.sources.iter().map(|source| Issuer {
+            name: source.name().to_owned(),
+            keys: source.keys(),
+            requires_binding: source.requires_binding(),
+        })
     }
 
     /// What the issuers say about themselves, now and later.

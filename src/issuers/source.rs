@@ -62,6 +62,11 @@ impl Source {
         &self.issuer.name
     }
 
+    /// Whether its tokens must be bound to a certificate.
+    pub fn requires_binding(&self) -> bool {
+        self.issuer.require_bound
+    }
+
     /// Where clients get tokens, as far as it is known at each moment.
     pub fn about(&self) -> Arc<ArcSwapOption<About>> {
         Arc::clone(&self.about)

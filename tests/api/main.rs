@@ -14,6 +14,7 @@ mod audit_matrix;
 mod bad_input;
 mod beside;
 mod binary;
+mod bound_tokens;
 mod bundle_entries;
 mod bundles;
 mod charts;

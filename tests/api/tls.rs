@@ -19,7 +19,7 @@ const HOST: &str = "127.0.0.1";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server with a certificate of an authority.
-fn server(authority: &Authority) -> Setup {
+pub fn server(authority: &Authority) -> Setup {
     let (certificate, key) = authority.certify(HOST);
     Setup::default()
         .file("server.pem", certificate)
@@ -29,7 +29,7 @@ fn server(authority: &Authority) -> Setup {
 }
 
 /// A client that believes these authorities, and shows a certificate if it has one.
-fn client(authorities: &[&Authority], identity: Option<(String, String)>) -> Arc<ClientConfig> {
+pub fn client(authorities: &[&Authority], identity: Option<(String, String)>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for authority in authorities {
         roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
@@ -54,8 +54,8 @@ fn client(authorities: &[&Authority], identity: Option<(String, String)>) -> Arc
 }
 
 /// What came by one connection.
-struct Came {
-    answer: Response,
+pub struct Came {
+    pub answer: Response,
     /// The certificate that the server showed.
     certificate: Vec<u8>,
     version: ProtocolVersion,
@@ -63,7 +63,7 @@ struct Came {
 }
 
 /// Asks once by a connection of its own.
-fn ask(
+pub fn ask(
     address: SocketAddr,
     client: &Arc<ClientConfig>,
     token: &str,

@@ -37,6 +37,7 @@ impl Serving {
             issuers: vec![Issuer {
                 name: LocalIssuer::ISSUER.to_owned(),
                 keys: vec![issuer.verification_key()],
+                requires_binding: false,
             }],
             cache_entries: 16,
         };

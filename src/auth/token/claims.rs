@@ -1,9 +1,9 @@
 //! From the claims of a verified token to a caller (RFC 7519 §4).
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::TokenError;
+use super::{Thumbprint, TokenError};
 use crate::access::Identity;
 use crate::auth::{Caller, Scopes};
 
@@ -39,6 +39,14 @@ pub(super) struct Claims {
     fhir_user: Option<Value>,
     purpose_of_use: Option<Value>,
     extensions: Option<Value>,
+    /// Also `null`, which binds it to nothing that could be shown.
+    #[serde(default, deserialize_with = "present")]
+    cnf: Option<Value>,
+}
+
+/// The value of a member that is there, whatever it is.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(value).map(Some)
 }
 
 impl Claims {
@@ -46,6 +54,11 @@ impl Claims {
     pub(super) fn issuer(&self) -> Result<&str, TokenError> {
         let issuer = self.iss.as_ref().ok_or(TokenError::MissingClaim("iss"))?;
         issuer.as_str().ok_or(TokenError::InvalidClaim("iss"))
+    }
+
+    /// The certificate that the token is bound to, if it is bound.
+    pub(super) fn bound_to(&self) -> Result<Option<Thumbprint>, TokenError> {
+        Thumbprint::bound(self.cnf.as_ref())
     }
 
     /// The caller these claims describe, when they are meant for one of `audiences`. The times are

@@ -57,6 +57,24 @@ pub enum TokenError {
     /// The token is not valid yet (RFC 7519 §4.1.5).
     #[error("The access token is not valid yet.")]
     NotYetValid,
+    /// The token is bound to a key in another way than by a certificate (RFC 7800 §3).
+    #[error(
+        "The access token is bound to a key in a way that this server cannot check; it knows the \
+         confirmation method x5t#S256 of RFC 8705 alone."
+    )]
+    UnsupportedBinding,
+    /// The token is bound to a certificate that the connection does not show (RFC 8705 §3).
+    #[error(
+        "The access token is bound to a client certificate; use it on a TLS connection to this server \
+         itself that shows that certificate."
+    )]
+    WrongCertificate,
+    /// Tokens of this issuer must be bound to a certificate.
+    #[error(
+        "The access token is not bound to a client certificate (RFC 8705), as tokens of its issuer must \
+         be here."
+    )]
+    NotBound,
 }
 
 impl TokenError {
@@ -134,6 +152,9 @@ mod tests {
             TokenError::WrongAudience,
             TokenError::Expired,
             TokenError::NotYetValid,
+            TokenError::UnsupportedBinding,
+            TokenError::WrongCertificate,
+            TokenError::NotBound,
         ] {
             let message = error.to_string();
             let allowed =

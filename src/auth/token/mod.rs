@@ -10,15 +10,18 @@
 //!    never taken for the secret of an HMAC;
 //! 4. the signature;
 //! 5. the claims: `aud`, `sub`, `exp` and the rest, which are examined only after the signature
-//!    holds.
+//!    holds;
+//! 6. that the connection shows the certificate that the token is bound to, if it is bound to one.
 //!
 //! A token that passed is remembered by its SHA-256, so that a client's next request costs one hash
-//! instead of one signature; its times are compared with the present moment on every use. A refused
+//! instead of one signature; its times are compared with the present moment, and its certificate with
+//! that of the connection, on every use. A refused
 //! token is not remembered. Keys and memory belong together and are exchanged together: with other
 //! keys the memory starts empty, so a withdrawn key is worthless at once, and a token that was being
 //! verified meanwhile is remembered by nobody. Who verifies takes no lock.
 
 mod algorithm;
+mod binding;
 mod claims;
 mod compact;
 mod error;
@@ -36,6 +39,7 @@ use self::compact::CompactToken;
 use crate::auth::Caller;
 
 pub use algorithm::Algorithm;
+pub use binding::Thumbprint;
 pub use error::{ConfigurationError, TokenError};
 pub use key::{KEYS_PER_SET_MAX, VerificationKey};
 pub use local::{About, LocalIssuer, SigningError, TTL_SECONDS_MAX, TokenRequest};
@@ -61,7 +65,15 @@ pub struct Verifier {
 /// The keys of a moment, and the tokens that were verified with them.
 struct Known {
     issuers: Vec<Issuer>,
-    verified: Cache<Fingerprint, Arc<Caller>>,
+    verified: Cache<Fingerprint, Verified>,
+}
+
+/// What a signature has shown: whom a token describes, and who may use it.
+#[derive(Debug, Clone)]
+struct Verified {
+    caller: Arc<Caller>,
+    /// The certificate without which it is worth nothing.
+    bound_to: Option<Thumbprint>,
 }
 
 /// Told the name of an issuer whose keys do not suffice.
@@ -87,6 +99,8 @@ pub struct Issuer {
     pub name: String,
     /// The keys with which it signs.
     pub keys: Vec<VerificationKey>,
+    /// Whether its tokens are accepted only when they are bound to a certificate (RFC 8705 §3).
+    pub requires_binding: bool,
 }
 
 /// SHA-256 of a token's text.
@@ -128,10 +142,10 @@ impl Verifier {
         issuer: &str,
         keys: Vec<VerificationKey>,
     ) -> Result<(), ConfigurationError> {
-        let renewed = Issuer { name: issuer.to_owned(), keys };
-        check_issuers(std::slice::from_ref(&renewed))?;
+        check_secrets(issuer, &keys)?;
         self.known.rcu(|known| {
-            let own = |one: &Issuer| if one.name == issuer { renewed.clone() } else { one.clone() };
+            let renewed = |one: &Issuer| Issuer { keys: keys.clone(), ..one.clone() };
+            let own = |one: &Issuer| if one.name == issuer { renewed(one) } else { one.clone() };
             Known::new(known.issuers.iter().map(own).collect(), self.cache_entries)
         });
         Ok(())
@@ -143,31 +157,36 @@ impl Verifier {
         let _ = self.tell.set(Box::new(tell));
     }
 
-    /// The caller whom `token` describes, if it is valid at `now` (Unix seconds).
+    /// The caller whom `token` describes, if it is valid at `now` (Unix seconds) for who shows this
+    /// certificate, or none.
     ///
     /// # Errors
     ///
     /// When anything at all is wrong with the token: see [`TokenError`].
-    pub fn verify(&self, token: &str, now: i64) -> Result<Arc<Caller>, TokenError> {
+    pub fn verify(
+        &self,
+        token: &str,
+        now: i64,
+        shown: Option<Thumbprint>,
+    ) -> Result<Arc<Caller>, TokenError> {
         // Before hashing: an endless header must not cost a hash.
         if token.len() > TOKEN_LENGTH_MAX {
             return Err(TokenError::TooLong);
         }
         let fingerprint = fingerprint(token);
         let known = self.known.load();
-        if let Some(caller) = known.verified.get(&fingerprint) {
-            self.check_times(&caller, now)?;
-            return Ok(caller);
+        if let Some(verified) = known.verified.get(&fingerprint) {
+            self.check_use(&verified, now, shown)?;
+            return Ok(verified.caller);
         }
-        let caller = self.verify_signed(&known, token)?;
-        self.check_times(&caller, now)?;
-        let caller = Arc::new(caller);
-        known.verified.insert(fingerprint, Arc::clone(&caller));
-        Ok(caller)
+        let verified = self.verify_signed(&known, token)?;
+        self.check_use(&verified, now, shown)?;
+        known.verified.insert(fingerprint, verified.clone());
+        Ok(verified.caller)
     }
 
-    /// Everything but the times.
-    fn verify_signed(&self, known: &Known, token: &str) -> Result<Caller, TokenError> {
+    /// Everything that holds for every use of the token.
+    fn verify_signed(&self, known: &Known, token: &str) -> Result<Verified, TokenError> {
         let token = CompactToken::parse(token)?;
         let name = token.claims.issuer()?;
         let issuer = known
@@ -182,7 +201,25 @@ impl Verifier {
             tell(&issuer.name);
         }
         checked?;
-        token.claims.into_caller(&self.audiences)
+        let bound_to = token.claims.bound_to()?;
+        if issuer.requires_binding && bound_to.is_none() {
+            return Err(TokenError::NotBound);
+        }
+        let caller = Arc::new(token.claims.into_caller(&self.audiences)?);
+        Ok(Verified { caller, bound_to })
+    }
+
+    /// What holds for one use of it: the moment, and who uses it.
+    fn check_use(
+        &self,
+        verified: &Verified,
+        now: i64,
+        shown: Option<Thumbprint>,
+    ) -> Result<(), TokenError> {
+        if verified.bound_to.is_some() && verified.bound_to != shown {
+            return Err(TokenError::WrongCertificate);
+        }
+        self.check_times(&verified.caller, now)
     }
 
     /// Whether the token is valid yet (RFC 7519 §4.1.5; issued, §4.1.6) and has not expired (§4.1.4).
@@ -238,26 +275,27 @@ impl Issuer {
             Err(TokenError::BadSignature)
         }
     }
-
-    /// Whether this issuer's keys may be shared secrets: only when it is this server itself.
-    fn may_share_secrets(&self) -> bool {
-        self.name == LocalIssuer::ISSUER
-    }
 }
 
-/// Names must tell issuers apart, and only this server may share a secret with itself.
+/// Names must tell issuers apart.
 fn check_issuers(issuers: &[Issuer]) -> Result<(), ConfigurationError> {
     for (index, issuer) in issuers.iter().enumerate() {
         let taken = issuers.iter().take(index).any(|earlier| earlier.name == issuer.name);
         if issuer.name.is_empty() || taken {
             return Err(ConfigurationError::AmbiguousIssuer);
         }
-        let shares_secret = issuer.keys.iter().any(|key| key.algorithm() == Algorithm::Hs256);
-        if shares_secret && !issuer.may_share_secrets() {
-            return Err(ConfigurationError::SharedSecret);
-        }
+        check_secrets(&issuer.name, &issuer.keys)?;
     }
     Ok(())
+}
+
+/// Only this server may share a secret with itself.
+fn check_secrets(issuer: &str, keys: &[VerificationKey]) -> Result<(), ConfigurationError> {
+    let shares_secret = keys.iter().any(|key| key.algorithm() == Algorithm::Hs256);
+    match shares_secret && issuer != LocalIssuer::ISSUER {
+        true => Err(ConfigurationError::SharedSecret),
+        false => Ok(()),
+    }
 }
 
 /// The cache key of a token, so that the token itself is not kept.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::{Fault, OpenCall};
 use super::{Failure, Reply};
-use crate::issuers::About;
+use crate::issuers::{About, BINDS};
 
 /// What this server does with scopes, whoever grants them.
 const PERMISSIONS: [&str; 4] =
@@ -38,7 +38,8 @@ pub async fn configuration(call: OpenCall) -> Result<Reply, Failure> {
                       no issuer has an endpoint for tokens or says so itself";
         return Err(Failure::of(Fault::NotFound, detail));
     };
-    let reply = Reply::json(StatusCode::OK, &document(&about));
+    let binds = about.binds_tokens && call.asks_for_certificates();
+    let reply = Reply::json(StatusCode::OK, &document(&about, binds));
     Ok(reply.header("cache-control", FOR_MINUTES))
 }
 
@@ -52,8 +53,8 @@ pub async fn configuration_of_host(call: OpenCall) -> Result<Reply, Failure> {
     configuration(call).await
 }
 
-/// Says nothing that is not known.
-fn document(about: &About) -> Value {
+/// Says nothing that is not known; `binds` is whether tokens may be bound to certificates, and can be used here.
+fn document(about: &About, binds: bool) -> Value {
     let mut members = Map::new();
     let mut address = |name: &str, value: &Option<String>| {
         if let Some(value) = value {
@@ -86,6 +87,9 @@ fn document(about: &About) -> Value {
         if !list.is_empty() {
             members.insert(name.to_owned(), json!(list));
         }
+    }
+    if binds {
+        members.insert(BINDS.to_owned(), true.into());
     }
     members.insert("capabilities".to_owned(), json!(capabilities));
     members.into()

@@ -96,7 +96,7 @@ where
                 return answered(&passage.visit, reply, started);
             };
             let opened = async move {
-                let said = introduction(&passage.state, opening, &mut ends).await;
+                let said = introduction(&passage, opening, &mut ends).await;
                 drop(place);
                 let result = match said {
                     Ok((caller, said)) => handler(wanted.call(&mut passage, caller, said)).await,
@@ -196,10 +196,11 @@ impl Wanted {
 
 /// Who it is, and what else the first message says. It has as much time as the head of a request.
 async fn introduction(
-    state: &State,
+    passage: &Passage,
     opening: Opening,
     ends: &mut Ends,
 ) -> Result<(Arc<Caller>, Pairs), Failure> {
+    let state = &passage.state;
     let patience = Duration::from_millis(state.options.limits.client_request_timeout_ms);
     let read = timeout(patience, first::message(&mut ends.incoming)).await;
     let late = |_| Failure::of(Fault::Timeout, "nothing was said in time about who it is");
@@ -207,7 +208,7 @@ async fn introduction(
     match opening {
         Opening::Request => {
             let Introduction { token, said } = Introduction::read(message.as_bytes())?;
-            Ok((gate::verified(state, &token)?, said))
+            Ok((gate::verified(passage, &token)?, said))
         }
         Opening::Binding => {
             let ticket = state.subscriptions.kept().redeem(first::binding_token(&message)?);

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn optional_claims_may_be_absent_and_take_other_forms() {
     let accepted = |changes: Value| {
-        verifier().verify(&token(TestKey::ed_dsa(), &claims_with(changes)), NOW).unwrap()
+        verifier().verify(&token(TestKey::ed_dsa(), &claims_with(changes)), NOW, None).unwrap()
     };
     let bare = accepted(json!({
         "nbf": null, "jti": null, "scope": null, "client_id": null, "patient": null,
@@ -33,17 +33,17 @@ fn optional_claims_may_be_absent_and_take_other_forms() {
 fn a_token_holds_from_its_beginning_to_its_end_give_or_take_the_leeway() {
     let token = token(TestKey::ed_dsa(), &claims());
     let (begin, end) = (NOW - 600 - LEEWAY_SECONDS, NOW + 600 + LEEWAY_SECONDS);
-    assert_eq!(verifier().verify(&token, begin - 1), Err(TokenError::NotYetValid));
-    assert!(verifier().verify(&token, begin).is_ok());
-    assert!(verifier().verify(&token, end - 1).is_ok());
-    assert_eq!(verifier().verify(&token, end), Err(TokenError::Expired));
+    assert_eq!(verifier().verify(&token, begin - 1, None), Err(TokenError::NotYetValid));
+    assert!(verifier().verify(&token, begin, None).is_ok());
+    assert!(verifier().verify(&token, end - 1, None).is_ok());
+    assert_eq!(verifier().verify(&token, end, None), Err(TokenError::Expired));
 }
 
 #[test]
 fn a_token_that_was_issued_in_the_future_is_not_valid_yet() {
     let with = |issued: Value| {
         verifier()
-            .verify(&token(TestKey::ed_dsa(), &claims_with(json!({"iat": issued}))), NOW)
+            .verify(&token(TestKey::ed_dsa(), &claims_with(json!({"iat": issued}))), NOW, None)
             .err()
     };
     assert_eq!(with(json!(NOW - 600)), None);
@@ -64,7 +64,7 @@ fn extreme_times_neither_overflow_nor_open_the_door() {
     assert_eq!(refusal_of(&claims_with(json!({"nbf": i64::MAX}))), TokenError::NotYetValid);
     assert_eq!(refusal_of(&claims_with(json!({"nbf": 1e300}))), TokenError::NotYetValid);
     let endless = token(TestKey::ed_dsa(), &claims_with(json!({"exp": u64::MAX})));
-    assert!(verifier().verify(&endless, NOW).is_ok());
+    assert!(verifier().verify(&endless, NOW, None).is_ok());
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_token_for_another_server_or_from_another_issuer_is_refused() {
 #[test]
 fn a_token_says_who_its_subject_is_in_its_own_words_or_those_of_iua() {
     let accepted = |changes: Value| {
-        verifier().verify(&token(TestKey::ed_dsa(), &claims_with(changes)), NOW).unwrap()
+        verifier().verify(&token(TestKey::ed_dsa(), &claims_with(changes)), NOW, None).unwrap()
     };
     let described = |caller: &crate::auth::Caller| {
         let identity = &caller.identity;
@@ -163,7 +163,7 @@ fn a_token_says_who_its_subject_is_in_its_own_words_or_those_of_iua() {
 #[test]
 fn a_token_names_who_acts_and_all_that_it_grants() {
     let accepted = |changes: Value| {
-        verifier().verify(&token(TestKey::ed_dsa(), &claims_with(changes)), NOW).unwrap()
+        verifier().verify(&token(TestKey::ed_dsa(), &claims_with(changes)), NOW, None).unwrap()
     };
     let acting = accepted(json!({ "act": { "sub": "nurse-1", "iss": "x" } }));
     assert_eq!(acting.identity.acting.as_deref(), Some("nurse-1"));

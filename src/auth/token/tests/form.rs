@@ -43,7 +43,7 @@ fn headers_that_ask_for_something_else_are_refused() {
         ("\u{feff}{\"alg\":\"EdDSA\"}", Some(TokenError::Malformed)),
     ] {
         let token = token_of(key, header, &claims().to_string());
-        assert_eq!(verifier().verify(&token, NOW).err(), expected, "{header}");
+        assert_eq!(verifier().verify(&token, NOW, None).err(), expected, "{header}");
     }
 }
 
@@ -51,8 +51,9 @@ fn headers_that_ask_for_something_else_are_refused() {
 fn a_payload_must_be_one_object_whose_members_occur_once() {
     let good = claims().to_string();
     let header = r#"{"alg":"EdDSA"}"#;
-    let verdict =
-        |claims: &str| verifier().verify(&token_of(TestKey::ed_dsa(), header, claims), NOW).err();
+    let verdict = |claims: &str| {
+        verifier().verify(&token_of(TestKey::ed_dsa(), header, claims), NOW, None).err()
+    };
     assert_eq!(verdict(&good), None);
     let with = |more: &str| format!("{},{more}}}", good.strip_suffix('}').unwrap());
     assert_eq!(verdict(&with(r#""of the future":[{}]"#)), None);
@@ -96,15 +97,15 @@ fn garbage_is_malformed() {
         format!("{header}.{twice}.c2ln"),
         format!("{header}.\u{e9}.c2ln"),
     ] {
-        assert_eq!(verifier().verify(&garbage, NOW), Err(TokenError::Malformed), "{garbage}");
+        assert_eq!(verifier().verify(&garbage, NOW, None), Err(TokenError::Malformed), "{garbage}");
     }
 }
 
 #[test]
 fn a_token_beyond_the_limit_is_not_looked_at() {
     let long = "x".repeat(TOKEN_LENGTH_MAX + 1);
-    assert_eq!(verifier().verify(&long, NOW), Err(TokenError::TooLong));
-    assert_eq!(verifier().verify(&long[1..], NOW), Err(TokenError::Malformed));
+    assert_eq!(verifier().verify(&long, NOW, None), Err(TokenError::TooLong));
+    assert_eq!(verifier().verify(&long[1..], NOW, None), Err(TokenError::Malformed));
 }
 
 /// A good token, and what is done to it.
@@ -145,13 +146,13 @@ fn json() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn whatever_is_sent_is_refused_or_malformed_and_never_panics(text in ".{0,300}") {
-        prop_assert_eq!(verifier().verify(&text, NOW), Err(TokenError::Malformed));
+        prop_assert_eq!(verifier().verify(&text, NOW, None), Err(TokenError::Malformed));
     }
 
     #[test]
     fn a_token_that_was_changed_anywhere_is_refused(text in torn()) {
         let good = token(TestKey::ed_dsa(), &claims());
-        prop_assert_eq!(verifier().verify(&text, NOW).is_ok(), text == good);
+        prop_assert_eq!(verifier().verify(&text, NOW, None).is_ok(), text == good);
     }
 
     #[test]
@@ -165,7 +166,7 @@ proptest! {
     ) {
         let mut changed = claims();
         changed[member] = value;
-        if let Ok(caller) = verifier().verify(&token(TestKey::ed_dsa(), &changed), NOW) {
+        if let Ok(caller) = verifier().verify(&token(TestKey::ed_dsa(), &changed), NOW, None) {
             let identity = &caller.identity;
             let names = [&identity.client, &identity.token_id, &identity.acting, &identity.name];
             let names = names.into_iter().flatten().chain([&identity.subject]);
@@ -175,6 +176,6 @@ proptest! {
             prop_assert!(caller.expires_at > NOW - LEEWAY_SECONDS);
         }
         let odd = token_of(TestKey::ed_dsa(), &header.to_string(), &claims().to_string());
-        prop_assert!(verifier().verify(&odd, NOW).is_err());
+        prop_assert!(verifier().verify(&odd, NOW, None).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod binding;
 mod claims;
 mod form;
 mod memory;
@@ -37,8 +38,12 @@ fn options() -> VerifierOptions {
         audience: vec![AUDIENCE.to_owned(), "other-name".to_owned()],
         leeway_seconds: LEEWAY_SECONDS.unsigned_abs(),
         issuers: vec![
-            Issuer { name: ISSUER.to_owned(), keys },
-            Issuer { name: LocalIssuer::ISSUER.to_owned(), keys: vec![local.verification_key()] },
+            Issuer { name: ISSUER.to_owned(), keys, requires_binding: false },
+            Issuer {
+                name: LocalIssuer::ISSUER.to_owned(),
+                keys: vec![local.verification_key()],
+                requires_binding: false,
+            },
         ],
         cache_entries: 100,
     }
@@ -101,13 +106,13 @@ fn hmac_token(secret: &[u8], claims: &Value) -> String {
 
 /// The reason why a token with these claims, well signed, is refused.
 fn refusal_of(claims: &Value) -> TokenError {
-    verifier().verify(&token(TestKey::ed_dsa(), claims), NOW).unwrap_err()
+    verifier().verify(&token(TestKey::ed_dsa(), claims), NOW, None).unwrap_err()
 }
 
 #[test]
 fn a_good_token_of_every_algorithm_describes_its_caller() {
     for key in TestKey::asymmetric() {
-        let caller = verifier().verify(&token(key, &claims()), NOW).unwrap();
+        let caller = verifier().verify(&token(key, &claims()), NOW, None).unwrap();
         assert_eq!(
             *caller,
             Caller {
@@ -142,7 +147,7 @@ fn a_local_token_is_accepted() {
         ..TokenRequest::default()
     };
     let token = LocalIssuer::new(LOCAL_SECRET).sign(&grant, NOW).unwrap();
-    let caller = verifier().verify(&token, NOW).unwrap();
+    let caller = verifier().verify(&token, NOW, None).unwrap();
     assert_eq!(caller.identity.subject, "dr-who");
     assert_eq!(caller.identity.issuer, LocalIssuer::ISSUER);
     assert_eq!(caller.patient.as_deref(), Some("p1"));
@@ -150,7 +155,7 @@ fn a_local_token_is_accepted() {
     assert_eq!(caller.reach("Patient", Permission::Create), Reach::Everything);
 
     let forged = LocalIssuer::new([1; 32]).sign(&grant, NOW).unwrap();
-    assert_eq!(verifier().verify(&forged, NOW), Err(TokenError::BadSignature));
+    assert_eq!(verifier().verify(&forged, NOW, None), Err(TokenError::BadSignature));
 }
 
 #[test]
@@ -160,7 +165,8 @@ fn options_that_make_no_sense_are_refused() {
         change(&mut options);
         Verifier::new(options).unwrap_err()
     };
-    let issuer = |name: &str| Issuer { name: name.to_owned(), keys: Vec::new() };
+    let issuer =
+        |name: &str| Issuer { name: name.to_owned(), keys: Vec::new(), requires_binding: false };
     assert_eq!(refused(&|options| options.audience.clear()), ConfigurationError::NoAudience);
     assert_eq!(
         refused(&|options| options.audience.push(String::new())),
@@ -181,7 +187,11 @@ fn options_that_make_no_sense_are_refused() {
     assert_eq!(
         refused(&|options| {
             let keys = vec![VerificationKey::hmac(&LOCAL_SECRET)];
-            options.issuers.push(Issuer { name: "https://third.example".to_owned(), keys });
+            options.issuers.push(Issuer {
+                name: "https://third.example".to_owned(),
+                keys,
+                requires_binding: false,
+            });
         }),
         ConfigurationError::SharedSecret
     );
@@ -191,7 +201,7 @@ fn options_that_make_no_sense_are_refused() {
 fn nothing_prints_a_secret_or_a_token() {
     let verifier = verifier();
     let token = hmac_token(&LOCAL_SECRET, &claims_with(json!({"iss": LocalIssuer::ISSUER})));
-    let caller = verifier.verify(&token, NOW).unwrap();
+    let caller = verifier.verify(&token, NOW, None).unwrap();
     let printed = format!("{verifier:?} {:?} {caller:?}", options());
     assert!(!printed.contains(&token));
     assert!(!printed.contains("9, 9, 9"));
