@@ -25,7 +25,7 @@ impl Asker {
         };
         let Identity { fhir_user, organization, .. } = &*self.identity;
         let organization = organization.as_ref().and_then(local);
-        let organization = organization.filter(|key| key.kind.name() == "Organization");
+        let organization = organization.filter(|key| key.kind == ResourceType::ORGANIZATION);
         fhir_user.as_ref().and_then(local).into_iter().chain(organization).collect()
     }
 }

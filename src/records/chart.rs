@@ -300,16 +300,28 @@ impl Records {
         let record = view.chart(patient)?;
         let record = record.ok_or_else(|| self.unseen(&view, grant, patient))?;
         grant.saw_chart(record.alias());
-        for (asking, act) in grant
-            .asking()
-            .into_iter()
-            .flat_map(|asking| [Act::Read, Act::Search].map(|act| (asking, act)))
-        {
-            if !self.ground(&view).may_look_into(asking, act, record.alias())? {
-                return Err(self.unseen(&view, grant, patient));
+        match self.is_hidden(&view, grant, patient, record.alias())? {
+            true => Err(self.unseen(&view, grant, patient)),
+            false => Ok((view, record)),
+        }
+    }
+
+    /// Whether the rules hide that there is a chart.
+    fn is_hidden(
+        &self,
+        view: &View,
+        grant: &Grant,
+        patient: &ResourceId,
+        alias: StreamAlias,
+    ) -> Result<bool, RecordsError> {
+        let Some(asking) = grant.asking() else { return Ok(false) };
+        for (permission, act) in LOOKED_INTO.into_iter().zip([Act::Read, Act::Search]) {
+            let consents = grant.reaches_some_in(ResourceType::CONSENT, permission, patient);
+            if !self.ground(view).may_look_into(asking, act, alias, consents)? {
+                return Ok(true);
             }
         }
-        Ok((view, record))
+        Ok(false)
     }
 
     /// The answer for a chart that is not there, or that the rules hide.

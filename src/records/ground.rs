@@ -29,12 +29,14 @@ const CHANGES_MAX: u64 = 4_096;
 /// Resources that relate somebody to charts, beyond which the charts are not listed.
 const RELATING_MAX: usize = 8_192;
 
-const CARE_TEAM: &str = "CareTeam";
-const CONSENT: &str = "Consent";
-const ENCOUNTER: &str = "Encounter";
-const RELATED_PERSON: &str = "RelatedPerson";
 /// The types of the resources that relations and Consents rest on.
-const RESTED_ON: [&str; 5] = ["Patient", CARE_TEAM, CONSENT, ENCOUNTER, RELATED_PERSON];
+const RESTED_ON: [ResourceType; 5] = [
+    ResourceType::PATIENT,
+    ResourceType::CARE_TEAM,
+    ResourceType::CONSENT,
+    ResourceType::ENCOUNTER,
+    ResourceType::RELATED_PERSON,
+];
 
 /// Where it is found out.
 #[derive(Clone, Copy)]
@@ -66,7 +68,7 @@ impl<'a> Ground<'a> {
         for alias in charts {
             standing = self.standing(asking, *alias, standing)?;
             // Who maintains Consents has to see them.
-            if asking.consent() && kind.name() != CONSENT {
+            if asking.consent() && kind != ResourceType::CONSENT {
                 denials.extend(self.denials_for(asking, *alias)?);
             }
         }
@@ -79,21 +81,22 @@ impl<'a> Ground<'a> {
         Stand { inquiry, standing, denials, base_url: self.base_url }
     }
 
-    /// Whether something in a chart may be within reach of who may do that with some type.
+    /// Whether something in a chart may be within reach of who may do that with some type; with Consents among these, as
+    /// no Consent hides those.
     pub fn may_look_into(
         self,
         asking: &Asking,
         act: Act,
         alias: StreamAlias,
+        consents: bool,
     ) -> Result<bool, RecordsError> {
         let standing = self.standing(asking, alias, Standing::default())?;
-        if asking.outlook(act, None, Some(standing)) == Outlook::Never {
+        let may = |act, kind| asking.outlook(act, kind, Some(standing)) != Outlook::Never;
+        if !may(act, None) {
             return Ok(false);
         }
-        if !asking.consent()
-            || asking.outlook(Act::OverrideConsent, None, Some(standing)) != Outlook::Never
-                && asking.has_policies()
-        {
+        let overrides = asking.has_policies() && may(Act::OverrideConsent, None);
+        if !asking.consent() || overrides || consents && may(act, Some(ResourceType::CONSENT)) {
             return Ok(true);
         }
         let denials = self.denials_for(asking, alias)?;
@@ -157,7 +160,7 @@ impl<'a> Ground<'a> {
             return Ok(None);
         }
         for entry in self.view.stream(alias, known.version.next(), version)? {
-            if entry?.subject.is_some_and(|(kind, _)| RESTED_ON.contains(&kind.name())) {
+            if entry?.subject.is_some_and(|(kind, _)| RESTED_ON.contains(&kind)) {
                 return Ok(None);
             }
         }
@@ -197,14 +200,14 @@ impl<'a> Ground<'a> {
             }
         }
         if wants(&[Relation::CareTeam]) {
-            self.each(asking, CARE_TEAM, Some(alias), &mut |team| {
+            self.each(asking, ResourceType::CARE_TEAM, alias, &mut |team| {
                 let times = active(team, &["active"]).then(|| self.times(team, parties, "member"));
                 found.add_at(Relation::CareTeam, times.unwrap_or_default(), now);
                 Ok(())
             })?;
         }
         if wants(&[Relation::Encounter, Relation::CurrentEncounter]) {
-            self.each(asking, ENCOUNTER, Some(alias), &mut |encounter| {
+            self.each(asking, ResourceType::ENCOUNTER, alias, &mut |encounter| {
                 if !active(encounter, &["cancelled", "entered-in-error"]) {
                     found.add(Relation::Encounter);
                 }
@@ -216,7 +219,7 @@ impl<'a> Ground<'a> {
             })?;
         }
         if wants(&[Relation::RelatedPerson]) {
-            for key in parties.iter().filter(|key| key.kind.name() == RELATED_PERSON) {
+            for key in parties.iter().filter(|key| key.kind == ResourceType::RELATED_PERSON) {
                 let head = self.view.head(key)?;
                 let is_here = head.is_some_and(|head| head.aliases().any(|one| one == alias));
                 let Some(document) = self.content(key)?.filter(|_| is_here) else { continue };
@@ -256,13 +259,11 @@ impl<'a> Ground<'a> {
     fn each(
         self,
         asking: &Asking,
-        kind: &str,
-        alias: Option<StreamAlias>,
+        kind: ResourceType,
+        alias: StreamAlias,
         look: &mut dyn FnMut(Node<'_>) -> Result<(), RecordsError>,
     ) -> Result<(), RecordsError> {
-        let Some(kind) = ResourceType::from_name(kind) else { return Ok(()) };
         let mut naming = self.naming(asking, kind, "participant");
-        let Some(alias) = alias else { return Ok(()) };
         let mut here = TermNumbers::in_chart(self.view, kind, alias);
         let mut from = 0;
         while let Some(chunk) = here.seek(from)? {
@@ -333,7 +334,7 @@ impl<'a> Ground<'a> {
         }
         let (mut denials, mut followed) = (Vec::new(), Ok(()));
         let mut has_followed = false;
-        let mut here = TermNumbers::in_chart(self.view, kind_of(CONSENT)?, alias);
+        let mut here = TermNumbers::in_chart(self.view, ResourceType::CONSENT, alias);
         let mut from = 0;
         while let Some(chunk) = here.seek(from)? {
             from = chunk + 1;
@@ -395,7 +396,7 @@ impl<'a> Ground<'a> {
         }
         for record in self.view.changes(known.end..end, Order::Ascending)? {
             let (_, changes) = record?;
-            if changes.iter().any(|change| RESTED_ON.contains(&change.kind.name())) {
+            if changes.iter().any(|change| RESTED_ON.contains(&change.kind)) {
                 return Ok(false);
             }
         }
@@ -407,21 +408,29 @@ impl<'a> Ground<'a> {
         let wants = |any_of: &[Relation]| any_of.iter().any(|one| wanted.has(*one));
         let mut charts = BTreeSet::new();
         for key in asking.parties().iter() {
-            if [RELATED_PERSON, "Patient"].contains(&key.kind.name())
+            if [ResourceType::RELATED_PERSON, ResourceType::PATIENT].contains(&key.kind)
                 && let Some(head) = self.view.head(key)?
             {
                 charts.extend(head.aliases());
             }
         }
         let by_parameter = [
-            (wants(&[Relation::CareTeam]), CARE_TEAM, "participant"),
-            (wants(&[Relation::Encounter, Relation::CurrentEncounter]), ENCOUNTER, "participant"),
-            (wants(&[Relation::GeneralPractitioner]), "Patient", "general-practitioner"),
-            (wants(&[Relation::ManagingOrganization]), "Patient", "organization"),
+            (wants(&[Relation::CareTeam]), ResourceType::CARE_TEAM, "participant"),
+            (
+                wants(&[Relation::Encounter, Relation::CurrentEncounter]),
+                ResourceType::ENCOUNTER,
+                "participant",
+            ),
+            (
+                wants(&[Relation::GeneralPractitioner]),
+                ResourceType::PATIENT,
+                "general-practitioner",
+            ),
+            (wants(&[Relation::ManagingOrganization]), ResourceType::PATIENT, "organization"),
         ];
         let (mut near, mut count) = (Neighbours::default(), 0);
         for (_, kind, parameter) in by_parameter.into_iter().filter(|(is_wanted, ..)| *is_wanted) {
-            let mut naming = self.naming(asking, kind_of(kind)?, parameter);
+            let mut naming = self.naming(asking, kind, parameter);
             let mut from = 0;
             while let Some(chunk) = naming.seek(from)? {
                 from = chunk + 1;
@@ -438,10 +447,6 @@ impl<'a> Ground<'a> {
         }
         Ok(Some(charts.into_iter().collect()))
     }
-}
-
-fn kind_of(name: &str) -> Result<ResourceType, RecordsError> {
-    ResourceType::from_name(name).ok_or_else(unreadable)
 }
 
 fn active(resource: Node<'_>, statuses: &[&str]) -> bool {

@@ -46,6 +46,7 @@ mod older_forms;
 mod operations;
 mod operator;
 mod patches;
+mod policies;
 mod projections;
 mod proofs;
 mod rates;

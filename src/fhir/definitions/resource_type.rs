@@ -30,6 +30,20 @@ impl ResourceType {
     pub const SUBSCRIPTION: Self = Self(130);
     /// `Binary`, whose content has a form of its own.
     pub const BINARY: Self = Self(9);
+    /// `CareTeam`, whose participants treat a patient.
+    pub const CARE_TEAM: Self = Self(15);
+    /// `Consent`, by which patients deny access.
+    pub const CONSENT: Self = Self(29);
+    /// `Encounter`, whose participants treat a patient.
+    pub const ENCOUNTER: Self = Self(44);
+    /// `Organization`, for which people act.
+    pub const ORGANIZATION: Self = Self(100);
+    /// `RelatedPerson`, who is close to a patient.
+    pub const RELATED_PERSON: Self = Self(114);
+    /// `Task`, by which a broken glass is reviewed.
+    pub const TASK: Self = Self(140);
+    /// `Library`, in which it is kept who may see what.
+    pub const LIBRARY: Self = Self(68);
     /// `Patient`, whose id names a chart.
     pub const PATIENT: Self = Self(103);
 
@@ -102,6 +116,16 @@ mod tests {
         assert_eq!(ResourceType::BUNDLE.name(), "Bundle");
         assert_eq!(ResourceType::BASIC.name(), "Basic");
         assert_eq!(ResourceType::SUBSCRIPTION.name(), "Subscription");
+        let others = [
+            (ResourceType::CARE_TEAM, "CareTeam"),
+            (ResourceType::CONSENT, "Consent"),
+            (ResourceType::ENCOUNTER, "Encounter"),
+            (ResourceType::ORGANIZATION, "Organization"),
+            (ResourceType::RELATED_PERSON, "RelatedPerson"),
+            (ResourceType::TASK, "Task"),
+            (ResourceType::LIBRARY, "Library"),
+        ];
+        others.into_iter().for_each(|(kind, name)| assert_eq!(kind.name(), name));
     }
 
     #[test]
