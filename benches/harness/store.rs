@@ -12,6 +12,7 @@ use chartlog::disk::RealDisk;
 use chartlog::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions, PurgeWindow};
 use chartlog::fhir::{ResourceKey, ResourceType};
 use chartlog::json::Document;
+use chartlog::policies::RuleBook;
 use chartlog::records::{Action, Change, Records, RecordsOptions, Target, Write};
 use chartlog::vault::MasterKeySource;
 use chartlog::view;
@@ -23,12 +24,17 @@ pub fn open(root: &Path) -> Arc<Records> {
 
 /// The same with upcasters.
 pub fn open_with(root: &Path, upcasters: Arc<Upcasters>) -> Arc<Records> {
-    open_store(root, EngineOptions { upcasters, ..options(root, true) })
+    open_store(root, EngineOptions { upcasters, ..options(root, true) }, Arc::default())
+}
+
+/// The same with policies.
+pub fn open_under(root: &Path, rules: Arc<RuleBook>) -> Arc<Records> {
+    open_store(root, options(root, true), rules)
 }
 
 /// The same, sealed and proven or neither.
 pub fn open_as(root: &Path, is_ledger: bool) -> Arc<Records> {
-    open_store(root, options(root, is_ledger))
+    open_store(root, options(root, is_ledger), Arc::default())
 }
 
 fn options(root: &Path, is_ledger: bool) -> EngineOptions {
@@ -52,7 +58,7 @@ fn options(root: &Path, is_ledger: bool) -> EngineOptions {
     }
 }
 
-fn open_store(root: &Path, options: EngineOptions) -> Arc<Records> {
+fn open_store(root: &Path, options: EngineOptions, rules: Arc<RuleBook>) -> Arc<Records> {
     let directory = loop {
         match DataDirectory::open(root) {
             // A server that was here before has not let go of it yet.
@@ -60,7 +66,8 @@ fn open_store(root: &Path, options: EngineOptions) -> Arc<Records> {
             opened => break opened.expect("a data directory"),
         }
     };
-    Records::open(directory, &options, RecordsOptions::default()).expect("a store")
+    Records::open(directory, &options, RecordsOptions { rules, ..RecordsOptions::default() })
+        .expect("a store")
 }
 
 /// Somebody who may do everything.

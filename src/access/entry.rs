@@ -299,6 +299,14 @@ impl Source {
     pub fn breaks_glass(&self) -> bool {
         breaks_glass(self.purpose.as_deref())
     }
+
+    /// Says that it is, beside what the purpose was.
+    pub fn break_glass(&mut self) {
+        if !self.breaks_glass() {
+            let before = self.purpose.take().map(|purpose| purpose + " ").unwrap_or_default();
+            self.purpose = Some(before + "BTG");
+        }
+    }
 }
 
 /// Whether a purpose of use is to break the glass.

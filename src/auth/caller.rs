@@ -43,6 +43,13 @@ pub enum Reach {
 }
 
 impl Caller {
+    /// The server itself, where it reads and writes what it keeps for itself.
+    #[must_use]
+    pub(super) fn server() -> Self {
+        let scopes = Scopes::parse("system/Task.cruds system/Library.cruds");
+        Self { scopes, expires_at: i64::MAX, ..Self::default() }
+    }
+
     /// Who asks, as policies see them.
     #[must_use]
     pub fn asker(&self) -> Asker {

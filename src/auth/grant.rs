@@ -25,6 +25,7 @@ pub struct Grant {
     caller: Arc<Caller>,
     own_chart: Option<ResourceId>,
     asking: Option<Asking>,
+    is_of_server: bool,
     actor: Actor,
     budget: Arc<Budget>,
     notes: Mutex<Notes>,
@@ -104,7 +105,36 @@ impl Grant {
         let own_chart = caller.patient.as_deref().and_then(|id| id.parse().ok());
         let budget = Arc::new(budget);
         let asking = Asking::of(rules, caller.asker(), Instant::now());
-        Self { caller, own_chart, asking, actor, budget, notes: Mutex::default() }
+        Self {
+            caller,
+            own_chart,
+            asking,
+            is_of_server: false,
+            actor,
+            budget,
+            notes: Mutex::default(),
+        }
+    }
+
+    /// The server's own right, to do in the name of this caller what the server alone may: nothing narrows it, and nothing
+    /// of what it reads leaves but by the right of the caller.
+    #[must_use]
+    pub fn of_server(&self) -> Self {
+        Self {
+            caller: Arc::new(Caller::server()),
+            own_chart: None,
+            asking: None,
+            is_of_server: true,
+            actor: self.actor.clone(),
+            budget: Arc::clone(&self.budget),
+            notes: Mutex::default(),
+        }
+    }
+
+    /// Whether it is the server's own.
+    #[must_use]
+    pub fn is_of_server(&self) -> bool {
+        self.is_of_server
     }
 
     /// The same right, for what is told apart: an entry of a Bundle, in a part of the access entry, or what several
@@ -115,6 +145,7 @@ impl Grant {
             caller: Arc::clone(&self.caller),
             own_chart: self.own_chart.clone(),
             asking: self.asking.clone(),
+            is_of_server: self.is_of_server,
             actor: self.actor.clone(),
             budget: Arc::clone(&self.budget),
             notes: Mutex::default(),
@@ -195,6 +226,14 @@ impl Grant {
     #[must_use]
     pub fn asking(&self) -> Option<&Asking> {
         self.asking.as_ref()
+    }
+
+    /// Whether any of the charts that it was about is one of which the caller has broken the glass.
+    #[must_use]
+    pub fn breaks_glass(&self, seen: &Seen) -> bool {
+        let broken = self.asking.as_ref().map_or(&[][..], Asking::broken);
+        let together = seen.together.iter().flat_map(|shown| &shown.charts);
+        seen.charts.iter().chain(together).any(|chart| broken.contains(chart))
     }
 
     /// Decides, before anything is looked up, how far the request reaches with a permission on a

@@ -111,6 +111,7 @@ impl Served {
                 header: config.server.proxy_header,
             },
             cors_origins: config.server.cors_origins.clone(),
+            break_glass_minutes: config.policies.break_glass_minutes,
             metrics: config.server.metrics,
             docs: config.server.docs,
             tls: self.tls,

@@ -26,7 +26,7 @@ use super::reply::Reply;
 use super::sending::{Interrupted, in_pieces, sent};
 use super::state::State;
 use super::visit::{Operation, Visit};
-use super::{Call, Failure, Fault};
+use super::{Call, Failure, Fault, glass};
 use crate::auth::{Caller, Grant};
 use crate::clock::Instant;
 use crate::records::INLINE_BYTES_MAX;
@@ -147,7 +147,10 @@ where
     F: Future<Output = Result<Reply, Failure>>,
 {
     let caller = authenticate(passage, request.headers())?;
-    let grant = passage.admit(caller);
+    let mut grant = passage.admit(Arc::clone(&caller));
+    if glass::break_for(&passage.state, &grant, request).await? {
+        grant = passage.admit(caller);
+    }
     let state = Arc::clone(&passage.state);
     let call = prepare(&state, &mut passage.visit, &grant, request, payload, rendering).await?;
     handler(call).await

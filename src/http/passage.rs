@@ -95,7 +95,9 @@ impl Passage {
         let seen = self.grant.as_ref().map(|grant| grant.take_seen()).unwrap_or_default();
         let is_its_own_trace = seen.committed && !seen.owes_entry && !ending.is_failure();
         let caller = self.caller.as_deref();
-        (!is_its_own_trace).then(|| self.visit.entry(&self.state, caller, seen, ending))
+        let breaks_glass = self.grant.as_ref().is_some_and(|grant| grant.breaks_glass(&seen));
+        (!is_its_own_trace || breaks_glass)
+            .then(|| self.visit.entry(&self.state, caller, seen, breaks_glass, ending))
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::time::{interval, timeout};
 use super::cors::cors;
 use super::state::{ServerOptions, State};
 use super::tls::{Tls, note_client};
-use super::{docs, fhir, routes, table};
+use super::{docs, fhir, routes, rules, table};
 use crate::auth::Verifier;
 use crate::clock::Instant;
 use crate::feed::subscriptions::Subscriptions;
@@ -70,7 +70,7 @@ pub fn start(
     let (workers, limits) = (state.options.workers, state.options.limits.clone());
     let request_timeout = Duration::from_millis(limits.client_request_timeout_ms);
     let signals = Signals::listen()?;
-    let counting = Arc::clone(&state);
+    let (counting, ruling) = (Arc::clone(&state), Arc::clone(&state.records));
     let tls = state.options.tls.clone();
     let (encrypts, has_docs) = (tls.is_some(), state.options.docs);
     let server = HttpServer::new(move || {
@@ -113,6 +113,7 @@ pub fn start(
             stopped = server => stopped,
             never = write_sums(&counting) => match never {},
             never = renew(tls) => match never {},
+            never = rules::keep(&ruling) => match never {},
         };
         // The workers let go of what they were at a moment later: it is recorded as they do.
         drop(counting);

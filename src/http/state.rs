@@ -43,6 +43,8 @@ pub struct ServerOptions {
     pub docs: bool,
     /// Who the server shows itself as; without, it speaks HTTP in the clear.
     pub tls: Option<Arc<Tls>>,
+    /// Minutes for which who breaks a glass sees the chart; 0: nobody can.
+    pub break_glass_minutes: u64,
     /// Where clients get tokens.
     pub issuers: Arc<Directory>,
 }

@@ -229,16 +229,21 @@ impl Visit {
         state: &State,
         caller: Option<&Caller>,
         mut seen: Seen,
+        breaks_glass: bool,
         ending: Ending,
     ) -> AccessEntry {
         let bytes = ending.bytes;
         let ending = ending.in_part(seen.was_refused);
         let parts = std::mem::take(&mut seen.parts);
+        let mut source = self.source(caller);
+        if breaks_glass {
+            source.break_glass();
+        }
         let Operation { id, route } = &self.operation;
         let (words, has_query) = (self.words.as_str(), self.has_query);
         let asked = Asked { operation: id, route, words, has_query };
         AccessEntry {
-            source: Arc::new(self.source(caller)),
+            source: Arc::new(source),
             request: self.request,
             begun_at: self.begun_at,
             client_request: self.client_request.clone(),

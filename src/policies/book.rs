@@ -21,7 +21,22 @@ const FILES_MAX: usize = 1_000;
 pub struct RuleBook {
     current: ArcSwap<Rules>,
     folder: Option<PathBuf>,
-    read: Mutex<Vec<Text>>,
+    read: Mutex<Read>,
+}
+
+/// What was read of the folder.
+#[derive(Debug)]
+struct Read {
+    /// What is in force.
+    in_force: Vec<Text>,
+    /// What was found last.
+    seen: Result<Vec<Text>, Vec<String>>,
+}
+
+impl Default for Read {
+    fn default() -> Self {
+        Self { in_force: Vec::new(), seen: Ok(Vec::new()) }
+    }
 }
 
 impl RuleBook {
@@ -39,7 +54,8 @@ impl RuleBook {
         let policies = folder.is_some().then(|| Policies::parse(&texts)).transpose()?;
         let policies = policies.map(Arc::new);
         let rules = Rules { policies, consent, base_url, ..Rules::default() };
-        Ok(Self { current: ArcSwap::from_pointee(rules), folder, read: Mutex::new(texts) })
+        let read = Mutex::new(Read { in_force: texts.clone(), seen: Ok(texts) });
+        Ok(Self { current: ArcSwap::from_pointee(rules), folder, read })
     }
 
     /// The rules that are in force now.
@@ -51,7 +67,7 @@ impl RuleBook {
     /// The files that the policies in force were read from.
     #[must_use]
     pub fn texts(&self) -> Vec<Text> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).in_force.clone()
     }
 
     /// Reads the folder again. What was in force stays in force if something is wrong with it.
@@ -63,12 +79,13 @@ impl RuleBook {
         let Some(folder) = &self.folder else { return Ok(false) };
         let found = read(folder);
         let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = found?;
-        if *known == found {
+        if known.seen == found {
             return Ok(false);
         }
+        known.seen.clone_from(&found);
+        let found = found?;
         let policies = Arc::new(Policies::parse(&found)?);
-        *known = found;
+        known.in_force = found;
         let now = self.current.load_full();
         self.current.store(Arc::new(Rules { policies: Some(policies), ..Rules::clone(&now) }));
         Ok(true)

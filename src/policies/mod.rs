@@ -32,3 +32,6 @@ pub use glasses::{Broken, Glasses};
 pub use memory::{Known, Memory, Parties, Related};
 pub use rules::{Asking, Inquiry, Never, Rules};
 pub use set::{Explanation, Mentions, Policies, SCHEMA, Text};
+
+#[cfg(test)]
+mod tests;

@@ -47,10 +47,10 @@ impl Asking {
     /// `None`: nothing is in force.
     #[must_use]
     pub fn of(rules: &Arc<Rules>, asker: Asker, now: Instant) -> Option<Self> {
-        let is_any = rules.policies.is_some() || rules.consent;
+        let broken = rules.glasses.of(&asker.identity, now);
+        let is_any = rules.policies.is_some() || rules.consent || !broken.is_empty();
         is_any.then(|| {
             let parties = asker.parties(rules.base_url.as_deref());
-            let broken = rules.glasses.of(&asker.identity, now);
             Self { rules: Arc::clone(rules), asker, parties, broken, now }
         })
     }

@@ -16,6 +16,7 @@ mod error;
 mod everything;
 mod evidence;
 mod follow;
+mod glass;
 mod ground;
 mod history;
 mod hold;
@@ -35,6 +36,7 @@ pub use follow::{
     BatchLimits, KindFilter, LogBatch, LogEvent, LogFilter, Next, Peers, SharedBatch, Sight,
     Trigger, Turn,
 };
+pub use glass::{BREAK_GLASS, GlassesRequest};
 pub use history::{HistoryOf, HistoryPage, HistoryPlace, HistoryRequest, Version};
 pub use hold::{HOLD, Hold};
 pub use keeper::{Keeper, Subscribed};

@@ -188,7 +188,8 @@ mod tests {
             patient: None,
             audience: "http://localhost:8080".to_owned(),
             ttl_seconds: 3600,
-        }..TokenRequest::default()
+            ..TokenRequest::default()
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod accesses;
 mod backup;
+mod break_glass;
 mod chart;
 mod difference;
 mod erasure;
@@ -53,6 +54,8 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<erasure::__path_certificates, _, _>(erasure::certificates);
     routes.gated::<erasure::__path_hold, _, _>(erasure::hold);
     routes.gated::<erasure::__path_release, _, _>(erasure::release);
+    routes.gated::<break_glass::__path_list, _, _>(break_glass::list);
+    routes.gated::<break_glass::__path_acknowledge, _, _>(break_glass::acknowledge);
     routes.gated::<accesses::__path_of_chart, _, _>(accesses::of_chart);
     routes.gated::<accesses::__path_of_all, _, _>(accesses::of_all);
     routes.gated::<evidence::__path_of_chart, _, _>(evidence::of_chart);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::super::glass::is_reserved;
 use super::aim::Aim;
 use super::planner::Planner;
 use super::weigh::{Before, Content};
@@ -92,6 +93,10 @@ impl Planner<'_> {
         before: Option<&Before>,
         content: Option<&Content>,
     ) -> Result<(), RecordsError> {
+        if is_reserved(key) && !self.grant.is_of_server() {
+            let what = "what the server alone writes about access";
+            return Err(self.grant.denied(Permission::Update, what).into());
+        }
         if let Some(content) = content {
             self.refuse_content_elsewhere(key, content)?;
         }

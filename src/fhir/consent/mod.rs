@@ -362,3 +362,6 @@ fn shares(wanted: &[Coding], found: &[Coding]) -> bool {
         })
     })
 }
+
+#[cfg(test)]
+mod tests;
