@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What is in `src/`, in the order in which data passes through it. Each may use only what stands
 /// below it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "main",
     "cli",
     "telemetry",
@@ -21,6 +21,7 @@ const ORDER: [&str; 22] = [
     "inspect",
     "audit",
     "records",
+    "issuing",
     "issuers",
     "auth",
     "engine",

@@ -113,6 +113,7 @@ fn options(config: &Config, public_url: String) -> ServerOptions {
         docs,
         tls: None,
         issuers: Arc::default(),
+        issuing: None,
     }
 }
 

@@ -70,6 +70,7 @@ pub use grant::{Denied, Grant, Seen, Shown};
 pub use rights::{Right, Rights};
 pub use scopes::{Level, Permission, Scopes};
 pub use token::{
-    Algorithm, ConfigurationError, Issuer, LocalIssuer, SigningError, Thumbprint, TokenError,
-    TokenRequest, VerificationKey, Verifier, VerifierOptions,
+    AccessToken, Algorithm, ConfigurationError, Issuer, LocalIssuer, OwnIssuer, SigningError,
+    Thumbprint, TokenError, TokenRequest, VerificationKey, Verifier, VerifierOptions,
+    is_understood, narrowed,
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Failure, upcasters};
-use crate::auth::{Issuer, LocalIssuer, TokenRequest, Verifier, VerifierOptions};
+use crate::auth::{Issuer, LocalIssuer, OwnIssuer, TokenRequest, Verifier, VerifierOptions};
 use crate::clock::Instant;
 use crate::config::{Config, ReferentialIntegrity};
 use crate::disk::RealDisk;
@@ -13,6 +13,7 @@ use crate::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions};
 use crate::feed::subscriptions::Subscriptions;
 use crate::http::{self, Running};
 use crate::issuers::{Directory, Issuers, Keeping};
+use crate::issuing::Issuing;
 use crate::records::{Records, RecordsOptions};
 use crate::view;
 
@@ -29,6 +30,8 @@ pub struct Served {
     verifier: Arc<Verifier>,
     tls: Option<Arc<http::Tls>>,
     issuers: Issuers,
+    /// What gives tokens here, and the keys of those that it gives them to.
+    issuing: Option<(Arc<Issuing>, Issuers)>,
     endpoints: Arc<Directory>,
     /// Address under which clients reach the server.
     pub base_url: String,
@@ -75,20 +78,29 @@ impl Served {
         let (directory, secret) = take(DataDirectory::open(&config.store.data))?;
         let issuer = Arc::new(LocalIssuer::new(secret));
         let issuers = Issuers::read(&config.auth).map_err(Failure::usage)?;
-        let endpoints = issuers.directory();
-        let verifier = verifier(config, &issuer, &issuers)?;
         let options = engine_options(config)?;
         let records = RecordsOptions {
             base_url: Some(format!("{base_url}/fhir")),
             refuses_unresolved: config.store.referential_integrity == ReferentialIntegrity::Refuse,
         };
         let store = Records::open(directory, &options, records).map_err(Failure::failed)?;
-        Ok(Self { listener, store, verifier, tls, issuers, endpoints, base_url, issuer })
+        let issuing = issuing(config, &store, &base_url)?;
+        let verifier =
+            verifier(config, &issuer, &issuers, issuing.as_ref().map(|(own, _)| &**own))?;
+        let mut endpoints = issuers.directory();
+        if let Some((own, _)) = &issuing {
+            endpoints = Arc::new(endpoints.followed_by(own.about()));
+        }
+        Ok(Self { listener, store, verifier, tls, issuers, issuing, endpoints, base_url, issuer })
     }
 
-    /// Starts to keep the keys of issuers up to date.
-    pub fn keep_keys(&mut self) -> Result<Keeping, Failure> {
-        std::mem::take(&mut self.issuers).keep(&self.verifier).map_err(Failure::failed)
+    /// Starts to keep the keys of issuers, and of those who are given tokens here, up to date.
+    pub fn keep_keys(&mut self) -> Result<Vec<Keeping>, Failure> {
+        let mut keeping = vec![std::mem::take(&mut self.issuers).keep(&self.verifier)];
+        if let Some((issuing, keys)) = &mut self.issuing {
+            keeping.push(std::mem::take(keys).keep(issuing.clients().verifier()));
+        }
+        keeping.into_iter().collect::<Result<_, _>>().map_err(Failure::failed)
     }
 
     /// Starts to answer requests.
@@ -111,6 +123,7 @@ impl Served {
             docs: config.server.docs,
             tls: self.tls,
             issuers: self.endpoints,
+            issuing: self.issuing.map(|(issuing, _)| issuing),
         };
         http::start(self.listener, self.store, self.verifier, subscriptions, options)
             .map_err(Failure::failed)
@@ -169,10 +182,27 @@ fn proof(config: &Config) -> Result<ProofOptions, Failure> {
     })
 }
 
+/// What gives tokens here, if the configuration registers anybody whom it gives them to.
+fn issuing(
+    config: &Config,
+    store: &Records,
+    base_url: &str,
+) -> Result<Option<(Arc<Issuing>, Issuers)>, Failure> {
+    if config.auth.clients.is_empty() {
+        return Ok(None);
+    }
+    let key = store.engine().token_key().map_err(Failure::failed)?;
+    let issuer = OwnIssuer::new(base_url, &key).map_err(Failure::failed)?;
+    let now = Instant::now().seconds();
+    let opened = Issuing::open(&config.auth, issuer, now).map_err(Failure::usage)?;
+    Ok(Some((Arc::new(opened.0), opened.1)))
+}
+
 fn verifier(
     config: &Config,
     local: &LocalIssuer,
     others: &Issuers,
+    issuing: Option<&Issuing>,
 ) -> Result<Arc<Verifier>, Failure> {
     let mut issuers = Vec::new();
     if config.auth.local_issuer {
@@ -181,6 +211,7 @@ fn verifier(
         issuers.push(Issuer { name, keys, requires_binding: false });
     }
     issuers.extend(others.known());
+    issuers.extend(issuing.map(|issuing| issuing.issuer().trusted()));
     let options = VerifierOptions {
         audience: config.auth.audience.clone(),
         leeway_seconds: config.auth.leeway_seconds,

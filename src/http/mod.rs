@@ -22,6 +22,7 @@ mod gate;
 mod health;
 mod heavy;
 mod metrics;
+mod oauth;
 mod paging;
 mod passage;
 mod proxies;

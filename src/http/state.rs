@@ -20,6 +20,7 @@ use crate::config::{AuditConfig, LimitsConfig, MetricsAccess};
 use crate::engine::EngineError;
 use crate::feed::subscriptions::Subscriptions;
 use crate::issuers::Directory;
+use crate::issuing::Issuing;
 use crate::records::Records;
 
 /// Name and sizes of a server.
@@ -45,6 +46,8 @@ pub struct ServerOptions {
     pub tls: Option<Arc<Tls>>,
     /// Where clients get tokens.
     pub issuers: Arc<Directory>,
+    /// What gives tokens here, if anything does.
+    pub issuing: Option<Arc<Issuing>>,
 }
 
 impl ServerOptions {

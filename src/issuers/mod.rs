@@ -30,7 +30,7 @@ use self::fetch::Fetcher;
 use self::keeper::Keeper;
 use self::source::Source;
 use crate::auth::{Issuer, Verifier};
-use crate::config::AuthConfig;
+use crate::config::{self, AuthConfig};
 
 pub use self::about::{About, BINDS, Directory};
 pub use self::schedule::PAUSE;
@@ -56,11 +56,20 @@ impl Issuers {
     ///
     /// Everything that is wrong with these files, a line for each.
     pub fn read(config: &AuthConfig) -> Result<Self, String> {
+        Self::of(&config.issuers, config)
+    }
+
+    /// The same of these, who need not be those whose tokens are accepted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Issuers::read`].
+    pub fn of(issuers: &[config::Issuer], config: &AuthConfig) -> Result<Self, String> {
         let fetcher = Fetcher::new(config.ca_file.as_deref().map(Path::new));
         let mut problems = Vec::new();
         let fetcher = fetcher.map_err(|problem| problems.push(problem)).unwrap_or_default();
         let mut sources = Vec::new();
-        for issuer in &config.issuers {
+        for issuer in issuers {
             match Source::read(issuer, &fetcher) {
                 Ok(source) => sources.push(source),
                 Err(more) => problems.extend(more),

@@ -11,6 +11,7 @@ mod audit_deliveries;
 mod audit_event;
 mod audit_filing;
 mod audit_matrix;
+mod backend_services;
 mod bad_input;
 mod beside;
 mod binary;

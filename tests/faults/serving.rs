@@ -64,6 +64,7 @@ impl Serving {
             docs: false,
             tls: None,
             issuers: Arc::default(),
+            issuing: None,
         };
         let subscriptions = Subscriptions::open(&store, &config.feed, &base).unwrap();
         let (started, wait) = mpsc::channel();

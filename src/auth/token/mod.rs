@@ -27,6 +27,8 @@ mod compact;
 mod error;
 mod key;
 mod local;
+mod narrowing;
+mod own;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -43,6 +45,8 @@ pub use binding::Thumbprint;
 pub use error::{ConfigurationError, TokenError};
 pub use key::{KEYS_PER_SET_MAX, VerificationKey};
 pub use local::{LocalIssuer, SigningError, TTL_SECONDS_MAX, TokenRequest};
+pub use narrowing::{is_understood, narrowed};
+pub use own::{AccessToken, OwnIssuer};
 
 /// The longest token that is accepted, in bytes.
 pub const TOKEN_LENGTH_MAX: usize = 16 * 1024;

@@ -66,4 +66,17 @@ pub static SETTINGS: &[Setting] = &[
          token_endpoint, and capabilities, a list.",
         |config| &mut config.auth.issuers,
     ),
+    setting(
+        "auth.clients",
+        Kind::Clients,
+        "Programs to which this server itself gives tokens of five minutes at /oauth/token (SMART\n\
+         Backend Services); without any, there is no such address:\n\
+         \x20   [[auth.clients]]\n\
+         \x20   id = \"warehouse\"                    # its client_id\n\
+         \x20   jwks_file = \"warehouse.jwks.json\"  # its public keys, or jwks_url, their address\n\
+         \x20   scopes = [\"system/Observation.rs\", \"system/Patient.rs\"]\n\
+         \x20   name = \"Data warehouse\"            # may be left out\n\
+         \x20   purpose = \"HRESCH\"                 # the purpose of use of what it does; may be left out",
+        |config| &mut config.auth.clients,
+    ),
 ];
