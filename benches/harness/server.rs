@@ -114,6 +114,7 @@ fn options(config: &Config, public_url: String) -> ServerOptions {
         tls: None,
         issuers: Arc::default(),
         issuing: None,
+        introspection: None,
     }
 }
 

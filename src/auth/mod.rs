@@ -70,7 +70,7 @@ pub use grant::{Denied, Grant, Seen, Shown};
 pub use rights::{Right, Rights};
 pub use scopes::{Level, Permission, Scopes};
 pub use token::{
-    AccessToken, Algorithm, ConfigurationError, Issuer, LocalIssuer, OwnIssuer, SigningError,
-    Thumbprint, TokenError, TokenRequest, VerificationKey, Verifier, VerifierOptions,
-    is_understood, narrowed,
+    AccessToken, Algorithm, ConfigurationError, Introspected, Issuer, LocalIssuer, OwnIssuer,
+    SigningError, Thumbprint, TokenError, TokenRequest, VerificationKey, Verifier, VerifierOptions,
+    is_signed, is_understood, narrowed,
 };

@@ -12,7 +12,7 @@ use crate::disk::RealDisk;
 use crate::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions};
 use crate::feed::subscriptions::Subscriptions;
 use crate::http::{self, Running};
-use crate::issuers::{Directory, Issuers, Keeping};
+use crate::issuers::{Directory, Introspection, Issuers, Keeping};
 use crate::issuing::Issuing;
 use crate::records::{Records, RecordsOptions};
 use crate::view;
@@ -33,6 +33,7 @@ pub struct Served {
     /// What gives tokens here, and the keys of those that it gives them to.
     issuing: Option<(Arc<Issuing>, Issuers)>,
     endpoints: Arc<Directory>,
+    introspection: Option<Arc<Introspection>>,
     /// Address under which clients reach the server.
     pub base_url: String,
     /// Signs development tokens for it.
@@ -87,11 +88,23 @@ impl Served {
         let issuing = issuing(config, &store, &base_url)?;
         let verifier =
             verifier(config, &issuer, &issuers, issuing.as_ref().map(|(own, _)| &**own))?;
+        let introspection = issuers.introspection();
         let mut endpoints = issuers.directory();
         if let Some((own, _)) = &issuing {
             endpoints = Arc::new(endpoints.followed_by(own.about()));
         }
-        Ok(Self { listener, store, verifier, tls, issuers, issuing, endpoints, base_url, issuer })
+        Ok(Self {
+            listener,
+            store,
+            verifier,
+            tls,
+            issuers,
+            issuing,
+            endpoints,
+            introspection,
+            base_url,
+            issuer,
+        })
     }
 
     /// Starts to keep the keys of issuers, and of those who are given tokens here, up to date.
@@ -123,6 +136,7 @@ impl Served {
             docs: config.server.docs,
             tls: self.tls,
             issuers: self.endpoints,
+            introspection: self.introspection,
             issuing: self.issuing.map(|(issuing, _)| issuing),
         };
         http::start(self.listener, self.store, self.verifier, subscriptions, options)

@@ -57,9 +57,34 @@ pub struct Issuer {
     /// File with its JSON Web Key Set (RFC 7517, section 5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<PathBuf>,
+    /// How it is asked about tokens that are no JWT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection: Option<Introspection>,
     /// Single public keys, in addition to or instead of a key set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<IssuerKey>,
+}
+
+/// How an issuer is asked about tokens that say nothing themselves (RFC 7662).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Introspection {
+    /// Where it is asked.
+    pub url: String,
+    /// Who this server is there.
+    pub client_id: String,
+    /// File with the secret that shows it.
+    pub secret_file: PathBuf,
+    /// For how many seconds an answer is believed.
+    #[serde(default = "cache_seconds")]
+    pub cache_seconds: u64,
+}
+
+/// Longest time for which an answer about a token may be believed, in seconds.
+const CACHE_SECONDS_MAX: u64 = 300;
+
+const fn cache_seconds() -> u64 {
+    30
 }
 
 /// One public key of an issuer.
@@ -105,7 +130,7 @@ impl Issuer {
     pub(super) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let has_keys = self.jwks_file.is_some() || !self.keys.is_empty();
-        if !has_keys && self.jwks_url.is_none() && !self.discovery {
+        if !has_keys && self.jwks_url.is_none() && !self.discovery && self.introspection.is_none() {
             problems.push("has no keys; give it discovery, jwks_url, jwks_file or keys");
         }
         if self.discovery && self.jwks_url.is_some() {
@@ -130,6 +155,19 @@ impl Issuer {
                 "has an endpoint to which nobody should send a secret; it begins with https:// \
                  (http:// on this machine)",
             );
+        }
+        if let Some(Introspection { url, client_id, cache_seconds, .. }) = &self.introspection {
+            if !is_safe_address(url) {
+                problems.push(
+                    "has an introspection.url to which no token should be sent; it begins with https:// \
+                     (http:// on this machine)",
+                );
+            }
+            if client_id.is_empty() || *cache_seconds > CACHE_SECONDS_MAX {
+                problems.push(
+                    "has an introspection without client_id, or with cache_seconds beyond 300",
+                );
+            }
         }
         problems.into_iter().map(|what| format!("auth.issuers: {:?} {what}", self.name)).collect()
     }

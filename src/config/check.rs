@@ -171,6 +171,11 @@ fn nats(config: &Config) -> Vec<Finding> {
 fn issuers(config: &Config) -> Vec<String> {
     let mut messages = Vec::new();
     let mut names = BTreeSet::new();
+    if config.auth.issuers.iter().filter(|issuer| issuer.introspection.is_some()).count() > 1 {
+        let message = "auth.issuers: two have introspection, but an opaque token does not say which of them \
+                       made it; only one can be asked";
+        messages.push(message.to_owned());
+    }
     for issuer in &config.auth.issuers {
         let name = issuer.name.as_str();
         if name.is_empty() {

@@ -48,7 +48,7 @@ mod vault;
 
 pub use address::is_safe_address;
 pub use audit::AuditConfig;
-pub use auth::{Algorithm, AuthConfig, Issuer, IssuerKey};
+pub use auth::{Algorithm, AuthConfig, Introspection, Issuer, IssuerKey};
 pub use clients::Client;
 pub use demo::DemoConfig;
 pub use duration::{DurationError, parse_duration};

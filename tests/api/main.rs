@@ -39,6 +39,7 @@ mod harness;
 mod headers;
 mod heads;
 mod histories;
+mod introspection;
 mod issuer_keys;
 mod issuers;
 mod limits;

@@ -65,6 +65,7 @@ impl Serving {
             tls: None,
             issuers: Arc::default(),
             issuing: None,
+            introspection: None,
         };
         let subscriptions = Subscriptions::open(&store, &config.feed, &base).unwrap();
         let (started, wait) = mpsc::channel();

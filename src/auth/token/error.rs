@@ -67,6 +67,15 @@ pub enum TokenError {
          itself that shows that certificate."
     )]
     WrongCertificate,
+    /// The issuer says that the token is worth nothing (RFC 7662 §2.2).
+    #[error(
+        "The token is not active: it was revoked, has expired, or is none of the issuer that was asked; \
+         please obtain a new one."
+    )]
+    Inactive,
+    /// The issuer of an opaque token does not answer, or nothing that makes sense.
+    #[error("The issuer of the token could not be asked about it; the token may be good later.")]
+    NotIntrospected,
     /// Tokens of this issuer must be bound to a certificate.
     #[error(
         "The token is not bound to a client certificate (RFC 8705), as tokens of its issuer must \
@@ -153,6 +162,8 @@ mod tests {
             TokenError::UnsupportedBinding,
             TokenError::WrongCertificate,
             TokenError::NotBound,
+            TokenError::Inactive,
+            TokenError::NotIntrospected,
         ] {
             let message = error.to_string();
             let allowed =

@@ -54,7 +54,7 @@ struct TokenAnswer<'a> {
 /// Why it gets none (RFC 6749 §5.2).
 #[derive(Serialize, ToSchema)]
 struct TokenError<'a> {
-    /// invalid_request, invalid_client, invalid_scope, unsupported_grant_type or temporarily_unavailable
+    /// invalid_request, invalid_client, invalid_scope, unsupported_grant_type, slow_down or temporarily_unavailable
     error: &'a str,
     error_description: &'a str,
 }
