@@ -153,7 +153,8 @@ impl Form {
             return Err(invalid("the form is larger than 64 KiB"));
         }
         let text = std::str::from_utf8(body).map_err(|_| invalid("the form is not UTF-8"))?;
-        decoded(text).map(Self).map_err(|failure| invalid(&failure.detail))
+        // What exactly cannot be read may be a secret.
+        decoded(text).map(Self).map_err(|_| invalid("the form is not percent-encoded UTF-8"))
     }
 
     /// The value of a parameter; an empty one is none (RFC 6749 §3.2).
