@@ -15,7 +15,7 @@
 //! ```
 //!
 //! [`records`] and [`audit`] open the [`engine`] behind a [`auth::Grant`]. Dependencies point down this
-//! list: `cli`, `http`, `feed`, `backup`, `inspect`, `audit`, `records`, `issuers`, `auth`, `engine`, `view`, `chart`, `fhir`, `vault`,
+//! list: `cli`, `http`, `feed`, `backup`, `inspect`, `audit`, `records`, `issuing`, `issuers`, `auth`, `engine`, `view`, `chart`, `fhir`, `vault`,
 //! `seal`, `proof`, `log`, `json`. `budget`, `clock`, `config` and `disk` are used by all; `demo` stands
 //! beside the list. `ARCHITECTURE.md` has the whole picture.
 
@@ -36,6 +36,7 @@ pub mod fhir;
 pub mod http;
 pub mod inspect;
 pub mod issuers;
+pub mod issuing;
 pub mod json;
 pub mod log;
 pub mod numbers;

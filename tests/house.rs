@@ -21,6 +21,7 @@ const ORDER: [&str; 23] = [
     "inspect",
     "audit",
     "records",
+    "issuing",
     "issuers",
     "auth",
     "policies",

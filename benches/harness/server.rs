@@ -131,6 +131,8 @@ fn options(config: &Config, public_url: String) -> ServerOptions {
         break_glass_minutes: 0,
         tls: None,
         issuers: Arc::default(),
+        issuing: None,
+        introspection: None,
     }
 }
 

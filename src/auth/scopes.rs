@@ -161,7 +161,7 @@ const ANY_TYPE: &str = "*";
 impl Level {
     const ALL: [Self; 3] = [Self::Patient, Self::User, Self::System];
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Patient => "patient",
             Self::User => "user",

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Failure, upcasters};
-use crate::auth::{Issuer, LocalIssuer, TokenRequest, Verifier, VerifierOptions};
+use crate::auth::{Issuer, LocalIssuer, OwnIssuer, TokenRequest, Verifier, VerifierOptions};
 use crate::clock::Instant;
 use crate::config::{Config, ReferentialIntegrity};
 use crate::disk::RealDisk;
 use crate::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions};
 use crate::feed::subscriptions::Subscriptions;
 use crate::http::{self, Running};
-use crate::issuers::{Directory, Issuers, Keeping};
+use crate::issuers::{Directory, Introspection, Issuers, Keeping};
+use crate::issuing::Issuing;
 use crate::policies::RuleBook;
 use crate::records::{Records, RecordsOptions};
 use crate::view;
@@ -31,7 +32,10 @@ pub struct Served {
     verifier: Arc<Verifier>,
     tls: Option<Arc<http::Tls>>,
     issuers: Issuers,
+    /// What gives tokens here, and the keys of those that it gives them to.
+    issuing: Option<(Arc<Issuing>, Issuers)>,
     endpoints: Arc<Directory>,
+    introspection: Option<Arc<Introspection>>,
     /// Address under which clients reach the server.
     pub base_url: String,
     /// Signs development tokens for it.
@@ -77,8 +81,6 @@ impl Served {
         let (directory, secret) = take(DataDirectory::open(&config.store.data))?;
         let issuer = Arc::new(LocalIssuer::new(secret));
         let issuers = Issuers::read(&config.auth).map_err(Failure::usage)?;
-        let endpoints = issuers.directory();
-        let verifier = verifier(config, &issuer, &issuers)?;
         let options = engine_options(config)?;
         let fhir_base = format!("{base_url}/fhir");
         let records = RecordsOptions {
@@ -87,12 +89,35 @@ impl Served {
             refuses_unresolved: config.store.referential_integrity == ReferentialIntegrity::Refuse,
         };
         let store = Records::open(directory, &options, records).map_err(Failure::failed)?;
-        Ok(Self { listener, store, verifier, tls, issuers, endpoints, base_url, issuer })
+        let issuing = issuing(config, &store, &base_url)?;
+        let verifier =
+            verifier(config, &issuer, &issuers, issuing.as_ref().map(|(own, _)| &**own))?;
+        let introspection = issuers.introspection();
+        let mut endpoints = issuers.directory();
+        if let Some((own, _)) = &issuing {
+            endpoints = Arc::new(endpoints.followed_by(own.about()));
+        }
+        Ok(Self {
+            listener,
+            store,
+            verifier,
+            tls,
+            issuers,
+            issuing,
+            endpoints,
+            introspection,
+            base_url,
+            issuer,
+        })
     }
 
-    /// Starts to keep the keys of issuers up to date.
-    pub fn keep_keys(&mut self) -> Result<Keeping, Failure> {
-        std::mem::take(&mut self.issuers).keep(&self.verifier).map_err(Failure::failed)
+    /// Starts to keep the keys of issuers, and of those who are given tokens here, up to date.
+    pub fn keep_keys(&mut self) -> Result<Vec<Keeping>, Failure> {
+        let mut keeping = vec![std::mem::take(&mut self.issuers).keep(&self.verifier)];
+        if let Some((issuing, keys)) = &mut self.issuing {
+            keeping.push(std::mem::take(keys).keep(issuing.clients().verifier()));
+        }
+        keeping.into_iter().collect::<Result<_, _>>().map_err(Failure::failed)
     }
 
     /// Starts to answer requests.
@@ -116,6 +141,8 @@ impl Served {
             docs: config.server.docs,
             tls: self.tls,
             issuers: self.endpoints,
+            introspection: self.introspection,
+            issuing: self.issuing.map(|(issuing, _)| issuing),
         };
         http::start(self.listener, self.store, self.verifier, subscriptions, options)
             .map_err(Failure::failed)
@@ -182,10 +209,27 @@ fn rule_book(config: &Config, fhir_base: &str) -> Result<Arc<RuleBook>, Failure>
         .map_err(|problems| Failure::usage(format!("policies.directory: {}", problems.join("; "))))
 }
 
+/// What gives tokens here, if the configuration registers anybody whom it gives them to.
+fn issuing(
+    config: &Config,
+    store: &Records,
+    base_url: &str,
+) -> Result<Option<(Arc<Issuing>, Issuers)>, Failure> {
+    if config.auth.clients.is_empty() {
+        return Ok(None);
+    }
+    let key = store.engine().token_key().map_err(Failure::failed)?;
+    let issuer = OwnIssuer::new(base_url, &key).map_err(Failure::failed)?;
+    let now = Instant::now().seconds();
+    let opened = Issuing::open(&config.auth, issuer, now).map_err(Failure::usage)?;
+    Ok(Some((Arc::new(opened.0), opened.1)))
+}
+
 fn verifier(
     config: &Config,
     local: &LocalIssuer,
     others: &Issuers,
+    issuing: Option<&Issuing>,
 ) -> Result<Arc<Verifier>, Failure> {
     let mut issuers = Vec::new();
     if config.auth.local_issuer {
@@ -194,6 +238,7 @@ fn verifier(
         issuers.push(Issuer { name, keys, requires_binding: false });
     }
     issuers.extend(others.known());
+    issuers.extend(issuing.map(|issuing| issuing.issuer().trusted()));
     let options = VerifierOptions {
         audience: config.auth.audience.clone(),
         leeway_seconds: config.auth.leeway_seconds,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::clients;
 use super::{ClientCertificates, Config, NatsServer, Problem, Sources};
 
 /// Every contradiction in a configuration.
@@ -15,12 +16,15 @@ pub fn check(config: &Config, sources: &Sources) -> Vec<Problem> {
     ];
     let (tls, nats) = (tls(config).into_iter(), nats(config).into_iter());
     let issuers = issuers(config).into_iter().map(|message| (vec!["auth.issuers"], message));
+    let clients = clients::problems(&config.auth.clients).into_iter();
+    let clients = clients.map(|message| (vec!["auth.clients"], message));
     findings
         .into_iter()
         .flatten()
         .chain(tls)
         .chain(nats)
         .chain(issuers)
+        .chain(clients)
         .map(|(keys, message)| problem(&keys, message, sources))
         .collect()
 }
@@ -167,6 +171,11 @@ fn nats(config: &Config) -> Vec<Finding> {
 fn issuers(config: &Config) -> Vec<String> {
     let mut messages = Vec::new();
     let mut names = BTreeSet::new();
+    if config.auth.issuers.iter().filter(|issuer| issuer.introspection.is_some()).count() > 1 {
+        let message = "auth.issuers: two have introspection, but an opaque token does not say which of them \
+                       made it; only one can be asked";
+        messages.push(message.to_owned());
+    }
     for issuer in &config.auth.issuers {
         let name = issuer.name.as_str();
         if name.is_empty() {

@@ -59,6 +59,8 @@ pub enum Kind {
     Text(&'static str),
     /// A list of token issuers.
     Issuers,
+    /// A list of programs that are given tokens.
+    Clients,
 }
 
 impl Kind {
@@ -67,7 +69,7 @@ impl Kind {
     /// Names may be separated by commas; everything else that is no text by nature is already TOML.
     pub fn text_to_toml<'text>(&self, text: &'text str) -> Cow<'text, str> {
         match self {
-            Self::Switch | Self::Number(_) | Self::Issuers => Cow::Borrowed(text),
+            Self::Switch | Self::Number(_) | Self::Issuers | Self::Clients => Cow::Borrowed(text),
             Self::Names
             | Self::Sinks
             | Self::SiemTargets
@@ -223,6 +225,7 @@ impl fmt::Display for Kind {
             }
             Self::Names => "a list of at least one name, such as [\"chartlog\"]",
             Self::Issuers => "a list of tables [[auth.issuers]]",
+            Self::Clients => "a list of tables [[auth.clients]]",
         };
         formatter.write_str(right)
     }

@@ -19,9 +19,11 @@
 //! Never: reading the process's environment or a file by itself (the caller hands in both), opening
 //! anything a setting names, or printing a secret.
 
+mod address;
 mod audit;
 mod auth;
 mod check;
+mod clients;
 mod demo;
 mod duration;
 mod feed;
@@ -45,8 +47,10 @@ mod store;
 mod tests;
 mod vault;
 
+pub use address::is_safe_address;
 pub use audit::AuditConfig;
-pub use auth::{Algorithm, AuthConfig, Issuer, IssuerKey, is_safe_address};
+pub use auth::{Algorithm, AuthConfig, Introspection, Issuer, IssuerKey};
+pub use clients::Client;
 pub use demo::DemoConfig;
 pub use duration::{DurationError, parse_duration};
 pub use feed::FeedConfig;

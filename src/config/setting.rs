@@ -9,7 +9,7 @@ use toml::{Spanned, Value};
 
 use super::kind::Kind;
 use super::{
-    ClientCertificates, Config, Issuer, LogFormat, MetricsAccess, NatsForm, ProxyHeader,
+    Client, ClientCertificates, Config, Issuer, LogFormat, MetricsAccess, NatsForm, ProxyHeader,
     ReferentialIntegrity,
 };
 
@@ -74,8 +74,8 @@ impl Setting {
         let field = (self.field)(config);
         match field.set(given.value) {
             Ok(()) if self.kind.accepts(&field.get()) => Ok(()),
-            // Only within issuers is there more to say than what the value as a whole must be.
-            Err(error) if matches!(self.kind, Kind::Issuers) => Err(Refusal {
+            // Only within tables is there more to say than what the value as a whole must be.
+            Err(error) if matches!(self.kind, Kind::Issuers | Kind::Clients) => Err(Refusal {
                 message: format!("{}: {}", self.key, error.message()),
                 offset: error.span().map(|span| span.start),
             }),
@@ -120,6 +120,7 @@ impl Plain for ClientCertificates {}
 impl Plain for ProxyHeader {}
 impl Plain for Vec<String> {}
 impl Plain for Vec<Issuer> {}
+impl Plain for Vec<Client> {}
 
 impl<T: Plain> Field for T {
     fn set(&mut self, value: Spanned<DeValue<'_>>) -> Result<(), toml::de::Error> {

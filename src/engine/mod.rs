@@ -67,6 +67,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 use tokio::sync::watch::Receiver;
+use zeroize::Zeroizing;
 
 use crate::access::{AccessEntry, RequestId};
 use crate::chart::Upcasters;
@@ -395,6 +396,15 @@ impl Engine {
     /// The vault's.
     pub fn epoch(&self) -> Result<u32, EngineError> {
         Ok(self.keys.vault().epoch()?)
+    }
+
+    /// The private key with which this server signs tokens (P-256, in PKCS #8); made on first use.
+    ///
+    /// # Errors
+    ///
+    /// The vault's.
+    pub fn token_key(&self) -> Result<Zeroizing<Vec<u8>>, EngineError> {
+        Ok(self.keys.vault().token_key()?)
     }
 
     /// The segments of the access log.

@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::encoding::decompressed;
 use super::state::{BODY_UNIT, State};
 use super::{Failure, Fault};
+use crate::issuing::TOKEN_PATH;
 
 /// Where content of any media type is stored: FHIR R4 §2.40 (Binary).
 const BINARY: &str = "/fhir/Binary";
@@ -113,6 +114,11 @@ pub fn is_binary(request: &HttpRequest) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Whether the body of a request is a form at the token endpoint (RFC 6749 §3.2).
+fn is_token_request(request: &HttpRequest) -> bool {
+    request.path().trim_end_matches('/') == TOKEN_PATH
+}
+
 /// Whether a request is a search whose parameters come as a form: FHIR R4 §3.1.0.13.
 pub fn is_search(request: &HttpRequest) -> bool {
     request.path().trim_end_matches('/').ends_with("/_search")
@@ -126,7 +132,9 @@ fn check_media_type(request: &HttpRequest) -> Result<(), Failure> {
         Method::PATCH => {
             &["application/json-patch+json", "application/fhir+json", "application/json"]
         }
-        Method::POST if is_search(request) => &["application/x-www-form-urlencoded"],
+        Method::POST if is_search(request) || is_token_request(request) => {
+            &["application/x-www-form-urlencoded"]
+        }
         Method::POST | Method::PUT if is_binary(request) => return Ok(()),
         _ => &["application/fhir+json", "application/json"],
     };

@@ -21,6 +21,7 @@ use crate::feed::subscriptions::Subscriptions;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::{Parameters, ResourceId, ResourceKey, ResourceType};
 use crate::issuers::Directory;
+use crate::issuing::Issuing;
 use crate::json::Document;
 use crate::numbers::ResourceVersion;
 use crate::records::{INLINE_BYTES_MAX, Records, RecordsError};
@@ -96,6 +97,12 @@ impl OpenCall {
     #[must_use]
     pub fn directory(&self) -> &Directory {
         &self.state.options.issuers
+    }
+
+    /// What gives tokens here, if anything does.
+    #[must_use]
+    pub fn issuing(&self) -> Option<&Issuing> {
+        self.state.options.issuing.as_deref()
     }
 
     /// Whether clients can show a certificate to which tokens are bound.

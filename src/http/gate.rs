@@ -27,8 +27,9 @@ use super::sending::{Interrupted, in_pieces, sent};
 use super::state::State;
 use super::visit::{Operation, Visit};
 use super::{Call, Failure, Fault, glass};
-use crate::auth::{Caller, Grant};
+use crate::auth::{Caller, Grant, Thumbprint, TokenError, is_signed};
 use crate::clock::Instant;
+use crate::issuers::Introspection;
 use crate::records::INLINE_BYTES_MAX;
 
 /// Runs one request through the gate.
@@ -82,7 +83,7 @@ pub async fn beside(
     let started = Stopwatch::now();
     let visit = Visit::of(&state, Operation::beside(operation, &request), &request);
     let mut passage = Passage::new(state, visit);
-    let result = match authenticate(&passage, request.headers()) {
+    let result = match authenticate(&passage, request.headers()).await {
         Err(failure) if failure.fault == Fault::TooMany => Err(failure),
         known => {
             passage.caller = known.ok();
@@ -146,7 +147,7 @@ async fn admit<F>(
 where
     F: Future<Output = Result<Reply, Failure>>,
 {
-    let caller = authenticate(passage, request.headers())?;
+    let caller = authenticate(passage, request.headers()).await?;
     let mut grant = passage.admit(Arc::clone(&caller));
     if glass::break_for(&passage.state, &grant, request).await? {
         grant = passage.admit(caller);
@@ -157,7 +158,10 @@ where
 }
 
 /// Who sends these headers, if not too often.
-pub(super) fn authenticate(passage: &Passage, headers: &HeaderMap) -> Result<Arc<Caller>, Failure> {
+pub(super) async fn authenticate(
+    passage: &Passage,
+    headers: &HeaderMap,
+) -> Result<Arc<Caller>, Failure> {
     let state = &passage.state;
     // Before a signature is computed.
     state.rates.address(passage.visit.client())?;
@@ -171,18 +175,38 @@ pub(super) fn authenticate(passage: &Passage, headers: &HeaderMap) -> Result<Arc
     let Some(token) = token.filter(|_| is_only) else {
         return Err(Failure::of(Fault::NoToken, "send one token: Authorization: Bearer …"));
     };
-    verified(passage, token)
+    verified(passage, token).await
 }
 
 /// Whose token this is, if it is not used too often.
-pub(super) fn verified(passage: &Passage, token: &str) -> Result<Arc<Caller>, Failure> {
+pub(super) async fn verified(passage: &Passage, token: &str) -> Result<Arc<Caller>, Failure> {
     let state = &passage.state;
-    let caller = state
-        .verifier
-        .verify(token, Instant::now().seconds(), passage.visit.certificate())
-        .map_err(|error| Failure::of(Fault::BadToken, error.to_string()))?;
+    let (now, shown) = (Instant::now().seconds(), passage.visit.certificate());
+    let caller = match &state.options.introspection {
+        Some(introspection) if !is_signed(token) => match introspection.known(token, now, shown) {
+            Ok(None) => asked(state, Arc::clone(introspection), token.to_owned(), shown).await?,
+            Ok(Some(caller)) => Ok(caller),
+            Err(error) => Err(error),
+        },
+        _ => state.verifier.verify(token, now, shown),
+    };
+    let caller = caller.map_err(|error| Failure::of(Fault::BadToken, error.to_string()))?;
     state.rates.token(token)?;
     Ok(caller)
+}
+
+/// What its issuer says of a token, asked on a thread that may wait.
+async fn asked(
+    state: &State,
+    introspection: Arc<Introspection>,
+    token: String,
+    shown: Option<Thumbprint>,
+) -> Result<Result<Arc<Caller>, TokenError>, Failure> {
+    // Whoever sends tokens that nobody knows must not take the threads of all others.
+    let busy = |_| Failure::of(Fault::Busy, "too many tokens are being asked about: try again");
+    let _place = state.questions.try_acquire().map_err(busy)?;
+    let ask = move || introspection.ask(&token, Instant::now().seconds(), shown);
+    web::block(ask).await.map_err(|_| Failure::internal())
 }
 
 async fn prepare(

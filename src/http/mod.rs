@@ -23,6 +23,7 @@ mod glass;
 mod health;
 mod heavy;
 mod metrics;
+mod oauth;
 mod paging;
 mod passage;
 mod proxies;

@@ -51,9 +51,7 @@ impl Passage {
 
     /// The answer that may leave, when what there is to be said about the request is durable.
     pub async fn end(&mut self, result: Result<Reply, Failure>) -> Reply {
-        // What is in the queue will be written, whether anybody waits for it or not.
-        self.is_over = true;
-        let recorded = self.record(Ending::of(&result)).await;
+        let recorded = self.close(Ending::of(&result)).await;
         let request = self.visit.request.to_string();
         match (recorded, result) {
             (Ok(()), Ok(reply)) => reply,
@@ -61,6 +59,13 @@ impl Passage {
             // No look without a trace: what could not be recorded is not answered.
             (Err(failure), _) => failure.render(self.visit.is_fhir, &request),
         }
+    }
+
+    /// Waits until what there is to be said about the request, as it ends, is durable.
+    pub async fn close(&mut self, ending: Ending) -> Result<(), Failure> {
+        // What is in the queue will be written, whether anybody waits for it or not.
+        self.is_over = true;
+        self.record(ending).await
     }
 
     /// Gives the request over to its answer's further parts, which are recorded one by one.

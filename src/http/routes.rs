@@ -67,7 +67,8 @@ impl<'a> Routes<'a> {
         });
     }
 
-    fn behind<P, F>(
+    /// Mounts what ends a request by itself.
+    pub fn behind<P, F>(
         &mut self,
         pass: impl Fn(Arc<State>, visit::Operation, HttpRequest, web::Payload) -> F + Copy + 'static,
     ) where

@@ -19,7 +19,8 @@ use crate::budget::WorkLimits;
 use crate::config::{AuditConfig, LimitsConfig, MetricsAccess};
 use crate::engine::EngineError;
 use crate::feed::subscriptions::Subscriptions;
-use crate::issuers::Directory;
+use crate::issuers::{Directory, Introspection};
+use crate::issuing::Issuing;
 use crate::records::Records;
 
 /// Name and sizes of a server.
@@ -47,6 +48,10 @@ pub struct ServerOptions {
     pub break_glass_minutes: u64,
     /// Where clients get tokens.
     pub issuers: Arc<Directory>,
+    /// Who is asked about tokens that are no JWT.
+    pub introspection: Option<Arc<Introspection>>,
+    /// What gives tokens here, if anything does.
+    pub issuing: Option<Arc<Issuing>>,
 }
 
 impl ServerOptions {
@@ -75,6 +80,8 @@ pub struct State {
     pub(super) rates: Rates,
     /// Requests without an acceptable token.
     pub(super) strangers: Strangers,
+    /// Places for questions to an issuer.
+    pub(super) questions: Semaphore,
     /// Places for those who follow the log.
     pub(super) followers: Arc<Semaphore>,
     /// Places for WebSockets of which nobody has said yet who opened them.
@@ -86,6 +93,8 @@ pub struct State {
     _alive: mpsc::Sender<Infallible>,
 }
 
+/// Questions to an issuer at the same time: each holds a thread until it is answered.
+const QUESTIONS_MAX: usize = 16;
 /// Bytes of request bodies per permit.
 pub(super) const BODY_UNIT: usize = 1_024;
 
@@ -114,6 +123,7 @@ impl State {
         let stranger_sockets = Arc::new(Semaphore::new(options.limits.stranger_sockets_max));
         let stopping = watch::Sender::new(false);
         Self {
+            questions: Semaphore::new(QUESTIONS_MAX),
             records,
             verifier,
             options,

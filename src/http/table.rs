@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::routes::Routes;
 use super::state::State;
-use super::{fhir, health, v1};
+use super::{fhir, health, oauth, v1};
 
 /// All routes. Without a state only the document is collected.
 pub fn routes(state: Option<&Arc<State>>) -> Routes<'_> {
@@ -12,5 +12,6 @@ pub fn routes(state: Option<&Arc<State>>) -> Routes<'_> {
     health::mount(&mut routes);
     fhir::mount(&mut routes);
     v1::mount(&mut routes);
+    oauth::mount(&mut routes);
     routes
 }

@@ -79,16 +79,19 @@ impl Ending {
     /// Of an answer that is ready to leave, or of a failure.
     pub fn of(result: &Result<Reply, Failure>) -> Self {
         match result {
-            Ok(reply) => {
-                let outcome = match reply.status.as_u16() {
-                    400.. => Outcome::Failed,
-                    _ => Outcome::Granted,
-                };
-                let (status, bytes) = (reply.status.as_u16(), reply.body.bytes.len() as u64);
-                Self { status, outcome, reason: None, is_erased: false, bytes }
-            }
+            Ok(reply) => Self::of_reply(reply),
             Err(failure) => Self::failed(failure),
         }
+    }
+
+    /// Of an answer that is ready to leave.
+    pub fn of_reply(reply: &Reply) -> Self {
+        let outcome = match reply.status.as_u16() {
+            400.. => Outcome::Failed,
+            _ => Outcome::Granted,
+        };
+        let (status, bytes) = (reply.status.as_u16(), reply.body.bytes.len() as u64);
+        Self { status, outcome, reason: None, is_erased: false, bytes }
     }
 
     /// Of a failure.
@@ -103,6 +106,12 @@ impl Ending {
         let status = failure.fault.status().as_u16();
         let is_erased = failure.fault == Fault::Erased;
         Self { status, outcome, reason: Some(reason.into()), is_erased, bytes: 0 }
+    }
+
+    /// Of a refusal with that status.
+    pub fn refused(status: StatusCode, reason: String) -> Self {
+        let (status, outcome, reason) = (status.as_u16(), Outcome::Refused, Some(reason.into()));
+        Self { status, outcome, reason, is_erased: false, bytes: 0 }
     }
 
     /// Of an answer of that status.

@@ -31,6 +31,8 @@ pub struct About {
     pub registration_endpoint: Option<String>,
     /// How clients show who they are.
     pub token_endpoint_auth_methods: Vec<String>,
+    /// With which algorithms they may sign for that.
+    pub signing_algorithms: Vec<String>,
     /// In exchange for what tokens are given.
     pub grant_types: Vec<String>,
     /// What scopes it knows.
@@ -55,6 +57,13 @@ pub struct Directory {
 impl Directory {
     pub(super) fn new(issuers: Vec<Arc<ArcSwapOption<About>>>) -> Self {
         Self { issuers }
+    }
+
+    /// The same with an issuer that is asked for behind all others.
+    #[must_use]
+    pub fn followed_by(&self, about: About) -> Self {
+        let last = Arc::new(ArcSwapOption::from_pointee(about));
+        Self { issuers: self.issuers.iter().cloned().chain([last]).collect() }
     }
 
     /// The first issuer of whom it is known where clients get tokens.
@@ -112,6 +121,7 @@ impl About {
             management_endpoint: address("management_endpoint"),
             registration_endpoint: address("registration_endpoint"),
             token_endpoint_auth_methods: list("token_endpoint_auth_methods_supported"),
+            signing_algorithms: list("token_endpoint_auth_signing_alg_values_supported"),
             grant_types,
             scopes: list("scopes_supported"),
             response_types: list("response_types_supported"),

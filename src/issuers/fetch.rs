@@ -4,8 +4,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use ureq::Agent;
+use ureq::http::Response;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Body};
 
 use crate::config::is_safe_address;
 use crate::disk::{self, RealDisk};
@@ -77,15 +78,35 @@ impl Fetcher {
             return Err(failed("it must be an address with https://"));
         }
         let request = self.agent.get(address).header("accept", "application/json");
-        let mut answer = request.call().map_err(|error| failed(reason(&error)))?;
-        match answer.status().as_u16() {
-            200 => {}
-            300..400 => return Err(failed("it leads elsewhere, and is not followed")),
-            status => return Err(failed(&format!("it answered {status}"))),
-        }
-        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        body.map_err(|error| failed(reason(&error)))
+        read(address, request.call())
     }
+
+    /// What an address answers to a form, from who shows these credentials.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be had, with the address.
+    pub fn post(&self, address: &str, credentials: &str, form: &str) -> Result<Vec<u8>, String> {
+        if !is_safe_address(address) {
+            return Err(format!("{address}: it must be an address with https://"));
+        }
+        let request = self.agent.post(address).header("accept", "application/json");
+        let request = request.header("authorization", credentials);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        read(address, request.send(form))
+    }
+}
+
+fn read(address: &str, answer: Result<Response<Body>, ureq::Error>) -> Result<Vec<u8>, String> {
+    let failed = |what: &str| format!("{address}: {what}");
+    let mut answer = answer.map_err(|error| failed(reason(&error)))?;
+    match answer.status().as_u16() {
+        200 => {}
+        300..400 => return Err(failed("it leads elsewhere, and is not followed")),
+        status => return Err(failed(&format!("it answered {status}"))),
+    }
+    let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+    body.map_err(|error| failed(reason(&error)))
 }
 
 fn reason(error: &ureq::Error) -> &'static str {

@@ -3,7 +3,7 @@
 //! In: the part `[auth]` of the configuration. Out: to a [`Verifier`], the keys that each issuer
 //! signs with at present; and where clients get tokens (`about.rs`). Files are read when the server starts, and what is wrong with them keeps
 //! it from starting. Addresses are asked by one thread per issuer (`keeper.rs`), so no request ever
-//! waits for an issuer, and an issuer who cannot be reached keeps neither the server from starting
+//! waits for keys, and an issuer who cannot be reached keeps neither the server from starting
 //! nor another issuer's keys from being renewed.
 //!
 //! Everything is read again after `auth.keys_refresh_seconds`, and when a token comes that is signed
@@ -11,11 +11,14 @@
 //! read leaves the keys that were read last. What was read takes their place as a whole: a key that
 //! an issuer has withdrawn opens nothing any more, not even for tokens that were verified before.
 //!
+//! Of a token that says nothing itself, its issuer is asked when it comes (`introspection.rs`).
+//!
 //! Never: following a redirect, asking in the clear beyond this machine, taking an answer of any
 //! size or at any time, or believing what is said under another issuer's name.
 
 mod about;
 mod fetch;
+mod introspection;
 mod keeper;
 mod schedule;
 mod source;
@@ -30,15 +33,17 @@ use self::fetch::Fetcher;
 use self::keeper::Keeper;
 use self::source::Source;
 use crate::auth::{Issuer, Verifier};
-use crate::config::AuthConfig;
+use crate::config::{self, AuthConfig};
 
 pub use self::about::{About, BINDS, Directory};
+pub use self::introspection::Introspection;
 pub use self::schedule::PAUSE;
 
 /// The configured issuers, and their keys as far as they lie in files.
 #[derive(Debug, Default)]
 pub struct Issuers {
     sources: Vec<Source>,
+    introspection: Option<Arc<Introspection>>,
     refresh: Duration,
 }
 
@@ -56,18 +61,37 @@ impl Issuers {
     ///
     /// Everything that is wrong with these files, a line for each.
     pub fn read(config: &AuthConfig) -> Result<Self, String> {
+        Self::of(&config.issuers, config)
+    }
+
+    /// The same of these, who need not be those whose tokens are accepted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Issuers::read`].
+    pub fn of(issuers: &[config::Issuer], config: &AuthConfig) -> Result<Self, String> {
         let fetcher = Fetcher::new(config.ca_file.as_deref().map(Path::new));
         let mut problems = Vec::new();
         let fetcher = fetcher.map_err(|problem| problems.push(problem)).unwrap_or_default();
-        let mut sources = Vec::new();
-        for issuer in &config.issuers {
+        let (mut sources, mut introspection) = (Vec::new(), None);
+        for issuer in issuers {
             match Source::read(issuer, &fetcher) {
                 Ok(source) => sources.push(source),
                 Err(more) => problems.extend(more),
             }
+            if let Some(settings) = &issuer.introspection {
+                match Introspection::read(issuer, settings, config, &fetcher) {
+                    Ok(asked) => introspection = Some(Arc::new(asked)),
+                    Err(problem) => problems.push(problem),
+                }
+            }
         }
         let refresh = Duration::from_secs(config.keys_refresh_seconds);
-        if problems.is_empty() { Ok(Self { sources, refresh }) } else { Err(problems.join("\n")) }
+        if problems.is_empty() {
+            Ok(Self { sources, introspection, refresh })
+        } else {
+            Err(problems.join("\n"))
+        }
     }
 
     /// Each issuer with the keys that are known without asking anybody.
@@ -77,6 +101,12 @@ impl Issuers {
             keys: source.keys(),
             requires_binding: source.requires_binding(),
         })
+    }
+
+    /// The one who is asked about tokens that say nothing themselves, if there is one.
+    #[must_use]
+    pub fn introspection(&self) -> Option<Arc<Introspection>> {
+        self.introspection.clone()
     }
 
     /// What the issuers say about themselves, now and later.

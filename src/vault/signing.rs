@@ -1,7 +1,10 @@
-//! The seed of the key that signs checkpoints and certificates, sealed under the master key.
+//! The keys that this server signs with, sealed under the master key: the seed of the one for checkpoints and
+//! certificates, and the one for tokens.
 
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use zeroize::Zeroizing;
 
 use super::keyfile::fill_random;
@@ -10,6 +13,7 @@ use crate::disk::{self, Disk};
 use crate::seal::KEY_BYTES;
 
 const LABEL: &[u8] = b"chartlog signing seed v1\0";
+const TOKEN_LABEL: &[u8] = b"chartlog token key v1\0";
 
 impl Vault {
     /// The seed of the Ed25519 key (RFC 8032 §5.1.5); made on first use.
@@ -29,6 +33,28 @@ impl Vault {
         let seed = self.master.key()?.open(LABEL, &sealed);
         let seed = seed.and_then(|seed| seed.as_slice().try_into().ok().map(Zeroizing::new));
         seed.ok_or_else(|| damaged(&path, "it does not open with this master key"))
+    }
+
+    /// The private key for tokens (P-256, in PKCS #8); made on first use. It is in no escrow: a server that has lost it makes
+    /// another, and tokens of the last minutes are worth nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError`].
+    pub fn token_key(&self) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let path = self.directory.join("token.key");
+        if self.disk.exists(&path) {
+            let sealed = disk::read(&*self.disk, &path).map_err(disk_error(&path))?;
+            let key = self.master.key()?.open(TOKEN_LABEL, &sealed);
+            return key.ok_or_else(|| damaged(&path, "it does not open with this master key"));
+        }
+        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let key = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new());
+        let key = key.map_err(|_| VaultError::Cryptography)?;
+        let key = Zeroizing::new(key.as_ref().to_vec());
+        let sealed = self.master.key()?.seal(TOKEN_LABEL, &key)?;
+        disk::replace(&*self.disk, &path, &sealed).map_err(disk_error(&path))?;
+        Ok(key)
     }
 
     /// Whether there is a seed already.

@@ -65,6 +65,8 @@ impl Serving {
             docs: false,
             tls: None,
             issuers: Arc::default(),
+            issuing: None,
+            introspection: None,
         };
         let subscriptions = Subscriptions::open(&store, &config.feed, &base).unwrap();
         let (started, wait) = mpsc::channel();

@@ -56,6 +56,16 @@ impl Claims {
         issuer.as_str().ok_or(TokenError::InvalidClaim("iss"))
     }
 
+    /// Adds to what an issuer says of a token what goes without saying, as it was asked by this server, which told it
+    /// who it is: whose token it is, and for whom. A token without a person speaks for the program.
+    pub(super) fn complete(&mut self, issuer: &str, audiences: &[String]) {
+        self.iss.get_or_insert_with(|| issuer.into());
+        self.aud.get_or_insert_with(|| audiences.into());
+        if self.sub.is_none() {
+            self.sub.clone_from(&self.client_id);
+        }
+    }
+
     /// The certificate that the token is bound to, if it is bound.
     pub(super) fn bound_to(&self) -> Result<Option<Thumbprint>, TokenError> {
         Thumbprint::bound(self.cnf.as_ref())

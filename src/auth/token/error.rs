@@ -12,66 +12,73 @@ use super::{Algorithm, LEEWAY_SECONDS_MAX, LOCAL_ISSUER, TOKEN_LENGTH_MAX};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TokenError {
     /// Longer than [`TOKEN_LENGTH_MAX`](super::TOKEN_LENGTH_MAX).
-    #[error("The access token is longer than the {TOKEN_LENGTH_MAX} bytes this server accepts.")]
+    #[error("The token is longer than the {TOKEN_LENGTH_MAX} bytes this server accepts.")]
     TooLong,
     /// Not three base64url parts of which the first two are JSON objects (RFC 7515 §7.1, RFC 7519
     /// §7.2).
-    #[error("The access token is not a signed JSON Web Token in compact form.")]
+    #[error("The token is not a signed JSON Web Token in compact form.")]
     Malformed,
     /// A header member asks for processing that this server does not do.
-    #[error(
-        "The access token's header member '{0}' asks for something this server does not support."
-    )]
+    #[error("The token's header member '{0}' asks for something this server does not support.")]
     UnsupportedHeader(&'static str),
     /// Claim `iss` names no issuer that this server trusts.
-    #[error("The access token comes from an issuer this server does not trust.")]
+    #[error("The token comes from an issuer this server does not trust.")]
     UnknownIssuer,
     /// The header's `alg` is not one the issuer's configured keys are for (RFC 8725 §3.1).
-    #[error("The access token is signed with an algorithm that is not accepted from its issuer.")]
+    #[error("The token is signed with an algorithm that is not accepted from its issuer.")]
     UnsupportedAlgorithm,
     /// The header's `kid` is none of the issuer's keys; they may have been renewed since they were
     /// read.
-    #[error("The access token is signed with a key of its issuer that this server does not know.")]
+    #[error("The token is signed with a key of its issuer that this server does not know.")]
     UnknownKey,
     /// No key of the issuer is known, as long as it cannot be reached.
     #[error(
-        "The keys of the access token's issuer could not be fetched yet; the token may be good later."
+        "The keys of the token's issuer could not be fetched yet; the token may be good later."
     )]
     NoKeysYet,
     /// The signature is not that of the issuer over this content.
-    #[error("The access token's signature is not valid.")]
+    #[error("The token's signature is not valid.")]
     BadSignature,
     /// A required claim is absent.
-    #[error("The access token lacks the claim '{0}'.")]
+    #[error("The token lacks the claim '{0}'.")]
     MissingClaim(&'static str),
     /// A claim has the wrong type, or is empty, too long or contains characters it must not
     /// contain.
-    #[error("The access token's claim '{0}' does not have an acceptable value.")]
+    #[error("The token's claim '{0}' does not have an acceptable value.")]
     InvalidClaim(&'static str),
     /// The token is meant for another server (RFC 7519 §4.1.3).
-    #[error("The access token was issued for another server.")]
+    #[error("The token was issued for another server.")]
     WrongAudience,
     /// The expiry has passed (RFC 7519 §4.1.4).
-    #[error("The access token has expired; please obtain a new one.")]
+    #[error("The token has expired; please obtain a new one.")]
     Expired,
     /// The token is not valid yet (RFC 7519 §4.1.5).
-    #[error("The access token is not valid yet.")]
+    #[error("The token is not valid yet.")]
     NotYetValid,
     /// The token is bound to a key in another way than by a certificate (RFC 7800 §3).
     #[error(
-        "The access token is bound to a key in a way that this server cannot check; it knows the \
+        "The token is bound to a key in a way that this server cannot check; it knows the \
          confirmation method x5t#S256 of RFC 8705 alone."
     )]
     UnsupportedBinding,
     /// The token is bound to a certificate that the connection does not show (RFC 8705 §3).
     #[error(
-        "The access token is bound to a client certificate; use it on a TLS connection to this server \
+        "The token is bound to a client certificate; use it on a TLS connection to this server \
          itself that shows that certificate."
     )]
     WrongCertificate,
+    /// The issuer says that the token is worth nothing (RFC 7662 §2.2).
+    #[error(
+        "The token is not active: it was revoked, has expired, or is none of the issuer that was asked; \
+         please obtain a new one."
+    )]
+    Inactive,
+    /// The issuer of an opaque token does not answer, or nothing that makes sense.
+    #[error("The issuer of the token could not be asked about it; the token may be good later.")]
+    NotIntrospected,
     /// Tokens of this issuer must be bound to a certificate.
     #[error(
-        "The access token is not bound to a client certificate (RFC 8705), as tokens of its issuer must \
+        "The token is not bound to a client certificate (RFC 8705), as tokens of its issuer must \
          be here."
     )]
     NotBound,
@@ -155,6 +162,8 @@ mod tests {
             TokenError::UnsupportedBinding,
             TokenError::WrongCertificate,
             TokenError::NotBound,
+            TokenError::Inactive,
+            TokenError::NotIntrospected,
         ] {
             let message = error.to_string();
             let allowed =

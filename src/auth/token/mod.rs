@@ -25,8 +25,11 @@ mod binding;
 mod claims;
 mod compact;
 mod error;
+mod introspected;
 mod key;
 mod local;
+mod narrowing;
+mod own;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -41,8 +44,11 @@ use crate::auth::Caller;
 pub use algorithm::Algorithm;
 pub use binding::Thumbprint;
 pub use error::{ConfigurationError, TokenError};
+pub use introspected::{Introspected, is_signed};
 pub use key::{KEYS_PER_SET_MAX, VerificationKey};
 pub use local::{About, LocalIssuer, SigningError, TTL_SECONDS_MAX, TokenRequest};
+pub use narrowing::{is_understood, narrowed};
+pub use own::{AccessToken, OwnIssuer};
 
 /// The longest token that is accepted, in bytes.
 pub const TOKEN_LENGTH_MAX: usize = 16 * 1024;
@@ -176,11 +182,11 @@ impl Verifier {
         let fingerprint = fingerprint(token);
         let known = self.known.load();
         if let Some(verified) = known.verified.get(&fingerprint) {
-            self.check_use(&verified, now, shown)?;
+            check_use(&verified, now, self.leeway_seconds, shown)?;
             return Ok(verified.caller);
         }
         let verified = self.verify_signed(&known, token)?;
-        self.check_use(&verified, now, shown)?;
+        check_use(&verified, now, self.leeway_seconds, shown)?;
         known.verified.insert(fingerprint, verified.clone());
         Ok(verified.caller)
     }
@@ -207,32 +213,6 @@ impl Verifier {
         }
         let caller = Arc::new(token.claims.into_caller(&self.audiences)?);
         Ok(Verified { caller, bound_to })
-    }
-
-    /// What holds for one use of it: the moment, and who uses it.
-    fn check_use(
-        &self,
-        verified: &Verified,
-        now: i64,
-        shown: Option<Thumbprint>,
-    ) -> Result<(), TokenError> {
-        if verified.bound_to.is_some() && verified.bound_to != shown {
-            return Err(TokenError::WrongCertificate);
-        }
-        self.check_times(&verified.caller, now)
-    }
-
-    /// Whether the token is valid yet (RFC 7519 §4.1.5; issued, §4.1.6) and has not expired (§4.1.4).
-    fn check_times(&self, caller: &Caller, now: i64) -> Result<(), TokenError> {
-        if now >= caller.expires_at.saturating_add(self.leeway_seconds) {
-            return Err(TokenError::Expired);
-        }
-        match caller.not_before {
-            Some(begin) if now.saturating_add(self.leeway_seconds) < begin => {
-                Err(TokenError::NotYetValid)
-            }
-            _ => Ok(()),
-        }
     }
 }
 
@@ -295,6 +275,27 @@ fn check_secrets(issuer: &str, keys: &[VerificationKey]) -> Result<(), Configura
     match shares_secret && issuer != LocalIssuer::ISSUER {
         true => Err(ConfigurationError::SharedSecret),
         false => Ok(()),
+    }
+}
+
+/// What holds for one use of a token: who uses it, and the moment: it is valid already (RFC 7519 §4.1.5; issued, §4.1.6),
+/// and has not expired (§4.1.4).
+fn check_use(
+    verified: &Verified,
+    now: i64,
+    leeway_seconds: i64,
+    shown: Option<Thumbprint>,
+) -> Result<(), TokenError> {
+    let Verified { caller, bound_to } = verified;
+    if bound_to.is_some() && *bound_to != shown {
+        return Err(TokenError::WrongCertificate);
+    }
+    if now >= caller.expires_at.saturating_add(leeway_seconds) {
+        return Err(TokenError::Expired);
+    }
+    match caller.not_before {
+        Some(begin) if now.saturating_add(leeway_seconds) < begin => Err(TokenError::NotYetValid),
+        _ => Ok(()),
     }
 }
 

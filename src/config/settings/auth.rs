@@ -59,11 +59,26 @@ pub static SETTINGS: &[Setting] = &[
          \x20   jwks_url = \"https://login.example.org/keys\"\n\
          \x20   jwks_file = \"login.jwks.json\"\n\
          \x20   keys = [{ algorithm = \"ES256\", kid = \"2026\", pem_file = \"login.pem\" }]\n\
+         \x20   # it is asked about tokens that are no JWT (RFC 7662):\n\
+         \x20   introspection = { url = \"https://a.example/i\", client_id = \"me\", secret_file = \"a.secret\" }\n\
          \x20   require_bound = true                # only tokens bound to a client certificate (RFC 8705)\n\
          An algorithm is one of RS256, RS384, RS512, PS256, PS384, PS512 (RSA of 2048 bits or more),\n\
          ES256, ES384 and EdDSA; `kid` may be left out. An RSA key of a set that names no `alg` is\n\
          used for RS256. For SMART apps, unless the issuer says so itself: authorization_endpoint,\n\
          token_endpoint, and capabilities, a list.",
         |config| &mut config.auth.issuers,
+    ),
+    setting(
+        "auth.clients",
+        Kind::Clients,
+        "Programs to which this server itself gives tokens of five minutes at /oauth/token (SMART\n\
+         Backend Services); without any, there is no such address:\n\
+         \x20   [[auth.clients]]\n\
+         \x20   id = \"warehouse\"                    # its client_id\n\
+         \x20   jwks_file = \"warehouse.jwks.json\"  # its public keys, or jwks_url, their address\n\
+         \x20   scopes = [\"system/Observation.rs\", \"system/Patient.rs\"]\n\
+         \x20   name = \"Data warehouse\"            # may be left out\n\
+         \x20   purpose = \"HRESCH\"                 # the purpose of use of what it does; may be left out",
+        |config| &mut config.auth.clients,
     ),
 ];

@@ -81,6 +81,7 @@ fn document(about: &About, binds: bool) -> Value {
     members.insert("code_challenge_methods_supported".to_owned(), json!(challenges));
     for (name, list) in [
         ("token_endpoint_auth_methods_supported", &about.token_endpoint_auth_methods),
+        ("token_endpoint_auth_signing_alg_values_supported", &about.signing_algorithms),
         ("scopes_supported", &about.scopes),
         ("response_types_supported", &about.response_types),
     ] {

@@ -79,7 +79,7 @@ where
     let started = Stopwatch::now();
     let visit = Visit::of(&state, operation, &request);
     let mut passage = Passage::new(state, visit);
-    let (response, body) = match Upgrade::of(&passage, request, payload) {
+    let (response, body) = match Upgrade::of(&passage, request, payload).await {
         Ok(Upgrade { response, caller: Some(caller), wanted, ends }) => {
             let call = wanted.call(&mut passage, caller, Vec::new());
             let reply = passage.end(handler(call).await).await;
@@ -146,9 +146,13 @@ struct Ends {
 }
 
 impl Upgrade {
-    fn of(passage: &Passage, request: HttpRequest, payload: web::Payload) -> Result<Self, Failure> {
+    async fn of(
+        passage: &Passage,
+        request: HttpRequest,
+        payload: web::Payload,
+    ) -> Result<Self, Failure> {
         let caller = match request.headers().contains_key("authorization") {
-            true => Some(gate::authenticate(passage, request.headers())?),
+            true => Some(gate::authenticate(passage, request.headers()).await?),
             false => {
                 passage.state.rates.address(passage.visit.client())?;
                 None
@@ -208,7 +212,7 @@ async fn introduction(
     match opening {
         Opening::Request => {
             let Introduction { token, said } = Introduction::read(message.as_bytes())?;
-            Ok((gate::verified(passage, &token)?, said))
+            Ok((gate::verified(passage, &token).await?, said))
         }
         Opening::Binding => {
             let ticket = state.subscriptions.kept().redeem(first::binding_token(&message)?);

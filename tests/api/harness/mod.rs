@@ -18,6 +18,6 @@ pub use client::{Request, Response, raw_exchange};
 pub use resources::{
     appointment, bundle, entry, observation, patient, practitioner, sized, unique, with_reference,
 };
-pub use server::{Server, Setup, guard, run, shared};
+pub use server::{SHARED_CLIENT, SHARED_CLIENT_KEYS, Server, Setup, guard, run, shared};
 pub use socket::{Socket, Told};
 pub use stream::{Line, Sse, Stream};

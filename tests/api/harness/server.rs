@@ -67,7 +67,7 @@ impl Setup {
         for (name, content) in &self.files {
             std::fs::write(home.path().join(name), content).unwrap();
         }
-        Server::launch(home, self.arguments)
+        Server::launch(home, self.arguments, "127.0.0.1:0")
     }
 }
 
@@ -90,11 +90,11 @@ impl Server {
     }
 
     #[track_caller]
-    fn launch(home: TempDir, arguments: Vec<String>) -> Self {
+    fn launch(home: TempDir, arguments: Vec<String>, listen: &str) -> Self {
         let log = File::options().create(true).append(true).open(home.path().join("stderr.log"));
         let mut child = binary()
             .current_dir(home.path())
-            .args(["serve", "--listen", "127.0.0.1:0", "--data", "data"])
+            .args(["serve", "--listen", listen, "--data", "data"])
             .args(&arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -269,12 +269,24 @@ impl Server {
 
     /// Kills it without warning and starts it again on the same data.
     #[track_caller]
-    pub fn restart(mut self) -> Self {
+    pub fn restart(self) -> Self {
+        self.restart_at("127.0.0.1:0")
+    }
+
+    /// The same, at the same address.
+    #[track_caller]
+    pub fn restart_in_place(self) -> Self {
+        let address = self.address.to_string();
+        self.restart_at(&address)
+    }
+
+    #[track_caller]
+    fn restart_at(mut self, listen: &str) -> Self {
         let _ = self.child.kill();
         self.child.wait().unwrap();
         let home = self.home.take().unwrap();
         let arguments = std::mem::take(&mut self.arguments);
-        Self::launch(home, arguments)
+        Self::launch(home, arguments, listen)
     }
 }
 
@@ -294,6 +306,10 @@ fn now_seconds() -> i64 {
 /// An issuer of the shared server.
 const SHARED_ISSUER: &str = r#"{ name = "https://login.example.org", jwks_file = "keys.json", authorization_endpoint = "https://login.example.org/authorize", token_endpoint = "https://login.example.org/token", capabilities = ["launch-standalone"] }"#;
 
+/// A program that gets tokens of the shared server, and its key: that of the seed of 32 sevens.
+pub const SHARED_CLIENT: &str = r#"{ id = "warehouse", name = "Data warehouse", purpose = "HRESCH", jwks_file = "client.json", scopes = ["system/Patient.rs", "system/Observation.r", "system/Backup.r"] }"#;
+pub const SHARED_CLIENT_KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw"}]}"#;
+
 /// The server that all tests share which need none of their own. Each test keeps to resources of
 /// its own (see `unique`).
 pub fn shared() -> &'static Server {
@@ -308,6 +324,8 @@ pub fn shared() -> &'static Server {
             // Nobody's tokens, but there is a place where they are to be had.
             .file("keys.json", r#"{"keys":[]}"#)
             .set(&format!("auth.issuers=[{SHARED_ISSUER}]"))
+            .file("client.json", SHARED_CLIENT_KEYS)
+            .set(&format!("auth.clients=[{SHARED_CLIENT}]"))
             .start();
         guard(&server);
         server
