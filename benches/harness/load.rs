@@ -159,6 +159,57 @@ pub fn paced(
     })
 }
 
+/// What came of a request: its status, whether it says when to come again, and the seconds that it took.
+pub struct Outcome {
+    pub status: u16,
+    pub says_when: bool,
+    pub seconds: f64,
+}
+
+/// Offers so many requests a second for some time, whatever is answered: a connection that waits for its answer when it
+/// is its turn catches up later.
+pub fn offered(
+    address: SocketAddr,
+    connections: usize,
+    requests: &Requests,
+    per_second: f64,
+    turn: Duration,
+) -> Vec<Outcome> {
+    let requests = Arc::clone(requests);
+    let pause = Duration::from_secs_f64(connections as f64 / per_second);
+    alone(async move {
+        let mut open = Vec::new();
+        for _ in 0..connections {
+            open.push(Connection::open(address).await);
+        }
+        let begun = tokio::time::Instant::now();
+        let tasks = open.into_iter().enumerate().map(|(number, mut connection)| {
+            let requests = Arc::clone(&requests);
+            let first = begun + pause.mul_f64(number as f64 / connections as f64);
+            tokio::spawn(async move {
+                let mut outcomes = Vec::new();
+                let mut ticks = tokio::time::interval_at(first, pause);
+                for request in requests.iter().cycle().skip(number * 7 % requests.len()) {
+                    ticks.tick().await;
+                    if begun.elapsed() >= turn {
+                        break;
+                    }
+                    let started = Instant::now();
+                    connection.ask(request).await;
+                    outcomes.push(connection.outcome(started));
+                }
+                outcomes
+            })
+        });
+        let tasks: Vec<_> = tasks.collect();
+        let mut outcomes = Vec::new();
+        for task in tasks {
+            outcomes.extend(task.await.expect("a connection"));
+        }
+        outcomes
+    })
+}
+
 /// Sends requests for some time, each connection one in each pause; what each was called, and when it was answered.
 pub fn at_a_pace(
     address: SocketAddr,
@@ -224,6 +275,21 @@ impl Connection {
 
     /// Sends a request and reads the whole answer, which must be a good one.
     async fn exchange(&mut self, request: &[u8]) {
+        self.ask(request).await;
+        let answer = String::from_utf8_lossy(&self.buffer);
+        assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
+    }
+
+    /// What the answer in the buffer is, to what was sent then.
+    fn outcome(&self, started: Instant) -> Outcome {
+        let status = self.buffer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok());
+        let status = status.and_then(|digits| digits.parse().ok()).expect("a status");
+        let says_when = self.buffer.windows(15).any(|text| text == b"\r\nretry-after: ");
+        Outcome { status, says_when, seconds: started.elapsed().as_secs_f64() }
+    }
+
+    /// Sends a request and reads the whole answer, whatever it is.
+    async fn ask(&mut self, request: &[u8]) {
         self.stream.write_all(request).await.expect("a request goes out");
         self.buffer.clear();
         let mut length = None;
@@ -244,7 +310,6 @@ impl Connection {
 fn whole(answer: &[u8]) -> Option<usize> {
     const MARK: &[u8] = b"\r\ncontent-length: ";
     let head = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-    assert!(answer.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(answer));
     let mark = answer[..head].windows(MARK.len()).position(|text| text == MARK);
     let digits = answer[mark.expect("a length") + MARK.len()..].iter();
     let body = digits

@@ -47,9 +47,14 @@ pub fn chartlog(root: &Path) -> (Serving, String) {
 
 /// The same over an open store.
 pub fn over(store: Arc<Records>) -> (Serving, String) {
+    limited(store, LimitsConfig::default())
+}
+
+/// The same with limits of its own.
+pub fn limited(store: Arc<Records>, limits: LimitsConfig) -> (Serving, String) {
     http::install_metrics();
     let issuer = LocalIssuer::new(SECRET);
-    let config = Config::default();
+    let config = Config { limits, ..Config::default() };
     let verifier = Verifier::new(VerifierOptions {
         audience: config.auth.audience.clone(),
         leeway_seconds: config.auth.leeway_seconds,

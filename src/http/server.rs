@@ -9,15 +9,16 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::http::header;
 use actix_web::middleware::DefaultHeaders;
-use actix_web::{App, HttpRequest, HttpServer, web};
+use actix_web::{App, HttpRequest, web};
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, timeout};
 
 use super::cors::cors;
+use super::listening::listen;
 use super::state::{ServerOptions, State};
-use super::tls::{Tls, note_client};
+use super::tls::Tls;
 use super::{docs, fhir, routes, rules, table};
 use crate::auth::Verifier;
 use crate::clock::Instant;
@@ -68,12 +69,13 @@ pub fn start(
     let (alive, mut gone) = mpsc::channel(1);
     let state = Arc::new(State::new(records, verifier, subscriptions, options, alive));
     let (workers, limits) = (state.options.workers, state.options.limits.clone());
-    let request_timeout = Duration::from_millis(limits.client_request_timeout_ms);
     let signals = Signals::listen()?;
     let (counting, ruling) = (Arc::clone(&state), Arc::clone(&state.records));
     let tls = state.options.tls.clone();
     let (encrypts, has_docs) = (tls.is_some(), state.options.docs);
-    let server = HttpServer::new(move || {
+    let handshakes = tls.as_ref().map(|tls| tls.server_config()).transpose()?;
+    let stopping = counting.stopping.clone();
+    let server = listen(listener, handshakes, (workers, &limits), &stopping, move || {
         let (state, unknown) = (Arc::clone(&state), Arc::clone(&state));
         App::new()
             .wrap(cors(&state.options.cors_origins))
@@ -88,24 +90,7 @@ pub fn start(
             .default_service(web::to(move |request: HttpRequest| {
                 routes::no_route(request, Arc::clone(&unknown))
             }))
-    })
-    .on_connect(note_client)
-    .workers(workers)
-    .max_connections(limits.connections_per_worker_max)
-    .client_request_timeout(request_timeout)
-    .keep_alive(Duration::from_secs(limits.keep_alive_seconds))
-    .shutdown_timeout(limits.shutdown_timeout_seconds)
-    .disable_signals();
-    let server = match &tls {
-        None => server.listen(listener)?,
-        // Handshakes that do not come to an end are cut off; until then they must not keep others out.
-        Some(tls) => server
-            .max_connection_rate(limits.connections_per_worker_max)
-            .tls_handshake_timeout(request_timeout)
-            .listen_rustls_0_23(listener, tls.server_config()?)?,
-    };
-    let server = server.run();
-    let stopping = counting.stopping.clone();
+    })?;
     actix_web::rt::spawn(signals.stop(server.handle(), stopping));
     let handle = server.handle();
     let server = Box::pin(async move {

@@ -3,7 +3,6 @@
 //! Files that are replaced are read anew while the server runs: connections that are there go on, and those that come see
 //! the new certificate. Files that cannot be used change nothing but the log of the process.
 
-use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_tls::accept::rustls_0_23::TlsStream;
@@ -241,9 +240,8 @@ impl ClientCertVerifier for Clients {
 }
 
 /// Notes with a connection which certificate its client has shown, for the tokens that are bound to one.
-pub(super) fn note_client(connection: &dyn Any, noted: &mut Extensions) {
-    let stream = connection.downcast_ref::<TlsStream<TcpStream>>();
-    let chain = stream.and_then(|stream| stream.get_ref().1.peer_certificates());
+pub(super) fn note_client(connection: &TlsStream<TcpStream>, noted: &mut Extensions) {
+    let chain = connection.get_ref().1.peer_certificates();
     if let Some(certificate) = chain.and_then(<[_]>::first) {
         noted.insert(Thumbprint::of(certificate));
     }

@@ -14,16 +14,21 @@ const NEXT: &str = "GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n";
 #[track_caller]
 fn statuses(sent: &str) -> Vec<String> {
     let mut stream = TcpStream::connect(shared().address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     // What the server has not read when it closes, resets the connection: no error here.
     let _ = stream.write_all(sent.as_bytes());
+    answers(stream)
+}
+
+#[track_caller]
+fn answers(mut stream: TcpStream) -> Vec<String> {
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let (mut answer, mut chunk) = (Vec::new(), [0; 4_096]);
     loop {
         match stream.read(&mut chunk) {
             Ok(0) => break,
             Ok(count) => answer.extend_from_slice(&chunk[..count]),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
-            Err(error) => panic!("{sent:?} leaves the connection open: {error}"),
+            Err(error) => panic!("the connection stays open: {error}"),
         }
     }
     let answer = String::from_utf8(answer).unwrap();
@@ -68,6 +73,20 @@ fn a_head_that_can_be_read_in_two_ways_is_refused_with_all_that_follows() {
         ("a folded line", "GET /health/live HTTP/1.1\r\nhost: a\r\nx: y\r\n z\r\n\r\n".to_owned()),
         ("a bare carriage return", "GET /health/live HTTP/1.1\r\nhost: a\rx: y\r\n\r\n".to_owned()),
         ("a zero byte", "GET /health/live HTTP/1.1\r\nhost: a\r\nx: a\0b\r\n\r\n".to_owned()),
+        ("bare line feeds", "GET /health/live HTTP/1.1\nhost: a\n\n".to_owned()),
+        ("one behind the request", "GET /health/live HTTP/1.1\nhost: a\r\n\r\n".to_owned()),
+        ("one before the request", "\nGET /health/live HTTP/1.1\r\nhost: a\r\n\r\n".to_owned()),
+        ("one in a value", "GET /health/live HTTP/1.1\r\nhost: a\r\nx: a\ny: b\r\n\r\n".to_owned()),
+        ("one for the end", "GET /health/live HTTP/1.1\r\nhost: a\r\n\n".to_owned()),
+        (
+            "one behind a long line",
+            format!("GET /health/live HTTP/1.1\r\nhost: a\r\nx: {}\n\r\n", "x".repeat(5_000)),
+        ),
+        ("one before a length", format!("{post}x: a\ncontent-length: 5\r\n\r\n12345")),
+        (
+            "a length far in its line",
+            format!("{post}content-length: {}5\r\n\r\n12345", " ".repeat(2_000)),
+        ),
         ("two hosts", "GET /health/live HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned()),
         ("no host", "GET /health/live HTTP/1.1\r\n\r\n".to_owned()),
     ] {
@@ -90,4 +109,56 @@ fn requests_that_follow_each_other_are_answered_one_by_one() {
     let last = NEXT.replace("host: a", "host: a\r\nconnection: close");
     let body = "POST /fhir HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n12345";
     assert_eq!(statuses(&format!("{body}{last}")), ["401", "200"]);
+    // A line feed in a body is one, wherever it stands.
+    for body in ["1\n2\n\n", "\n\r\n\r\n"] {
+        let whole = format!("POST /fhir HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n{body}");
+        assert_eq!(statuses(&format!("{whole}{whole}\r\n{last}")), ["401", "401", "200"]);
+    }
+}
+
+#[test]
+fn what_comes_byte_by_byte_is_read_as_what_comes_at_once() {
+    let close = "connection: close\r\n\r\n";
+    let line_feeds = "{\"a\":\n\n1}\n";
+    for (sent, expected) in [
+        (format!("GET /health/live HTTP/1.1\r\nhost: a\r\n{close}"), "200"),
+        (format!("GET /health/live HTTP/1.1\r\nhost: a\nx: y\r\n{close}"), "400"),
+        // Who may not is told so before the body is read, and who may what is wrong with it.
+        (chunked(&[line_feeds, "\n"], ""), "400"),
+    ] {
+        let mut stream = TcpStream::connect(shared().address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        for byte in sent.as_bytes().chunks(1) {
+            if stream.write_all(byte).is_err() {
+                break;
+            }
+        }
+        assert_eq!(answers(stream), [expected], "{sent:?}");
+    }
+}
+
+/// A Bundle in chunks, with lines behind the last, of somebody who may send it.
+fn chunked(chunks: &[&str], trailers: &str) -> String {
+    let token = shared().token("dr-weiss", "user/*.cruds", None);
+    let mut sent = format!(
+        "POST /fhir HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    for chunk in chunks {
+        sent += &format!("{:x}\r\n{chunk}\r\n", chunk.len());
+    }
+    sent + "0\r\n" + trailers + "\r\n"
+}
+
+#[test]
+fn lines_behind_the_last_chunk_end_as_all_lines_do() {
+    let empty = "{\"resourceType\":\"Bundle\",\"type\":\"batch\"\n}";
+    let (first, second) = empty.split_at(20);
+    for (trailers, is_sound) in
+        [("", true), ("x: y\r\nz: a\r\n", true), ("x: y\nz: a\r\n", false), ("x: y\n", false)]
+    {
+        // A body that breaks off is not answered: the connection ends.
+        let answered = statuses(&chunked(&[first, second], trailers));
+        assert_eq!(answered.contains(&"200".to_owned()), is_sound, "{trailers:?}: {answered:?}");
+    }
 }

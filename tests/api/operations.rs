@@ -29,7 +29,7 @@ fn the_capability_statement_needs_no_token_and_tells_what_there_is() {
     );
     assert_eq!(statement["implementation"]["url"], format!("{}/fhir", shared().base));
     // Each search parameter that it promises is there.
-    let clinician = shared().clinician();
+    let clinician = shared().entitled();
     for resource in statement["rest"][0]["resource"].as_array().unwrap() {
         let kind = resource["type"].as_str().unwrap();
         for parameter in resource["searchParam"].as_array().unwrap() {

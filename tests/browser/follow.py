@@ -5,26 +5,21 @@ started again: it gets every position once, in order, both ways. Python's standa
 """
 
 import http.client
-import http.server
 import json
 import os
 import pathlib
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
-import time
-import urllib.request
+
+from shared import PATIENCE_SECONDS, Server, opened, serve_page
 
 PAGE = pathlib.Path(__file__).with_name("page.html")
 KILLS = 3
 WRITERS = 2
 # Events between two kills that both ways have to have told of before the server is killed.
 EVENTS_EACH = 60
-# Only what hangs runs into it.
-PATIENCE_SECONDS = 120
 
 
 class Seen:
@@ -50,74 +45,6 @@ class Seen:
             if not self.changed.wait_for(condition, PATIENCE_SECONDS):
                 counts = {way: len(seen) for way, seen in self.positions.items()}
                 sys.exit(f"{what} does not come: {counts} positions, {self.connections} connections")
-
-
-def serve_page(seen, settings):
-    """The page, what it has to know, and where it reports to."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self):
-            answers = {"/": PAGE.read_bytes, "/settings": json.dumps(settings).encode}
-            self.answer(answers.get(self.path, bytes)())
-
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["content-length"]))
-            seen.take(self.path.strip("/"), json.loads(body))
-            self.answer(b"")
-
-        def answer(self, body):
-            self.send_response(200)
-            self.send_header("content-type", "text/html; charset=utf-8")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_port}"
-
-
-class Server:
-    """The server, always at one address and on one directory."""
-
-    def __init__(self, program, data, site):
-        self.program, self.data, self.site = program, data, site
-        self.listen = "127.0.0.1:0"
-        self.start()
-        self.listen = self.base.removeprefix("http://")
-
-    def start(self):
-        arguments = ["serve", "--listen", self.listen, "--data", self.data]
-        arguments += ["--set", f"server.cors_origins={self.site}"]
-        # Its log would tell of the requests that a kill breaks off.
-        self.process = subprocess.Popen(
-            [self.program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        for line in self.process.stdout:
-            if line.startswith("listening on "):
-                self.base = line.split()[-1]
-                return
-        sys.exit("the server does not start")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-    def token(self, scope):
-        arguments = ["token", "--data", self.data, "--sub", "dr-weiss", "--scope", scope]
-        return subprocess.run(
-            [self.program, *arguments], check=True, stdout=subprocess.PIPE, text=True
-        ).stdout.strip()
-
-    def events(self):
-        with urllib.request.urlopen(f"{self.base}/metrics") as metrics:
-            return int(re.search(r"^chartlog_applied_position (\d+)", metrics.read().decode(), re.M)[1])
 
 
 def write(server, token, writer, stopping):
@@ -148,26 +75,12 @@ def write(server, token, writer, stopping):
 def main(program, chromium):
     seen = Seen()
     settings = {}
-    site = serve_page(seen, settings)
+    site = serve_page(PAGE, seen.take, settings)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         server = Server(program, os.path.join(scratch, "data"), site)
         token = server.token("user/*.cruds")
         settings.update(base=server.base, token=token)
-        browser = subprocess.Popen(
-            [
-                chromium,
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--no-first-run",
-                "--disable-background-networking",
-                f"--user-data-dir={os.path.join(scratch, 'profile')}",
-                f"{site}/",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        browser = opened(chromium, scratch, site)
         stopping = threading.Event()
         writers = [
             threading.Thread(target=write, args=(server, token, writer, stopping))
