@@ -1,8 +1,8 @@
 //! Breaking the glass of a chart, and the queue in which that is reviewed.
 //!
-//! Who breaks a glass gets a Task into the chart: who, why, and until when. It is an event like others: sealed with the
-//! chart, provable, told to who follows the log, and erased with the chart. The server alone writes these Tasks; one that is
-//! acknowledged is completed.
+//! Who breaks a glass gets a CommunicationRequest into the chart, which asks for a review: who, why, and until when. It is an
+//! event like others: sealed with the chart, provable, told to who follows the log, and erased with the chart. The server alone
+//! writes these; one that is acknowledged is completed.
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ use crate::policies::Broken;
 
 /// What a scope names that lets a caller break glasses, see the queue, or acknowledge what is in it.
 pub const BREAK_GLASS: &str = "BreakGlass";
-/// How the ids of the Tasks begin.
-const TASK_ID: &str = "break-glass-";
+/// How the ids of the requests for a review begin.
+const REVIEW_ID: &str = "break-glass-";
 /// The id of the Library that holds what is in force.
 const LIBRARY_ID: &str = "chartlog-access";
 /// System and code of a broken glass: ActReason of HL7 v3.
@@ -47,7 +47,7 @@ pub struct GlassesRequest {
 /// Whether only the server may write a resource: what it says about access.
 pub(super) fn is_reserved(key: &ResourceKey) -> bool {
     match key.kind {
-        ResourceType::TASK => key.id.as_str().starts_with(TASK_ID),
+        ResourceType::COMMUNICATION_REQUEST => key.id.as_str().starts_with(REVIEW_ID),
         ResourceType::LIBRARY => key.id.as_str() == LIBRARY_ID,
         _ => false,
     }
@@ -82,25 +82,25 @@ impl Records {
         }
         let lasts = i64::try_from(minutes).unwrap_or(i64::MAX).saturating_mul(60_000_000);
         let until = Instant::from_micros(now.micros().saturating_add(lasts));
-        let id = format!("{TASK_ID}{}", uuid::Uuid::now_v7());
+        let id = format!("{REVIEW_ID}{}", uuid::Uuid::now_v7());
         let mut requester = json!({
             "identifier": { "system": identity.issuer, "value": identity.subject },
         });
         if let Some(name) = &identity.name {
             requester["display"] = name.as_str().into();
         }
-        let task = json!({
-            "resourceType": "Task", "id": id, "status": "requested", "intent": "order",
-            "code": {
+        let review = json!({
+            "resourceType": "CommunicationRequest", "id": id, "status": "active",
+            "category": [{
                 "coding": [{ "system": REASONS, "code": CODE }],
                 "text": "Review of a broken glass",
-            },
-            "for": { "reference": format!("Patient/{patient}") },
-            "authoredOn": now, "lastModified": now, "requester": requester,
-            "reasonCode": { "text": reason },
-            "restriction": { "period": { "start": now, "end": until } },
+            }],
+            "subject": { "reference": format!("Patient/{patient}") },
+            "authoredOn": now, "requester": requester,
+            "occurrencePeriod": { "start": now, "end": until },
+            "reasonCode": [{ "text": reason }],
         });
-        self.write_own(grant, ResourceType::TASK, &id, &task).await?;
+        self.write_own(grant, ResourceType::COMMUNICATION_REQUEST, &id, &review).await?;
         let (issuer, subject) = (identity.issuer.clone(), identity.subject.clone());
         rules.glasses.add(&Broken { issuer, subject, chart: alias, until }, now);
         Ok(())
@@ -117,14 +117,14 @@ impl Records {
         request: &GlassesRequest,
     ) -> Result<Page, RecordsError> {
         grant.may(BREAK_GLASS, Permission::Read)?;
-        let mut pairs = vec![("code".to_owned(), format!("{REASONS}|{CODE}"))];
+        let mut pairs = vec![("category".to_owned(), format!("{REASONS}|{CODE}"))];
         if request.open_only {
-            pairs.push(("status".to_owned(), "requested".to_owned()));
+            pairs.push(("status".to_owned(), "active".to_owned()));
         }
         if let Some(patient) = &request.patient {
             pairs.push(("patient".to_owned(), format!("Patient/{patient}")));
         }
-        let kind = ResourceType::TASK;
+        let kind = ResourceType::COMMUNICATION_REQUEST;
         let view = self.view();
         let query = Query::parse(view.parameters(), kind, &pairs, self.base_url());
         let query = query.map_err(|_| RecordsError::unreadable("a query of this server's own"))?;
@@ -140,9 +140,9 @@ impl Records {
                 with_total: false,
             },
         )?;
-        page.matches.retain(|task| is_reserved(&task.key));
-        for task in &page.matches {
-            let head = view.head(&task.key)?;
+        page.matches.retain(|review| is_reserved(&review.key));
+        for review in &page.matches {
+            let head = view.head(&review.key)?;
             head.iter().flat_map(|head| head.aliases()).for_each(|alias| grant.saw_chart(alias));
         }
         Ok(page)
@@ -164,35 +164,34 @@ impl Records {
         if let Some(note) = note {
             check_reason(note)?;
         }
-        let key = ResourceKey::new(ResourceType::TASK, id.clone());
+        let key = ResourceKey::new(ResourceType::COMMUNICATION_REQUEST, id.clone());
         let missing = || RecordsError::NotFound(format!("the broken glass {id}"));
         if !is_reserved(&key) {
             return Err(missing());
         }
         let own = grant.of_server();
-        let task = self.read(&own, &key).map_err(|error| match error {
+        let review = self.read(&own, &key).map_err(|error| match error {
             RecordsError::NotFound(_) | RecordsError::Gone { .. } => missing(),
             other => other,
         })?;
-        let mut task: serde_json::Value = serde_json::from_slice(&task.body)
-            .map_err(|_| RecordsError::unreadable("a Task of this server's own"))?;
+        let mut review: serde_json::Value = serde_json::from_slice(&review.body)
+            .map_err(|_| RecordsError::unreadable("a request of this server's own"))?;
         let identity = &grant.caller().identity;
         let who = json!({ "system": identity.issuer, "value": identity.subject });
-        if task["requester"]["identifier"] == who {
+        if review["requester"]["identifier"] == who {
             return Err(grant.denied(Permission::Update, "a glass that the caller broke").into());
         }
-        if task["status"] != "requested" {
+        if review["status"] != "active" {
             let reason = format!("the broken glass {id} is acknowledged already");
             return Err(RecordsError::Conflict { place: String::new(), reason });
         }
         let now = Instant::now();
-        task["status"] = "completed".into();
-        task["lastModified"] = json!(now);
-        task["owner"] = json!({ "identifier": who });
+        review["status"] = "completed".into();
+        review["sender"] = json!({ "identifier": who });
         if let Some(note) = note {
-            task["note"] = json!([{ "time": now, "text": note }]);
+            review["note"] = json!([{ "time": now, "text": note }]);
         }
-        self.write_own(grant, ResourceType::TASK, id.as_str(), &task).await
+        self.write_own(grant, ResourceType::COMMUNICATION_REQUEST, id.as_str(), &review).await
     }
 
     /// Keeps what is in force, so that its history is that of a resource: texts with their names. Nothing is written

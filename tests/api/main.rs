@@ -16,6 +16,7 @@ mod bad_input;
 mod beside;
 mod binary;
 mod bound_tokens;
+mod broken_glass;
 mod bundle_entries;
 mod bundles;
 mod charts;
