@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::reserved::{LIBRARY_ID, REVIEW_ID, is_reserved};
 use super::search::{Page, PageStart, SearchRequest};
 use super::write::{Action, Change, Target, Write};
 use super::{Records, RecordsError};
@@ -21,10 +22,6 @@ use crate::policies::Broken;
 
 /// What a scope names that lets a caller break glasses, see the queue, or acknowledge what is in it.
 pub const BREAK_GLASS: &str = "BreakGlass";
-/// How the ids of the requests for a review begin.
-const REVIEW_ID: &str = "break-glass-";
-/// The id of the Library that holds what is in force.
-const LIBRARY_ID: &str = "chartlog-access";
 /// System and code of a broken glass: ActReason of HL7 v3.
 const REASONS: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const CODE: &str = "BTG";
@@ -42,15 +39,6 @@ pub struct GlassesRequest {
     pub start: Option<PageStart>,
     /// Most on a page.
     pub limit: usize,
-}
-
-/// Whether only the server may write a resource: what it says about access.
-pub(super) fn is_reserved(key: &ResourceKey) -> bool {
-    match key.kind {
-        ResourceType::COMMUNICATION_REQUEST => key.id.as_str().starts_with(REVIEW_ID),
-        ResourceType::LIBRARY => key.id.as_str() == LIBRARY_ID,
-        _ => false,
-    }
 }
 
 impl Records {

@@ -149,7 +149,8 @@ fn without_the_right_a_reason_and_one_chart_there_is_no_breaking() {
     }
     amy.get("/fhir/Patient/p").expect(404);
     // An app of a patient breaks nothing, whatever its token says.
-    let app = server.with_token(server.token("app", "patient/*.rs patient/BreakGlass.c", Some("p")));
+    let app =
+        server.with_token(server.token("app", "patient/*.rs patient/BreakGlass.c", Some("p")));
     break_glass(&app, "/fhir/Patient/p", "unconscious").expect(403);
     let off = clinic(0);
     break_glass(&physician(&off, "amy", MAY), "/fhir/Patient/p", "unconscious").expect(403);

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use chartlog::auth::About;
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, Response, Server, Setup, bundle, entry};
+use crate::harness::{Actor, Response, Server, Setup, bundle, entry, guard};
 
 const POLICIES: &str = r#"
 @id("directory")
@@ -149,6 +149,7 @@ fn clinic(consent: bool) -> Server {
     let server = Setup::default().file("care.cedar", POLICIES);
     let server = server.set("policies.directory=.").set(&format!("policies.consent={consent}"));
     let server = server.start();
+    guard(&server);
     fill(&server);
     server
 }
