@@ -18,13 +18,16 @@ use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::search::Query;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::json::Document;
-use crate::policies::Broken;
+use crate::policies::{Broken, Text};
 
 /// What a scope names that lets a caller break glasses, see the queue, or acknowledge what is in it.
 pub const BREAK_GLASS: &str = "BreakGlass";
 /// System and code of a broken glass: ActReason of HL7 v3.
 const REASONS: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const CODE: &str = "BTG";
+/// Media types of what is in force.
+const CEDAR: &str = "text/x-cedar";
+const JSON: &str = "application/json";
 /// Fewest and most characters of a reason.
 const REASON_LENGTH: std::ops::RangeInclusive<usize> = 5..=500;
 
@@ -182,7 +185,7 @@ impl Records {
         self.write_own(grant, ResourceType::COMMUNICATION_REQUEST, id.as_str(), &review).await
     }
 
-    /// Keeps what is in force, so that its history is that of a resource: texts with their names. Nothing is written
+    /// Keeps what is in force, so that its history is that of a resource: policies and settings. Nothing is written
     /// when it is kept already.
     ///
     /// # Errors
@@ -191,12 +194,13 @@ impl Records {
     pub async fn keep_access(
         self: &Arc<Self>,
         grant: &Grant,
-        texts: &[(String, String, String)],
+        texts: &[Text],
     ) -> Result<(), RecordsError> {
         use base64::Engine as _;
-        let content = |(title, kind, text): &(String, String, String)| {
-            let data = base64::engine::general_purpose::STANDARD.encode(text);
-            json!({ "contentType": kind, "title": title, "data": data })
+        let content = |Text { file, content }: &Text| {
+            let kind = if file.ends_with(".json") { JSON } else { CEDAR };
+            let data = base64::engine::general_purpose::STANDARD.encode(content);
+            json!({ "contentType": kind, "title": file, "data": data })
         };
         let mut library = json!({
             "resourceType": "Library", "id": LIBRARY_ID, "status": "active",
