@@ -8,7 +8,8 @@ mod kinds;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use serde_json::Value;
+use chartlog::auth::About;
+use serde_json::{Value, json};
 
 use self::clinic::{all, clinic};
 use self::doors::{DOORS, in_chart};
@@ -233,4 +234,61 @@ fn who_has_no_good_token_sees_nothing() {
             assert!(keys(&actor.get(&url).expect(401)).is_empty());
         }
     }
+}
+
+#[test]
+fn a_write_is_decided_on_what_is_there_and_on_what_will_be_in_each_chart() {
+    let server = clinic(true);
+    let about = About { fhir_user: Some("Practitioner/pam".into()), ..About::default() };
+    let pam = server.with_token(server.token_about("pam", "user/*.cruds", None, about));
+    let observation = |id: &str, patient: &str, label: &str| {
+        json!({
+            "resourceType": "Observation", "id": id, "status": "final", "code": { "text": "x" },
+            "meta": { "security": [{ "system": "urn:label", "code": label }] },
+            "subject": { "reference": format!("Patient/{patient}") },
+        })
+    };
+    pam.put(&observation("new", "p", "N")).expect(201);
+    pam.put(&observation("new", "p", "M")).expect(200);
+    // Neither into what is hidden nor out of it, by label or by chart.
+    pam.put(&observation("new", "p", "R")).expect(403);
+    pam.put(&observation("new", "q", "N")).expect(403);
+    pam.put(&observation("other", "q", "N")).expect(403);
+    pam.put(&observation("o-p2", "p", "N")).expect(404);
+    pam.put(&observation("o-q1", "p", "N")).expect(404);
+    pam.delete("/fhir/Observation/o-p2").expect(404);
+    pam.delete("/fhir/Observation/o-q1").expect(404);
+    // What a Consent denies her is denied for writing too.
+    let condition = json!({
+        "resourceType": "Condition", "id": "c-p", "subject": { "reference": "Patient/p" },
+    });
+    pam.put(&condition).expect(403);
+    // A hidden resource answers a condition like one that is not there.
+    let found = |id: &str| {
+        let mut one = observation("x", "p", "N");
+        one.as_object_mut().unwrap().remove("id");
+        let request = pam.request("POST", "/fhir/Observation");
+        request.header("if-none-exist", format!("_id={id}")).json(&one).send().status
+    };
+    assert_eq!(
+        (found("new"), found("o-q1"), found("o-p2"), found("nothing")),
+        (200, 201, 201, 201)
+    );
+    // One entry that is denied keeps all of a transaction from being stored.
+    let both = [
+        entry("PUT", "Observation/new", observation("new", "p", "L")),
+        entry("PUT", "Observation/other", observation("other", "s", "N")),
+    ];
+    pam.post("/fhir", &bundle("transaction", &both)).expect(403);
+    let new = pam.get("/fhir/Observation/new").expect(200).json();
+    assert_eq!(new["meta"]["versionId"], "2");
+    // A right ends with what it rests on, at once.
+    let team =
+        all(&server).get("/fhir/CareTeam/t-p").expect(200).text().replace("active", "inactive");
+    let team: Value = serde_json::from_str(&team).unwrap();
+    all(&server).put(&team).expect(200);
+    pam.get("/fhir/Observation/new").expect(404);
+    pam.put(&observation("new", "p", "N")).expect(403);
+    let left = pam.get("/fhir/Observation").expect(200);
+    assert!(keys(&left).is_empty());
 }
