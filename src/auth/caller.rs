@@ -53,10 +53,7 @@ impl Caller {
     /// Who asks, as policies see them.
     #[must_use]
     pub fn asker(&self) -> Asker {
-        Asker {
-            identity: Arc::clone(&self.identity),
-            purpose: self.purpose.as_deref().map(Arc::from),
-        }
+        Asker::new(Arc::clone(&self.identity), self.purpose.as_deref().map(Arc::from))
     }
 
     /// How far the caller reaches with `permission` on resources of `resource_type`. Beyond the own chart,

@@ -96,7 +96,9 @@ impl RuleBook {
         let policies = Arc::new(Policies::parse(&found)?);
         known.in_force = found;
         let now = self.current.load_full();
-        self.current.store(Arc::new(Rules { policies: Some(policies), ..Rules::clone(&now) }));
+        // Other policies ask about other relations: what was found out for those before is not all.
+        let (policies, memory) = (Some(policies), Arc::default());
+        self.current.store(Arc::new(Rules { policies, memory, ..Rules::clone(&now) }));
         Ok(true)
     }
 }

@@ -152,7 +152,7 @@ impl Stated {
             fhir_user,
             ..Identity::default()
         };
-        let asker = Asker { identity: Arc::new(identity), purpose: purpose.map(Arc::from) };
+        let asker = Asker::new(Arc::new(identity), purpose.map(Arc::from));
         let Self { directory, glass_broken, .. } = self;
         let question = Question {
             asker,

@@ -1,21 +1,50 @@
 //! What a policy may ask about.
 
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::{Arc, LazyLock};
 
 use crate::access::Identity;
 use crate::fhir::{Reference, ResourceKey, ResourceType};
 
+/// With a key of this process, as tokens say what is hashed.
+static HASHING: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
 /// Who asks, as the token says it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asker {
-    /// Who they are.
-    pub identity: Arc<Identity>,
-    /// Claim `purpose_of_use`.
-    pub purpose: Option<Arc<str>>,
+    identity: Arc<Identity>,
+    purpose: Option<Arc<str>>,
+    /// Of both: what is remembered is found by it, and compared by them.
+    digest: u64,
+}
+
+impl Hash for Asker {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.digest);
+    }
 }
 
 impl Asker {
+    /// Somebody, for a purpose of use.
+    #[must_use]
+    pub fn new(identity: Arc<Identity>, purpose: Option<Arc<str>>) -> Self {
+        let digest = HASHING.hash_one((&identity, &purpose));
+        Self { identity, purpose, digest }
+    }
+
+    /// Who they are.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Claim `purpose_of_use`.
+    #[must_use]
+    pub fn purpose(&self) -> Option<&str> {
+        self.purpose.as_deref()
+    }
+
     /// The person, and their organisation, as resources of this server. An address of another server says nothing of these.
     #[must_use]
     pub fn parties(&self, base_url: Option<&str>) -> Arc<[ResourceKey]> {

@@ -6,9 +6,10 @@ use quick_cache::sync::Cache;
 
 use super::facts::Relations;
 use crate::clock::Instant;
-use crate::fhir::{Denial, ResourceKey};
+use crate::fhir::{Denial, ResourceKey, ResourceType};
 use crate::log::StreamAlias;
 use crate::numbers::{ChartVersion, Position};
+use crate::view::Postings;
 
 /// Charts of which relations, and Consents, are remembered.
 const CHARTS_MAX: usize = 65_536;
@@ -23,6 +24,8 @@ pub struct Memory {
     pub denials: Cache<StreamAlias, Known<Arc<[Denial]>>>,
     /// The charts that somebody has to do with.
     pub charts: Cache<Parties, Arc<Related>>,
+    /// The resources of a type in these charts.
+    pub places: Cache<(Parties, ResourceType), Arc<Places>>,
 }
 
 /// Those for whom a caller stands: the person, and their organisation.
@@ -45,7 +48,18 @@ pub struct Related {
     /// Position behind the last event that counted.
     pub end: Position,
     /// The charts, ascending: those, and perhaps more; `None`: too many.
-    pub charts: Option<Vec<StreamAlias>>,
+    pub charts: Option<Arc<[StreamAlias]>>,
+}
+
+/// The resources of a type in the charts that somebody has to do with.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The charts.
+    pub related: Arc<Related>,
+    /// Position behind the last event that counted.
+    pub end: Position,
+    /// Their numbers by chunk, ascending: those, and perhaps more.
+    pub chunks: Vec<(u64, Postings)>,
 }
 
 impl Default for Memory {
@@ -54,6 +68,7 @@ impl Default for Memory {
             relations: Cache::new(CHARTS_MAX),
             denials: Cache::new(CHARTS_MAX),
             charts: Cache::new(CALLERS_MAX),
+            places: Cache::new(CALLERS_MAX),
         }
     }
 }

@@ -29,7 +29,7 @@ pub use book::{RuleBook, read};
 pub use cases::Case;
 pub use facts::{Act, Asker, Outlook, Prospect, Question, Relation, Relations, Standing};
 pub use glasses::{Broken, Glasses};
-pub use memory::{Known, Memory, Parties, Related};
+pub use memory::{Known, Memory, Parties, Places, Related};
 pub use rules::{Asking, Inquiry, Never, Rules};
 pub use set::{Explanation, Mentions, Policies, SCHEMA, Text};
 

@@ -47,7 +47,7 @@ impl Asking {
     /// `None`: nothing is in force.
     #[must_use]
     pub fn of(rules: &Arc<Rules>, asker: Asker, now: Instant) -> Option<Self> {
-        let broken = rules.glasses.of(&asker.identity, now);
+        let broken = rules.glasses.of(asker.identity(), now);
         let is_any = rules.policies.is_some() || rules.consent || !broken.is_empty();
         is_any.then(|| {
             let parties = asker.parties(rules.base_url.as_deref());

@@ -235,7 +235,7 @@ fn asked(
     resource: Option<HashMap<String, RestrictedExpression>>,
     glass_broken: Option<bool>,
 ) -> Option<(Request, Vec<Entity>)> {
-    let identity = &asker.identity;
+    let identity = asker.identity();
     let groups = [
         ("Role", identity.role.as_deref()),
         ("Organization", identity.organization.as_deref()),
@@ -249,8 +249,7 @@ fn asked(
         }
     }
     let mut said = HashMap::new();
-    let texts =
-        [("fhirUser", identity.fhir_user.as_deref()), ("purpose", asker.purpose.as_deref())];
+    let texts = [("fhirUser", identity.fhir_user.as_deref()), ("purpose", asker.purpose())];
     for (name, text) in texts {
         if let Some(text) = text {
             said.insert(name.to_owned(), RestrictedExpression::new_string(text.to_owned()));

@@ -23,7 +23,7 @@ fn asker(role: Option<&str>) -> Asker {
         role: role.map(str::to_owned),
         ..Identity::default()
     };
-    Asker { identity: Arc::new(identity), purpose: None }
+    Asker::new(Arc::new(identity), None)
 }
 
 fn question(act: Act, standing: Standing, labels: &[&str]) -> Question {

@@ -41,6 +41,13 @@ pub(super) struct Ground<'a> {
     pub base_url: Option<&'a str>,
 }
 
+/// A chart in the state that is looked at.
+pub(super) struct Here {
+    alias: StreamAlias,
+    patient: ResourceKey,
+    version: ChartVersion,
+}
+
 /// What is known of the charts that a resource lies in, for one decision.
 pub(super) struct Stand<'a> {
     inquiry: Inquiry<'a>,
@@ -61,10 +68,11 @@ impl<'a> Ground<'a> {
         let mut standing = Standing { directory: charts.is_empty(), ..Standing::default() };
         let mut denials = Vec::new();
         for alias in charts {
-            standing = self.standing(asking, *alias, standing)?;
+            let Some(here) = self.here(*alias)? else { continue };
+            standing = self.standing(asking, &here, standing)?;
             // Who maintains Consents has to see them.
             if asking.consent() && kind != ResourceType::CONSENT {
-                denials.extend(self.denials_for(asking, *alias)?);
+                denials.extend(self.denials_for(asking, &here)?);
             }
         }
         Ok(Stand { inquiry, standing, denials, base_url: self.base_url })
@@ -85,7 +93,8 @@ impl<'a> Ground<'a> {
         alias: StreamAlias,
         consents: bool,
     ) -> Result<bool, RecordsError> {
-        let standing = self.standing(asking, alias, Standing::default())?;
+        let Some(here) = self.here(alias)? else { return Ok(false) };
+        let standing = self.standing(asking, &here, Standing::default())?;
         let may = |act, kind| asking.outlook(act, kind, Some(standing)) != Outlook::Never;
         if !may(act, None) {
             return Ok(false);
@@ -94,7 +103,7 @@ impl<'a> Ground<'a> {
         if !asking.consent() || overrides || consents && may(act, Some(ResourceType::CONSENT)) {
             return Ok(true);
         }
-        let denials = self.denials_for(asking, alias)?;
+        let denials = self.denials_for(asking, &here)?;
         let deed = deed(asking, act);
         Ok(!denials.iter().flat_map(|all| all.iter()).any(|one| one.applies_to_all(&deed)))
     }
@@ -103,14 +112,14 @@ impl<'a> Ground<'a> {
     fn standing(
         self,
         asking: &Asking,
-        alias: StreamAlias,
+        here: &Here,
         mut standing: Standing,
     ) -> Result<Standing, RecordsError> {
         if asking.mentions().relations != Relations::default() {
-            let relations = self.relations(asking, alias)?;
+            let relations = self.relations(asking, here)?;
             standing.relations = standing.relations.union(relations);
         }
-        standing.glass_broken |= asking.broken().contains(&alias);
+        standing.glass_broken |= asking.broken().contains(&here.alias);
         Ok(standing)
     }
 
@@ -118,14 +127,14 @@ impl<'a> Ground<'a> {
     /// happened since that matters.
     fn still_holds<T>(
         self,
-        alias: StreamAlias,
+        here: &Here,
         known: &Known<T>,
-        version: ChartVersion,
         now: Instant,
     ) -> Result<Option<bool>, RecordsError> {
         if known.until.is_some_and(|until| until <= now) {
             return Ok(None);
         }
+        let Here { alias, version, .. } = *here;
         if known.version == version {
             return Ok(Some(true));
         }
@@ -141,9 +150,12 @@ impl<'a> Ground<'a> {
         Ok(Some(false))
     }
 
-    fn version(self, alias: StreamAlias) -> Result<Option<ChartVersion>, RecordsError> {
+    /// A chart, and how far it is.
+    fn here(self, alias: StreamAlias) -> Result<Option<Here>, RecordsError> {
         let Some(patient) = self.view.patient(alias)? else { return Ok(None) };
-        Ok(self.view.chart(&patient)?.map(|chart| chart.version))
+        let Some(chart) = self.view.chart(&patient)? else { return Ok(None) };
+        let patient = ResourceKey::new(ResourceType::PATIENT, patient);
+        Ok(Some(Here { alias, patient, version: chart.version }))
     }
 
     fn content(self, key: &ResourceKey) -> Result<Option<Document>, RecordsError> {
@@ -165,22 +177,20 @@ impl<'a> Ground<'a> {
     fn denials_for(
         self,
         asking: &Asking,
-        alias: StreamAlias,
+        here: &Here,
     ) -> Result<Option<Arc<[Denial]>>, RecordsError> {
-        let Some(patient) = self.view.patient(alias)? else { return Ok(None) };
-        let patient = ResourceKey::new(ResourceType::PATIENT, patient);
-        if asking.parties().contains(&patient) {
+        if asking.parties().contains(&here.patient) {
             return Ok(None);
         }
-        let denials = self.denials(asking, alias)?;
+        let denials = self.denials(asking, here)?;
         Ok(Some(denials).filter(|denials| !denials.is_empty()))
     }
 
-    fn denials(self, asking: &Asking, alias: StreamAlias) -> Result<Arc<[Denial]>, RecordsError> {
+    fn denials(self, asking: &Asking, here: &Here) -> Result<Arc<[Denial]>, RecordsError> {
         let memory = &asking.memory().denials;
-        let Some(version) = self.version(alias)? else { return Ok(Arc::new([])) };
+        let Here { alias, version, .. } = *here;
         if let Some(known) = memory.get(&alias) {
-            match self.still_holds(alias, &known, version, asking.now())? {
+            match self.still_holds(here, &known, asking.now())? {
                 Some(true) => return Ok(known.what),
                 Some(false) => {
                     memory.insert(alias, Known { version, ..known.clone() });
@@ -228,7 +238,7 @@ fn deed(asking: &Asking, act: Act) -> Deed<'_> {
     Deed {
         actors: asking.parties(),
         is_look: matches!(act, Act::Read | Act::Search),
-        purpose: asking.asker().purpose.as_deref(),
+        purpose: asking.asker().purpose(),
         now: asking.now(),
     }
 }
@@ -251,6 +261,14 @@ impl Stand<'_> {
             Some(true) if self.denials.iter().flat_map(|all| all.iter()).any(concerns) => None,
             decided => decided,
         }
+    }
+
+    /// The decision on a resource without security labels, if nothing else that it says matters.
+    pub fn decided_unlabelled(&self) -> Option<bool> {
+        let deed = deed(self.inquiry.asking(), self.inquiry.act());
+        let mut denials = self.denials.iter().flat_map(|all| all.iter());
+        let concerned = denials.any(|denial| denial.concerns(&deed));
+        (!concerned).then(|| self.inquiry.permits(self.standing, &[]))
     }
 
     /// The decision on a resource that says that.

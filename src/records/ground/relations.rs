@@ -1,18 +1,18 @@
 //! What a caller is to a chart, and to which charts they are anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Ground, RESTED_ON};
+use super::{Ground, Here, RESTED_ON};
 use crate::clock::Instant;
 use crate::fhir::search::{Parameters, reference_value};
 use crate::fhir::{Period, Reference, ResourceKey, ResourceType};
 use crate::json::Node;
 use crate::log::StreamAlias;
 use crate::numbers::{Position, ResourceNumber};
-use crate::policies::{Asking, Known, Related, Relation, Relations};
+use crate::policies::{Asking, Known, Places, Related, Relation, Relations};
 use crate::records::RecordsError;
-use crate::view::{Head, Neighbours, Order, TermNumbers};
+use crate::view::{Head, Neighbours, Order, Postings, TermNumbers, chunk_of};
 
 /// Events behind a known list of charts that are looked through for what would change it.
 const CHANGES_MAX: u64 = 4_096;
@@ -21,16 +21,12 @@ const RELATING_MAX: usize = 8_192;
 
 impl<'a> Ground<'a> {
     /// What the caller is to a chart.
-    pub(super) fn relations(
-        self,
-        asking: &Asking,
-        alias: StreamAlias,
-    ) -> Result<Relations, RecordsError> {
+    pub(super) fn relations(self, asking: &Asking, here: &Here) -> Result<Relations, RecordsError> {
+        let Here { alias, version, .. } = *here;
         let key = (Arc::clone(asking.parties()), alias);
         let memory = &asking.memory().relations;
-        let Some(version) = self.version(alias)? else { return Ok(Relations::default()) };
         if let Some(known) = memory.get(&key) {
-            match self.still_holds(alias, &known, version, asking.now())? {
+            match self.still_holds(here, &known, asking.now())? {
                 Some(true) => return Ok(known.what),
                 Some(false) => {
                     memory.insert(key, Known { version, ..known.clone() });
@@ -40,28 +36,22 @@ impl<'a> Ground<'a> {
             }
         }
         let mut found = Found { relations: Relations::default(), until: None };
-        self.relate(asking, alias, &mut found)?;
+        self.relate(asking, here, &mut found)?;
         let Found { relations, until } = found;
         memory.insert(key, Known { version, until, what: relations });
         Ok(relations)
     }
 
-    fn relate(
-        self,
-        asking: &Asking,
-        alias: StreamAlias,
-        found: &mut Found,
-    ) -> Result<(), RecordsError> {
+    fn relate(self, asking: &Asking, here: &Here, found: &mut Found) -> Result<(), RecordsError> {
         let (wanted, now) = (asking.mentions().relations, asking.now());
         let wants = |any_of: &[Relation]| any_of.iter().any(|one| wanted.has(*one));
         let parties = asking.parties();
-        let Some(patient) = self.view.patient(alias)? else { return Ok(()) };
-        let patient = ResourceKey::new(ResourceType::PATIENT, patient);
-        if parties.contains(&patient) {
+        let Here { alias, ref patient, .. } = *here;
+        if parties.contains(patient) {
             found.add(Relation::Own);
         }
         if wants(&[Relation::GeneralPractitioner, Relation::ManagingOrganization])
-            && let Some(document) = self.content(&patient)?
+            && let Some(document) = self.content(patient)?
         {
             let root = document.root();
             let named = |node: Node<'_>| self.names(node, parties);
@@ -163,31 +153,90 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// The charts that a caller has to do with, and perhaps more; `None`: too many.
-    pub fn related(self, asking: &Asking) -> Result<Option<Vec<StreamAlias>>, RecordsError> {
+    /// A set of the resources of a type in the charts that a caller has to do with, which may have more; `None`: too many
+    /// charts to list.
+    pub fn related(
+        self,
+        asking: &Asking,
+        kind: ResourceType,
+    ) -> Result<Option<Arc<Places>>, RecordsError> {
+        let related = self.related_charts(asking)?;
+        let Some(charts) = &related.charts else { return Ok(None) };
+        let (memory, end) = (&asking.memory().places, self.view.applied_events()?);
+        let key = (Arc::clone(asking.parties()), kind);
+        let known = memory.get(&key).filter(|known| known.related.charts == related.charts);
+        let known = known.filter(|known| known.end <= end && end - known.end <= CHANGES_MAX);
+        if let Some(known) = &known
+            && known.end == end
+        {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let chunks = match known {
+            Some(known) => self.with_changes(&known, charts, kind, end)?,
+            None => self.chunks(charts, kind)?,
+        };
+        let places = Arc::new(Places { related: Arc::clone(&related), end, chunks });
+        memory.insert(key, Arc::clone(&places));
+        Ok(Some(places))
+    }
+
+    /// The numbers of the resources of a type in some charts.
+    fn chunks(
+        self,
+        charts: &[StreamAlias],
+        kind: ResourceType,
+    ) -> Result<Vec<(u64, Postings)>, RecordsError> {
+        let mut chunks = BTreeMap::new();
+        for chart in charts {
+            let mut here = TermNumbers::in_chart(self.view, kind, *chart);
+            let mut from = 0;
+            while let Some(chunk) = here.seek(from)? {
+                from = chunk + 1;
+                let known: &mut Postings = chunks.entry(chunk).or_default();
+                *known = known.union(here.members(chunk)?);
+            }
+        }
+        Ok(chunks.into_iter().collect())
+    }
+
+    /// The same, with what has come into the charts since it was known. What has gone is still there.
+    fn with_changes(
+        self,
+        known: &Places,
+        charts: &[StreamAlias],
+        kind: ResourceType,
+        end: Position,
+    ) -> Result<Vec<(u64, Postings)>, RecordsError> {
+        let mut chunks: BTreeMap<u64, Postings> = known.chunks.iter().copied().collect();
+        for record in self.view.changes(known.end..end, Order::Ascending)? {
+            let (_, changes) = record?;
+            for change in changes.iter().filter(|change| change.kind == kind) {
+                let head = self.view.head_of(change.number)?;
+                let is_here = |alias: StreamAlias| charts.binary_search(&alias).is_ok();
+                if head.is_some_and(|head| head.aliases().any(is_here)) {
+                    chunks.entry(chunk_of(change.number)).or_default().insert(change.number);
+                }
+            }
+        }
+        Ok(chunks.into_iter().collect())
+    }
+
+    /// The charts that a caller has to do with, and perhaps more.
+    fn related_charts(self, asking: &Asking) -> Result<Arc<Related>, RecordsError> {
         let memory = &asking.memory().charts;
         let end = self.view.applied_events()?;
-        let known = memory.get(asking.parties());
-        let related = match known {
-            Some(known) if self.still_lists(&known, end)? => known,
-            _ => {
-                let charts = self.list(asking)?;
-                let related = Arc::new(Related { end, charts });
-                memory.insert(Arc::clone(asking.parties()), Arc::clone(&related));
-                related
-            }
+        let charts = match memory.get(asking.parties()) {
+            Some(known) if known.end == end => return Ok(known),
+            Some(known) if self.still_lists(&known, end)? => known.charts.clone(),
+            _ => self.list(asking)?.map(Arc::from),
         };
-        let Some(charts) = &related.charts else { return Ok(None) };
-        let mut charts = charts.clone();
-        charts.extend(asking.broken());
-        Ok(Some(charts))
+        let related = Arc::new(Related { end, charts });
+        memory.insert(Arc::clone(asking.parties()), Arc::clone(&related));
+        Ok(related)
     }
 
     /// Whether a list of charts holds for the events up to an end.
     fn still_lists(self, known: &Related, end: Position) -> Result<bool, RecordsError> {
-        if known.end == end {
-            return Ok(true);
-        }
         if known.end > end || end - known.end > CHANGES_MAX {
             return Ok(false);
         }

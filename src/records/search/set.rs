@@ -1,10 +1,12 @@
 //! Sets of resource numbers, from the index or from what was found before.
 
+use std::sync::Arc;
+
 use crate::fhir::ResourceType;
 use crate::fhir::search::{Condition, Criterion, Lookup, Plan, Probe, Term};
 use crate::log::StreamAlias;
 use crate::numbers::ResourceNumber;
-use crate::policies::{Outlook, Standing};
+use crate::policies::{Outlook, Places, Standing};
 use crate::records::reach::Reach;
 use crate::view::{Members, Postings, TermNumbers, ValueNumbers, chunk_of};
 
@@ -19,6 +21,8 @@ pub(super) enum Set<'a> {
     Values(ValueNumbers<'a>),
     /// These, sorted.
     Numbers(Vec<ResourceNumber>),
+    /// Those in the charts that a caller has to do with.
+    Places(Arc<Places>),
     /// What is in any of several.
     Union(Vec<Set<'a>>),
     /// All of the type but those of a set.
@@ -93,11 +97,14 @@ impl<'a> Set<'a> {
         if inquiry.outlook(stranger) != Outlook::Never {
             return Ok(None);
         }
-        let Some(mut charts) = context.ground().related(inquiry.asking())? else { return Ok(None) };
+        let asking = inquiry.asking();
+        let Some(places) = context.ground().related(asking, kind)? else { return Ok(None) };
+        let mut others = asking.broken().to_vec();
         if inquiry.outlook(Standing { directory: true, ..stranger }) != Outlook::Never {
-            charts.push(StreamAlias::NONE);
+            others.push(StreamAlias::NONE);
         }
-        Ok(Some(Self::Terms(TermNumbers::in_charts(context.view, kind, &charts))))
+        let others = Self::Terms(TermNumbers::in_charts(context.view, kind, &others));
+        Ok(Some(Self::Union(vec![Self::Places(places), others])))
     }
 
     /// All current resources of a type.
@@ -151,7 +158,7 @@ impl<'a> Set<'a> {
         match self {
             Self::Values(values) => !values.is_sparse(),
             Self::Without { .. } => true,
-            Self::Terms(_) | Self::Numbers(_) => false,
+            Self::Terms(_) | Self::Numbers(_) | Self::Places(_) => false,
             Self::Union(sets) => sets.iter().any(Self::is_wide),
         }
     }
@@ -161,6 +168,10 @@ impl<'a> Set<'a> {
         Ok(match self {
             Self::Terms(terms) => terms.seek(from)?,
             Self::Values(values) => values.seek(from)?,
+            Self::Places(places) => {
+                let next = places.chunks.partition_point(|(chunk, _)| *chunk < from);
+                places.chunks.get(next).map(|(chunk, _)| *chunk)
+            }
             Self::Numbers(numbers) => {
                 let next = numbers.partition_point(|number| chunk_of(*number) < from);
                 numbers.get(next).map(|number| chunk_of(*number))
@@ -183,6 +194,11 @@ impl<'a> Set<'a> {
         Ok(match self {
             Self::Terms(terms) => Members::sure(terms.members(chunk)?),
             Self::Values(values) => values.members(chunk)?,
+            Self::Places(places) => {
+                let found = places.chunks.binary_search_by_key(&chunk, |(chunk, _)| *chunk);
+                let found = found.ok().and_then(|at| places.chunks.get(at));
+                Members::sure(found.map(|(_, postings)| *postings).unwrap_or_default())
+            }
             Self::Numbers(numbers) => {
                 let first = numbers.partition_point(|number| chunk_of(*number) < chunk);
                 let mut found = Postings::default();

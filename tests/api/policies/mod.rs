@@ -292,3 +292,48 @@ fn a_write_is_decided_on_what_is_there_and_on_what_will_be_in_each_chart() {
     let left = pam.get("/fhir/Observation").expect(200);
     assert!(keys(&left).is_empty());
 }
+
+#[test]
+fn a_label_is_one_however_its_name_is_written() {
+    let server = clinic(false);
+    let text = r#"{"resourceType":"Observation","id":"spelt","status":"final","code":{"text":"mark-spelt<"},
+        "meta":{"s\u0065curity":[{"system":"urn:label","code":"R"}]},"subject":{"reference":"Patient/p"}}"#;
+    let put = all(&server).request("PUT", "/fhir/Observation/spelt");
+    put.header("content-type", "application/fhir+json").bytes(text).send().expect(201);
+    let about = About { fhir_user: Some("Practitioner/pam".into()), ..About::default() };
+    let pam = server.with_token(server.token_about("pam", "user/*.rs", None, about));
+    pam.get("/fhir/Observation/spelt").expect(404);
+    pam.get("/fhir/Observation/o-p1").expect(200);
+}
+
+#[test]
+fn what_comes_into_a_chart_is_found_at_once() {
+    let server = clinic(false);
+    let about = About { fhir_user: Some("Practitioner/pam".into()), ..About::default() };
+    let pam = server.with_token(server.token_about("pam", "user/*.rs", None, about));
+    let all = all(&server);
+    let found = || keys(&pam.get("/fhir/Observation").expect(200));
+    assert_eq!(found(), of("Observation/o-p1"));
+    let observation = |id: &str, patient: &str| {
+        json!({
+            "resourceType": "Observation", "id": id, "status": "final", "code": { "text": "x" },
+            "subject": { "reference": format!("Patient/{patient}") },
+        })
+    };
+    // Created, moved in, moved out, and deleted.
+    all.put(&observation("late", "p")).expect(201);
+    assert_eq!(found(), of("Observation/o-p1 Observation/late"));
+    all.put(&observation("o-q1", "p")).expect(200);
+    assert_eq!(found(), of("Observation/o-p1 Observation/late Observation/o-q1"));
+    all.put(&observation("late", "q")).expect(200);
+    assert_eq!(found(), of("Observation/o-p1 Observation/o-q1"));
+    all.delete("/fhir/Observation/o-q1").expect(204);
+    assert_eq!(found(), of("Observation/o-p1"));
+    // Another chart that she has to do with from now on.
+    let team = json!({
+        "resourceType": "CareTeam", "id": "t-new", "status": "active", "subject": { "reference": "Patient/s" },
+        "participant": [{ "member": { "reference": "Practitioner/pam" } }],
+    });
+    all.put(&team).expect(201);
+    assert_eq!(found(), of("Observation/o-p1 Observation/o-s1"));
+}
