@@ -76,7 +76,7 @@ pub use grant::{Denied, Grant, Seen, Shown};
 pub use rights::{Granted, Right, Rights};
 pub use scopes::{Level, Permission, Scopes};
 pub use token::{
-    About, AccessToken, Algorithm, ConfigurationError, Introspected, Issuer, LocalIssuer,
+    About, AccessToken, Algorithm, ConfigurationError, IdToken, Introspected, Issuer, LocalIssuer,
     OwnIssuer, SigningError, Thumbprint, TokenError, TokenRequest, VerificationKey, Verifier,
     VerifierOptions, is_signed, is_understood, narrowed,
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::served::{Served, sign};
 use super::{Failure, Secret, import, operator};
 use crate::auth::LocalIssuer;
-use crate::config::Config;
+use crate::config::{App, Config, User};
 use crate::demo;
 use crate::feed::nats::{NatsError, Publishing};
 use crate::feed::siem::{Forwarding, SiemError};
@@ -20,7 +20,8 @@ const DEMO_SCOPES: &str = "user/*.cruds user/SearchParameter.cud user/AuditEvent
 /// # Errors
 ///
 /// [`Failure`]: the address is taken, the store is damaged or in use, a key file is not there.
-pub fn run(config: Config) -> Result<(), Failure> {
+pub fn run(mut config: Config) -> Result<(), Failure> {
+    add_sign_in(&mut config);
     http::install_metrics();
     let mut served = Served::open(&config)?;
     let base = served.base_url.clone();
@@ -67,6 +68,41 @@ pub fn run(config: Config) -> Result<(), Failure> {
     result
 }
 
+/// Id of the app that the demo registers, and where it may be on this machine.
+const DEMO_APP: &str = "demo-app";
+const DEMO_REDIRECTS: [&str; 4] = [
+    "http://127.0.0.1/",
+    "http://127.0.0.1/callback",
+    "http://localhost/",
+    "http://localhost/callback",
+];
+/// Most patients that are shown to choose from.
+const DEMO_CHOICES_MAX: usize = 25;
+
+/// Adds a user and an app to the demo, if the configuration has none and nobody beyond this machine reaches the server.
+fn add_sign_in(config: &mut Config) {
+    let has_some = !config.auth.users.is_empty() || !config.auth.apps.is_empty();
+    let is_taken = config.auth.clients.iter().any(|client| client.id == DEMO_APP);
+    if !config.demo.enabled || !config.may_sign_in() || has_some || is_taken {
+        return;
+    }
+    let (id, name) = demo::family_doctor();
+    let patients = config.demo.patients.min(DEMO_CHOICES_MAX);
+    config.auth.users.push(User {
+        sub: "demo-clinician".to_owned(),
+        name,
+        fhir_user: Some(format!("Practitioner/{id}")),
+        role: Some("physician".to_owned()),
+        scopes: vec!["user/*.cruds".to_owned(), "patient/*.cruds".to_owned()],
+        patients: (1..=patients).map(demo::patient_id).collect(),
+    });
+    config.auth.apps.push(App {
+        id: DEMO_APP.to_owned(),
+        name: None,
+        redirect_uris: DEMO_REDIRECTS.map(str::to_owned).to_vec(),
+    });
+}
+
 /// Loads the synthetic clinic; what is there already stays as it is.
 async fn load_demo(
     config: &Config,
@@ -96,13 +132,20 @@ fn print_welcome(
         "The synthetic clinic was loaded before. All of its people are made up; whatever else was
 stored since is there too."
     };
+    let sign_in = match config.auth.apps.iter().any(|app| app.id == DEMO_APP) {
+        false => String::new(),
+        true => format!(
+            "\n  SMART apps  {base}/fhir   client_id {DEMO_APP}, redirect to http://localhost:PORT/callback\n\
+             \x20             (development: the page to sign in asks for no password)"
+        ),
+    };
     println!(
         "\
 {loaded}
 
   FHIR R4     {base}/fhir
   native API  {base}/v1
-  docs        {base}/docs/
+  docs        {base}/docs/{sign_in}
 
 A token for twelve hours:
 

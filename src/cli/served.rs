@@ -227,7 +227,7 @@ fn issuing(
     store: &Records,
     base_url: &str,
 ) -> Result<Option<(Arc<Issuing>, Issuers)>, Failure> {
-    if config.auth.clients.is_empty() {
+    if config.auth.clients.is_empty() && config.auth.users.is_empty() {
         return Ok(None);
     }
     let key = store.engine().token_key().map_err(Failure::failed)?;

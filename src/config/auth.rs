@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::is_safe_address;
 use super::clients::Client;
+use super::sign_in::{App, User};
 
 /// The part `[auth]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,10 @@ pub struct AuthConfig {
     pub issuers: Vec<Issuer>,
     /// The programs to which this server itself gives tokens.
     pub clients: Vec<Client>,
+    /// The users whom everybody on this machine may sign in as.
+    pub users: Vec<User>,
+    /// The apps for which they do.
+    pub apps: Vec<App>,
 }
 
 /// Somebody whose tokens are accepted, and the public keys that check them.
@@ -185,6 +190,8 @@ impl Default for AuthConfig {
             ca_file: None,
             issuers: Vec::new(),
             clients: Vec::new(),
+            users: Vec::new(),
+            apps: Vec::new(),
         }
     }
 }

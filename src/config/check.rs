@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::clients;
 use super::{ClientCertificates, Config, NatsServer, Problem, Sources};
+use super::{clients, sign_in};
 
 /// Every contradiction in a configuration.
 pub fn check(config: &Config, sources: &Sources) -> Vec<Problem> {
@@ -25,6 +25,7 @@ pub fn check(config: &Config, sources: &Sources) -> Vec<Problem> {
         .chain(nats)
         .chain(issuers)
         .chain(clients)
+        .chain(sign_in::problems(config))
         .map(|(keys, message)| problem(&keys, message, sources))
         .collect()
 }

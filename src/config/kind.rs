@@ -61,15 +61,25 @@ pub enum Kind {
     Issuers,
     /// A list of programs that are given tokens.
     Clients,
+    /// A list of users.
+    Users,
+    /// A list of apps.
+    Apps,
 }
 
 impl Kind {
+    /// Whether it is a list of tables.
+    pub fn is_of_tables(&self) -> bool {
+        matches!(self, Self::Issuers | Self::Clients | Self::Users | Self::Apps)
+    }
+
     /// The TOML source of a value that was given as plain text, by a flag or the environment.
     ///
     /// Names may be separated by commas; everything else that is no text by nature is already TOML.
     pub fn text_to_toml<'text>(&self, text: &'text str) -> Cow<'text, str> {
         match self {
-            Self::Switch | Self::Number(_) | Self::Issuers | Self::Clients => Cow::Borrowed(text),
+            _ if self.is_of_tables() => Cow::Borrowed(text),
+            Self::Switch | Self::Number(_) => Cow::Borrowed(text),
             Self::Names
             | Self::Sinks
             | Self::SiemTargets
@@ -112,6 +122,10 @@ impl Kind {
             | Self::Choice(_)
             | Self::Word
             | Self::Text(_)
+            | Self::Issuers
+            | Self::Clients
+            | Self::Users
+            | Self::Apps
             | Self::Filter => Cow::Owned(Value::from(text).to_string()),
         }
     }
@@ -226,6 +240,8 @@ impl fmt::Display for Kind {
             Self::Names => "a list of at least one name, such as [\"chartlog\"]",
             Self::Issuers => "a list of tables [[auth.issuers]]",
             Self::Clients => "a list of tables [[auth.clients]]",
+            Self::Users => "a list of tables [[auth.users]]",
+            Self::Apps => "a list of tables [[auth.apps]]",
         };
         formatter.write_str(right)
     }

@@ -41,6 +41,7 @@ mod setting;
 mod settings;
 mod show;
 mod siem;
+mod sign_in;
 mod source;
 mod store;
 #[cfg(test)]
@@ -64,6 +65,7 @@ pub use proof::ProofConfig;
 pub use server::{ClientCertificates, MetricsAccess, ProxyHeader, ServerConfig};
 pub use show::{effective, example, in_force, option_help};
 pub use siem::{NoTarget, SiemForm, SiemHost, SiemTarget, SiemWay};
+pub use sign_in::{App, User};
 pub use source::{Source, Sources};
 pub use store::{ReferentialIntegrity, StoreConfig};
 pub use vault::VaultConfig;
@@ -95,4 +97,12 @@ pub struct Config {
     pub log: LogConfig,
     /// The synthetic clinic.
     pub demo: DemoConfig,
+}
+
+impl Config {
+    /// Whether users may be signed in as here without a password: nobody beyond this machine reaches the server.
+    #[must_use]
+    pub fn may_sign_in(&self) -> bool {
+        sign_in::exposure(self).is_none()
+    }
 }

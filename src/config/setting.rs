@@ -9,8 +9,8 @@ use toml::{Spanned, Value};
 
 use super::kind::Kind;
 use super::{
-    Client, ClientCertificates, Config, Issuer, LogFormat, MetricsAccess, NatsForm, ProxyHeader,
-    ReferentialIntegrity,
+    App, Client, ClientCertificates, Config, Issuer, LogFormat, MetricsAccess, NatsForm,
+    ProxyHeader, ReferentialIntegrity, User,
 };
 
 /// What is shown in place of a secret.
@@ -75,7 +75,7 @@ impl Setting {
         match field.set(given.value) {
             Ok(()) if self.kind.accepts(&field.get()) => Ok(()),
             // Only within tables is there more to say than what the value as a whole must be.
-            Err(error) if matches!(self.kind, Kind::Issuers | Kind::Clients) => Err(Refusal {
+            Err(error) if self.kind.is_of_tables() => Err(Refusal {
                 message: format!("{}: {}", self.key, error.message()),
                 offset: error.span().map(|span| span.start),
             }),
@@ -121,6 +121,8 @@ impl Plain for ProxyHeader {}
 impl Plain for Vec<String> {}
 impl Plain for Vec<Issuer> {}
 impl Plain for Vec<Client> {}
+impl Plain for Vec<User> {}
+impl Plain for Vec<App> {}
 
 impl<T: Plain> Field for T {
     fn set(&mut self, value: Spanned<DeValue<'_>>) -> Result<(), toml::de::Error> {

@@ -69,6 +69,19 @@ pub struct DemoOptions {
     pub today: NaiveDate,
 }
 
+/// The id of a patient, by number from 1.
+#[must_use]
+pub fn patient_id(number: usize) -> String {
+    format!("p{number:04}")
+}
+
+/// A family doctor of every clinic: the id of the Practitioner, and the name.
+#[must_use]
+pub fn family_doctor() -> (&'static str, String) {
+    let [doctor, ..] = tables::staff::FAMILY_DOCTORS;
+    (doctor.id, doctor.full_name())
+}
+
 /// The commits of a clinic, in the order in which they are to be sent: each a `Bundle` of type
 /// `transaction`. One patient at a time is held in memory.
 pub fn clinic(options: &DemoOptions) -> impl Iterator<Item = Value> + use<> {

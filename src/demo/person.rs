@@ -66,7 +66,7 @@ impl Person {
         Self {
             seed: options.seed,
             number,
-            id: format!("p{number:04}"),
+            id: super::patient_id(number),
             gender,
             given: random.pick(given_names(gender)),
             second: random.pick(given_names(gender)),

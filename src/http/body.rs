@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::encoding::decompressed;
 use super::state::{BODY_UNIT, State};
 use super::{Failure, Fault};
-use crate::issuing::TOKEN_PATH;
+use crate::issuing::{AUTHORIZE_PATH, TOKEN_PATH};
 
 /// Where content of any media type is stored: FHIR R4 §2.40 (Binary).
 const BINARY: &str = "/fhir/Binary";
@@ -114,9 +114,9 @@ pub fn is_binary(request: &HttpRequest) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether the body of a request is a form at the token endpoint (RFC 6749 §3.2).
-fn is_token_request(request: &HttpRequest) -> bool {
-    request.path().trim_end_matches('/') == TOKEN_PATH
+/// Whether the body of a request is a form of OAuth (RFC 6749 §3).
+fn is_oauth_form(request: &HttpRequest) -> bool {
+    [TOKEN_PATH, AUTHORIZE_PATH].contains(&request.path().trim_end_matches('/'))
 }
 
 /// Whether a request is a search whose parameters come as a form: FHIR R4 §3.1.0.13.
@@ -132,7 +132,7 @@ fn check_media_type(request: &HttpRequest) -> Result<(), Failure> {
         Method::PATCH => {
             &["application/json-patch+json", "application/fhir+json", "application/json"]
         }
-        Method::POST if is_search(request) || is_token_request(request) => {
+        Method::POST if is_search(request) || is_oauth_form(request) => {
             &["application/x-www-form-urlencoded"]
         }
         Method::POST | Method::PUT if is_binary(request) => return Ok(()),

@@ -65,8 +65,9 @@ pub(super) enum Asked {
 #[derive(Debug)]
 pub struct OpenCall {
     state: Arc<State>,
-    request: HttpRequest,
-    query: Vec<(String, String)>,
+    pub(super) request: HttpRequest,
+    /// The query, decoded, in its order.
+    pub(super) query: Vec<(String, String)>,
     /// How the answer is to be written.
     pub(super) rendering: Rendering,
 }

@@ -48,7 +48,7 @@ pub fn document() -> OpenApi {
             tag("feed", "The log as others follow it"),
             tag("audit", "Who looked"),
             tag("fhir", "HL7 FHIR R4 (4.0.1)"),
-            tag("tokens", "Tokens for programs that are registered here"),
+            tag("tokens", "Tokens for programs that are registered here, and for apps of users in development"),
             tag("operations", "Health and figures; no token needed"),
         ]))
         .build()

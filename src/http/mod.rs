@@ -24,6 +24,7 @@ mod glass;
 mod health;
 mod heavy;
 mod listening;
+mod markup;
 mod metrics;
 mod oauth;
 mod paging;

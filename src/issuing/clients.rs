@@ -75,6 +75,12 @@ impl Clients {
         Ok((clients, keys))
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.registered.is_empty()
+    }
+
     /// What verifies assertions, to keep its keys up to date.
     #[must_use]
     pub fn verifier(&self) -> &Arc<Verifier> {

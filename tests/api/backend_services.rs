@@ -229,8 +229,8 @@ fn requests_that_are_not_right_are_refused_and_nothing_of_them_is_kept() {
         ),
         (
             good().replace("client_credentials", "authorization_code"),
-            "unsupported_grant_type",
-            "grant_type",
+            "invalid_request",
+            "code is missing",
         ),
         (good().replace(BY_ASSERTION, "x"), "invalid_request", "client_assertion_type"),
         (

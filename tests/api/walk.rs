@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
+use crate::app_launch::{shared_choice, shared_query};
 use crate::backend_services::shared_form;
 use crate::harness::{
     Actor, Request, Response, bundle, entry, observation, only_access_of_request, patient, shared,
@@ -107,6 +108,7 @@ impl Operation {
             "bindingTokens" | "bindingTokensByPost" => {
                 return format!("?id={}", told_on_sockets());
             }
+            "authorize" => return shared_query(),
             "readBackup" => "?to=32",
             "logInclusion" => "?position=0&size=1",
             "logConsistency" => "?from=0&to=1",
@@ -354,6 +356,11 @@ fn every_open_operation_answers_without_a_token() {
         // Whoever asks for a token says in a form who they are; a moment must have passed since the start.
         let asked = |request: Request| match operation.id.as_str() {
             "token" => request.header("content-type", FORM).bytes(shared_form()).send(),
+            "chooseUser" => request
+                .header("content-type", FORM)
+                .header("origin", &shared().base)
+                .bytes(shared_choice())
+                .send(),
             _ => request.send(),
         };
         let mut response = asked(request);
@@ -363,7 +370,9 @@ fn every_open_operation_answers_without_a_token() {
                 (again.status != 503).then_some(again)
             });
         }
-        assert_eq!(response.status, 200, "{target}");
+        // Whom a browser has chosen it takes back to the app.
+        let expected = if operation.id == "chooseUser" { 303 } else { 200 };
+        assert_eq!(response.status, expected, "{target}");
     }
 }
 

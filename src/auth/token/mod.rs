@@ -48,7 +48,7 @@ pub use introspected::{Introspected, is_signed};
 pub use key::{KEYS_PER_SET_MAX, VerificationKey};
 pub use local::{About, LocalIssuer, SigningError, TTL_SECONDS_MAX, TokenRequest};
 pub use narrowing::{is_understood, narrowed};
-pub use own::{AccessToken, OwnIssuer};
+pub use own::{AccessToken, IdToken, OwnIssuer};
 
 /// The longest token that is accepted, in bytes.
 pub const TOKEN_LENGTH_MAX: usize = 16 * 1024;

@@ -27,7 +27,7 @@ pub struct OwnIssuer {
 }
 
 /// What an access token says (RFC 9068 §2.2).
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct AccessToken<'a> {
     /// Whom it speaks for.
     #[serde(rename = "sub")]
@@ -46,17 +46,46 @@ pub struct AccessToken<'a> {
     /// The purpose of use.
     #[serde(rename = "purpose_of_use", skip_serializing_if = "Option::is_none")]
     pub purpose: Option<&'a str>,
+    /// The role of its subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<&'a str>,
+    /// The resource that stands for its subject.
+    #[serde(rename = "fhirUser", skip_serializing_if = "Option::is_none")]
+    pub fhir_user: Option<&'a str>,
+    /// The patient whose chart scopes of the level `patient/` reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patient: Option<&'a str>,
+}
+
+/// What an ID token says (OpenID Connect Core 1.0 §2).
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct IdToken<'a> {
+    /// Who has signed in.
+    #[serde(rename = "sub")]
+    pub subject: &'a str,
+    /// The app that it is for. No server takes it for more.
+    #[serde(rename = "aud")]
+    pub client: &'a str,
+    /// What the app sent to know it again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<&'a str>,
+    /// What people call them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    /// Address of the resource that stands for them (SMART App Launch 2.2, "fhirUser").
+    #[serde(rename = "fhirUser", skip_serializing_if = "Option::is_none")]
+    pub fhir_user: Option<&'a str>,
 }
 
 /// What is the same in all of them.
 #[derive(Serialize)]
-struct Signed<'a> {
+struct Signed<'a, T> {
     iss: &'a str,
     iat: i64,
     exp: i64,
     jti: String,
     #[serde(flatten)]
-    token: AccessToken<'a>,
+    token: T,
 }
 
 impl OwnIssuer {
@@ -118,12 +147,36 @@ impl OwnIssuer {
         now: i64,
         ttl_seconds: i64,
     ) -> Result<String, SigningError> {
+        self.signed("at+jwt", token, now, ttl_seconds)
+    }
+
+    /// An ID token, likewise.
+    ///
+    /// # Errors
+    ///
+    /// As [`OwnIssuer::access_token`].
+    pub fn id_token(
+        &self,
+        token: IdToken<'_>,
+        now: i64,
+        ttl_seconds: i64,
+    ) -> Result<String, SigningError> {
+        self.signed("JWT", token, now, ttl_seconds)
+    }
+
+    fn signed(
+        &self,
+        kind: &str,
+        token: impl Serialize,
+        now: i64,
+        ttl_seconds: i64,
+    ) -> Result<String, SigningError> {
         let mut id = [0; ID_BYTES];
         aws_lc_rs::rand::fill(&mut id).map_err(|_| SigningError::Refused)?;
         let (iss, exp) = (self.name.as_str(), now.saturating_add(ttl_seconds));
         let signed = Signed { iss, iat: now, exp, jti: URL_SAFE_NO_PAD.encode(id), token };
         let mut header = Header::new(jsonwebtoken::Algorithm::ES256);
-        header.typ = Some("at+jwt".to_owned());
+        header.typ = Some(kind.to_owned());
         header.kid = Some(self.key_id.clone());
         let token = jsonwebtoken::encode(&header, &signed, &self.key);
         let token = token.map_err(|_| SigningError::Refused)?;

@@ -81,4 +81,28 @@ pub static SETTINGS: &[Setting] = &[
          \x20   purpose = \"HRESCH\"                 # the purpose of use of what it does; may be left out",
         |config| &mut config.auth.clients,
     ),
+    setting(
+        "auth.users",
+        Kind::Users,
+        "DEVELOPMENT ONLY: users whom everybody on this machine may be, without a password, at\n\
+         /oauth/authorize; refused wherever other machines reach the server:\n\
+         \x20   [[auth.users]]\n\
+         \x20   sub = \"dr-weiss\"\n\
+         \x20   name = \"Dr. Weiss\"\n\
+         \x20   fhir_user = \"Practitioner/weiss\"     # may be left out, as may role\n\
+         \x20   role = \"physician\"\n\
+         \x20   scopes = [\"user/*.cruds\", \"patient/*.rs\"]  # what apps may be given for them\n\
+         \x20   patients = [\"p0001\", \"p0002\"]        # ids to choose from, for apps about one patient",
+        |config| &mut config.auth.users,
+    ),
+    setting(
+        "auth.apps",
+        Kind::Apps,
+        "SMART apps for which they sign in (authorization code with PKCE; public clients):\n\
+         \x20   [[auth.apps]]\n\
+         \x20   id = \"growth-chart\"                 # its client_id\n\
+         \x20   redirect_uris = [\"http://localhost/callback\"]  # exact; of this machine, any port\n\
+         \x20   name = \"Growth chart\"               # may be left out",
+        |config| &mut config.auth.apps,
+    ),
 ];

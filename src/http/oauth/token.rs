@@ -1,4 +1,5 @@
-//! token: from who a program is to a token for it (RFC 6749 §4.4, SMART App Launch 2.2 "Backend Services").
+//! token: from who a program is to a token for it (RFC 6749 §4.4, SMART App Launch 2.2 "Backend Services"), and from the
+//! code of an app to a token for its user (RFC 6749 §4.1.3).
 
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
@@ -8,19 +9,20 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::super::Reply;
 use super::super::body::Body;
 use super::super::gate;
 use super::super::passage::Passage;
-use super::super::query::decoded;
 use super::super::routes::no_route;
 use super::super::state::State;
 use super::super::visit::{Ending, Operation, Visit};
-use super::super::{Failure, Fault, Reply};
+use super::form::{Form, invalid, status, told, unread, unrecorded};
 use crate::clock::Instant;
-use crate::issuing::{CLIENT_CREDENTIALS, Issuing, Refusal, TTL_SECONDS};
+use crate::issuing::{
+    AUTHORIZATION_CODE, CLIENT_CREDENTIALS, Granted, Issuing, Refusal, TTL_SECONDS,
+    USER_TTL_SECONDS,
+};
 
-/// Largest form, in bytes: an assertion has at most 16 KiB.
-const FORM_BYTES_MAX: usize = 65_536;
 /// The one way in which a client shows who it is (RFC 7523 §2.2).
 const BY_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -28,15 +30,23 @@ const BY_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bear
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes the form in the document of the API")]
 struct TokenForm {
-    /// client_credentials
+    /// client_credentials, of programs; authorization_code, of apps.
     grant_type: String,
-    /// What it wants: scopes of the level system/, with spaces between them.
-    scope: String,
+    /// What a program wants: scopes of the level system/, with spaces between them.
+    scope: Option<String>,
     /// urn:ietf:params:oauth:client-assertion-type:jwt-bearer
-    client_assertion_type: String,
-    /// A JWT that it signed: iss and sub its client_id, aud this address, exp at most five minutes ahead, and a jti of
-    /// its own.
-    client_assertion: String,
+    client_assertion_type: Option<String>,
+    /// A JWT that the program signed: iss and sub its client_id, aud this address, exp at most five minutes ahead, and a
+    /// jti of its own.
+    client_assertion: Option<String>,
+    /// The code that an app got, within a minute.
+    code: Option<String>,
+    /// The app.
+    client_id: Option<String>,
+    /// Where the code was sent.
+    redirect_uri: Option<String>,
+    /// What the challenge is made of (RFC 7636).
+    code_verifier: Option<String>,
 }
 
 /// What it gets (RFC 6749 §5.1).
@@ -49,21 +59,28 @@ struct TokenAnswer<'a> {
     expires_in: i64,
     /// What is granted, which may be less than what was asked for.
     scope: &'a str,
+    /// The patient whom the user chose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patient: Option<&'a str>,
+    /// Who has signed in (OpenID Connect).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
 }
 
 /// Why it gets none (RFC 6749 §5.2).
 #[derive(Serialize, ToSchema)]
 struct TokenError<'a> {
-    /// invalid_request, invalid_client, invalid_scope, unsupported_grant_type, slow_down or temporarily_unavailable
+    /// invalid_request, invalid_client, invalid_grant, invalid_scope, unsupported_grant_type, slow_down or temporarily_unavailable
     error: &'a str,
     error_description: &'a str,
 }
 
-/// A token for a program that is registered, for what it does on its own behalf. It shows who it is with a JWT that it signed.
+/// A token for a program that is registered, for what it does on its own behalf: it shows who it is with a JWT that it
+/// signed. Or, for development, for an app and what a user allowed it, in exchange for a code.
 #[utoipa::path(post, path = "/oauth/token", operation_id = "token", tag = "tokens", security(()),
     request_body(content = inline(TokenForm), content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "A token of five minutes", body = inline(TokenAnswer), content_type = "application/json"),
+        (status = 200, description = "A token of five minutes; of an hour for an app", body = inline(TokenAnswer), content_type = "application/json"),
         (status = 400, description = "There is none, and why", body = inline(TokenError), content_type = "application/json"),
         (status = 404, description = "Nobody is given tokens here"),
         (status = 429, description = "Too many requests", body = inline(TokenError), content_type = "application/json"),
@@ -104,13 +121,18 @@ async fn exchange(
     let body = Body::read(&state, request, payload).await.map_err(unread)?;
     let form = Form::read(request, &body.bytes)?;
     match form.get("grant_type")? {
-        Some(CLIENT_CREDENTIALS) => {}
+        Some(CLIENT_CREDENTIALS) => program(passage, issuing, &form),
+        Some(AUTHORIZATION_CODE) => user(passage, issuing, &form),
         Some(_) => {
-            let what = "grant_type must be client_credentials";
-            return Err(Refusal::of("unsupported_grant_type", what));
+            let what = "grant_type must be client_credentials or authorization_code";
+            Err(Refusal::of("unsupported_grant_type", what))
         }
-        None => return Err(invalid("grant_type is missing: client_credentials")),
+        None => Err(invalid("grant_type is missing: client_credentials or authorization_code")),
     }
+}
+
+/// A token for a program that shows who it is.
+fn program(passage: &mut Passage, issuing: &Issuing, form: &Form) -> Result<Reply, Refusal> {
     if form.get("client_assertion_type")? != Some(BY_ASSERTION) {
         return Err(invalid(&format!("client_assertion_type must be {BY_ASSERTION}")));
     }
@@ -129,79 +151,39 @@ async fn exchange(
         return Err(Refusal::of("invalid_scope", "scope is missing, such as system/Patient.rs"));
     };
     let granted = issuing.grant(client, scope, now)?;
+    Ok(answer(&granted, TTL_SECONDS, None))
+}
+
+/// Tokens for an app that a user allowed something.
+fn user(passage: &mut Passage, issuing: &Issuing, form: &Form) -> Result<Reply, Refusal> {
+    let nobody = || {
+        let what = "grant_type must be client_credentials: no user is registered here";
+        Refusal::of("unsupported_grant_type", what)
+    };
+    let sign_in = issuing.sign_in().ok_or_else(nobody)?;
+    let needed = |name: &str| {
+        let missing = || invalid(&format!("{name} is missing"));
+        form.get(name)?.ok_or_else(missing)
+    };
+    let (code, client) = (needed("code")?, needed("client_id")?);
+    let (redirect_uri, verifier) = (needed("redirect_uri")?, needed("code_verifier")?);
+    let now = Instant::now().seconds();
+    let allowed = sign_in.exchange(code, client, redirect_uri, verifier, now)?;
+    passage.caller = Some(Arc::new(issuing.user(&allowed.user, &allowed.app)));
+    let granted = issuing.hand_out(&allowed, &passage.state.fhir_base, now)?;
+    Ok(answer(&granted, USER_TTL_SECONDS, allowed.patient.as_deref()))
+}
+
+fn answer(granted: &Granted, expires_in: i64, patient: Option<&str>) -> Reply {
     let answer = TokenAnswer {
         access_token: &granted.access_token,
         token_type: "Bearer",
-        expires_in: TTL_SECONDS,
+        expires_in,
         scope: &granted.scope,
+        patient,
+        id_token: granted.id_token.as_deref(),
     };
-    Ok(Reply::json(StatusCode::OK, &answer).header("pragma", "no-cache"))
-}
-
-/// The parameters of a request for a token.
-struct Form(Vec<(String, String)>);
-
-impl Form {
-    fn read(request: &HttpRequest, body: &[u8]) -> Result<Self, Refusal> {
-        if !request.query_string().is_empty() {
-            return Err(invalid("parameters belong into the form, not into the address"));
-        }
-        if request.headers().contains_key("authorization") {
-            return Err(invalid("a client shows who it is by client_assertion alone"));
-        }
-        if body.len() > FORM_BYTES_MAX {
-            return Err(invalid("the form is larger than 64 KiB"));
-        }
-        let text = std::str::from_utf8(body).map_err(|_| invalid("the form is not UTF-8"))?;
-        // What exactly cannot be read may be a secret.
-        decoded(text).map(Self).map_err(|_| invalid("the form is not percent-encoded UTF-8"))
-    }
-
-    /// The value of a parameter; an empty one is none (RFC 6749 §3.2).
-    fn get(&self, name: &str) -> Result<Option<&str>, Refusal> {
-        let mut values = self.0.iter().filter(|(known, _)| known == name);
-        let value = values.next().map(|(_, value)| value.as_str());
-        match values.next() {
-            Some(_) => Err(invalid(&format!("{name} may be given once"))),
-            None => Ok(value.filter(|value| !value.is_empty())),
-        }
-    }
-}
-
-fn invalid(what: &str) -> Refusal {
-    Refusal::of("invalid_request", what)
-}
-
-/// A body that cannot be had.
-fn unread(failure: Failure) -> Refusal {
-    match failure.fault {
-        Fault::Busy => Refusal::of(UNAVAILABLE, failure.detail),
-        _ => invalid(&failure.detail),
-    }
-}
-
-/// What this server cannot do now.
-fn unrecorded(failure: Failure) -> Refusal {
-    Refusal::of(
-        if failure.fault == Fault::TooMany { TOO_MANY } else { UNAVAILABLE },
-        failure.detail,
-    )
-}
-
-const UNAVAILABLE: &str = "temporarily_unavailable";
-/// OAuth has no word for that at this endpoint; this is the one of the device flow (RFC 8628 §3.5).
-const TOO_MANY: &str = "slow_down";
-
-fn status(refusal: &Refusal) -> StatusCode {
-    match refusal.error {
-        UNAVAILABLE => StatusCode::SERVICE_UNAVAILABLE,
-        TOO_MANY => StatusCode::TOO_MANY_REQUESTS,
-        _ => StatusCode::BAD_REQUEST,
-    }
-}
-
-fn told(refusal: &Refusal) -> String {
-    format!("{}: {}", refusal.error, refusal.description)
+    Reply::json(StatusCode::OK, &answer).header("pragma", "no-cache")
 }
 
 fn refused(refusal: &Refusal) -> Reply {

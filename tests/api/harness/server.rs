@@ -310,6 +310,10 @@ const SHARED_ISSUER: &str = r#"{ name = "https://login.example.org", jwks_file =
 pub const SHARED_CLIENT: &str = r#"{ id = "warehouse", name = "Data warehouse", purpose = "HRESCH", jwks_file = "client.json", scopes = ["system/Patient.rs", "system/Observation.r", "system/Backup.r"] }"#;
 pub const SHARED_CLIENT_KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw"}]}"#;
 
+/// A user of the shared server, and an app for which they sign in.
+const SHARED_USER: &str = r#"{ sub = "walker", name = "Walker", scopes = ["user/*.rs"] }"#;
+const SHARED_APP: &str = r#"{ id = "walk", redirect_uris = ["http://localhost/back"] }"#;
+
 /// The server that all tests share which need none of their own. Each test keeps to resources of
 /// its own (see `unique`).
 pub fn shared() -> &'static Server {
@@ -327,6 +331,8 @@ pub fn shared() -> &'static Server {
             .set(&format!("auth.issuers=[{SHARED_ISSUER}]"))
             .file("client.json", SHARED_CLIENT_KEYS)
             .set(&format!("auth.clients=[{SHARED_CLIENT}]"))
+            .set(&format!("auth.users=[{SHARED_USER}]"))
+            .set(&format!("auth.apps=[{SHARED_APP}]"))
             .start();
         guard(&server);
         server

@@ -4,6 +4,7 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::super::super::markup::escaped;
 use super::text;
 use crate::audit::{Cell, Report};
 
@@ -73,33 +74,4 @@ fn add_cell(out: &mut String, cell: &Cell) {
 fn shortened(moment: &str) -> String {
     let seconds = moment.get(..19).unwrap_or(moment);
     format!("{} UTC", escaped(&seconds.replace('T', " ")))
-}
-
-/// Text that no browser takes for markup, between tags and in attributes.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_wrote_is_no_markup() {
-        assert_eq!(
-            escaped("<script>alert(\"x\" + 'y' && z)</script>"),
-            "&lt;script&gt;alert(&quot;x&quot; + &#39;y&#39; &amp;&amp; z)&lt;/script&gt;"
-        );
-    }
 }
