@@ -46,7 +46,7 @@ impl Caller {
     /// The server itself, where it reads and writes what it keeps for itself.
     #[must_use]
     pub(super) fn server() -> Self {
-        let scopes = Scopes::parse("system/Task.cruds system/Library.cruds");
+        let scopes = Scopes::parse("system/CommunicationRequest.cruds system/Library.cruds");
         Self { scopes, expires_at: i64::MAX, ..Self::default() }
     }
 

@@ -44,8 +44,11 @@
 //! That is what may be touched whatever a resource says. Restricted scopes add to it: [`Grant::rights`]
 //! has the union of all rights on a type, each of them everywhere or in the own chart, on all resources or
 //! on those that meet its criteria. The functions of the store ask for these and decide on each version of
-//! each resource. What cannot be decided so, such as the feed, the evidence and the access entries of a
-//! chart, opens to rights on all resources of the type alone ([`Grant::reach`]).
+//! each resource. What cannot be decided so, such as the feed and the access entries of a chart, opens to rights
+//! on all resources of the type alone ([`Grant::reach`]).
+//!
+//! Policies and Consents narrow all of that and widen none of it: [`Rights::rules`] is what is to be asked about each
+//! resource besides, and where it may deny some, no type is open as a whole.
 //!
 //! # How answers are given
 //!

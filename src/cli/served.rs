@@ -8,14 +8,14 @@ use std::time::Duration;
 use super::{Failure, upcasters};
 use crate::auth::{Issuer, LocalIssuer, OwnIssuer, TokenRequest, Verifier, VerifierOptions};
 use crate::clock::Instant;
-use crate::config::{Config, ReferentialIntegrity};
+use crate::config::{Config, PoliciesConfig, ReferentialIntegrity};
 use crate::disk::RealDisk;
 use crate::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions};
 use crate::feed::subscriptions::Subscriptions;
 use crate::http::{self, Running};
 use crate::issuers::{Directory, Introspection, Issuers, Keeping};
 use crate::issuing::Issuing;
-use crate::policies::RuleBook;
+use crate::policies::{RuleBook, Text};
 use crate::records::{Records, RecordsOptions};
 use crate::view;
 
@@ -205,8 +205,20 @@ fn proof(config: &Config) -> Result<ProofOptions, Failure> {
 fn rule_book(config: &Config, fhir_base: &str) -> Result<Arc<RuleBook>, Failure> {
     let folder = config.policies.directory.as_ref().map(PathBuf::from);
     let book = RuleBook::open(folder, config.policies.consent, Some(Arc::from(fhir_base)));
-    book.map(Arc::new)
+    book.map(|book| Arc::new(book.beside(settings_of(config))))
         .map_err(|problems| Failure::usage(format!("policies.directory: {}", problems.join("; "))))
+}
+
+/// What settings say of who may see what, if they say anything; without a secret, as keys of clients stand elsewhere.
+fn settings_of(config: &Config) -> Option<Text> {
+    let PoliciesConfig { consent, break_glass_minutes, .. } = config.policies;
+    let clients = &config.auth.clients;
+    let says_any = consent || break_glass_minutes > 0 || !clients.is_empty();
+    let content = serde_json::json!({
+        "consent": consent, "breakGlassMinutes": break_glass_minutes, "clients": clients,
+    });
+    let (file, content) = ("settings.json".to_owned(), content.to_string());
+    says_any.then_some(Text { file, content })
 }
 
 /// What gives tokens here, if the configuration registers anybody whom it gives them to.

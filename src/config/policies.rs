@@ -1,7 +1,7 @@
 //! What decides beside the scopes of tokens.
 
 /// The part `[policies]` of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoliciesConfig {
     /// Directory with policies; without, what scopes grant is permitted.
     pub directory: Option<String>,
@@ -9,10 +9,4 @@ pub struct PoliciesConfig {
     pub consent: bool,
     /// Minutes for which who breaks the glass sees the chart; 0: nobody can.
     pub break_glass_minutes: u64,
-}
-
-impl Default for PoliciesConfig {
-    fn default() -> Self {
-        Self { directory: None, consent: false, break_glass_minutes: 0 }
-    }
 }

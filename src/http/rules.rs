@@ -14,8 +14,6 @@ use crate::records::{Records, RecordsError};
 
 /// How often it is looked whether policies have changed.
 const EVERY: Duration = Duration::from_secs(2);
-/// Media type of policies.
-const CEDAR: &str = "text/x-cedar";
 
 /// Looks again and again whether the files of policies have changed, puts them in force, and keeps what is in force as a
 /// resource, so that its history tells what was in force when.
@@ -58,11 +56,5 @@ async fn write(records: &Arc<Records>) -> Result<(), RecordsError> {
     let actor = identity.actor(records.engine().next_request().to_string());
     let caller = Arc::new(Caller { identity, ..Caller::default() });
     let grant = Grant::new(caller, actor, Budget::default(), &Arc::default());
-    let texts = records.rule_book().texts().into_iter();
-    let mut texts: Vec<_> = texts.map(|text| (text.file, CEDAR.to_owned(), text.content)).collect();
-    if records.rules().consent {
-        let consent = serde_json::json!({ "consent": true }).to_string();
-        texts.push(("settings".to_owned(), "application/json".to_owned(), consent));
-    }
-    records.keep_access(&grant, &texts).await
+    records.keep_access(&grant, &records.rule_book().texts()).await
 }

@@ -21,6 +21,7 @@ const FILES_MAX: usize = 1_000;
 pub struct RuleBook {
     current: ArcSwap<Rules>,
     folder: Option<PathBuf>,
+    settings: Option<Text>,
     read: Mutex<Read>,
 }
 
@@ -55,7 +56,14 @@ impl RuleBook {
         let policies = policies.map(Arc::new);
         let rules = Rules { policies, consent, base_url, ..Rules::default() };
         let read = Mutex::new(Read { in_force: texts.clone(), seen: Ok(texts) });
-        Ok(Self { current: ArcSwap::from_pointee(rules), folder, read })
+        let current = ArcSwap::from_pointee(rules);
+        Ok(Self { current, folder, settings: None, read })
+    }
+
+    /// With what settings say besides, to be kept with the policies.
+    #[must_use]
+    pub fn beside(self, settings: Option<Text>) -> Self {
+        Self { settings, ..self }
     }
 
     /// The rules that are in force now.
@@ -64,10 +72,11 @@ impl RuleBook {
         self.current.load_full()
     }
 
-    /// The files that the policies in force were read from.
+    /// What is in force: the files that the policies were read from, and what settings say besides.
     #[must_use]
     pub fn texts(&self) -> Vec<Text> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).in_force.clone()
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.in_force.iter().chain(&self.settings).cloned().collect()
     }
 
     /// Reads the folder again. What was in force stays in force if something is wrong with it.

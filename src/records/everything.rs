@@ -1,6 +1,7 @@
 //! A chart page by page, narrowed by time and type: what FHIR calls everything of a patient.
 
-use super::chart::{LOOKED_INTO, may_show_all, resolve};
+use super::chart::resolve;
+use super::showing::{LOOKED_INTO, may_show_all};
 use super::{At, Records, RecordsError, Resource};
 use crate::auth::Grant;
 use crate::clock::Instant;

@@ -1,13 +1,14 @@
 //! Breaking the glass of a chart, and the queue in which that is reviewed.
 //!
-//! Who breaks a glass gets a Task into the chart: who, why, and until when. It is an event like others: sealed with the
-//! chart, provable, told to who follows the log, and erased with the chart. The server alone writes these Tasks; one that is
-//! acknowledged is completed.
+//! Who breaks a glass gets a CommunicationRequest into the chart, which asks for a review: who, why, and until when. It is an
+//! event like others: sealed with the chart, provable, told to who follows the log, and erased with the chart. The server alone
+//! writes these; one that is acknowledged is completed.
 
 use std::sync::Arc;
 
 use serde_json::json;
 
+use super::reserved::{LIBRARY_ID, REVIEW_ID, is_reserved};
 use super::search::{Page, PageStart, SearchRequest};
 use super::write::{Action, Change, Target, Write};
 use super::{Records, RecordsError};
@@ -17,17 +18,16 @@ use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::search::Query;
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::json::Document;
-use crate::policies::Broken;
+use crate::policies::{Broken, Text};
 
 /// What a scope names that lets a caller break glasses, see the queue, or acknowledge what is in it.
 pub const BREAK_GLASS: &str = "BreakGlass";
-/// How the ids of the Tasks begin.
-const TASK_ID: &str = "break-glass-";
-/// The id of the Library that holds what is in force.
-const LIBRARY_ID: &str = "chartlog-access";
 /// System and code of a broken glass: ActReason of HL7 v3.
 const REASONS: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const CODE: &str = "BTG";
+/// Media types of what is in force.
+const CEDAR: &str = "text/x-cedar";
+const JSON: &str = "application/json";
 /// Fewest and most characters of a reason.
 const REASON_LENGTH: std::ops::RangeInclusive<usize> = 5..=500;
 
@@ -42,15 +42,6 @@ pub struct GlassesRequest {
     pub start: Option<PageStart>,
     /// Most on a page.
     pub limit: usize,
-}
-
-/// Whether only the server may write a resource: what it says about access.
-pub(super) fn is_reserved(key: &ResourceKey) -> bool {
-    match key.kind {
-        ResourceType::TASK => key.id.as_str().starts_with(TASK_ID),
-        ResourceType::LIBRARY => key.id.as_str() == LIBRARY_ID,
-        _ => false,
-    }
 }
 
 impl Records {
@@ -82,25 +73,25 @@ impl Records {
         }
         let lasts = i64::try_from(minutes).unwrap_or(i64::MAX).saturating_mul(60_000_000);
         let until = Instant::from_micros(now.micros().saturating_add(lasts));
-        let id = format!("{TASK_ID}{}", uuid::Uuid::now_v7());
+        let id = format!("{REVIEW_ID}{}", uuid::Uuid::now_v7());
         let mut requester = json!({
             "identifier": { "system": identity.issuer, "value": identity.subject },
         });
         if let Some(name) = &identity.name {
-            requester["display"] = name.as_str().into();
+            set(&mut requester, "display", name.as_str().into());
         }
-        let task = json!({
-            "resourceType": "Task", "id": id, "status": "requested", "intent": "order",
-            "code": {
+        let review = json!({
+            "resourceType": "CommunicationRequest", "id": id, "status": "active",
+            "category": [{
                 "coding": [{ "system": REASONS, "code": CODE }],
                 "text": "Review of a broken glass",
-            },
-            "for": { "reference": format!("Patient/{patient}") },
-            "authoredOn": now, "lastModified": now, "requester": requester,
-            "reasonCode": { "text": reason },
-            "restriction": { "period": { "start": now, "end": until } },
+            }],
+            "subject": { "reference": format!("Patient/{patient}") },
+            "authoredOn": now, "requester": requester,
+            "occurrencePeriod": { "start": now, "end": until },
+            "reasonCode": [{ "text": reason }],
         });
-        self.write_own(grant, ResourceType::TASK, &id, &task).await?;
+        self.write_own(grant, ResourceType::COMMUNICATION_REQUEST, &id, &review).await?;
         let (issuer, subject) = (identity.issuer.clone(), identity.subject.clone());
         rules.glasses.add(&Broken { issuer, subject, chart: alias, until }, now);
         Ok(())
@@ -117,14 +108,14 @@ impl Records {
         request: &GlassesRequest,
     ) -> Result<Page, RecordsError> {
         grant.may(BREAK_GLASS, Permission::Read)?;
-        let mut pairs = vec![("code".to_owned(), format!("{REASONS}|{CODE}"))];
+        let mut pairs = vec![("category".to_owned(), format!("{REASONS}|{CODE}"))];
         if request.open_only {
-            pairs.push(("status".to_owned(), "requested".to_owned()));
+            pairs.push(("status".to_owned(), "active".to_owned()));
         }
         if let Some(patient) = &request.patient {
             pairs.push(("patient".to_owned(), format!("Patient/{patient}")));
         }
-        let kind = ResourceType::TASK;
+        let kind = ResourceType::COMMUNICATION_REQUEST;
         let view = self.view();
         let query = Query::parse(view.parameters(), kind, &pairs, self.base_url());
         let query = query.map_err(|_| RecordsError::unreadable("a query of this server's own"))?;
@@ -140,9 +131,9 @@ impl Records {
                 with_total: false,
             },
         )?;
-        page.matches.retain(|task| is_reserved(&task.key));
-        for task in &page.matches {
-            let head = view.head(&task.key)?;
+        page.matches.retain(|review| is_reserved(&review.key));
+        for review in &page.matches {
+            let head = view.head(&review.key)?;
             head.iter().flat_map(|head| head.aliases()).for_each(|alias| grant.saw_chart(alias));
         }
         Ok(page)
@@ -164,38 +155,37 @@ impl Records {
         if let Some(note) = note {
             check_reason(note)?;
         }
-        let key = ResourceKey::new(ResourceType::TASK, id.clone());
+        let key = ResourceKey::new(ResourceType::COMMUNICATION_REQUEST, id.clone());
         let missing = || RecordsError::NotFound(format!("the broken glass {id}"));
         if !is_reserved(&key) {
             return Err(missing());
         }
         let own = grant.of_server();
-        let task = self.read(&own, &key).map_err(|error| match error {
+        let review = self.read(&own, &key).map_err(|error| match error {
             RecordsError::NotFound(_) | RecordsError::Gone { .. } => missing(),
             other => other,
         })?;
-        let mut task: serde_json::Value = serde_json::from_slice(&task.body)
-            .map_err(|_| RecordsError::unreadable("a Task of this server's own"))?;
+        let mut review: serde_json::Value = serde_json::from_slice(&review.body)
+            .map_err(|_| RecordsError::unreadable("a request of this server's own"))?;
         let identity = &grant.caller().identity;
         let who = json!({ "system": identity.issuer, "value": identity.subject });
-        if task["requester"]["identifier"] == who {
+        if review.pointer("/requester/identifier") == Some(&who) {
             return Err(grant.denied(Permission::Update, "a glass that the caller broke").into());
         }
-        if task["status"] != "requested" {
+        if review.pointer("/status") != Some(&json!("active")) {
             let reason = format!("the broken glass {id} is acknowledged already");
             return Err(RecordsError::Conflict { place: String::new(), reason });
         }
         let now = Instant::now();
-        task["status"] = "completed".into();
-        task["lastModified"] = json!(now);
-        task["owner"] = json!({ "identifier": who });
+        set(&mut review, "status", "completed".into());
+        set(&mut review, "sender", json!({ "identifier": who }));
         if let Some(note) = note {
-            task["note"] = json!([{ "time": now, "text": note }]);
+            set(&mut review, "note", json!([{ "time": now, "text": note }]));
         }
-        self.write_own(grant, ResourceType::TASK, id.as_str(), &task).await
+        self.write_own(grant, ResourceType::COMMUNICATION_REQUEST, id.as_str(), &review).await
     }
 
-    /// Keeps what is in force, so that its history is that of a resource: texts with their names. Nothing is written
+    /// Keeps what is in force, so that its history is that of a resource: policies and settings. Nothing is written
     /// when it is kept already.
     ///
     /// # Errors
@@ -204,12 +194,13 @@ impl Records {
     pub async fn keep_access(
         self: &Arc<Self>,
         grant: &Grant,
-        texts: &[(String, String, String)],
+        texts: &[Text],
     ) -> Result<(), RecordsError> {
         use base64::Engine as _;
-        let content = |(title, kind, text): &(String, String, String)| {
-            let data = base64::engine::general_purpose::STANDARD.encode(text);
-            json!({ "contentType": kind, "title": title, "data": data })
+        let content = |Text { file, content }: &Text| {
+            let kind = if file.ends_with(".json") { JSON } else { CEDAR };
+            let data = base64::engine::general_purpose::STANDARD.encode(content);
+            json!({ "contentType": kind, "title": file, "data": data })
         };
         let mut library = json!({
             "resourceType": "Library", "id": LIBRARY_ID, "status": "active",
@@ -222,7 +213,7 @@ impl Records {
             },
         });
         if !texts.is_empty() {
-            library["content"] = texts.iter().map(content).collect();
+            set(&mut library, "content", texts.iter().map(content).collect());
         }
         let key = ResourceKey::new(ResourceType::LIBRARY, parsed(LIBRARY_ID)?);
         let known = match self.read(&grant.of_server(), &key) {
@@ -231,7 +222,7 @@ impl Records {
             Err(RecordsError::NotFound(_) | RecordsError::Gone { .. }) => None,
             Err(error) => return Err(error),
         };
-        if known.is_some_and(|known| known["content"] == library["content"]) {
+        if known.is_some_and(|known| known.get("content") == library.get("content")) {
             return Ok(());
         }
         self.write_own(grant, ResourceType::LIBRARY, LIBRARY_ID, &library).await
@@ -253,6 +244,13 @@ impl Records {
         let change = Change::new(Target::Key(key), Action::Put(document, root));
         let write = Arc::new(Write { changes: vec![change], size, ..Write::default() });
         self.write(&Arc::new(grant.of_server()), write).await.map(drop)
+    }
+}
+
+/// Sets a member of a resource.
+fn set(resource: &mut serde_json::Value, name: &str, value: serde_json::Value) {
+    if let Some(members) = resource.as_object_mut() {
+        members.insert(name.to_owned(), value);
     }
 }
 

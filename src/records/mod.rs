@@ -22,8 +22,10 @@ mod history;
 mod hold;
 mod keeper;
 mod reach;
+mod reserved;
 mod resource;
 mod search;
+mod showing;
 mod write;
 
 pub use chart::{At, Chart, ChartEvent, Difference, EventFilter};

@@ -252,7 +252,7 @@ fn a_socket_is_told_of_at_its_start_in_batches_and_at_its_end() {
         let shown = entry["resources"].as_array().unwrap().iter();
         shown.map(|one| one["position"].as_u64().unwrap()).collect::<Vec<_>>()
     };
-    let asked = "GET /v1/events?kind=recorded&kind=amended&kind=removed&patient=p";
+    let asked = "GET /v1/events?patient=p&kind=recorded&kind=amended&kind=removed";
     assert_eq!(entries[0]["query"], asked);
     assert_eq!((shown(&entries[0]), &entries[0]["patients"]), (vec![], &json!(["p"])));
     assert_eq!(shown(&entries[1]), seen[..6]);

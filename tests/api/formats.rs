@@ -95,7 +95,8 @@ fn pretty_answers_have_lines_and_the_same_content() {
 
 /// Names of the members of a resource, and its tags.
 fn shape(resource: &Value) -> (Vec<String>, usize) {
-    let members = resource.as_object().unwrap().keys().cloned().collect();
+    let mut members: Vec<String> = resource.as_object().unwrap().keys().cloned().collect();
+    members.sort_unstable();
     let tags = resource["meta"]["tag"].as_array().map_or(0, Vec::len);
     if tags > 0 {
         assert_eq!(resource["meta"]["tag"][0]["code"], "SUBSETTED", "{resource}");

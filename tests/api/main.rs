@@ -6,6 +6,7 @@
 // One expected name reads better as a list of one than as a slice from a reference.
 #![allow(clippy::cloned_ref_to_slice_refs)]
 
+mod app_attacks;
 mod app_launch;
 mod appends;
 mod audit_deliveries;
@@ -17,6 +18,7 @@ mod bad_input;
 mod beside;
 mod binary;
 mod bound_tokens;
+mod broken_glass;
 mod bundle_entries;
 mod bundles;
 mod charts;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, Response, Server, bundle, entry};
+use crate::harness::{Actor, Response, Server, bundle, entry, guard};
 
 const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
 
@@ -41,6 +41,7 @@ fn observation(id: &str, patient: &str, category: &str, code: &str) -> Value {
 /// Four patients with linked data, one of them without any.
 static CLINIC: LazyLock<Server> = LazyLock::new(|| {
     let server = Server::start();
+    guard(&server);
     let clinician = server.clinician();
     clinician.put(&json!({ "resourceType": "Practitioner", "id": "w" })).expect(201);
     for (id, birth) in [("p", "1950"), ("q", "1980"), ("r", "2001"), ("s", "2010")] {
@@ -217,9 +218,12 @@ fn a_chart_is_narrowed_to_what_is_granted() {
     for hidden in ["o3", "o4", "c1", "c2"] {
         assert!(!difference.text().contains(&format!("/{hidden}\"")), "{}", difference.text());
     }
-    // What is not decided resource by resource is for rights on all resources of a type.
-    let events = app.get("/v1/patients/p/events").expect(200);
-    assert!(!events.text().contains("Observation/"), "{}", events.text());
+    // Of events those that bring what is granted; of a deletion nothing is known.
+    let events = app.get("/v1/patients/p/events").expect(200).json();
+    let told =
+        events["events"].as_array().unwrap().iter().filter_map(|one| one["resource"].as_str());
+    assert_eq!(told.map(str::to_owned).collect::<BTreeSet<_>>(), &expected | &of("Observation/o9"));
+    assert!(!events.to_string().contains("removed"), "{events}");
     app.get("/fhir/Patient/q/$everything").expect(403);
 }
 
@@ -274,9 +278,13 @@ fn a_write_needs_a_right_on_what_is_there_and_on_what_will_be() {
     patch(&app, "new", "/category/0/coding/0/code", "survey").expect(403);
     app.post("/fhir/Observation", &observation("x", "p", "survey", "phq")).expect(403);
     app.post("/fhir/Observation", &observation("x", "p", "laboratory", "k")).expect(201);
-    // Criteria would tell of what is not granted.
-    let conditional = app.request("PUT", "/fhir/Observation?code=hr");
-    conditional.json(&observation("x", "p", "laboratory", "hr")).send().expect(403);
+    // Criteria need the right to search, and find what is granted alone.
+    let without =
+        server.with_token(server.token("app", "user/Observation.cu?category=laboratory", None));
+    for (app, status) in [(&without, 403), (&app, 201)] {
+        let conditional = app.request("PUT", "/fhir/Observation?code=hr");
+        conditional.json(&observation("found", "p", "laboratory", "hr")).send().expect(status);
+    }
     let transaction = bundle(
         "transaction",
         &[

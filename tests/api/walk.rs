@@ -76,6 +76,10 @@ impl Operation {
             };
             return self.path.replace("{id}", &id).replace("{position}", &parked.to_string());
         }
+        if self.path.starts_with("/v1/break-glass/") {
+            let id = if value == NO_ID { NO_ID.to_owned() } else { broken_glass() };
+            return self.path.replace("{id}", &id);
+        }
         let target = self
             .path
             .replace("accesses/{id}", &format!("accesses/{access}"))
@@ -127,6 +131,7 @@ impl Operation {
             "appendEvents" => json!({ "events": [
                 { "type": "Observation.amended", "resource": observation(value, owner) },
             ] }),
+            "acknowledgeBrokenGlass" => json!({ "note": "there was no time" }),
             "eraseChart" => json!({ "reason": "walk", "basis": "none", "dryRun": true }),
             "holdChart" | "releaseChart" | "pauseSubscription" => json!({ "reason": "walk" }),
             "createSubscription" | "updateSubscription" => wish(owner),
@@ -212,6 +217,17 @@ fn erased_chart() -> &'static str {
         let erased = shared().entitled().post(&target, &reasons).expect(200).json();
         erased["chart"].as_str().unwrap().to_owned()
     })
+}
+
+/// A glass that somebody else has broken.
+fn broken_glass() -> String {
+    let (owner, _) = chart();
+    let somebody = shared().actor("somebody", "user/*.rs user/BreakGlass.c");
+    let look = somebody.request("GET", &format!("/fhir/Patient/{owner}"));
+    look.header("x-break-glass", "for the walk").send().expect(200);
+    let queue = format!("/v1/break-glass?patient={owner}");
+    let queue = shared().entitled().get(&queue).expect(200).json();
+    queue["glasses"][0]["id"].as_str().unwrap().to_owned()
 }
 
 /// What nobody is there to receive.
@@ -340,11 +356,7 @@ fn every_open_operation_answers_without_a_token() {
         // Whoever asks for a token says in a form who they are; a moment must have passed since the start.
         let asked = |request: Request| match operation.id.as_str() {
             "token" => request.header("content-type", FORM).bytes(shared_form()).send(),
-            "chooseUser" => request
-                .header("content-type", FORM)
-                .header("origin", &shared().base)
-                .bytes(shared_choice())
-                .send(),
+            "chooseUser" => shared_choice(request).send(),
             _ => request.send(),
         };
         let mut response = asked(request);
@@ -354,7 +366,7 @@ fn every_open_operation_answers_without_a_token() {
                 (again.status != 503).then_some(again)
             });
         }
-        // Whom a browser has chosen it takes back to the app.
+        // Whoever has chosen goes back to the app.
         let expected = if operation.id == "chooseUser" { 303 } else { 200 };
         assert_eq!(response.status, expected, "{target}");
     }

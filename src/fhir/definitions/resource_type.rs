@@ -40,8 +40,8 @@ impl ResourceType {
     pub const ORGANIZATION: Self = Self(100);
     /// `RelatedPerson`, who is close to a patient.
     pub const RELATED_PERSON: Self = Self(114);
-    /// `Task`, by which a broken glass is reviewed.
-    pub const TASK: Self = Self(140);
+    /// `CommunicationRequest`, which asks for the review of a broken glass.
+    pub const COMMUNICATION_REQUEST: Self = Self(24);
     /// `Library`, in which it is kept who may see what.
     pub const LIBRARY: Self = Self(68);
     /// `Patient`, whose id names a chart.
@@ -122,7 +122,7 @@ mod tests {
             (ResourceType::ENCOUNTER, "Encounter"),
             (ResourceType::ORGANIZATION, "Organization"),
             (ResourceType::RELATED_PERSON, "RelatedPerson"),
-            (ResourceType::TASK, "Task"),
+            (ResourceType::COMMUNICATION_REQUEST, "CommunicationRequest"),
             (ResourceType::LIBRARY, "Library"),
         ];
         others.into_iter().for_each(|(kind, name)| assert_eq!(kind.name(), name));

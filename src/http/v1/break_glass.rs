@@ -21,8 +21,8 @@ const CURSOR: &str = "break-glass";
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct GlassPage {
-    /// A FHIR Task for each: who broke the glass (`requester`), why (`reasonCode`), from when until when
-    /// (`restriction.period`), and, once it is acknowledged, by whom (`owner`).
+    /// A FHIR CommunicationRequest for each: who broke the glass (`requester`), why (`reasonCode`), from when until when
+    /// (`occurrencePeriod`), and, once it is acknowledged, by whom (`sender`).
     #[schema(value_type = Vec<Object>)]
     glasses: Vec<Box<RawValue>>,
     /// `cursor` of the next page, if there may be one.
@@ -63,14 +63,14 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
     let limit = page_size(&call, "count")?;
     let request = GlassesRequest { open_only, patient, start, limit };
     let page = call.aside(move |records, grant| records.broken_glasses(grant, &request)).await?;
-    let glasses = page.matches.iter().map(|task| raw(&call, task)).collect::<Result<_, _>>()?;
+    let glasses = page.matches.iter().map(|review| raw(&call, review)).collect::<Result<_, _>>()?;
     let next = page.next.map(|next| seal_cursor(&call, CURSOR, &next)).transpose()?;
     Ok(Reply::json(StatusCode::OK, &GlassPage { glasses, next }))
 }
 
 /// Acknowledge that a glass was broken: somebody else than who broke it has looked at why.
 #[utoipa::path(post, path = "/v1/break-glass/{id}/acknowledge", operation_id = "acknowledgeBrokenGlass", tag = "break-glass",
-    params(("id" = String, Path, description = "Id of the Task in the queue")),
+    params(("id" = String, Path, description = "Id of the CommunicationRequest in the queue")),
     request_body = Acknowledgement,
     responses(
         (status = 204, description = "Acknowledged"),

@@ -150,6 +150,9 @@ fn read(context: &SearchContext<'_>, key: &ResourceKey) -> Result<Option<Opened>
         grant.rights(key.kind, Permission::Read)?;
     }
     let Some(held) = context.held_as(key)? else { return Ok(None) };
+    if context.permitted(key.kind, Permission::Read, held.clone())?.is_none() {
+        return Ok(None);
+    }
     match context.permitted(key.kind, Permission::Search, held)? {
         Some(found) => found.open(context),
         None => Ok(None),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::glass::is_reserved;
+use super::super::reserved::is_reserved;
 use super::aim::Aim;
 use super::planner::Planner;
 use super::weigh::{Before, Content};
