@@ -6,6 +6,7 @@
 // One expected name reads better as a list of one than as a slice from a reference.
 #![allow(clippy::cloned_ref_to_slice_refs)]
 
+mod app_attacks;
 mod app_launch;
 mod appends;
 mod audit_deliveries;

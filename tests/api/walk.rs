@@ -356,11 +356,7 @@ fn every_open_operation_answers_without_a_token() {
         // Whoever asks for a token says in a form who they are; a moment must have passed since the start.
         let asked = |request: Request| match operation.id.as_str() {
             "token" => request.header("content-type", FORM).bytes(shared_form()).send(),
-            "chooseUser" => request
-                .header("content-type", FORM)
-                .header("origin", &shared().base)
-                .bytes(shared_choice())
-                .send(),
+            "chooseUser" => shared_choice(request).send(),
             _ => request.send(),
         };
         let mut response = asked(request);
@@ -370,7 +366,7 @@ fn every_open_operation_answers_without_a_token() {
                 (again.status != 503).then_some(again)
             });
         }
-        // Whom a browser has chosen it takes back to the app.
+        // Whoever has chosen goes back to the app.
         let expected = if operation.id == "chooseUser" { 303 } else { 200 };
         assert_eq!(response.status, expected, "{target}");
     }
