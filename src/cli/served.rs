@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Failure, upcasters};
 use crate::auth::{Issuer, LocalIssuer, OwnIssuer, TokenRequest, Verifier, VerifierOptions};
 use crate::clock::Instant;
-use crate::config::{Config, PoliciesConfig, ReferentialIntegrity};
+use crate::config::{AuthConfig, Config, PoliciesConfig, ReferentialIntegrity};
 use crate::disk::RealDisk;
 use crate::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions};
 use crate::feed::subscriptions::Subscriptions;
@@ -212,10 +212,11 @@ fn rule_book(config: &Config, fhir_base: &str) -> Result<Arc<RuleBook>, Failure>
 /// What settings say of who may see what, if they say anything; without a secret, as keys of clients stand elsewhere.
 fn settings_of(config: &Config) -> Option<Text> {
     let PoliciesConfig { consent, break_glass_minutes, .. } = config.policies;
-    let clients = &config.auth.clients;
+    let AuthConfig { clients, users, apps, .. } = &config.auth;
     let says_any = consent || break_glass_minutes > 0 || !clients.is_empty();
     let content = serde_json::json!({
-        "consent": consent, "breakGlassMinutes": break_glass_minutes, "clients": clients,
+        "consent": consent, "breakGlassMinutes": break_glass_minutes,
+        "clients": clients, "users": users, "apps": apps,
     });
     let (file, content) = ("settings.json".to_owned(), content.to_string());
     says_any.then_some(Text { file, content })
