@@ -2,8 +2,8 @@
 //! that do nothing, or little, cost others.
 //!
 //! The work is a page of the history of a chart, which takes a place among the requests that take much. *Capacity* is the rate
-//! at which it is answered while as many wait as are worked on. Ten times as many a second are then offered, whatever
-//! is answered, to a server that lets four wait for each place (`limits.heavy_waiting_max`), and to one with the default.
+//! at which it is answered to 64 connections, each of which asks when it is answered. Ten times as many a second are then offered,
+//! whatever is answered, to a server with the default of `limits.heavy_waiting_max`, and to one that lets many more wait.
 //!
 //! Then reads by id, at 64 connections, with 2,000 connections that are open and 500 that have sent a part of a body, and
 //! without, in turns.
@@ -27,6 +27,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const PATIENTS: usize = 40;
 const OF_PATIENT: usize = 60;
+/// Connections that ask at capacity.
+const CONNECTIONS: usize = 64;
+/// Many more requests than should wait.
+const MANY: usize = 1_024;
 const IDLE: usize = 2_000;
 const SLOW: usize = 500;
 
@@ -34,7 +38,7 @@ fn main() {
     let directory = tempfile::tempdir().expect("a directory");
     fill(directory.path());
     let places = LimitsConfig::default().heavy_request_count();
-    for waiting_max in [4 * places, LimitsConfig::default().heavy_waiting_max] {
+    for waiting_max in [LimitsConfig::default().heavy_waiting_max, MANY] {
         overload(directory.path(), places, waiting_max);
     }
     beside(directory.path());
@@ -75,7 +79,7 @@ fn overload(root: &std::path::Path, places: usize, waiting_max: usize) {
     let mut ratios = Vec::new();
     for round in 1..=harness::rounds() {
         let none = std::time::Duration::ZERO;
-        let at_capacity = load::paced(address, 2 * places, &requests, none, turn);
+        let at_capacity = load::paced(address, CONNECTIONS, &requests, none, turn);
         let capacity = at_capacity.len() as f64 / turn.as_secs_f64();
         let usual = p99(at_capacity);
         let before = harness::resident_bytes();
@@ -126,7 +130,7 @@ fn beside(root: &std::path::Path) {
     for round in 1..=harness::rounds() {
         let ask = || {
             let none = std::time::Duration::ZERO;
-            let seconds = load::paced(address, 64, &requests, none, harness::turn());
+            let seconds = load::paced(address, CONNECTIONS, &requests, none, harness::turn());
             (seconds.len() as f64 / harness::turn().as_secs_f64(), p99(seconds))
         };
         let (alone, usual) = ask();

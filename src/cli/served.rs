@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Failure, upcasters};
 use crate::auth::{Issuer, LocalIssuer, OwnIssuer, TokenRequest, Verifier, VerifierOptions};
 use crate::clock::Instant;
-use crate::config::{AuthConfig, Config, PoliciesConfig, ReferentialIntegrity};
+use crate::config::{AuthConfig, Client, Config, PoliciesConfig, ReferentialIntegrity};
 use crate::disk::RealDisk;
 use crate::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions};
 use crate::feed::subscriptions::Subscriptions;
@@ -214,6 +214,12 @@ fn settings_of(config: &Config) -> Option<Text> {
     let PoliciesConfig { consent, break_glass_minutes, .. } = config.policies;
     let AuthConfig { clients, users, apps, .. } = &config.auth;
     let says_any = consent || break_glass_minutes > 0 || !clients.is_empty();
+    let clients: Vec<_> = clients
+        .iter()
+        .map(|Client { id, name, scopes, purpose, .. }| {
+            serde_json::json!({ "id": id, "name": name, "scopes": scopes, "purpose": purpose })
+        })
+        .collect();
     let content = serde_json::json!({
         "consent": consent, "breakGlassMinutes": break_glass_minutes,
         "clients": clients, "users": users, "apps": apps,

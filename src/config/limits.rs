@@ -92,7 +92,7 @@ impl Default for LimitsConfig {
             heavy_requests_max: 0,
             // A burst of many clients waits for some seconds; what it may hold in memory is bounded
             // by `bodies_bytes_max`.
-            heavy_waiting_max: 1_024,
+            heavy_waiting_max: 128,
             // Who stands in front, and how many share an address, is different everywhere.
             requests_per_second_per_token: 0,
             burst_per_token: 0,

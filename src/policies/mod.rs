@@ -31,7 +31,7 @@ pub use facts::{Act, Asker, Outlook, Prospect, Question, Relation, Relations, St
 pub use glasses::{Broken, Glasses};
 pub use memory::{Known, Memory, Parties, Places, Related};
 pub use rules::{Asking, Inquiry, Never, Rules};
-pub use set::{Explanation, Mentions, Policies, SCHEMA, Text};
+pub use set::{Explanation, Mentions, Policies, Text};
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use chartlog::auth::About;
 use serde_json::{Value, json};
 
 use crate::harness::{Actor, Response, Server, Setup, only_access_of_request};
+use crate::webhooks::receiver::Receiver;
 
 const POLICIES: &str = r#"
 @id("team") permit (principal, action, resource) when { resource.relation.careTeam };
@@ -19,9 +20,11 @@ fn clinic(minutes: u64) -> Server {
         .set("policies.directory=.")
         .set("policies.consent=true")
         .set(&format!("policies.break_glass_minutes={minutes}"))
+        .set("feed.webhook_hosts=127.0.0.1")
+        .set("feed.webhook_networks=127.0.0.0/8")
+        .set("feed.webhook_insecure=true")
         .start();
-    let filler = About { role: Some("filler".into()), ..About::default() };
-    let filler = server.with_token(server.token_about("filler", "user/*.cruds", None, filler));
+    let filler = filler(&server);
     for patient in ["p", "q"] {
         filler.put(&json!({ "resourceType": "Patient", "id": patient })).expect(201);
         filler
@@ -40,6 +43,13 @@ fn clinic(minutes: u64) -> Server {
         }))
         .expect(201);
     server
+}
+
+/// Who may do everything.
+fn filler(server: &Server) -> Actor {
+    let about = About { role: Some("filler".into()), ..About::default() };
+    let scope = "user/*.cruds system/*.rs system/Feed.crud";
+    server.with_token(server.token_about("filler", scope, None, about))
 }
 
 fn physician(server: &Server, name: &str, scope: &str) -> Actor {
@@ -118,8 +128,7 @@ fn it_is_reviewed_by_somebody_else_and_once() {
     assert_eq!(all["glasses"][0]["sender"]["identifier"]["value"], "eva", "{all}");
     assert_eq!(all["glasses"][0]["note"][0]["text"], "there was no time");
     // Nobody but the server writes there, be it to hide something.
-    let filler = About { role: Some("filler".into()), ..About::default() };
-    let filler = server.with_token(server.token_about("filler", "user/*.cruds", None, filler));
+    let filler = filler(&server);
     filler.get(&format!("/fhir/CommunicationRequest/{id}")).expect(200);
     filler.delete(&format!("/fhir/CommunicationRequest/{id}")).expect(403);
     let mut review: Value = all["glasses"][0].clone();
@@ -157,6 +166,18 @@ fn without_the_right_a_reason_and_one_chart_there_is_no_breaking() {
 }
 
 #[test]
+fn a_webhook_is_told_at_once() {
+    let server = clinic(10);
+    let receiver = Receiver::taking();
+    let wish =
+        json!({ "name": "glasses", "url": receiver.url(), "type": ["CommunicationRequest"] });
+    filler(&server).post("/v1/subscriptions", &wish).expect(201);
+    break_glass(&physician(&server, "amy", MAY), "/fhir/Patient/p", "unconscious").expect(200);
+    let told = receiver.wait_for(1).remove(0).body;
+    assert_eq!(told["type"], "CommunicationRequest.recorded", "{told}");
+}
+
+#[test]
 fn a_restart_makes_all_glasses_whole_and_keeps_the_queue() {
     let server = clinic(10);
     let token = server.token("amy", MAY, None);
@@ -172,8 +193,7 @@ fn a_restart_makes_all_glasses_whole_and_keeps_the_queue() {
 #[test]
 fn what_is_in_force_is_kept_with_its_history_and_changes_without_a_restart() {
     let server = clinic(10);
-    let filler = About { role: Some("filler".into()), ..About::default() };
-    let filler = server.with_token(server.token_about("filler", "user/*.cruds", None, filler));
+    let filler = filler(&server);
     let library = "/fhir/Library/chartlog-access";
     let first = wait(|| filler.get(library), |answer| answer.status == 200);
     let titles: Vec<_> = first.json()["content"]
