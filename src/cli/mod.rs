@@ -47,6 +47,7 @@ pub use arguments::{
 
 use crate::config::{ConfigError, Loaded, Overrides};
 use crate::disk;
+use crate::policies::SCHEMA;
 use crate::telemetry;
 
 /// Runs the command that the command line names.
@@ -162,6 +163,10 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Diff(arguments) => looks(|of| &of.look, look::diff, arguments),
         Command::Blame(arguments) => looks(|of| &of.look, look::blame, arguments),
         Command::Policy(PolicyCommand::Check(arguments)) => policy::check(&arguments),
+        Command::Policy(PolicyCommand::Schema) => {
+            anstream::print!("{SCHEMA}");
+            Ok(())
+        }
         Command::Audit(AuditCommand::Export(arguments)) => audit::export(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => {

@@ -1,6 +1,6 @@
 //! What a hospital says in its own words about who may see what.
 //!
-//! Policies are written in Cedar, in files of a folder, against the schema `config/policies/chartlog.cedarschema`. They narrow
+//! Policies are written in Cedar, in files of a folder, against the schema beside this file. They narrow
 //! what scopes grant, and never widen it. A policy speaks of the caller, of what is done, of the minute, and of a resource: its
 //! type, its security labels, and what the caller is to the chart that it lies in. These relations are facts of the charts,
 //! and are gathered by the records.
@@ -31,7 +31,7 @@ pub use facts::{Act, Asker, Outlook, Prospect, Question, Relation, Relations, St
 pub use glasses::{Broken, Glasses};
 pub use memory::{Known, Memory, Parties, Places, Related};
 pub use rules::{Asking, Inquiry, Never, Rules};
-pub use set::{Explanation, Mentions, Policies, Text};
+pub use set::{Explanation, Mentions, Policies, SCHEMA, Text};
 
 #[cfg(test)]
 mod tests;

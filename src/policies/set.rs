@@ -15,7 +15,7 @@ use crate::clock::Instant;
 use crate::fhir::ResourceType;
 
 /// What policies are checked against.
-const SCHEMA: &str = include_str!("../../config/policies/chartlog.cedarschema");
+pub const SCHEMA: &str = include_str!("chartlog.cedarschema");
 /// Decisions that are remembered.
 const DECISIONS_MAX: usize = 65_536;
 /// The same of what is known of resources of a type.

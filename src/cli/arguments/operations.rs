@@ -198,6 +198,8 @@ pub struct StatsArguments {
 pub enum PolicyCommand {
     /// Check policies, and say what they decide in cases, and which of them decided
     Check(PolicyCheckArguments),
+    /// Print the schema of policies: all that they may ask about
+    Schema,
 }
 
 const POLICY_CHECK_HELP: &str = "\
