@@ -364,8 +364,8 @@ fn damage_under_kept_views_shows_as_an_error_and_never_as_other_data() {
     let first = &segments[0];
     let whole = std::fs::read(first).unwrap();
     let mut errors = 0;
-    for part in 1..6 {
-        let at = whole.len() * part / 6;
+    // The last byte of a group belongs to an event, where one between them may belong to something that no read needs.
+    for at in groups(&whole).into_iter().map(|group| group.end - 1) {
         let copied = recorded.copied();
         // Without its proofs the whole log would be read at the start.
         for part in ["proof", "ORIGIN"] {
