@@ -90,9 +90,9 @@ impl Default for LimitsConfig {
             request_bytes_max: 256 * 1024 * 1024,
             request_seconds_max: 30,
             heavy_requests_max: 0,
-            // A burst of many clients waits for some seconds; what it may hold in memory is bounded
-            // by `bodies_bytes_max`.
-            heavy_waiting_max: 128,
+            // Who is let in waits little longer than at the edge of what the server can do; the
+            // others come again (docs/performance.md, "Overload").
+            heavy_waiting_max: 64,
             // Who stands in front, and how many share an address, is different everywhere.
             requests_per_second_per_token: 0,
             burst_per_token: 0,
