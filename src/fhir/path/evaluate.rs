@@ -219,7 +219,10 @@ impl<'e, 'a> Evaluation<'e, 'a> {
                 Ok(one(found.map(|index| items.swap_remove(index))))
             }
             Step::Is(name, at) => match collection::single(items, "is") {
-                Ok(found) => Ok(one(found.map(|item| Value::Boolean(is(&item, *name))))),
+                Ok(found) => {
+                    let is = if self.context.is_filtering() { is_meant } else { is };
+                    Ok(one(found.map(|item| Value::Boolean(is(&item, *name)))))
+                }
                 Err(error) => Err(error.at(*at)),
             },
             Step::ResolvesTo(name, at) => match collection::single(items, "is") {
@@ -231,7 +234,7 @@ impl<'e, 'a> Evaluation<'e, 'a> {
                 Err(error) => Err(error.at(*at)),
             },
             Step::As(name, _) if self.context.is_filtering() => {
-                items.retain(|item| is(item, *name));
+                items.retain(|item| is_meant(item, *name));
                 Ok(items)
             }
             Step::As(name, at) => match collection::single(items, "as") {
@@ -239,7 +242,7 @@ impl<'e, 'a> Evaluation<'e, 'a> {
                 Err(error) => Err(error.at(*at)),
             },
             Step::OfType(name) => {
-                let is_kept = if self.context.is_filtering() { is } else { is_exactly };
+                let is_kept = if self.context.is_filtering() { is_meant } else { is_exactly };
                 items.retain(|item| is_kept(item, *name));
                 Ok(items)
             }
@@ -448,7 +451,15 @@ fn is(item: &Value<'_>, name: TypeName) -> bool {
     }
 }
 
-/// The same; a primitive element must have that type itself.
+/// The same, as the search parameters of R4 name types.
+fn is_meant(item: &Value<'_>, name: TypeName) -> bool {
+    match item {
+        Value::Element(element) => name.means(element.kind()),
+        other => name.includes_system(other.system()),
+    }
+}
+
+/// The same as [`is`]; a primitive element must have that type itself.
 fn is_exactly(item: &Value<'_>, name: TypeName) -> bool {
     match item {
         Value::Element(element) => name.includes_exactly(element.kind()),

@@ -26,6 +26,20 @@ pub enum Lead {
     Anything,
 }
 
+impl Lead {
+    /// Its name, for errors.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Primitive(primitive) => primitive.name(),
+            Self::Object(definition) => definition.name,
+            Self::Truth => "true or false",
+            Self::Computed => "a computed value",
+            Self::Anything => "anything",
+        }
+    }
+}
+
 /// What the expression can lead to in resources of a type, seen from `focus` or, if there is none,
 /// from the resource.
 pub(super) fn leads(
@@ -226,7 +240,7 @@ fn narrowed(
         .iter()
         .filter_map(|lead| match lead {
             Lead::Primitive(primitive) => {
-                name.includes(ElementKind::Primitive(*primitive)).then_some(*lead)
+                name.means(ElementKind::Primitive(*primitive)).then_some(*lead)
             }
             Lead::Object(kind) if name.includes(ElementKind::Object(kind)) => Some(*lead),
             Lead::Object(general) => {
@@ -237,7 +251,9 @@ fn narrowed(
         })
         .collect();
     if narrowed.is_empty() && !is_strict {
-        let problem = "none of the types that the element may have is that one".to_owned();
+        let mut names: Vec<&str> = leads.into_iter().map(Lead::name).collect();
+        names.dedup();
+        let problem = format!("{} is no {}", names.join(", "), name.name());
         return Err(PathError { problem, offset });
     }
     Ok(narrowed)

@@ -47,6 +47,19 @@ impl System {
     pub(super) fn name(self) -> &'static str {
         SYSTEM.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
     }
+
+    fn in_fhir(self) -> Option<Primitive> {
+        Some(match self {
+            Self::Boolean => Primitive::Boolean,
+            Self::Integer => Primitive::Integer,
+            Self::Decimal => Primitive::Decimal,
+            Self::String => Primitive::String,
+            Self::Date => Primitive::Date,
+            Self::DateTime => Primitive::DateTime,
+            Self::Time => Primitive::Time,
+            Self::Quantity => return None,
+        })
+    }
 }
 
 /// A type as an expression names it: `Patient`, `FHIR.code`, `System.Boolean`. Without a namespace it may
@@ -55,6 +68,9 @@ impl System {
 pub(super) struct TypeName {
     fhir: Option<ElementKind>,
     system: Option<System>,
+    /// The primitive type that the search parameters of R4 mean when they name one of System, such as
+    /// `DateTime`.
+    meant: Option<Primitive>,
 }
 
 impl TypeName {
@@ -66,9 +82,12 @@ impl TypeName {
             None => definition(name).map(ElementKind::Object),
         };
         match namespace {
-            None if fhir.is_some() || system.is_some() => Some(Self { fhir, system }),
-            Some("FHIR") if fhir.is_some() => Some(Self { fhir, system: None }),
-            Some("System") => Some(Self { fhir: None, system }),
+            None if fhir.is_some() || system.is_some() => {
+                let meant = system.filter(|_| fhir.is_none()).and_then(System::in_fhir);
+                Some(Self { fhir, system, meant })
+            }
+            Some("FHIR") if fhir.is_some() => Some(Self { fhir, system: None, meant: None }),
+            Some("System") => Some(Self { fhir: None, system, meant: None }),
             _ => None,
         }
     }
@@ -86,7 +105,19 @@ impl TypeName {
         self.fhir.is_some_and(|own| kind.is_a(own))
     }
 
-    /// The same; a primitive type must be that type itself.
+    /// The same, as the search parameters of R4 name types.
+    pub(super) fn means(self, kind: ElementKind) -> bool {
+        self.includes(kind)
+            || self.meant.is_some_and(|meant| kind.is_a(ElementKind::Primitive(meant)))
+    }
+
+    /// Its name, for errors.
+    pub(super) fn name(self) -> &'static str {
+        let system = self.system.map_or("type", System::name);
+        self.fhir.map_or(system, ElementKind::name)
+    }
+
+    /// The same as [`TypeName::includes`]; a primitive type must be that type itself.
     pub(super) fn includes_exactly(self, kind: ElementKind) -> bool {
         match (self.fhir, kind) {
             (Some(ElementKind::Primitive(own)), ElementKind::Primitive(kind)) => own == kind,

@@ -34,7 +34,7 @@ fn fit(search_type: SearchType, kind: ResourceType, leads: &[Lead]) -> Result<()
     if leads.iter().any(|lead| fits(search_type, *lead)) {
         return Ok(());
     }
-    let mut names: Vec<&str> = leads.iter().copied().map(name).collect();
+    let mut names: Vec<&str> = leads.iter().copied().map(Lead::name).collect();
     names.sort_unstable();
     names.dedup();
     let (names, search_type) = (names.join(", "), search_type.name());
@@ -86,16 +86,6 @@ fn fits_object(search_type: SearchType, name: &str) -> bool {
     };
     // Of an extension, its value is indexed.
     name == "Extension" || names.contains(&name)
-}
-
-fn name(lead: Lead) -> &'static str {
-    match lead {
-        Lead::Primitive(primitive) => primitive.name(),
-        Lead::Object(definition) => definition.name,
-        Lead::Truth => "true or false",
-        Lead::Computed => "a computed value",
-        Lead::Anything => "anything",
-    }
 }
 
 #[cfg(test)]
