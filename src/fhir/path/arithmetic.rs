@@ -144,7 +144,8 @@ fn decimals<'a>(operator: Operator, one: Decimal, other: Decimal) -> Option<Valu
         Operator::Add => one.checked_add(other),
         Operator::Subtract => one.checked_sub(other),
         Operator::Multiply => one.checked_mul(other),
-        Operator::Divide => one.checked_div(other),
+        // The digits of a quotient say nothing of those of the numbers.
+        Operator::Divide => one.checked_div(other).map(|quotient| quotient.normalize()),
         Operator::WholeDivide => {
             return one.checked_div(other)?.trunc().to_i32().map(Value::Integer);
         }
@@ -171,7 +172,7 @@ fn quantities<'a>(operator: Operator, one: &Quantity, other: &Quantity) -> Optio
             let unit = Quantity { value: Decimal::ONE, unit: one.unit.clone() };
             let converted =
                 unit.in_one_unit(other).and_then(|(unit, other)| other.checked_div(unit));
-            let sum = converted.and_then(|other| sum(one.value, other));
+            let sum = converted.and_then(|other| sum(one.value, other.normalize()));
             value(sum.map(|value| Quantity { value, unit: one.unit.clone() }))
         }
         _ => None,

@@ -92,7 +92,7 @@ fn converted<'a>(target: Target, item: &Value<'a>, unit: Option<&str>) -> Option
                 Some(unit) => {
                     let wanted = Quantity::literal(Decimal::ONE, unit);
                     let (one, number) = wanted.in_one_unit(&quantity)?;
-                    Quantity { value: number.checked_div(one)?, unit: wanted.unit }
+                    Quantity { value: number.checked_div(one)?.normalize(), unit: wanted.unit }
                 }
             };
             Some(Value::Quantity(quantity.into()))

@@ -436,7 +436,15 @@ impl<'e, 'a> Evaluation<'e, 'a> {
             return Err(error(format!("the variable %{name} is defined already")));
         }
         let items = match call.arguments.get(1) {
-            Some(value) => self.items(value, scope)?,
+            Some(value) if items.is_empty() => self.items(value, scope)?,
+            Some(value) => {
+                let mut found = Collection::new();
+                for (index, item) in items.iter().enumerate() {
+                    found.extend(self.items(value, &scope.inside(item, index))?);
+                    self.context.charge_items(&found)?;
+                }
+                found
+            }
             None => items.clone(),
         };
         Ok(Rc::new(Variable { name, items, outer: scope.variables.clone() }))

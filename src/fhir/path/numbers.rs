@@ -97,6 +97,7 @@ fn shortened(number: Decimal) -> Decimal {
 fn power<'a>(number: Decimal, exponent: Decimal, is_integer: bool) -> Option<Value<'a>> {
     if let Some(exponent) = exponent.to_i64().filter(|_| exponent.is_integer()) {
         let power = number.checked_powi(exponent)?;
+        let power = if exponent < 0 { power.normalize() } else { power };
         return match is_integer && exponent >= 0 {
             true => power.to_i32().map(Value::Integer),
             false => Some(Value::Decimal(power)),

@@ -272,7 +272,7 @@ impl<'a> Parser<'a> {
             _ => None,
         };
         let decimal = || {
-            let decimal = digits.parse::<Decimal>();
+            let decimal = Decimal::from_str_exact(digits);
             decimal.map_err(|_| beyond("the number has more than 28 digits"))
         };
         if let Some(unit) = unit {

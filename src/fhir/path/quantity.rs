@@ -191,9 +191,16 @@ fn in_canonical(
 
 /// A number in the canonical unit of a code.
 fn canonical(value: Decimal, code: &str) -> Option<(Decimal, Arc<str>)> {
+    /// The library of units rounds to 28 digits; what has fewer is exact.
+    const EXACT_BELOW: u128 = 10_u128.pow(24);
+    /// What a conversion keeps that is not exact anyway, such as that of degrees Fahrenheit.
+    const DIGITS: u32 = 15;
     let canonical = ucum::canonical(code)?;
-    let factor = decimal(canonical.factor)?;
-    let value = value.checked_mul(factor)?.checked_add(decimal(canonical.offset)?)?;
+    let (factor, offset) = (canonical.factor, canonical.offset);
+    let is_exact =
+        [factor, offset].iter().all(|(mantissa, _)| mantissa.unsigned_abs() < EXACT_BELOW);
+    let value = value.checked_mul(decimal(factor)?)?.checked_add(decimal(offset)?)?;
+    let value = if is_exact { value } else { value.round_sf(DIGITS)? };
     Some((value, canonical.unit))
 }
 

@@ -84,7 +84,7 @@ fn part<'a>(function: OnMoment, moment: &Moment) -> Option<Value<'a>> {
         OnMoment::TimeOf => return moment.time_part().map(Value::Moment),
         OnMoment::TimezoneOffsetOf => {
             let hours = Decimal::from(moment.offset()?) / Decimal::from(60);
-            return Some(Value::Decimal(hours));
+            return Some(Value::Decimal(hours.normalize()));
         }
         OnMoment::YearOf => Precision::Year,
         OnMoment::MonthOf => Precision::Month,

@@ -133,7 +133,8 @@ impl TypeName {
 impl ElementKind {
     /// The type that an element has by its definition. Of a resource within a resource, it is the one
     /// that it says itself.
-    pub(super) fn of(element_type: &ElementType, node: Node<'_>) -> Self {
+    #[must_use]
+    pub fn of(element_type: &ElementType, node: Node<'_>) -> Self {
         match element_type.form {
             Form::Primitive(primitive) => Self::Primitive(primitive),
             Form::Complex(index) => definition_at(index).map_or(Self::Unknown, Self::Object),
