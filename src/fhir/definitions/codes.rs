@@ -16,6 +16,12 @@ pub struct CodeSet {
 }
 
 impl CodeSet {
+    /// The value set of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        code_set(name)
+    }
+
     /// True if it has that code, whatever the system.
     #[must_use]
     pub fn has_code(&self, code: &str) -> bool {

@@ -1,11 +1,11 @@
 //! FHIRPath Patch: FHIR R4 §2.1.15.2 (fhirpatch).
 
 use super::draft::Draft;
-use super::spot::{Spot, definition_behind, has_gaps, spots_to};
+use super::spot::{Spot, definition_behind, spots_to};
 use super::value::{JsonParts, Value, element_of, rows};
 use super::{OPERATIONS_MAX, problem};
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::path::{Expression, Item};
+use crate::fhir::path::{self, Context, Element, Expression, Item};
 use crate::json::{Node, quote};
 
 /// The operations, in their order.
@@ -131,19 +131,7 @@ fn operation(node: Node<'_>) -> Result<Operation, Refusal> {
 }
 
 fn carry_out(operation: &Operation, draft: &mut Draft) -> Result<(), Refusal> {
-    let found: Result<Vec<Node<'_>>, Refusal> = operation
-        .path
-        .evaluate(draft.root())
-        .into_iter()
-        .map(|item| match item {
-            Item::Node(node) => Ok(node),
-            Item::Boolean(_) => Err((
-                IssueCode::Value,
-                "the path leads to a condition, not to an element".to_owned(),
-            )),
-        })
-        .collect();
-    let found = found?;
+    let found = found(&operation.path, draft)?;
     match &operation.action {
         Action::Add { name, value } => add(draft, single(&found)?.index(), name, value),
         Action::Delete if found.is_empty() => Ok(()),
@@ -167,6 +155,31 @@ fn carry_out(operation: &Operation, draft: &mut Draft) -> Result<(), Refusal> {
             move_item(draft, &list.ok_or_else(nothing)?, *source, *destination)
         }
     }
+}
+
+/// The elements to which a path leads.
+fn found<'a>(path: &Expression, draft: &'a Draft) -> Result<Vec<Node<'a>>, Refusal> {
+    let resource = Element::resource(draft.root());
+    let context = Context::of_resource(resource).filtering();
+    let items = path.items(&context, Some(&path::Value::Element(resource)));
+    let items = items.map_err(|error| wrong(error.to_string()))?;
+    let mut found = Vec::with_capacity(items.len());
+    let has_items = !items.is_empty();
+    for item in items {
+        match item {
+            path::Value::Element(element) if !element.has_value() => {}
+            path::Value::Element(element) => found.push(element.node()),
+            path::Value::Boolean(_) => {
+                return Err(wrong("the path leads to a condition, not to an element".to_owned()));
+            }
+            _ => return Err(wrong("the path leads to a computed value".to_owned())),
+        }
+    }
+    if found.is_empty() && has_items {
+        let diagnostics = "the path leads to an element without a value, which cannot be patched";
+        return Err((IssueCode::NotSupported, diagnostics.to_owned()));
+    }
+    Ok(found)
 }
 
 fn nothing() -> Refusal {
@@ -196,14 +209,9 @@ fn single<'a>(found: &[Node<'a>]) -> Result<Node<'a>, Refusal> {
 /// The places down to an element that is no resource of its own.
 fn element_spots(draft: &Draft, node: Node<'_>) -> Result<Vec<Spot>, Refusal> {
     let spots = spots_to(draft.root(), node).map_err(wrong)?;
-    let Some(last) = spots.last() else {
+    if spots.is_empty() {
         let diagnostics = "the path leads to the resource, not to an element of it".to_owned();
         return Err((IssueCode::NotSupported, diagnostics));
-    };
-    let list = draft.node(last.holder).get(&last.member);
-    if last.at.is_some() && list.is_some_and(has_gaps) {
-        let diagnostics = "the list has elements without a value, which paths do not count here";
-        return Err((IssueCode::NotSupported, diagnostics.to_owned()));
     }
     Ok(spots)
 }

@@ -61,11 +61,6 @@ pub(super) fn definition_behind(
     }
 }
 
-/// Whether a list holds elements that have extensions only.
-pub(super) fn has_gaps(list: Node<'_>) -> bool {
-    list.items().any(|item| item.kind() == Kind::Null)
-}
-
 fn type_of(resource: Node<'_>) -> Option<&'static TypeDefinition> {
     definition(&resource.get_str("resourceType")?)
 }

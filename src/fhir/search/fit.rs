@@ -34,7 +34,7 @@ fn fit(search_type: SearchType, kind: ResourceType, leads: &[Lead]) -> Result<()
     if leads.iter().any(|lead| fits(search_type, *lead)) {
         return Ok(());
     }
-    let mut names: Vec<&str> = leads.iter().copied().map(name).collect();
+    let mut names: Vec<&str> = leads.iter().copied().map(Lead::name).collect();
     names.sort_unstable();
     names.dedup();
     let (names, search_type) = (names.join(", "), search_type.name());
@@ -45,6 +45,7 @@ fn fits(search_type: SearchType, lead: Lead) -> bool {
     match lead {
         // A resource within the resource, or the value of an extension.
         Lead::Anything => true,
+        Lead::Computed => false,
         Lead::Truth => search_type == SearchType::Token,
         Lead::Primitive(primitive) => fits_primitive(search_type, primitive),
         Lead::Object(definition) => {
@@ -85,15 +86,6 @@ fn fits_object(search_type: SearchType, name: &str) -> bool {
     };
     // Of an extension, its value is indexed.
     name == "Extension" || names.contains(&name)
-}
-
-fn name(lead: Lead) -> &'static str {
-    match lead {
-        Lead::Primitive(primitive) => primitive.name(),
-        Lead::Object(definition) => definition.name,
-        Lead::Truth => "true or false",
-        Lead::Anything => "anything",
-    }
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ fn statement(call: &OpenCall) -> Value {
             "resource": ResourceType::all().map(|kind| resource(kind, parameters, topics)).collect::<Vec<_>>(),
             "interaction": interactions(&["transaction", "batch", "history-system", "search-system"]),
             "compartment": compartments().collect::<Vec<_>>(),
+            "operation": [{ "name": "fhirpath", "definition": PATH, "documentation": PATH_MEANS }],
             "extension": [
                 { "url": AS_OF, "valueString": AS_OF_MEANS },
                 { "url": WEBSOCKET, "valueUri": super::subscription_socket::url(base) },
@@ -105,6 +106,11 @@ const INTERACTIONS: [&str; 9] = [
 const AS_OF: &str = "urn:chartlog:as-of";
 const AS_OF_MEANS: &str = "_asOf=[instant] on read, Patient/[id]/$everything, and every search within one \
                            patient's chart: the answer that this server would have given at that moment";
+
+/// Names the operation `$fhirpath`, which the standard does not have.
+const PATH: &str = "urn:chartlog:fhirpath";
+const PATH_MEANS: &str = "Evaluates a FHIRPath expression on a resource that is sent: Parameters with \
+                          expression, resource, and where wanted context and variables";
 
 fn interactions(codes: &[&str]) -> Vec<Value> {
     codes.iter().map(|code| json!({ "code": code })).collect()

@@ -11,6 +11,7 @@ mod capability;
 mod conditional;
 mod create;
 mod everything;
+mod fhirpath;
 mod history;
 mod meta;
 mod patch;
@@ -43,6 +44,7 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.public::<smart::__path_configuration_of_host, _, _>(smart::configuration_of_host);
     routes.gated::<validate::__path_validate, _, _>(validate::validate);
     routes.gated::<validate::__path_validate_instance, _, _>(validate::validate_instance);
+    routes.gated::<fhirpath::__path_evaluate, _, _>(fhirpath::evaluate);
     routes.gated::<subscription::__path_statuses, _, _>(subscription::statuses);
     routes.gated::<subscription::__path_statuses_by_post, _, _>(subscription::statuses_by_post);
     routes.gated::<subscription::__path_status, _, _>(subscription::status);

@@ -351,7 +351,7 @@ fn what_cannot_be_done_is_refused_with_its_operation_and_path() {
         ),
         (
             vec![delete("Patient.name[2].given[0]")],
-            "Parameters.parameter[0]: delete Patient.name[2].given[0]: the list has elements without a value, which paths do not count here",
+            "Parameters.parameter[0]: delete Patient.name[2].given[0]: the path leads to an element without a value, which cannot be patched",
         ),
     ];
     let members = r#""active":true,"name":[{"given":["a"]},{"given":["b"]},{"given":[null,"c"],"_given":[{"id":"x"}]}]"#;

@@ -1,0 +1,183 @@
+//! What search parameters and patches need.
+
+use super::super::*;
+use crate::json::Document;
+use proptest::prelude::*;
+
+const RESOURCE: &str = r##"{
+    "resourceType": "Observation", "id": "o", "_status": {"extension": []},
+    "contained": [{"resourceType": "Patient", "id": "p"}, {"resourceType": "Group", "id": "g"}],
+    "extension": [{"url": "http://a", "valueString": "x"}, {"url": "http://b"}],
+    "subject": {"reference": "Patient/1"},
+    "performer": [
+        {"reference": "Practitioner/2"}, {"reference": "#p"}, {"reference": "#g"},
+        {"reference": "http://other/fhir/Patient/3"}, {"reference": "urn:x", "type": "Patient"},
+        {"display": "nobody"}
+    ],
+    "valueQuantity": {"value": 1.50},
+    "telecom": [{"system": "phone", "value": "1"}, {"system": "email", "value": "2"}],
+    "deceasedBoolean": true, "rank": 2, "sourceCanonical": "http://v",
+    "component": [
+        {"code": {"text": "a"}, "valueString": "s"},
+        {"code": {"text": "b"}, "valueCodeableConcept": {"text": "t"}}
+    ],
+    "given": [null, "n"]
+}"##;
+
+/// The texts of everything to which the expression leads.
+fn found(expression: &str) -> Vec<String> {
+    let document = Document::parse(RESOURCE).unwrap();
+    let items = Expression::parse(expression).unwrap().evaluate(document.root());
+    let texts = items.iter().map(|item| match item {
+        Item::Node(node) => node.text().to_owned(),
+        Item::Boolean(truth) => truth.to_string(),
+    });
+    texts.collect()
+}
+
+#[test]
+fn finds_what_expressions_lead_to() {
+    let cases: [(&str, &[&str]); 42] = [
+        ("Observation.id", &[r#""o""#]),
+        ("Resource.id", &[r#""o""#]),
+        ("DomainResource.id", &[r#""o""#]),
+        ("Patient.id", &[]),
+        ("id", &[r#""o""#]),
+        ("Observation.status", &[]),
+        ("Observation.given", &[r#""n""#]),
+        ("Observation.component.code.text", &[r#""a""#, r#""b""#]),
+        ("Observation.component[1].code.text", &[r#""b""#]),
+        ("Observation.component[2].code", &[]),
+        ("Observation.id | Patient.id | Observation.rank", &[r#""o""#, "2"]),
+        ("Observation.value", &[r#"{"value": 1.50}"#]),
+        ("Observation.value as Quantity", &[r#"{"value": 1.50}"#]),
+        ("(Observation.value as Quantity).value", &["1.50"]),
+        ("Observation.value.as(Quantity).value", &["1.50"]),
+        ("Observation.value.ofType(Quantity)", &[r#"{"value": 1.50}"#]),
+        ("Observation.value as string", &[]),
+        ("Observation.component.value as string", &[r#""s""#]),
+        ("Observation.component.value", &[r#""s""#, r#"{"text": "t"}"#]),
+        ("(Observation.value as string) | (Observation.component.value as string)", &[r#""s""#]),
+        ("Observation.value is Quantity", &["true"]),
+        ("Observation.value.is(string)", &["false"]),
+        ("Observation.deceased as boolean", &["true"]),
+        ("Observation.source as canonical", &[r#""http://v""#]),
+        ("Observation.source as uri", &[r#""http://v""#]),
+        ("Observation.source as string", &[]),
+        ("Observation.source is uri", &["true"]),
+        ("Observation.telecom.where(system='email').value", &[r#""2""#]),
+        ("Observation.telecom.where(system!='email').value", &[r#""1""#]),
+        ("Observation.telecom.where(use='home').value", &[]),
+        ("Observation.component.where(value is string).code.text", &[r#""a""#]),
+        ("Observation.deceased.exists() and Observation.deceased != false", &["true"]),
+        ("Observation.missing.exists() and Observation.missing != false", &["false"]),
+        ("Observation.missing != false", &[]),
+        ("Observation.rank = 2", &["true"]),
+        ("Observation.extension('http://a').value", &[r#""x""#]),
+        ("Observation.where(hasExtension('http://b')).rank", &["2"]),
+        ("Observation.where(hasExtension('http://c')).rank", &[]),
+        ("Observation.subject.where(resolve() is Patient).reference", &[r#""Patient/1""#]),
+        ("Observation.subject.where(resolve() is Group)", &[]),
+        ("Observation.performer.where(resolve() is Group).reference", &[r##""#g""##]),
+        (
+            "Observation.performer.where(resolve() is Patient).reference",
+            &[r##""#p""##, r#""http://other/fhir/Patient/3""#, r#""urn:x""#],
+        ),
+    ];
+    for (expression, expected) in cases {
+        assert_eq!(found(expression), expected, "{expression}");
+    }
+}
+
+/// One expression of R4 for each way of writing that occurs among its search parameters.
+#[test]
+fn reads_every_way_of_writing_that_r4_uses() {
+    let expressions = [
+        "Account.subject.where(resolve() is Patient)",
+        "AuditEvent.agent.who.where(resolve() is Patient) | AuditEvent.entity.what.where(resolve() is Patient)",
+        "(ActivityDefinition.useContext.value as Quantity) | (ActivityDefinition.useContext.value as Range)",
+        "ActivityDefinition.relatedArtifact.where(type='composed-of').resource",
+        "Bundle.entry[0].resource",
+        "Condition.abatement.as(Age) | Condition.abatement.as(Range)",
+        "(Observation.value as CodeableConcept).text",
+        "Device.extension('http://hl7.org/fhir/SearchParameter/device-extensions-Device-din')",
+        "OrganizationAffiliation.telecom.where(system='email')",
+        "Patient.deceased.exists() and Patient.deceased != false",
+        "QuestionnaireResponse.item.where(hasExtension('http://hl7.org/fhir/StructureDefinition/questionnaireresponse-isSubject')).answer.value.ofType(Reference)",
+    ];
+    for expression in expressions {
+        assert!(Expression::parse(expression).is_ok(), "{expression}");
+    }
+}
+
+#[test]
+fn says_what_is_wrong_and_where() {
+    let cases = [
+        ("", "expected a path (at byte 0 of the expression)"),
+        ("a.", "expected an element or function (at byte 2 of the expression)"),
+        ("a b", "expected an operator (at byte 2 of the expression)"),
+        ("(a", "expected ')' (at byte 2 of the expression)"),
+        ("a[x", "expected ']' (at byte 3 of the expression)"),
+        ("a.where(b='c", "the text in quotes has no end (at byte 10 of the expression)"),
+        ("a.foo()", "there is no function 'foo' (at byte 2 of the expression)"),
+        ("a.skip()", "the function 'skip' takes 1 arguments, not 0 (at byte 2 of the expression)"),
+        ("a =", "expected a path (at byte 3 of the expression)"),
+        ("a ^ b", "unexpected character '^' (at byte 2 of the expression)"),
+        ("a ! b", "expected an operator (at byte 2 of the expression)"),
+        ("a is Foo", "there is no type 'Foo' in R4 (at byte 5 of the expression)"),
+        ("a is System", "there is no type 'System' in R4 (at byte 5 of the expression)"),
+        ("Foo.bar", "there is no type 'Foo' in R4 (at byte 0 of the expression)"),
+        ("$that", "behind '$' only this, index and total are known (at byte 0 of the expression)"),
+        ("'\\x'", "\\x is no escape of FHIRPath (at byte 0 of the expression)"),
+        (
+            "'\\u12'",
+            "behind \\u four hexadecimal digits of a character are expected (at byte 0 of the expression)",
+        ),
+        ("1 /* 2", "the comment has no end (at byte 1 of the expression)"),
+        ("@2026-13", "there is no such date or time (at byte 0 of the expression)"),
+        ("99999999999", "a whole number has at most 32 bits (at byte 0 of the expression)"),
+        (
+            "a.matches('(?=b)')",
+            "the regular expression is not understood; looking ahead, looking behind and referring back are not supported (at byte 2 of the expression)",
+        ),
+    ];
+    for (text, message) in cases {
+        assert_eq!(Expression::parse(text).unwrap_err().to_string(), message, "{text}");
+    }
+}
+
+#[test]
+fn refuses_depth_bombs() {
+    for bomb in ["(", "a.where(", "-", "a[", "iif(true,"] {
+        let bomb = bomb.repeat(5_000);
+        assert!(Expression::parse(&bomb).unwrap_err().problem.contains("nested deeper"));
+    }
+    for chain in [" and a", " + 1", " is Age", ".a", " | a"] {
+        let text = format!("a{}", chain.repeat(8_000));
+        let resource = Document::parse(RESOURCE).unwrap();
+        let _ = Expression::parse(&text).unwrap().evaluate(resource.root());
+    }
+    let long = format!("a{}", " and a".repeat(100_000));
+    assert!(Expression::parse(&long).unwrap_err().problem.contains("longer than"));
+}
+
+proptest! {
+    #[test]
+    fn never_panics(text in "[a-zA-Z0-9.()'\\[\\]|=! ä]{0,40}") {
+        if let Ok(expression) = Expression::parse(&text) {
+            let _ = expression.evaluate(Document::parse(RESOURCE).unwrap().root());
+        }
+    }
+
+    #[test]
+    fn never_panics_on_nearly_right_expressions(parts in prop::collection::vec(
+        prop::sample::select(vec![
+            "Observation", "value", "id", ".", ".", "(", ")", "where(", "resolve()", " is ",
+            " as ", "Patient", "Quantity", "exists()", " and ", " | ", "=", "!=", "'x'", "[0]",
+        ]), 0..12,
+    )) {
+        if let Ok(expression) = Expression::parse(&parts.concat()) {
+            let _ = expression.evaluate(Document::parse(RESOURCE).unwrap().root());
+        }
+    }
+}
