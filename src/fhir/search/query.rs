@@ -228,13 +228,15 @@ impl Reader<'_> {
 
     /// The parameter of that name, if it can be searched by.
     fn named(&self, kind: ResourceType, name: &str) -> Result<&Arc<SearchParameter>, Refusal> {
+        let unsupported =
+            || (ProblemKind::UnknownParameter, format!("{name} is not supported on this server"));
         if matches!(name, "_text" | "_content" | "_filter" | "_query") {
-            return Err(not_supported(format!("{name} is not supported on this server")));
+            return Err(unsupported());
         }
         let parameter = self.parameters.named(kind, name);
         let parameter = parameter.ok_or_else(|| unknown_parameter(self.parameters, kind, name))?;
         if !parameter.search_type.is_supported() {
-            return Err(not_supported(format!("{name} is not supported on this server")));
+            return Err(unsupported());
         }
         Ok(parameter)
     }

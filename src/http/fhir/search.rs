@@ -284,8 +284,8 @@ fn confine(call: &Call, place: &Place, queries: &mut Queries) -> Option<Resource
     None
 }
 
-/// Understands the criteria. With `Prefer: handling=lenient` unknown parameters are dropped, and
-/// the self link shows it (R4 §3.1.1.2); otherwise they are refused.
+/// Understands the criteria. With `Prefer: handling=lenient` parameters that are not known or not
+/// supported are dropped, and the self link shows it (R4 §3.1.1.2); otherwise they are refused.
 fn queries(call: &Call, kinds: &[ResourceType], pairs: &mut Pairs) -> Result<Queries, Failure> {
     match parse(call, kinds, pairs) {
         Ok(queries) => Ok(queries),
@@ -306,8 +306,7 @@ fn queries(call: &Call, kinds: &[ResourceType], pairs: &mut Pairs) -> Result<Que
                     return Err(Failure::of(Fault::Busy, detail));
                 }
             }
-            let prefer = call.header("prefer");
-            if !prefer.is_some_and(|text| text.contains("handling=lenient")) {
+            if !call.is_lenient() {
                 return Err(Failure::search(problems, None));
             }
             pairs.retain(|(name, _)| {
