@@ -155,7 +155,7 @@ impl Predicate {
                 texts(item).iter().any(|text| predicate.matches_text(text))
             }
             Self::Reference(predicate) => predicate.matches(item, base_url),
-            Self::String(predicate) => predicate.matches(item),
+            Self::String(predicate) => predicate.matches(parameter, item),
             Self::Date(predicate) => predicate.matches(item),
             Self::Number(predicate) => predicate.matches(item),
             Self::Quantity(predicate) => predicate.matches(item),

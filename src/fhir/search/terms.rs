@@ -82,7 +82,7 @@ fn add_values(
     match parameter.search_type {
         SearchType::Token => token::add_values(parameter, item, values),
         SearchType::Reference => reference::add_values(item, base_url, values),
-        SearchType::String => string::add_values(item, values),
+        SearchType::String => string::add_values(parameter, item, values),
         SearchType::Date => date::add_values(item, values),
         SearchType::Number => number::add_values(item, values),
         SearchType::Quantity => quantity::add_values(item, values),

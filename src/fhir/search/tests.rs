@@ -254,7 +254,15 @@ fn texts_are_folded() {
         ("ΟΔΟΣ", "οδοσ"),
         ("οδος", "οδοσ"),
         ("İstanbul", "istanbul"),
-        ("Straße", "straße"),
+        ("Straße", "strasse"),
+        ("STRAẞE", "strasse"),
+        ("O'Brien", "obrien"),
+        ("O’Brien", "obrien"),
+        ("O´Brien", "obrien"),
+        ("Smith-Jones, Jr.", "smith jones jr"),
+        ("Smith – Jones", "smith jones"),
+        ("A+", "a+"),
+        ("?!", "?!"),
         ("\u{308}", ""),
         ("Ａｂｃ", "abc"),
         ("제주", "제주"),
@@ -262,6 +270,16 @@ fn texts_are_folded() {
     for (text, folded) in cases {
         let expected: String = unicode_normalization::UnicodeNormalization::nfkd(folded).collect();
         assert_eq!(string::fold(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn no_case_counts() {
+    for character in '\0'..=char::MAX {
+        let folded = string::fold(&character.to_string());
+        for other in [character.to_uppercase().to_string(), character.to_lowercase().to_string()] {
+            assert_eq!(string::fold(&other), folded, "{character:?}");
+        }
     }
 }
 
