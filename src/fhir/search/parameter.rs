@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use super::string::OF_NAME;
 use crate::fhir::ResourceType;
 use crate::fhir::definitions::{SearchParameterRow, search_parameter_rows};
 use crate::fhir::path::Expression;
@@ -243,7 +242,7 @@ fn parameter(row: &SearchParameterRow, components: Vec<Component>) -> Option<Sea
 /// many others too.
 pub(super) fn is_part_of_name(expression: &str) -> bool {
     let last = expression.rsplit('.').next().unwrap_or_default();
-    last != "text" && OF_NAME.contains(&last)
+    matches!(last, "family" | "given" | "prefix" | "suffix")
 }
 
 #[cfg(test)]

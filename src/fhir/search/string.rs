@@ -147,8 +147,7 @@ pub(super) fn token_text_value(text: &str) -> Vec<u8> {
     value(tag::TOKEN_TEXT, &[cut(&fold(text), KEPT_BYTES), &[TEXT_END]])
 }
 
-/// The elements of a HumanName that are texts.
-pub(super) const OF_NAME: [&str; 5] = ["text", "family", "given", "prefix", "suffix"];
+const OF_NAME: [&str; 5] = ["text", "family", "given", "prefix", "suffix"];
 const OF_ADDRESS: [&str; 6] = ["line", "city", "district", "state", "postalCode", "country"];
 
 /// Whether an element is a HumanName, or a part of one.

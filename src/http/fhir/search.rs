@@ -1,5 +1,7 @@
 //! search: FHIR R4 §3.1.1, by GET and by POST, of one type, of several, and in a compartment.
 
+use serde_json::{Value, json};
+
 use super::super::Fault;
 use super::super::paging::{open_cursor, page_size_of, seal_cursor};
 use super::super::query::joined;
@@ -264,7 +266,21 @@ fn bundle(
     for resource in &page.included {
         bundle.found(base, &call.grant, resource, "include");
     }
+    if !page.warnings.is_empty() {
+        let mode = r#"{"mode":"outcome"}"#.to_owned();
+        let outcome = warning(&page.warnings).to_string().into_bytes();
+        bundle.entry(None, Some(&outcome), &[("search", mode)]);
+    }
     Ok(Reply::bundle(bundle.finish()))
+}
+
+/// What the caller should know of the matches.
+fn warning(warnings: &[String]) -> Value {
+    let issue = |diagnostics: &String| {
+        json!({ "severity": "warning", "code": "informational", "diagnostics": diagnostics })
+    };
+    let issues: Vec<Value> = warnings.iter().map(issue).collect();
+    json!({ "resourceType": "OperationOutcome", "issue": issues })
 }
 
 /// Restricts the queries to the compartment. The patient in whose chart all matches then lie.
@@ -278,7 +294,7 @@ fn confine(call: &Call, place: &Place, queries: &mut Queries) -> Option<Resource
         let names = compartment(owner.kind, *kind).unwrap_or_default();
         let named = names.iter().filter_map(|name| parameters.named(*kind, name));
         let any =
-            named.map(|parameter| Criterion::Condition(Condition::refers_to(parameter, owner)));
+            named.map(|parameter| Criterion::Condition(Condition::refers_to(parameter, owner, None)));
         query.criteria.push(Criterion::AnyOf(any.collect()));
     }
     None
