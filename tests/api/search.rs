@@ -188,7 +188,7 @@ fn last_updated_understands_prefixes_and_ranges() {
     ] {
         assert!(!search(&not), "{not}");
     }
-    for wrong in ["yesterday", "about2020", "2020-13", "", "ge", "2020-01-01T00:00:00+02:00"] {
+    for wrong in ["yesterday", "about2020", "2020-13", "ge", "2020-01-01T00:00:00+02:00"] {
         clinician
             .get(&format!("/fhir/Patient?_lastUpdated={wrong}"))
             .refused(400, &["_lastUpdated"]);
@@ -270,7 +270,7 @@ fn the_page_size_has_a_default_and_a_limit() {
     assert_eq!(found(&clinician, "Patient").len(), 2);
     assert_eq!(found(&clinician, "Patient?_count=1").len(), 1);
     assert_eq!(found(&clinician, "Patient?_count=100").len(), 3);
-    for wrong in ["-1", "x", "", "1.5", "99999999999999999999999"] {
+    for wrong in ["-1", "x", "1.5", "99999999999999999999999"] {
         clinician.get(&format!("/fhir/Patient?_count={wrong}")).refused(400, &["_count"]);
     }
     clinician.get("/fhir/Patient?_count=1&_count=2").refused(400, &["_count", "once"]);

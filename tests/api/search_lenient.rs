@@ -67,7 +67,9 @@ fn who_is_lenient_gets_an_answer_without_what_is_not_supported() {
     };
     for parameter in ["_text=x", "_content=x", "_filter=name%20eq%20x", "foo=x", "__t=0"] {
         let target = format!("Patient?{parameter}&identifier={value}");
-        clinician.get(&format!("/fhir/{target}")).refused(400, &[parameter.split('=').next().unwrap()]);
+        clinician
+            .get(&format!("/fhir/{target}"))
+            .refused(400, &[parameter.split('=').next().unwrap()]);
         let answer = lenient(&target).expect(200).json();
         assert_eq!(ids(&answer), [id.clone()], "{parameter}");
         assert!(!link(&answer, "self").unwrap().contains(parameter.split('=').next().unwrap()));

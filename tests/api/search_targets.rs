@@ -102,7 +102,8 @@ fn a_canonical_leads_only_to_what_its_searcher_may_find() {
         bundle["entry"].as_array().map_or(0, Vec::len)
     };
     let chain = format!("/fhir/QuestionnaireResponse?questionnaire.title={title}");
-    let referring = format!("/fhir/Questionnaire?_id={id}&_revinclude=QuestionnaireResponse:questionnaire");
+    let referring =
+        format!("/fhir/Questionnaire?_id={id}&_revinclude=QuestionnaireResponse:questionnaire");
     assert_eq!(entries(&clinician, &include), 2);
     assert_eq!(entries(&clinician, &chain), 1);
     assert_eq!(entries(&clinician, &referring), 2);

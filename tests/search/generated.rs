@@ -219,7 +219,10 @@ fn query() -> impl Strategy<Value = String> {
         (of_string, prop::collection::vec(text(), 1..3)),
         (one_of(&["Observation?code:text"]), prop::collection::vec(text(), 1..3)),
         (of_token, prop::collection::vec(token(), 1..3)),
-        (one_of(&["ValueSet?url"]), prop::collection::vec(one_of(URIS).prop_map(str::to_owned), 1..3)),
+        (
+            one_of(&["ValueSet?url"]),
+            prop::collection::vec(one_of(URIS).prop_map(str::to_owned), 1..3)
+        ),
         (of_url, prop::collection::vec(url.prop_map(str::to_owned), 1..3)),
         (of_date, prop::collection::vec(prefixed(DATES), 1..3)),
         (one_of(&["RiskAssessment?probability"]), prop::collection::vec(prefixed(NUMBERS), 1..3)),

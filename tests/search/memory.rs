@@ -123,9 +123,10 @@ impl Memory {
                     other => panic!("not here: {other:?}"),
                 })
             }),
-            stored => self.stored(stored).iter().any(|key| {
-                of_kind(key.kind).any(|(_, criteria)| self.holds(criteria, key))
-            }),
+            stored => self
+                .stored(stored)
+                .iter()
+                .any(|key| of_kind(key.kind).any(|(_, criteria)| self.holds(criteria, key))),
         })
     }
 

@@ -52,7 +52,8 @@ pub fn codes_in_hierarchy(
     let mut at = 0;
     while let Some(code) = found.get(at) {
         let fresh = next.get(code).into_iter().flatten();
-        let fresh: Vec<String> = fresh.filter(|code| known.insert((*code).clone())).cloned().collect();
+        let fresh: Vec<String> =
+            fresh.filter(|code| known.insert((*code).clone())).cloned().collect();
         found.extend(fresh);
         if found.len() > CODES_MAX {
             return Err(format!("the hierarchy has more than {CODES_MAX} such codes"));
@@ -65,7 +66,8 @@ pub fn codes_in_hierarchy(
 /// From each code the codes that stand right above or below it.
 fn steps(resource: Node<'_>, direction: Direction) -> HashMap<String, Vec<String>> {
     let named = |uri: &str, usual: &str| {
-        let defined = items(resource, "property").filter(|one| one.get_str("uri").as_deref() == Some(uri));
+        let defined =
+            items(resource, "property").filter(|one| one.get_str("uri").as_deref() == Some(uri));
         let defined = defined.filter_map(|one| one.get_str("code").map(|code| code.into_owned()));
         defined.chain([usual.to_owned()]).collect::<Vec<_>>()
     };

@@ -54,10 +54,14 @@ impl Modifier {
             ("not", SearchType::Token) => Self::Not,
             ("in", SearchType::Token) => Self::In,
             ("not-in", SearchType::Token) => Self::NotIn,
-            ("of-type", SearchType::Token) if parameter.leads_to(kind, "Identifier") => Self::OfType,
+            ("of-type", SearchType::Token) if parameter.leads_to(kind, "Identifier") => {
+                Self::OfType
+            }
             ("above", SearchType::Token | SearchType::Uri) => Self::Above,
             ("below", SearchType::Token | SearchType::Uri) => Self::Below,
-            ("below", SearchType::Reference) if parameter.leads_to(kind, "canonical") => Self::Below,
+            ("below", SearchType::Reference) if parameter.leads_to(kind, "canonical") => {
+                Self::Below
+            }
             ("identifier", SearchType::Reference) => Self::Identifier,
             (name, SearchType::Reference) if ResourceType::from_name(name).is_some() => {
                 let target = ResourceType::from_name(name);

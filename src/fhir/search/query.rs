@@ -7,8 +7,8 @@ use super::modifier::Modifier;
 use super::problem::{Refusal, invalid, not_supported, too_costly, unknown_parameter};
 use super::split::{alternatives, split_unescaped, unescaped};
 use super::{
-    Condition, DatePredicate, Direction, Parameters, ProblemKind, SearchParameter, SearchProblem, SearchType,
-    Sort, SortBy,
+    Condition, DatePredicate, Direction, Parameters, ProblemKind, SearchParameter, SearchProblem,
+    SearchType, Sort, SortBy,
 };
 use crate::fhir::types::quotable;
 use crate::fhir::{ResourceId, ResourceType};

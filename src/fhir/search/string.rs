@@ -203,28 +203,24 @@ fn folded_by(text: &str, read: impl Fn(char) -> Option<char>) -> String {
         }
         return folded;
     }
-    // Some marks that stand alone decompose to a space and a mark, so what joins is dropped first.
-    let plain = text.chars().filter_map(&read).nfkd().filter_map(&read);
-    let plain: String = plain.filter(|character| !is_combining_mark(*character)).collect();
+    // Some marks that stand alone decompose to a space and a mark, so what joins is dropped first. The Greek
+    // iota below a letter is a mark that folds to a letter, so marks are dropped last.
+    let plain: String = text.chars().filter_map(&read).nfkd().filter_map(&read).collect();
+    let plain = fold_case(&plain);
     for word in plain.split_whitespace() {
-        let small = fold_case(word);
-        add_word(&mut folded, small.chars().filter(|one| !is_combining_mark(*one)));
+        add_word(&mut folded, word.chars().filter(|character| !is_combining_mark(*character)));
     }
     folded
 }
 
-/// The text with its cases folded, as the full case folding of Unicode does: what differs from small letters is
-/// the sharp s, and the sigma at the end of a word.
+/// The text with its cases folded: what differs in one case only is the same (Unicode's full case folding, in which
+/// the sharp s is two, and the sigma at the end of a word one like others).
 pub(super) fn fold_case(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for character in text.chars().flat_map(char::to_lowercase) {
-        match character {
-            'ß' => folded.push_str("ss"),
-            'ς' => folded.push('σ'),
-            _ => folded.push(character),
-        }
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
     }
-    folded
+    let capitals = text.chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
+    capitals.flat_map(char::to_lowercase).collect()
 }
 
 /// Apostrophes, in all the forms in which keyboards and typesetters write them, and what a text hides.

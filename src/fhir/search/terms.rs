@@ -3,8 +3,8 @@
 use super::term::{tag, value};
 use super::{Parameters, SearchParameter, SearchType, Term};
 use super::{date, number, quantity, reference, string, token, uri};
-use crate::fhir::path::{Expression, Item};
 use crate::fhir::ResourceType;
+use crate::fhir::path::{Expression, Item};
 use crate::json::Node;
 
 /// All terms of a resource, sorted, each once. `base_url` is this server's own: references below it

@@ -27,7 +27,7 @@ fn the_bytes_of_the_index_stay_what_they_were() {
         (
             r#"{"resourceType":"Patient","identifier":[{"system":"http://s","value":"v"}]}"#,
             "identifier",
-            &["014c94485e0c21ae6c118eeec3cc91a7a0", "02118eeec3cc91a7a0", "08"],
+            &["02118eeec3cc91a7a0", "08", "094c94485e0c21ae6c118eeec3cc91a7a0"],
         ),
         (
             r#"{"resourceType":"Patient","gender":"male"}"#,
@@ -64,7 +64,7 @@ fn the_bytes_of_the_index_stay_what_they_were() {
         (
             r#"{"resourceType":"Observation","code":{"coding":[{"code":"c","display":"D"}]}}"#,
             "code",
-            &["012e7d2c03a9507ae2e3b0c44298fc1c14", "0364ff", "08"],
+            &["0364ff", "08", "092e7d2c03a9507ae2e3b0c44298fc1c14"],
         ),
     ];
     let found = cases.map(|(resource, name, _)| terms(resource, name));

@@ -59,9 +59,8 @@ impl UriPredicate {
         match self.comparison {
             Comparison::Exact => vec![Lookup::Exact(uri_value(&self.text))],
             Comparison::Below => {
-                let beginning = |text: String| {
-                    Lookup::Prefix(value(tag::URI, &[cut(&text, KEPT_BYTES)]))
-                };
+                let beginning =
+                    |text: String| Lookup::Prefix(value(tag::URI, &[cut(&text, KEPT_BYTES)]));
                 match self.text.ends_with('/') {
                     true => vec![beginning(self.text.clone())],
                     false => {

@@ -276,9 +276,7 @@ fn bundle(
 
 /// What the caller should know of the matches.
 fn warning(warnings: &[String]) -> Value {
-    let issue = |diagnostics: &String| {
-        json!({ "severity": "warning", "code": "informational", "diagnostics": diagnostics })
-    };
+    let issue = |diagnostics: &String| json!({ "severity": "warning", "code": "informational", "diagnostics": diagnostics });
     let issues: Vec<Value> = warnings.iter().map(issue).collect();
     json!({ "resourceType": "OperationOutcome", "issue": issues })
 }
@@ -293,8 +291,8 @@ fn confine(call: &Call, place: &Place, queries: &mut Queries) -> Option<Resource
     for (kind, query) in queries {
         let names = compartment(owner.kind, *kind).unwrap_or_default();
         let named = names.iter().filter_map(|name| parameters.named(*kind, name));
-        let any =
-            named.map(|parameter| Criterion::Condition(Condition::refers_to(parameter, owner, None)));
+        let any = named
+            .map(|parameter| Criterion::Condition(Condition::refers_to(parameter, owner, None)));
         query.criteria.push(Criterion::AnyOf(any.collect()));
     }
     None

@@ -72,9 +72,9 @@ impl Search<'_> {
                 self.gather_targets(include, scope, gathered)?;
             }
             // What stands within the resource is there already, and leads on like what is included.
-            for (_, scope) in scope.within().filter(|(kind, _)| {
-                include.iterate && *kind == include.source
-            }) {
+            for (_, scope) in
+                scope.within().filter(|(kind, _)| include.iterate && *kind == include.source)
+            {
                 self.gather_targets(include, scope, gathered)?;
             }
         }

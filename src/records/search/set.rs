@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::fhir::{ResourceId, ResourceType};
 use crate::fhir::search::{Condition, Criterion, Lookup, Plan, Probe, Term};
+use crate::fhir::{ResourceId, ResourceType};
 use crate::log::StreamAlias;
 use crate::numbers::ResourceNumber;
 use crate::policies::{Outlook, Places, Standing};
