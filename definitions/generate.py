@@ -7,13 +7,14 @@ The source is the official package of HL7 (CC0). Get it and run this script with
     tar -xzf hl7.fhir.r4.examples-4.0.1.tgz
     python3 definitions/generate.py package
 
-Five tables are written into src/fhir/definitions/, tab separated, with one header line:
+Six tables are written into src/fhir/definitions/, tab separated, with one header line:
 
     resource_types.tsv       every concrete resource type and its code
     search_parameters.tsv    what a search on a type may ask for
     compartments.tsv         which parameters put a resource into a compartment, such as a patient's chart
     elements.tsv             the elements of every type: cardinality, flags, types, value set
     codes.tsv                the closed value sets that elements are bound to
+    case_sensitive.tsv       the code systems whose codes differ if their cases do
 
 The numbers in the first two are written into stores on disk. They are frozen: the script reads the tables that
 are there, keeps every code, gives new names the next free one, and fails rather than drop a name.
@@ -33,9 +34,12 @@ NOT_STANDARD = {"example", "example-extension", "example-reference"}
 # What the server knows of every resource without looking into it.
 APART = {"_id", "_lastUpdated"}
 
-# The two components of this one are the wrong way round in the package: a code cannot be compared as
-# a reference.
+# The expressions of the two components are the wrong way round in the package: a code cannot be compared
+# as a reference.
 SWAPPED = {"http://hl7.org/fhir/SearchParameter/DocumentReference-relationship"}
+
+# What the package does not hold, but R4 says in §3.1.1.4.10: the case of these counts.
+CASE_SENSITIVE = {"http://unitsofmeasure.org"}
 
 TABLES = pathlib.Path(__file__).resolve().parent.parent / "src" / "fhir" / "definitions"
 
@@ -74,6 +78,13 @@ def main(package):
     elements = element_rows(resources)
     write("elements.tsv", ["type", "element", "cardinality", "flags", "types", "codes"], elements)
     write("codes.tsv", ["set", "system", "codes"], code_rows(resources, elements))
+    write("case_sensitive.tsv", ["system"], [[url] for url in case_sensitive(resources)])
+
+
+def case_sensitive(resources):
+    """The code systems that say so of themselves."""
+    systems = of_type(resources, "CodeSystem")
+    return sorted(CASE_SENSITIVE | {system["url"] for system in systems if system.get("caseSensitive")})
 
 
 def concrete_types(resources):
@@ -147,9 +158,9 @@ def components(parameter, definitions):
     names = [
         definitions[component["definition"]]["code"] for component in parameter.get("component", [])
     ]
-    if parameter["url"] in SWAPPED:
-        names.reverse()
     expressions = [component["expression"] for component in parameter.get("component", [])]
+    if parameter["url"] in SWAPPED:
+        expressions.reverse()
     return ";".join(f"{name}={expression}" for name, expression in zip(names, expressions))
 
 

@@ -286,6 +286,23 @@ impl Call {
         allow_parameters(&self.query, allowed)
     }
 
+    /// The same of a read, from which [lenient](Self::is_lenient) clients get the answer without them.
+    ///
+    /// # Errors
+    ///
+    /// 400.
+    pub fn allow_parameters_of_read(&self, allowed: &[&str]) -> Result<(), Failure> {
+        if self.is_lenient() { Ok(()) } else { self.allow_parameters(allowed) }
+    }
+
+    /// Whether the client lets a read or search go on without the parameters that are not known or
+    /// not supported: FHIR R4 §3.1.1.2.
+    #[must_use]
+    pub fn is_lenient(&self) -> bool {
+        let preferred = self.header("prefer").unwrap_or_default();
+        preferred.split([',', ';']).any(|one| one.trim() == "handling=lenient")
+    }
+
     /// The body as JSON. Large bodies are parsed on the blocking pool.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use super::body::{Body, is_binary, is_search};
 use super::call::Asked;
 use super::encoding::{compressed, negotiated};
 use super::passage::Passage;
-use super::query::decoded;
+use super::query::{decoded, drop_empty};
 use super::rendering::Rendering;
 use super::reply::Reply;
 use super::sending::{Interrupted, in_pieces, sent};
@@ -227,6 +227,9 @@ async fn prepare(
         query.extend(decoded(form)?);
     }
     if visit.is_fhir {
+        if is_search(request) || request.method().is_safe() {
+            drop_empty(&mut query);
+        }
         *rendering = Rendering::of(request, &mut query)?;
         if !is_binary(request) {
             rendering.check()?;

@@ -43,6 +43,13 @@ pub(super) fn allow_parameters(
     if problems.is_empty() { Ok(()) } else { Err(Failure::invalid(problems)) }
 }
 
+/// Leaves out the parameters of a read or a search that are empty (FHIR R4 §3.1.1.3), as those of a form
+/// that was not filled in. Not those of this server that say which state is asked for: an answer of
+/// another state than was meant would look the same.
+pub(super) fn drop_empty(query: &mut Vec<(String, String)>) {
+    query.retain(|(name, value)| !value.is_empty() || matches!(&**name, "_asOf" | "_cursor"));
+}
+
 /// Decodes a query string.
 pub(super) fn decoded(query: &str) -> Result<Vec<(String, String)>, Failure> {
     parse_query(query)

@@ -79,7 +79,7 @@ pub use views::{Building, Views};
 use crate::budget::Spent;
 
 /// View schema version: views of another version are rebuilt.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 
 /// What can go wrong with the views.
 #[derive(Debug, thiserror::Error)]

@@ -6,13 +6,13 @@ use crate::harness::{Actor, Setup, bundle, entry, observation, patient, shared, 
 
 /// The ids found, in order.
 #[track_caller]
-fn found(actor: &Actor, target: &str) -> Vec<String> {
+pub fn found(actor: &Actor, target: &str) -> Vec<String> {
     let bundle = actor.get(&format!("/fhir/{target}")).expect(200).json();
     assert_eq!((&bundle["resourceType"], &bundle["type"]), (&json!("Bundle"), &json!("searchset")));
     ids(&bundle)
 }
 
-fn ids(bundle: &Value) -> Vec<String> {
+pub fn ids(bundle: &Value) -> Vec<String> {
     let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
     let id = |entry: &Value| {
         assert_eq!(entry["search"]["mode"], "match");
@@ -25,13 +25,13 @@ fn ids(bundle: &Value) -> Vec<String> {
     entries.iter().map(id).collect()
 }
 
-fn link(bundle: &Value, relation: &str) -> Option<String> {
+pub fn link(bundle: &Value, relation: &str) -> Option<String> {
     let links = bundle["link"].as_array().unwrap();
     let link = links.iter().find(|link| link["relation"] == relation)?;
     Some(link["url"].as_str().unwrap().to_owned())
 }
 
-fn identified(id: &str, identifiers: &[(&str, &str)]) -> Value {
+pub fn identified(id: &str, identifiers: &[(&str, &str)]) -> Value {
     let mut resource = patient(id);
     let identifier = |(system, value): &(&str, &str)| match *system {
         "" => json!({ "value": value }),
@@ -97,7 +97,7 @@ fn separators_inside_of_a_value_are_escaped() {
     assert_eq!(found(&clinician, &format!("Patient?identifier=urn:a%5C%7Cb|{value}")), [id]);
     clinician.get(r"/fhir/Patient?identifier=a%5Cb").refused(400, &["identifier", "backslash"]);
     clinician.get("/fhir/Patient?identifier=a|b|c").refused(400, &["identifier", "|"]);
-    for empty in ["", "a,", ",a", "a,,b"] {
+    for empty in ["a,", ",a", "a,,b", ","] {
         clinician
             .get(&format!("/fhir/Patient?identifier={empty}"))
             .refused(400, &["identifier", "empty"]);
@@ -188,7 +188,7 @@ fn last_updated_understands_prefixes_and_ranges() {
     ] {
         assert!(!search(&not), "{not}");
     }
-    for wrong in ["yesterday", "about2020", "2020-13", "", "ge", "2020-01-01T00:00:00+02:00"] {
+    for wrong in ["yesterday", "about2020", "2020-13", "ge", "2020-01-01T00:00:00+02:00"] {
         clinician
             .get(&format!("/fhir/Patient?_lastUpdated={wrong}"))
             .refused(400, &["_lastUpdated"]);
@@ -270,7 +270,7 @@ fn the_page_size_has_a_default_and_a_limit() {
     assert_eq!(found(&clinician, "Patient").len(), 2);
     assert_eq!(found(&clinician, "Patient?_count=1").len(), 1);
     assert_eq!(found(&clinician, "Patient?_count=100").len(), 3);
-    for wrong in ["-1", "x", "", "1.5", "99999999999999999999999"] {
+    for wrong in ["-1", "x", "1.5", "99999999999999999999999"] {
         clinician.get(&format!("/fhir/Patient?_count={wrong}")).refused(400, &["_count"]);
     }
     clinician.get("/fhir/Patient?_count=1&_count=2").refused(400, &["_count", "once"]);

@@ -44,7 +44,7 @@ fn the_terms_of_every_example_keep_to_the_rules_of_the_index() {
 fn agree(parameters: &Parameters, kind: ResourceType, document: Document) {
     let names: BTreeSet<String> = parameters
         .of(kind)
-        .filter(|one| one.search_type != SearchType::Special)
+        .filter(|one| !matches!(one.search_type, SearchType::Composite | SearchType::Special))
         .map(|one| one.name.to_string())
         .collect();
     let memory = Memory::of_one(kind, document);

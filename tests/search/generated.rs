@@ -162,7 +162,14 @@ fn observation() -> impl Strategy<Value = Value> {
 fn other() -> impl Strategy<Value = Value> {
     let patient = prop::collection::vec(one_of(TEXTS), 1..4)
         .prop_map(|given| json!({ "resourceType": "Patient", "name": [{ "given": given }] }));
-    let value_set = one_of(URIS).prop_map(|url| json!({ "resourceType": "ValueSet", "url": url }));
+    let version = prop::option::of(one_of(&["1", "2"]));
+    let value_set = (one_of(URIS), version).prop_map(|(url, version)| {
+        let mut value_set = json!({ "resourceType": "ValueSet", "url": url });
+        if let Some(version) = version {
+            value_set["version"] = json!(version);
+        }
+        value_set
+    });
     let range = (one_of(NUMBERS), one_of(NUMBERS)).prop_map(|(low, high)| {
         let end = |text: &str| json!({ "value": serde_json::from_str::<Value>(text).unwrap() });
         json!({ "resourceType": "RiskAssessment",
@@ -204,14 +211,19 @@ fn query() -> impl Strategy<Value = String> {
         "Observation?category:not",
         "Observation?value-concept",
     ]);
-    let of_uri = one_of(&["ValueSet?url", "ValueSet?url:below", "ValueSet?url:above"]);
+    let of_url = one_of(&["ValueSet?url:below", "ValueSet?url:above"]);
+    let url = one_of(URIS).prop_filter("a URN has no levels", |uri| !uri.starts_with("urn:"));
     let of_date = one_of(&["Observation?date", "Observation?value-date"]);
     let text = || one_of(TEXTS).prop_map(str::to_owned);
     let lists = prop_oneof![
         (of_string, prop::collection::vec(text(), 1..3)),
         (one_of(&["Observation?code:text"]), prop::collection::vec(text(), 1..3)),
         (of_token, prop::collection::vec(token(), 1..3)),
-        (of_uri, prop::collection::vec(one_of(URIS).prop_map(str::to_owned), 1..3)),
+        (
+            one_of(&["ValueSet?url"]),
+            prop::collection::vec(one_of(URIS).prop_map(str::to_owned), 1..3)
+        ),
+        (of_url, prop::collection::vec(url.prop_map(str::to_owned), 1..3)),
         (of_date, prop::collection::vec(prefixed(DATES), 1..3)),
         (one_of(&["RiskAssessment?probability"]), prop::collection::vec(prefixed(NUMBERS), 1..3)),
         (one_of(&["Observation?value-quantity"]), prop::collection::vec(quantity(), 1..3)),

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chartlog::fhir::search::{
-    Condition, Criterion, Include, Layout, Lookup, Parameters, Query, SearchType, Term, Verdict,
-    codes_of_value_set, parse_query, references_of, terms_of,
+    Canonical, Chain, Condition, Criterion, Include, Layout, Lookup, Parameters, Query, Scope,
+    SearchType, Target, Term, Verdict, codes_in_hierarchy, codes_of_value_set, parse_query,
+    targets_of, terms_of,
 };
 use chartlog::fhir::{ResourceId, ResourceKey, ResourceType};
-use chartlog::json::Document;
+use chartlog::json::{Document, Node};
 
 use crate::table::{Expected, TABLES, Table};
 
@@ -71,9 +72,10 @@ impl Memory {
 
     fn holds(&self, criteria: &[Criterion], key: &ResourceKey) -> bool {
         let Some((document, _)) = self.resources.get(key) else { return false };
-        let resource = document.root();
+        let scope = Scope::of(document.root());
         criteria.iter().all(|criterion| match criterion {
             Criterion::Ids(ids) => ids.contains(&key.id),
+            Criterion::OtherIds(ids) => !ids.contains(&key.id),
             Criterion::LastUpdated(_) => panic!("nothing here has a time"),
             Criterion::List(list) => {
                 let list = ResourceKey::new("List".parse().unwrap(), list.clone());
@@ -83,19 +85,26 @@ impl Memory {
             Criterion::AnyOf(any) => {
                 any.iter().any(|one| self.holds(std::slice::from_ref(one), key))
             }
-            Criterion::Chain(chain) => {
-                let targets = references_of(&chain.parameter, resource, Some(BASE_URL));
-                targets.iter().any(|(target, _)| {
-                    let of_type = chain.targets.iter().filter(|(kind, _)| *kind == target.kind);
-                    of_type.into_iter().any(|(_, criteria)| self.holds(criteria, target))
-                })
-            }
+            Criterion::Chain(chain) => self.leads(chain, scope),
             Criterion::Has(has) => {
                 let mut sources = self.resources.keys().filter(|source| source.kind == has.kind);
                 sources.any(|source| {
                     self.refers(source, &has.parameter.name, key)
                         && self.holds(&has.criteria, source)
                 })
+            }
+            Criterion::InHierarchy { parameter, codes, direction } => {
+                let of_code = |(system, code): &(String, String)| {
+                    let known = self.resources.iter().find(|(key, (document, _))| {
+                        let url = document.root().get_str("url");
+                        key.kind.name() == "CodeSystem" && url.as_deref() == Some(system)
+                    });
+                    let known = known.unwrap().1.0.root();
+                    let codes = codes_in_hierarchy(known, code, *direction).unwrap().into_iter();
+                    codes.map(|code| (system.clone(), code)).collect::<Vec<_>>()
+                };
+                let codes: Vec<_> = codes.iter().flat_map(of_code).collect();
+                self.meets(&Condition::of_codes(parameter, &codes, false), key)
             }
             Criterion::InValueSet { parameter, value_sets, negated } => {
                 let codes: Vec<_> = value_sets.iter().flat_map(|text| self.codes(text)).collect();
@@ -104,11 +113,50 @@ impl Memory {
         })
     }
 
+    fn leads(&self, chain: &Chain, scope: Scope<'_>) -> bool {
+        let of_kind = |kind| chain.targets.iter().filter(move |(known, _)| *known == kind);
+        targets_of(&chain.parameter, scope, Some(BASE_URL)).iter().any(|target| match target {
+            Target::Within(kind, scope) => of_kind(*kind).any(|(_, criteria)| {
+                criteria.iter().all(|one| match one {
+                    Criterion::Condition(one) => one.matches(scope.node, Some(BASE_URL)),
+                    Criterion::Chain(chain) => self.leads(chain, *scope),
+                    other => panic!("not here: {other:?}"),
+                })
+            }),
+            stored => self
+                .stored(stored)
+                .iter()
+                .any(|key| of_kind(key.kind).any(|(_, criteria)| self.holds(criteria, key))),
+        })
+    }
+
+    /// The resources that are stored as what a reference leads to.
+    fn stored(&self, target: &Target<'_>) -> Vec<ResourceKey> {
+        let is_canonical = |canonical: &Canonical, resource: Node<'_>| {
+            let own = Canonical::of(resource);
+            own.is_some_and(|own| {
+                let named = &canonical.version;
+                own.url == canonical.url && (named.is_none() || *named == own.version)
+            })
+        };
+        match target {
+            Target::Resource(key, _) => vec![key.clone()],
+            Target::Canonical(canonical) => {
+                let named = self
+                    .resources
+                    .iter()
+                    .filter(|(_, (document, _))| is_canonical(canonical, document.root()));
+                named.map(|(key, _)| key.clone()).collect()
+            }
+            Target::Within(..) => Vec::new(),
+        }
+    }
+
     fn refers(&self, source: &ResourceKey, parameter: &str, target: &ResourceKey) -> bool {
         let Some((document, _)) = self.resources.get(source) else { return false };
         let parameter = self.parameters.named(source.kind, parameter).unwrap();
-        let targets = references_of(parameter, document.root(), Some(BASE_URL));
-        targets.iter().any(|(key, _)| key == target)
+        let targets = targets_of(parameter, Scope::of(document.root()), Some(BASE_URL));
+        targets.iter().any(|one| self.stored(one).contains(target))
     }
 
     fn codes(&self, value_set: &str) -> Vec<(String, String)> {
@@ -171,24 +219,26 @@ impl Memory {
     }
 
     fn included(&self, include: &Include, key: &ResourceKey) -> Vec<ResourceKey> {
-        let targets = |source: &ResourceKey| -> Vec<ResourceKey> {
-            let of_kind = self.parameters.of(source.kind);
-            let parameters = of_kind.filter(|parameter| {
+        let leading = |kind: ResourceType, scope: Scope<'_>| -> Vec<ResourceKey> {
+            let parameters = self.parameters.of(kind).filter(|parameter| {
                 parameter.search_type == SearchType::Reference
                     && include.parameter.as_ref().is_none_or(|wanted| wanted == *parameter)
             });
-            let resource = self.resources[source].0.root();
-            let targets = parameters.flat_map(|one| references_of(one, resource, Some(BASE_URL)));
-            let targets = targets.map(|(target, _)| target);
+            let targets = parameters.flat_map(|one| targets_of(one, scope, Some(BASE_URL)));
+            let targets = targets.flat_map(|target| self.stored(&target));
             targets.filter(|key| include.target.is_none_or(|kind| kind == key.kind)).collect()
         };
+        let root = |key: &ResourceKey| Scope::of(self.resources[key].0.root());
+        let targets = |source: &ResourceKey| leading(source.kind, root(source));
         if include.reverse {
             let sources = self.resources.keys().filter(|source| source.kind == include.source);
             sources.filter(|source| targets(source).contains(key)).cloned().collect()
-        } else if key.kind == include.source {
-            targets(key)
         } else {
-            Vec::new()
+            let within = root(key).within();
+            let within = within.filter(|(kind, _)| include.iterate && *kind == include.source);
+            let within = within.flat_map(|(kind, scope)| leading(kind, scope));
+            let own = Some(key).filter(|key| key.kind == include.source);
+            own.into_iter().flat_map(targets).chain(within).collect()
         }
     }
 }

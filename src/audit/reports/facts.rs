@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn names_are_compared_by_what_they_are_made_of() {
         for (name, expected) in [
-            ("Dr. med. Anna Weiß", "anna weiß"),
+            ("Dr. med. Anna Weiß", "anna weiss"),
             ("de la Cruz, María", "maria de la cruz"),
             ("Anna  ADAMS", "anna adams"),
             ("Dr.Adams", "adams"),

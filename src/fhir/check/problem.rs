@@ -34,6 +34,8 @@ pub enum IssueCode {
     NotSupported,
     /// Something that the request refers to does not exist.
     NotFound,
+    /// What the request names is several things.
+    MultipleMatches,
     /// There is more of something than is allowed.
     TooLong,
     /// Answering would take more than one request may.
@@ -52,6 +54,7 @@ impl IssueCode {
             Self::Invariant => "invariant",
             Self::NotSupported => "not-supported",
             Self::NotFound => "not-found",
+            Self::MultipleMatches => "multiple-matches",
             Self::TooLong => "too-long",
             Self::TooCostly => "too-costly",
         }

@@ -3,6 +3,7 @@
 //! `definitions/generate.py` and `r4b.py` write them. The numeric codes in them are part of the formats on
 //! disk: a name keeps its code for ever, and a code never gets a second name.
 
+mod case_sensitive;
 mod codes;
 pub mod elements;
 mod primitive;
@@ -11,6 +12,7 @@ mod resource_type;
 
 use std::sync::LazyLock;
 
+pub use case_sensitive::is_case_sensitive;
 pub use codes::CodeSet;
 pub use primitive::Primitive;
 pub use r4b::{is_element_of_r4b, is_type_of_r4b};

@@ -16,6 +16,8 @@ pub struct ResourceType(u16);
 impl ResourceType {
     /// `AuditEvent`, whose permissions open the access log.
     pub const AUDIT_EVENT: Self = Self(7);
+    /// CodeSystem.
+    pub const CODE_SYSTEM: Self = Self(22);
     /// `Bundle`, the container of batches, transactions, documents and messages.
     pub const BUNDLE: Self = Self(12);
     /// `List`, whose items a search can ask for.

@@ -12,8 +12,9 @@ use super::split::alternatives;
 use super::term::{tag, value};
 use super::terms::items_of;
 use super::token::TokenPredicate;
-use super::{Lookup, Plan, Probe, SearchParameter, SearchType, Term, Verdict, Window};
-use crate::fhir::ResourceKey;
+use super::uri::UriPredicate;
+use super::{Canonical, Lookup, Plan, Probe, SearchParameter, SearchType, Term, Verdict, Window};
+use crate::fhir::{ResourceId, ResourceKey};
 use crate::json::Node;
 
 /// Most look-ups for one condition: bounds its time, for a bare id stands for one look-up per
@@ -56,10 +57,15 @@ impl Condition {
             };
             return Ok(Self { parameter, requirement });
         }
-        let predicates = alternatives(text)?
-            .into_iter()
-            .map(|value| Predicate::parse(&parameter, modifier, value, base_url))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut predicates = Vec::new();
+        for value in alternatives(text)? {
+            let parsed = Predicate::parse(&parameter, modifier, value, base_url);
+            let turned = Predicate::parse_turned(&parameter, value, base_url);
+            match (parsed, turned) {
+                (Err(_), Some(turned)) => predicates.push(turned),
+                (parsed, turned) => predicates.extend(std::iter::once(parsed?).chain(turned)),
+            }
+        }
         let requirement = if modifier == Modifier::Not {
             Requirement::None(predicates)
         } else {
@@ -106,10 +112,22 @@ impl Condition {
         }
     }
 
-    /// That a reference leads to a resource of this server.
+    /// That a reference leads to a resource of this server, which may have a canonical URL.
     #[must_use]
-    pub fn refers_to(parameter: &Arc<SearchParameter>, key: &ResourceKey) -> Self {
-        let requirement = Requirement::Any(vec![Predicate::Reference(ReferencePredicate::to(key))]);
+    pub fn refers_to(
+        parameter: &Arc<SearchParameter>,
+        key: &ResourceKey,
+        canonical: Option<&Canonical>,
+    ) -> Self {
+        let predicate = Predicate::Reference(ReferencePredicate::to(key, canonical));
+        let requirement = Requirement::Any(vec![predicate]);
+        Self { parameter: Arc::clone(parameter), requirement }
+    }
+
+    /// That a resource is what a canonical leads to; the parameter is the one of its URL.
+    #[must_use]
+    pub fn is_canonical(parameter: &Arc<SearchParameter>, canonical: &Canonical) -> Self {
+        let requirement = Requirement::Any(vec![Predicate::Uri(UriPredicate::of(canonical))]);
         Self { parameter: Arc::clone(parameter), requirement }
     }
 
@@ -128,6 +146,18 @@ impl Condition {
                 Vec::new()
             }
         }
+    }
+
+    /// The ids of references that were named without the type, where there are several.
+    pub fn bare_ids(&self) -> impl Iterator<Item = &ResourceId> {
+        let predicates: &[Predicate] = match &self.requirement {
+            Requirement::Any(predicates) if self.parameter.targets().len() > 1 => predicates,
+            _ => &[],
+        };
+        predicates.iter().filter_map(|predicate| match predicate {
+            Predicate::Reference(predicate) => predicate.bare(),
+            _ => None,
+        })
     }
 
     /// Which parameter it is about.

@@ -66,6 +66,7 @@ impl Criterion {
     ) -> Option<bool> {
         match self {
             Self::Ids(ids) => Some(ids.contains(&key.id)),
+            Self::OtherIds(ids) => Some(!ids.contains(&key.id)),
             Self::LastUpdated(tests) => {
                 Some(tests.iter().any(|test| test.contains(recorded_at.micros())))
             }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::parameter::Targets;
+use super::parameter::{Targets, is_part_of_name};
 use super::{Component, Parameters, SearchParameter, SearchType};
 use crate::fhir::path::Expression;
 use crate::fhir::types::quotable;
@@ -56,6 +56,7 @@ impl Reader<'_> {
         }
         let search_type = self.search_type(resource);
         let expression = self.text(resource, "expression");
+        let is_part_of_name = is_part_of_name(&expression);
         let expression = Expression::parse(&expression)
             .map_err(|error| self.problem(IssueCode::NotSupported, "expression", error.to_string()))
             .ok();
@@ -81,6 +82,7 @@ impl Reader<'_> {
                 expression: expression.clone(),
                 components,
                 implied_system: None,
+                is_part_of_name,
                 targets: match targets.is_empty() {
                     true => Targets::Any,
                     false => Targets::Only(targets.clone()),

@@ -25,6 +25,17 @@ impl SearchParameter {
         }
         Ok(())
     }
+
+    /// Whether the parameter can lead to a data type in resources of a type.
+    pub(super) fn leads_to(&self, kind: ResourceType, name: &str) -> bool {
+        let is_named = |lead: &Lead| match lead {
+            Lead::Object(definition) => definition.name == name,
+            Lead::Primitive(primitive) => primitive.name() == name,
+            Lead::Anything => true,
+            Lead::Truth => false,
+        };
+        self.expression.leads(kind).is_ok_and(|leads| leads.iter().any(is_named))
+    }
 }
 
 fn fit(search_type: SearchType, kind: ResourceType, leads: &[Lead]) -> Result<(), String> {
@@ -80,7 +91,7 @@ fn fits_object(search_type: SearchType, name: &str) -> bool {
         SearchType::String => &["Address", "HumanName"],
         SearchType::Token => &["CodeableConcept", "Coding", "ContactPoint", "Identifier"],
         SearchType::Reference => &["Reference"],
-        SearchType::Quantity => &["Money", "Quantity", "Range"],
+        SearchType::Quantity => &["Money", "Quantity", "Range", "SampledData"],
         SearchType::Composite => return true,
         SearchType::Uri | SearchType::Special => &[],
     };

@@ -12,6 +12,8 @@
 //!
 //! Never: reading an index, following a reference, parameters that shape the result (`_count`, …).
 
+mod canonical;
+mod code_system;
 mod condition;
 mod criteria;
 mod custom;
@@ -35,12 +37,16 @@ mod reference;
 mod sort;
 mod split;
 mod string;
+mod target;
 mod term;
 mod terms;
 mod token;
 mod uri;
 mod value_set;
+mod within;
 
+pub use canonical::Canonical;
+pub use code_system::{Direction, codes_in_hierarchy};
 pub use condition::Condition;
 pub use criteria::Criteria;
 pub use date::DatePredicate;
@@ -52,13 +58,15 @@ pub use parameter::{Component, Parameters, SearchParameter, SearchType};
 pub use plan::{Lookup, Plan, Probe, Verdict};
 pub use problem::{ProblemKind, SearchProblem};
 pub use query::{Chain, Criterion, Has, Include, Query};
-pub use reference::value_of as reference_value;
+pub use reference::{canonical_value, value_of as reference_value, value_within};
 pub use sort::{Sort, SortBy};
 pub use split::escaped;
 pub use string::fold as folded;
+pub use target::{Target, targets_of};
 pub use term::{Layout, Term, VALUE_LENGTH_MAX};
-pub use terms::{references_of, terms_of};
+pub use terms::terms_of;
 pub use value_set::codes_of_value_set;
+pub use within::Scope;
 
 #[cfg(test)]
 mod tests;

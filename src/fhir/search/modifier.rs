@@ -24,9 +24,11 @@ pub(super) enum Modifier {
     In,
     /// `:not-in`, of tokens.
     NotIn,
-    /// `:above`, of URIs.
+    /// `:of-type`, of tokens that are identifiers.
+    OfType,
+    /// `:above`, of URIs and of codes.
     Above,
-    /// `:below`, of URIs.
+    /// `:below`, of URIs, of codes and of canonicals.
     Below,
     /// `:identifier`, of references.
     Identifier,
@@ -35,10 +37,16 @@ pub(super) enum Modifier {
 }
 
 impl Modifier {
-    /// The modifier of that name, if the parameter has it.
-    pub(super) fn parse(parameter: &SearchParameter, text: Option<&str>) -> Result<Self, Refusal> {
+    /// The modifier of that name, if the parameter of that type of resources has it.
+    pub(super) fn parse(
+        kind: ResourceType,
+        parameter: &SearchParameter,
+        text: Option<&str>,
+    ) -> Result<Self, Refusal> {
         let Some(text) = text else { return Ok(Self::Plain) };
         Ok(match (text, parameter.search_type) {
+            // Each of the parts may be missing, and each is asked for by its own parameter.
+            ("missing", SearchType::Composite) => return Err(unknown(kind, parameter, text)),
             ("missing", _) => Self::Missing,
             ("exact", SearchType::String) => Self::Exact,
             ("contains", SearchType::String) => Self::Contains,
@@ -46,24 +54,38 @@ impl Modifier {
             ("not", SearchType::Token) => Self::Not,
             ("in", SearchType::Token) => Self::In,
             ("not-in", SearchType::Token) => Self::NotIn,
-            ("above", SearchType::Uri) => Self::Above,
-            ("below", SearchType::Uri) => Self::Below,
+            ("of-type", SearchType::Token) if parameter.leads_to(kind, "Identifier") => {
+                Self::OfType
+            }
+            ("above", SearchType::Token | SearchType::Uri) => Self::Above,
+            ("below", SearchType::Token | SearchType::Uri) => Self::Below,
+            ("below", SearchType::Reference) if parameter.leads_to(kind, "canonical") => {
+                Self::Below
+            }
             ("identifier", SearchType::Reference) => Self::Identifier,
             (name, SearchType::Reference) if ResourceType::from_name(name).is_some() => {
-                let kind = ResourceType::from_name(name).filter(|kind| parameter.may_target(*kind));
-                Self::Type(kind.ok_or_else(|| super::reference::wrong_target(parameter, name))?)
+                let target = ResourceType::from_name(name);
+                let target = target.filter(|target| parameter.may_target(*target));
+                Self::Type(target.ok_or_else(|| super::reference::wrong_target(parameter, name))?)
             }
-            _ => return Err(unknown(parameter, text)),
+            _ => return Err(unknown(kind, parameter, text)),
         })
     }
 }
 
-fn unknown(parameter: &SearchParameter, text: &str) -> Refusal {
+fn unknown(kind: ResourceType, parameter: &SearchParameter, text: &str) -> Refusal {
     let supported = match parameter.search_type {
         SearchType::String => ":missing, :exact and :contains",
-        SearchType::Token => ":missing, :text, :not, :in and :not-in",
+        SearchType::Token if parameter.leads_to(kind, "Identifier") => {
+            ":missing, :text, :not, :in, :not-in, :above, :below and :of-type"
+        }
+        SearchType::Token => ":missing, :text, :not, :in, :not-in, :above and :below",
         SearchType::Uri => ":missing, :above and :below",
+        SearchType::Reference if parameter.leads_to(kind, "canonical") => {
+            ":missing, :below, :identifier and the type of the target"
+        }
         SearchType::Reference => ":missing, :identifier and the type of the target",
+        SearchType::Composite => "none",
         _ => ":missing",
     };
     not_supported(format!(

@@ -34,6 +34,8 @@ pub struct SearchParameter {
     pub components: Vec<Component>,
     /// The system of codes in elements that name none: those of the data type `code`.
     pub implied_system: Option<Cow<'static, str>>,
+    /// It leads to a part of a name of somebody, of which each word counts.
+    pub(super) is_part_of_name: bool,
     /// The types to which references may lead.
     pub(super) targets: Targets,
 }
@@ -231,8 +233,16 @@ fn parameter(row: &SearchParameterRow, components: Vec<Component>) -> Option<Sea
         expression: Expression::parse(row.expression).ok()?,
         components,
         implied_system: (!row.system.is_empty()).then_some(Cow::Borrowed(row.system)),
+        is_part_of_name: is_part_of_name(row.expression),
         targets,
     })
+}
+
+/// Whether an expression leads to texts in a HumanName, the only type with such elements; `text` is one of
+/// many others too.
+pub(super) fn is_part_of_name(expression: &str) -> bool {
+    let last = expression.rsplit('.').next().unwrap_or_default();
+    matches!(last, "family" | "given" | "prefix" | "suffix")
 }
 
 #[cfg(test)]

@@ -16,6 +16,10 @@ use crate::fhir::path::Item;
 use crate::fhir::types::quotable;
 use crate::json::Node;
 
+/// "Combination of relation and relatesTo", defined as one of relatesto and relation; and each of the two with the
+/// expression of the other, which `definitions/generate.py` has put right.
+const EITHER_WAY: &str = "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship";
+
 /// A predicate over one value of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Predicate {
@@ -51,9 +55,15 @@ impl Predicate {
             (SearchType::Token, Modifier::Text) => {
                 Self::TokenText(StringPredicate::parse(Comparison::Start, text)?)
             }
+            (SearchType::Token, Modifier::OfType) => {
+                Self::Token(TokenPredicate::parse_of_type(parameter, text)?)
+            }
             (SearchType::Token, _) => Self::Token(TokenPredicate::parse(parameter, text)?),
             (SearchType::Reference, Modifier::Identifier) => {
                 Self::Token(TokenPredicate::parse_identifier(parameter, text)?)
+            }
+            (SearchType::Reference, Modifier::Below) => {
+                Self::Reference(ReferencePredicate::parse_below(text))
             }
             (SearchType::Reference, Modifier::Type(kind)) => {
                 Self::Reference(ReferencePredicate::parse(parameter, Some(kind), text, base_url)?)
@@ -79,7 +89,7 @@ impl Predicate {
                     Modifier::Below => uri::Comparison::Below,
                     _ => uri::Comparison::Exact,
                 };
-                Self::Uri(UriPredicate::new(comparison, text))
+                Self::Uri(UriPredicate::parse(comparison, text)?)
             }
             (SearchType::Composite, _) => composite(parameter, text, base_url)?,
             (SearchType::Special, _) => {
@@ -87,6 +97,18 @@ impl Predicate {
                 return Err(not_supported(format!("{name} is not supported on this server")));
             }
         })
+    }
+
+    /// The same value read the other way round, of the composite whose definition has its parts in one
+    /// order and its description in the other.
+    pub(super) fn parse_turned(
+        parameter: &SearchParameter,
+        text: &str,
+        base_url: Option<&str>,
+    ) -> Option<Self> {
+        let parts = split_unescaped(text, '$').ok().filter(|_| parameter.url == EITHER_WAY)?;
+        let turned: Vec<&str> = parts.into_iter().rev().collect();
+        composite(parameter, &turned.join("$"), base_url).ok()
     }
 
     /// Where an index has what matches it.
@@ -109,14 +131,11 @@ impl Predicate {
         match self {
             Self::Token(predicate) => predicate.is_cut(),
             Self::TokenText(predicate) => predicate.is_cut(),
+            Self::Reference(predicate) => predicate.is_cut(),
             Self::Uri(predicate) => predicate.is_cut(),
             Self::Composite(_) => true,
             // Ranges are told apart term by term.
-            Self::String(_)
-            | Self::Date(_)
-            | Self::Number(_)
-            | Self::Quantity(_)
-            | Self::Reference(_) => false,
+            Self::String(_) | Self::Date(_) | Self::Number(_) | Self::Quantity(_) => false,
         }
     }
 
@@ -155,11 +174,13 @@ impl Predicate {
                 texts(item).iter().any(|text| predicate.matches_text(text))
             }
             Self::Reference(predicate) => predicate.matches(item, base_url),
-            Self::String(predicate) => predicate.matches(item),
+            Self::String(predicate) => predicate.matches(parameter, item),
             Self::Date(predicate) => predicate.matches(item),
             Self::Number(predicate) => predicate.matches(item),
             Self::Quantity(predicate) => predicate.matches(item),
-            Self::Uri(predicate) => predicate.matches(item),
+            Self::Uri(predicate) => {
+                predicate.matches(item, uri::version_of(parameter, resource).as_deref())
+            }
             Self::Composite(predicates) => {
                 let mut parts = parameter.components.iter().zip(predicates);
                 parts.all(|(component, predicate)| {

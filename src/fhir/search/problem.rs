@@ -19,7 +19,8 @@ pub struct SearchProblem {
 /// What is wrong with a search parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// The type has no such parameter here; with `Prefer: handling=lenient` it may be left out.
+    /// The type has no such parameter here, or not on this server; with `Prefer: handling=lenient` it
+    /// may be left out.
     UnknownParameter,
     /// The parameter exists, but not with this modifier, prefix or form of value.
     NotSupported,

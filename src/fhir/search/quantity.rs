@@ -135,9 +135,13 @@ pub(super) fn sorted_by(item: Item<'_>) -> Option<Numbers> {
 }
 
 impl Quantity {
-    /// Of a Quantity, Money or Range.
+    /// Of a Quantity, Money, Range or SampledData.
     fn of(item: Item<'_>) -> Option<Self> {
         let Item::Node(node) = item else { return None };
+        if let Some(origin) = node.get("origin") {
+            let (low, high) = sampled(node, origin)?;
+            return Some(Self::stating(Some(low), Some(high), origin));
+        }
         let (low, high) = (node.get("low"), node.get("high"));
         if low.is_none() && high.is_none() {
             return Self::between(Some(node), Some(node), node);
@@ -150,9 +154,10 @@ impl Quantity {
         let comparator = unit.get_str("comparator").unwrap_or_default();
         let low = low.and_then(decimal_of).filter(|_| !comparator.starts_with('<'));
         let high = high.and_then(decimal_of).filter(|_| !comparator.starts_with('>'));
-        if low.is_none() && high.is_none() {
-            return None;
-        }
+        (low.is_some() || high.is_some()).then(|| Self::stating(low, high, unit))
+    }
+
+    fn stating(low: Option<Decimal>, high: Option<Decimal>, unit: Node<'_>) -> Self {
         let numbers = |convert: &dyn Fn(Decimal) -> Ordered| {
             Numbers::between(low.map(convert), high.map(convert))
         };
@@ -170,8 +175,32 @@ impl Quantity {
         });
         let name = unit.get_str("unit");
         let texts = code.into_iter().chain(name).map(std::borrow::Cow::into_owned).collect();
-        Some(Self { stated: numbers(&Decimal::ordered), in_unit, texts })
+        Self { stated: numbers(&Decimal::ordered), in_unit, texts }
     }
+}
+
+/// The lowest and the highest value of SampledData (FHIR R4 §2.24.0.12): each is a number times the factor, and the
+/// origin. `L` and `U` stand for what was beyond the limits of the device.
+fn sampled(node: Node<'_>, origin: Node<'_>) -> Option<(Decimal, Decimal)> {
+    let number = |name: &str| node.get(name).and_then(|node| Decimal::parse(node.text()));
+    let (lower, upper) = (number("lowerLimit"), number("upperLimit"));
+    let data = node.get_str("data")?;
+    let values = data.split_ascii_whitespace().filter_map(|text| match text {
+        "L" => lower,
+        "U" => upper,
+        text => Decimal::parse(text),
+    });
+    let values: Vec<Decimal> = values.collect();
+    let low = *values.iter().min_by_key(|value| value.ordered())?;
+    let high = *values.iter().max_by_key(|value| value.ordered())?;
+    let origin = decimal_of(origin)?;
+    let scaled = |value: Decimal| match number("factor") {
+        Some(factor) => value.times(factor).plus(origin),
+        None => value.plus(origin),
+    };
+    let (one, other) = (scaled(low), scaled(high));
+    // A negative factor turns them round.
+    Some(if one.ordered() <= other.ordered() { (one, other) } else { (other, one) })
 }
 
 impl Unit {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::modifier::Modifier;
 use super::problem::{Refusal, invalid, not_supported, too_costly, unknown_parameter};
-use super::split::{alternatives, unescaped};
+use super::split::{alternatives, split_unescaped, unescaped};
 use super::{
-    Condition, DatePredicate, Parameters, ProblemKind, SearchParameter, SearchProblem, SearchType,
-    Sort, SortBy,
+    Condition, DatePredicate, Direction, Parameters, ProblemKind, SearchParameter, SearchProblem,
+    SearchType, Sort, SortBy,
 };
 use crate::fhir::types::quotable;
 use crate::fhir::{ResourceId, ResourceType};
@@ -34,6 +34,8 @@ pub struct Query {
 pub enum Criterion {
     /// It has one of these ids.
     Ids(Vec<ResourceId>),
+    /// It has none of these ids.
+    OtherIds(Vec<ResourceId>),
     /// One of these holds of the instant of its last update.
     LastUpdated(Vec<DatePredicate>),
     /// It is an item of that List.
@@ -46,6 +48,16 @@ pub enum Criterion {
     Has(Has),
     /// One of these holds; for compartments, into which several parameters lead.
     AnyOf(Vec<Criterion>),
+    /// A token parameter has one of some codes, or one above or below it in the hierarchy of its code
+    /// system: see [`Condition::of_codes`].
+    InHierarchy {
+        /// Which parameter.
+        parameter: Arc<SearchParameter>,
+        /// Systems and codes.
+        codes: Vec<(String, String)>,
+        /// Where else to look.
+        direction: Direction,
+    },
     /// A token parameter has a code of one of some value sets: see [`Condition::of_codes`].
     InValueSet {
         /// Which parameter.
@@ -191,10 +203,14 @@ impl Reader<'_> {
         }
         let (base, modifier) = split_modifier(name);
         match base {
-            "_id" => {
-                refuse_modifier(base, modifier)?;
-                Ok(Criterion::Ids(ids(text)?))
-            }
+            "_id" => match modifier {
+                None => Ok(Criterion::Ids(ids(text)?)),
+                Some("not") => Ok(Criterion::OtherIds(ids(text)?)),
+                Some(other) => Err(not_supported(format!(
+                    "_id has no modifier \":{}\" on this server; supported is :not",
+                    quotable(other)
+                ))),
+            },
             "_lastUpdated" => {
                 refuse_modifier(base, modifier)?;
                 let predicates = alternatives(text)?.into_iter().map(DatePredicate::parse);
@@ -213,12 +229,25 @@ impl Reader<'_> {
             }
             _ => {
                 let parameter = self.named(kind, base)?;
-                match Modifier::parse(parameter, modifier)? {
+                match Modifier::parse(kind, parameter, modifier)? {
                     modifier @ (Modifier::In | Modifier::NotIn) => Ok(Criterion::InValueSet {
                         parameter: Arc::clone(parameter),
                         value_sets: alternatives(text)?.into_iter().map(unescaped).collect(),
                         negated: modifier == Modifier::NotIn,
                     }),
+                    modifier @ (Modifier::Above | Modifier::Below)
+                        if parameter.search_type == SearchType::Token =>
+                    {
+                        let codes = alternatives(text)?.into_iter().map(system_and_code);
+                        Ok(Criterion::InHierarchy {
+                            parameter: Arc::clone(parameter),
+                            codes: codes.collect::<Result<_, _>>()?,
+                            direction: match modifier {
+                                Modifier::Above => Direction::Above,
+                                _ => Direction::Below,
+                            },
+                        })
+                    }
                     modifier => Condition::parse(parameter, modifier, text, self.base_url)
                         .map(Criterion::Condition),
                 }
@@ -228,13 +257,15 @@ impl Reader<'_> {
 
     /// The parameter of that name, if it can be searched by.
     fn named(&self, kind: ResourceType, name: &str) -> Result<&Arc<SearchParameter>, Refusal> {
+        let unsupported =
+            || (ProblemKind::UnknownParameter, format!("{name} is not supported on this server"));
         if matches!(name, "_text" | "_content" | "_filter" | "_query") {
-            return Err(not_supported(format!("{name} is not supported on this server")));
+            return Err(unsupported());
         }
         let parameter = self.parameters.named(kind, name);
         let parameter = parameter.ok_or_else(|| unknown_parameter(self.parameters, kind, name))?;
         if !parameter.search_type.is_supported() {
-            return Err(not_supported(format!("{name} is not supported on this server")));
+            return Err(unsupported());
         }
         Ok(parameter)
     }
@@ -259,7 +290,7 @@ impl Reader<'_> {
     ) -> Result<Chain, Refusal> {
         let (base, modifier) = split_modifier(reference);
         let parameter = self.reference(kind, base)?;
-        let kinds = match Modifier::parse(parameter, modifier)? {
+        let kinds = match Modifier::parse(kind, parameter, modifier)? {
             Modifier::Plain => parameter.targets(),
             Modifier::Type(kind) => vec![kind],
             _ => {
@@ -364,6 +395,19 @@ fn ids(text: &str) -> Result<Vec<ResourceId>, Refusal> {
     ids.sort_unstable();
     ids.dedup();
     Ok(ids)
+}
+
+/// `system|code`: what stands in a hierarchy is a code of a system.
+fn system_and_code(text: &str) -> Result<(String, String), Refusal> {
+    match split_unescaped(text, '|')?.as_slice() {
+        [system, code] if !system.is_empty() && !code.is_empty() => {
+            Ok((unescaped(system), unescaped(code)))
+        }
+        _ => Err(invalid(format!(
+            "\"{}\" is not of the form system|code, which :above and :below need",
+            quotable(text)
+        ))),
+    }
 }
 
 fn split_modifier(name: &str) -> (&str, Option<&str>) {

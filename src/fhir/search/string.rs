@@ -1,7 +1,8 @@
 //! Texts: FHIR R4 §3.1.1.4.8.
 //!
-//! Compared folded: without regard to case, accents and the width of white space. A name or address
-//! is found by each of its parts.
+//! Compared folded: without regard to case, accents, punctuation and the width of white space. A name or
+//! address is found by each of its parts, and a part of a name by each of its words, for many families have
+//! a name of several.
 
 use std::borrow::Cow;
 
@@ -11,7 +12,7 @@ use unicode_normalization::char::is_combining_mark;
 use super::problem::{Refusal, invalid};
 use super::split::unescaped;
 use super::term::{KEPT_BYTES, TEXT_END, cut, short_hash, tag, value};
-use super::{Lookup, Verdict};
+use super::{Lookup, SearchParameter, Verdict};
 use crate::fhir::path::Item;
 
 /// Longest folded text whose every three neighbouring characters have a term.
@@ -73,8 +74,12 @@ impl StringPredicate {
         }
     }
 
-    pub(super) fn matches(&self, item: Item<'_>) -> bool {
-        parts(item).iter().any(|part| self.matches_text(part))
+    pub(super) fn matches(&self, parameter: &SearchParameter, item: Item<'_>) -> bool {
+        let by_words = self.comparison == Comparison::Start && is_name(parameter, item);
+        parts(item).iter().any(|part| {
+            let begins = |word: &str| word.starts_with(&self.folded);
+            self.matches_text(part) || (by_words && later_words(&fold(part)).any(begins))
+        })
     }
 
     /// `:text` of a token.
@@ -118,13 +123,17 @@ fn trigram_lookup(trigram: &[u8; 4]) -> Lookup {
 }
 
 /// The values under which a text is found.
-pub(super) fn add_values(item: Item<'_>, out: &mut Vec<Vec<u8>>) {
+pub(super) fn add_values(parameter: &SearchParameter, item: Item<'_>, out: &mut Vec<Vec<u8>>) {
+    let by_words = is_name(parameter, item);
     for part in parts(item) {
         let folded = fold(&part);
         if folded.is_empty() {
             continue;
         }
-        out.push(value(tag::STRING, &[cut(&folded, KEPT_BYTES)]));
+        let words = later_words(&folded).filter(|_| by_words);
+        for text in std::iter::once(&*folded).chain(words) {
+            out.push(value(tag::STRING, &[cut(text, KEPT_BYTES)]));
+        }
         let trigrams = match folded.len() {
             ..=TRIGRAMS_TEXT_BYTES_MAX => trigrams(&folded),
             _ => vec![TRIGRAM_OF_LONG_TEXT],
@@ -138,10 +147,26 @@ pub(super) fn token_text_value(text: &str) -> Vec<u8> {
     value(tag::TOKEN_TEXT, &[cut(&fold(text), KEPT_BYTES), &[TEXT_END]])
 }
 
+const OF_NAME: [&str; 5] = ["text", "family", "given", "prefix", "suffix"];
+const OF_ADDRESS: [&str; 6] = ["line", "city", "district", "state", "postalCode", "country"];
+
+/// Whether an element is a HumanName, or a part of one.
+fn is_name(parameter: &SearchParameter, item: Item<'_>) -> bool {
+    match item {
+        Item::Node(node) if node.is_object() => {
+            OF_ADDRESS.iter().all(|name| node.get(name).is_none())
+        }
+        _ => parameter.is_part_of_name,
+    }
+}
+
+/// What stands behind each space.
+fn later_words(folded: &str) -> impl Iterator<Item = &str> {
+    folded.match_indices(' ').filter_map(|(at, space)| folded.get(at + space.len()..))
+}
+
 /// The texts in a string, a HumanName or an Address.
 pub(super) fn parts(item: Item<'_>) -> Vec<Cow<'_, str>> {
-    const OF_NAME: [&str; 5] = ["text", "family", "given", "prefix", "suffix"];
-    const OF_ADDRESS: [&str; 6] = ["line", "city", "district", "state", "postalCode", "country"];
     let Item::Node(node) = item else { return Vec::new() };
     if let Some(text) = node.as_str() {
         return vec![text];
@@ -156,34 +181,87 @@ pub(super) fn parts(item: Item<'_>) -> Vec<Cow<'_, str>> {
     parts
 }
 
-/// The text without what a comparison disregards: compatibility forms are decomposed, marks
-/// dropped, capitals made small, and white space is one space between words.
+/// The text without what a comparison disregards: compatibility forms are decomposed, marks dropped and cases
+/// folded (Unicode's full case folding). What joins a word in one, such as an apostrophe, is dropped; other
+/// punctuation parts words like white space, of which there is one space between words. A text of nothing but
+/// punctuation keeps it.
 pub fn fold(text: &str) -> String {
+    let folded = folded_by(text, |character| match character {
+        _ if joins(character) => None,
+        _ if parts_words(character) => Some(' '),
+        _ => Some(character),
+    });
+    if folded.is_empty() { folded_by(text, Some) } else { folded }
+}
+
+fn folded_by(text: &str, read: impl Fn(char) -> Option<char>) -> String {
     let mut folded = String::with_capacity(text.len());
     if text.is_ascii() {
-        for word in text.split_ascii_whitespace() {
+        let read: String = text.chars().filter_map(read).collect();
+        for word in read.split_ascii_whitespace() {
             add_word(&mut folded, word.chars().map(|character| character.to_ascii_lowercase()));
         }
         return folded;
     }
-    let plain: String = text.nfkd().filter(|character| !is_combining_mark(*character)).collect();
+    // Some marks that stand alone decompose to a space and a mark, so what joins is dropped first. The Greek
+    // iota below a letter is a mark that folds to a letter, so marks are dropped last.
+    let plain: String = text.chars().filter_map(&read).nfkd().filter_map(&read).collect();
+    let plain = fold_case(&plain);
     for word in plain.split_whitespace() {
-        let small = word.chars().flat_map(char::to_lowercase);
-        let small = small.filter(|character| !is_combining_mark(*character));
-        // The form of sigma at the end of a word.
-        add_word(
-            &mut folded,
-            small.map(|character| if character == 'ς' { 'σ' } else { character }),
-        );
+        add_word(&mut folded, word.chars().filter(|character| !is_combining_mark(*character)));
     }
     folded
 }
 
+/// The text with its cases folded: what differs in one case only is the same (Unicode's full case folding, in which
+/// the sharp s is two, and the sigma at the end of a word one like others).
+pub(super) fn fold_case(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let capitals = text.chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
+    capitals.flat_map(char::to_lowercase).collect()
+}
+
+/// Apostrophes, in all the forms in which keyboards and typesetters write them, and what a text hides.
+fn joins(character: char) -> bool {
+    matches!(
+        character,
+        '\'' | '`' | '´' | '\u{2018}'..='\u{201B}' | '\u{2032}' | '\u{02B9}'..='\u{02BF}' | '\u{02C8}'
+            | '\u{05F3}' | '\u{FF07}' | '\u{00AD}' | '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}'
+    )
+}
+
+/// Punctuation: Unicode's general category P, of the scripts in which names are written.
+fn parts_words(character: char) -> bool {
+    match character {
+        // These are symbols, which say something: a blood group is A+.
+        '$' | '+' | '<' | '=' | '>' | '^' | '|' | '~' => false,
+        _ if character.is_ascii() => character.is_ascii_punctuation(),
+        _ => matches!(
+            character,
+            '¡' | '§' | '«' | '¶' | '·' | '»' | '¿' | '\u{037E}' | '\u{0387}' | '\u{055A}'..='\u{055F}'
+                | '\u{0589}' | '\u{058A}' | '\u{05BE}' | '\u{05C0}' | '\u{05C3}' | '\u{05F4}' | '\u{060C}'
+                | '\u{061B}' | '\u{061F}' | '\u{066A}'..='\u{066D}' | '\u{06D4}' | '\u{0964}' | '\u{0965}'
+                | '\u{2010}'..='\u{2017}' | '\u{201C}'..='\u{2027}' | '\u{2030}' | '\u{2031}'
+                | '\u{2033}'..='\u{2043}' | '\u{2045}'..='\u{2051}' | '\u{2053}'..='\u{205E}'
+                | '\u{2E00}'..='\u{2E5D}' | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{3011}'
+                | '\u{3014}'..='\u{301F}' | '\u{3030}' | '\u{30A0}' | '\u{30FB}' | '\u{FE10}'..='\u{FE19}'
+                | '\u{FE30}'..='\u{FE61}' | '\u{FF5F}'..='\u{FF65}'
+        ),
+    }
+}
+
 fn add_word(folded: &mut String, word: impl Iterator<Item = char>) {
-    if !folded.is_empty() {
+    let before = folded.len();
+    if before > 0 {
         folded.push(' ');
     }
+    let start = folded.len();
     folded.extend(word);
+    if folded.len() == start {
+        folded.truncate(before);
+    }
 }
 
 /// A hash for each three neighbouring characters, sorted, each once.

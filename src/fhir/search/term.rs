@@ -50,9 +50,9 @@ impl Term {
 /// Set in the tags of values that are kept in their order.
 const ORDERED: u8 = 0x80;
 
-/// The tags. Behind them stand, in this order:
+/// The tags; 0x05 was one. Behind them stand, in this order:
 pub(super) mod tag {
-    /// Hash of the code, hash of the system.
+    /// Hash of the code, hash of the system, in which the case of the code counts.
     pub const TOKEN: u8 = 0x01;
     /// Hash of the system.
     pub const TOKEN_SYSTEM: u8 = 0x02;
@@ -60,14 +60,18 @@ pub(super) mod tag {
     pub const TOKEN_TEXT: u8 = 0x03;
     /// Hash of `Type/id` or of the URL.
     pub const REFERENCE: u8 = 0x04;
-    /// Of an identifier in place of a reference: hash of the value, hash of the system.
-    pub const REFERENCE_IDENTIFIER: u8 = 0x05;
     /// The URI and [`TEXT_END`](super::TEXT_END), or its beginning, `TEXT_CUT` and its hash.
     pub const URI: u8 = 0x06;
     /// Short hash of three neighbouring characters of a folded text, or zeros for a long text.
     pub const STRING_TRIGRAM: u8 = 0x07;
     /// Nothing: the parameter has a value.
     pub const PRESENT: u8 = 0x08;
+    /// Hash of the code with its case folded, hash of the system.
+    pub const TOKEN_FOLDED: u8 = 0x09;
+    /// Of an identifier in place of a reference: as of a token.
+    pub const REFERENCE_IDENTIFIER: u8 = 0x0A;
+    /// Of a reference to a resource within the resource: hash of its type.
+    pub const REFERENCE_WITHIN: u8 = 0x0B;
     /// Beginning of the folded text.
     pub const STRING: u8 = 0x81;
     /// First instant, length of the period.

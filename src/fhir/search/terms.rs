@@ -3,10 +3,9 @@
 use super::term::{tag, value};
 use super::{Parameters, SearchParameter, SearchType, Term};
 use super::{date, number, quantity, reference, string, token, uri};
+use crate::fhir::ResourceType;
 use crate::fhir::path::{Expression, Item};
-use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Node;
-use crate::numbers::ResourceVersion;
 
 /// All terms of a resource, sorted, each once. `base_url` is this server's own: references below it
 /// are local.
@@ -21,7 +20,7 @@ pub fn terms_of(
     let mut values = Vec::new();
     for parameter in parameters.of(kind) {
         for item in items_of(&parameter.expression, resource) {
-            add_values(parameter, item, base_url, &mut values);
+            add_values(parameter, resource, item, base_url, &mut values);
         }
         let of_parameter = |value| Term { parameter: parameter.code, value };
         terms.extend(values.drain(..).map(of_parameter));
@@ -29,21 +28,6 @@ pub fn terms_of(
     terms.sort_unstable();
     terms.dedup();
     terms
-}
-
-/// The resources of this server to which a parameter leads, and the version that each reference
-/// names: for includes and chains.
-#[must_use]
-pub fn references_of(
-    parameter: &SearchParameter,
-    resource: Node<'_>,
-    base_url: Option<&str>,
-) -> Vec<(ResourceKey, Option<ResourceVersion>)> {
-    let target = |item| match item {
-        Item::Node(node) => reference::local_target(node, base_url),
-        Item::Boolean(_) => None,
-    };
-    items_of(&parameter.expression, resource).into_iter().filter_map(target).collect()
 }
 
 /// What an expression leads to in a resource; of extensions, their values.
@@ -74,6 +58,7 @@ fn values_of_extensions(mut items: Vec<Item<'_>>) -> Vec<Item<'_>> {
 
 fn add_values(
     parameter: &SearchParameter,
+    resource: Node<'_>,
     item: Item<'_>,
     base_url: Option<&str>,
     values: &mut Vec<Vec<u8>>,
@@ -81,12 +66,14 @@ fn add_values(
     values.push(value(tag::PRESENT, &[]));
     match parameter.search_type {
         SearchType::Token => token::add_values(parameter, item, values),
-        SearchType::Reference => reference::add_values(item, base_url, values),
-        SearchType::String => string::add_values(item, values),
+        SearchType::Reference => reference::add_values(resource, item, base_url, values),
+        SearchType::String => string::add_values(parameter, item, values),
         SearchType::Date => date::add_values(item, values),
         SearchType::Number => number::add_values(item, values),
         SearchType::Quantity => quantity::add_values(item, values),
-        SearchType::Uri => uri::add_values(item, values),
+        SearchType::Uri => {
+            uri::add_values(item, uri::version_of(parameter, resource).as_deref(), values);
+        }
         // Composites are found by their components.
         SearchType::Composite | SearchType::Special => {}
     }

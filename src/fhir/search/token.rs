@@ -1,13 +1,16 @@
 //! Tokens: codes and identifiers, with the system that gives them a meaning (FHIR R4 §3.1.1.4.10).
 //!
-//! Compared literally, capital letters included.
+//! The case of a code counts if the code system says so; other codes, identifiers, texts and addresses are found
+//! in any.
 
 use std::borrow::Cow;
 
 use super::problem::{Refusal, invalid};
 use super::split::{split_unescaped, unescaped};
+use super::string::fold_case;
 use super::term::{hash, tag, value};
 use super::{Lookup, SearchParameter, string};
+use crate::fhir::definitions::is_case_sensitive;
 use crate::fhir::path::Item;
 use crate::fhir::types::quotable;
 use crate::json::{Kind, Node};
@@ -23,12 +26,16 @@ pub(super) struct Token<'a> {
     pub code: Cow<'a, str>,
 }
 
-/// `value`, `system|value`, `|value` or `system|`.
+/// `value`, `system|value`, `|value` or `system|`; of the type of an identifier, `system|code|value`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct TokenPredicate {
     system: SystemPredicate,
     /// Empty for any.
     code: String,
+    /// The same in any case.
+    folded: String,
+    /// What the type of an identifier must be.
+    of_type: Option<Box<Self>>,
     /// That of the parameter.
     implied_system: Option<Cow<'static, str>>,
     is_identifier_of_reference: bool,
@@ -56,8 +63,28 @@ impl TokenPredicate {
                 )));
             }
         };
-        let implied_system = parameter.implied_system.clone();
-        Ok(Self { system, code, implied_system, is_identifier_of_reference: false })
+        Ok(Self::new(parameter, system, code))
+    }
+
+    fn new(parameter: &SearchParameter, system: SystemPredicate, code: String) -> Self {
+        let (folded, implied_system) = (fold_case(&code), parameter.implied_system.clone());
+        let is_identifier_of_reference = false;
+        Self { system, code, folded, of_type: None, implied_system, is_identifier_of_reference }
+    }
+
+    /// `:of-type`: system and code of `Identifier.type`, and the value of the identifier.
+    pub(super) fn parse_of_type(parameter: &SearchParameter, text: &str) -> Result<Self, Refusal> {
+        let parts = split_unescaped(text, '|')?;
+        let [system, code, identifier] = parts.as_slice() else {
+            return Err(not_of_type(text));
+        };
+        if [system, code, identifier].contains(&&"") {
+            return Err(not_of_type(text));
+        }
+        let system = SystemPredicate::Is(unescaped(system));
+        let of_type = Some(Box::new(Self::new(parameter, system, unescaped(code))));
+        let value = Self::new(parameter, SystemPredicate::Any, unescaped(identifier));
+        Ok(Self { of_type, ..value })
     }
 
     /// The same for `Reference.identifier`.
@@ -70,27 +97,26 @@ impl TokenPredicate {
 
     /// One code of a value set.
     pub(super) fn of_code(parameter: &SearchParameter, system: &str, code: &str) -> Self {
-        Self {
-            system: SystemPredicate::Is(system.to_owned()),
-            code: code.to_owned(),
-            implied_system: parameter.implied_system.clone(),
-            is_identifier_of_reference: false,
-        }
+        Self::new(parameter, SystemPredicate::Is(system.to_owned()), code.to_owned())
     }
 
     pub(super) fn lookups(&self) -> Vec<Lookup> {
-        let tag = self.tag();
-        let code = hash(&self.code);
-        let exact = |system: &str| Lookup::Exact(value(tag, &[&code, &hash(system)]));
+        let exact = |system: &str| Lookup::Exact(self.value(system));
         match &self.system {
-            SystemPredicate::Any => vec![Lookup::Prefix(value(tag, &[&code]))],
+            SystemPredicate::Any if self.is_identifier_of_reference => {
+                vec![Lookup::Prefix(value(tag::REFERENCE_IDENTIFIER, &[&hash(&self.folded)]))]
+            }
+            SystemPredicate::Any => vec![
+                Lookup::Prefix(value(tag::TOKEN, &[&hash(&self.code)])),
+                Lookup::Prefix(value(tag::TOKEN_FOLDED, &[&hash(&self.folded)])),
+            ],
             SystemPredicate::None => {
                 let implied = self.implied_system.as_deref().map(exact);
                 std::iter::once(exact("")).chain(implied).collect()
             }
             SystemPredicate::Is(system) if !self.code.is_empty() => vec![exact(system)],
             SystemPredicate::Is(_) if self.is_identifier_of_reference => {
-                vec![Lookup::Prefix(value(tag, &[]))]
+                vec![Lookup::Prefix(value(tag::REFERENCE_IDENTIFIER, &[]))]
             }
             SystemPredicate::Is(system) => {
                 vec![Lookup::Exact(value(tag::TOKEN_SYSTEM, &[&hash(system)]))]
@@ -98,12 +124,18 @@ impl TokenPredicate {
         }
     }
 
-    /// Identifiers in references have no terms for their system alone.
+    /// Identifiers in references have no terms for their system alone, and identifiers none for their type.
     pub(super) fn is_cut(&self) -> bool {
-        self.is_identifier_of_reference && self.code.is_empty()
+        self.of_type.is_some() || self.is_identifier_of_reference && self.code.is_empty()
     }
 
     pub(super) fn matches(&self, item: Item<'_>) -> bool {
+        if let Some(of_type) = &self.of_type {
+            let Item::Node(identifier) = item else { return false };
+            let Some(kind) = identifier.get("type") else { return false };
+            let is_type = of_type.matches(Item::Node(kind));
+            return is_type && coded(identifier).is_some_and(|token| self.matches_token(&token));
+        }
         let implied = self.implied_system.as_deref();
         let tokens = match (item, self.is_identifier_of_reference) {
             (Item::Node(node), true) => identifier_of(node).into_iter().collect(),
@@ -121,23 +153,49 @@ impl TokenPredicate {
         let is_code = if self.code.is_empty() {
             // Only a system was asked for.
             !token.system.is_empty()
-        } else {
+        } else if self.counts_case(&token.system) {
             token.code == self.code
+        } else {
+            fold_case(&token.code) == self.folded
         };
         is_system && is_code
     }
 
-    fn tag(&self) -> u8 {
-        if self.is_identifier_of_reference { tag::REFERENCE_IDENTIFIER } else { tag::TOKEN }
+    fn value(&self, system: &str) -> Vec<u8> {
+        match self.is_identifier_of_reference {
+            true => folded_value(tag::REFERENCE_IDENTIFIER, &self.code, system),
+            false => token_value(&self.code, system),
+        }
     }
+
+    fn counts_case(&self, system: &str) -> bool {
+        !self.is_identifier_of_reference && is_case_sensitive(system)
+    }
+}
+
+fn not_of_type(text: &str) -> Refusal {
+    invalid(format!(
+        "\"{}\" is not of the form system|code|value: the type of an identifier and its value",
+        quotable(text)
+    ))
+}
+
+fn token_value(code: &str, system: &str) -> Vec<u8> {
+    match is_case_sensitive(system) {
+        true => value(tag::TOKEN, &[&hash(code), &hash(system)]),
+        false => folded_value(tag::TOKEN_FOLDED, code, system),
+    }
+}
+
+fn folded_value(tag: u8, code: &str, system: &str) -> Vec<u8> {
+    value(tag, &[&hash(&fold_case(code)), &hash(system)])
 }
 
 /// The values under which the tokens of an element are found.
 pub(super) fn add_values(parameter: &SearchParameter, item: Item<'_>, out: &mut Vec<Vec<u8>>) {
     for token in tokens(item, parameter.implied_system.as_deref()) {
         if !token.code.is_empty() {
-            let parts: [&[u8]; 2] = [&hash(&token.code), &hash(&token.system)];
-            out.push(value(tag::TOKEN, &parts));
+            out.push(token_value(&token.code, &token.system));
         }
         if !token.system.is_empty() {
             out.push(value(tag::TOKEN_SYSTEM, &[&hash(&token.system)]));
@@ -151,7 +209,7 @@ pub(super) fn add_values(parameter: &SearchParameter, item: Item<'_>, out: &mut 
 /// The value under which the identifier in a reference is found.
 pub(super) fn identifier_value(reference: Node<'_>) -> Option<Vec<u8>> {
     let token = identifier_of(reference).filter(|token| !token.code.is_empty())?;
-    Some(value(tag::REFERENCE_IDENTIFIER, &[&hash(&token.code), &hash(&token.system)]))
+    Some(folded_value(tag::REFERENCE_IDENTIFIER, &token.code, &token.system))
 }
 
 /// The tokens in an element, by its shape.

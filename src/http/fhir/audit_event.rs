@@ -35,7 +35,7 @@ pub fn refuse(kind: ResourceType) -> Result<(), Failure> {
 ///
 /// 400, 403, 404.
 pub async fn read(call: &Call) -> Result<Reply, Failure> {
-    call.allow_parameters(&[])?;
+    call.allow_parameters_of_read(&[])?;
     let id = call.id()?;
     let missing = |_| Failure::of(Fault::NotFound, format!("AuditEvent/{id} does not exist"));
     let id: AuditEventId = id.as_str().parse().map_err(missing)?;
@@ -130,8 +130,7 @@ fn query(
         Ok(query) => return Ok(query),
         Err(problems) => problems,
     };
-    let prefer = call.header("prefer");
-    if !prefer.is_some_and(|text| text.contains("handling=lenient")) {
+    if !call.is_lenient() {
         return Err(Failure::search(problems, None));
     }
     let unknown = problems.iter().filter(|problem| problem.kind == ProblemKind::UnknownParameter);

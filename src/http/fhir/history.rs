@@ -86,7 +86,7 @@ pub async fn system_history(call: Call) -> Result<Reply, Failure> {
 }
 
 async fn page(call: &Call, path: &str, of: HistoryOf) -> Result<Reply, Failure> {
-    call.allow_parameters(&PARAMETERS)?;
+    call.allow_parameters_of_read(&PARAMETERS)?;
     let since = call.parameter::<String>("_since", "an instant")?;
     let at = call.parameter::<String>("_at", "a date")?;
     let sort = call.parameter::<String>("_sort", NEWEST_FIRST)?;

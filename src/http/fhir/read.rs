@@ -35,7 +35,7 @@ pub async fn read(call: Call) -> Result<Reply, Failure> {
         return audit_event::read(&call).await;
     }
     let key = call.key()?;
-    call.allow_parameters(&["_asOf"])?;
+    call.allow_parameters_of_read(&["_asOf"])?;
     let resource = match call.parameter::<String>("_asOf", "an instant")? {
         None => call.records().read(&call.grant, &key)?,
         Some(moment) => {
@@ -67,7 +67,7 @@ pub async fn read(call: Call) -> Result<Reply, Failure> {
 pub async fn read_version(call: Call) -> Result<Reply, Failure> {
     audit_event::refuse(call.kind()?)?;
     let (key, version) = (call.key()?, call.version()?);
-    call.allow_parameters(&[])?;
+    call.allow_parameters_of_read(&[])?;
     let resource = call.records().read_version(&call.grant, &key, version)?;
     unless_known(&call, &resource)
 }

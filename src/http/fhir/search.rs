@@ -1,5 +1,7 @@
 //! search: FHIR R4 §3.1.1, by GET and by POST, of one type, of several, and in a compartment.
 
+use serde_json::{Value, json};
+
 use super::super::Fault;
 use super::super::paging::{open_cursor, page_size_of, seal_cursor};
 use super::super::query::joined;
@@ -264,7 +266,19 @@ fn bundle(
     for resource in &page.included {
         bundle.found(base, &call.grant, resource, "include");
     }
+    if !page.warnings.is_empty() {
+        let mode = r#"{"mode":"outcome"}"#.to_owned();
+        let outcome = warning(&page.warnings).to_string().into_bytes();
+        bundle.entry(None, Some(&outcome), &[("search", mode)]);
+    }
     Ok(Reply::bundle(bundle.finish()))
+}
+
+/// What the caller should know of the matches.
+fn warning(warnings: &[String]) -> Value {
+    let issue = |diagnostics: &String| json!({ "severity": "warning", "code": "informational", "diagnostics": diagnostics });
+    let issues: Vec<Value> = warnings.iter().map(issue).collect();
+    json!({ "resourceType": "OperationOutcome", "issue": issues })
 }
 
 /// Restricts the queries to the compartment. The patient in whose chart all matches then lie.
@@ -277,15 +291,15 @@ fn confine(call: &Call, place: &Place, queries: &mut Queries) -> Option<Resource
     for (kind, query) in queries {
         let names = compartment(owner.kind, *kind).unwrap_or_default();
         let named = names.iter().filter_map(|name| parameters.named(*kind, name));
-        let any =
-            named.map(|parameter| Criterion::Condition(Condition::refers_to(parameter, owner)));
+        let any = named
+            .map(|parameter| Criterion::Condition(Condition::refers_to(parameter, owner, None)));
         query.criteria.push(Criterion::AnyOf(any.collect()));
     }
     None
 }
 
-/// Understands the criteria. With `Prefer: handling=lenient` unknown parameters are dropped, and
-/// the self link shows it (R4 §3.1.1.2); otherwise they are refused.
+/// Understands the criteria. With `Prefer: handling=lenient` parameters that are not known or not
+/// supported are dropped, and the self link shows it (R4 §3.1.1.2); otherwise they are refused.
 fn queries(call: &Call, kinds: &[ResourceType], pairs: &mut Pairs) -> Result<Queries, Failure> {
     match parse(call, kinds, pairs) {
         Ok(queries) => Ok(queries),
@@ -306,8 +320,7 @@ fn queries(call: &Call, kinds: &[ResourceType], pairs: &mut Pairs) -> Result<Que
                     return Err(Failure::of(Fault::Busy, detail));
                 }
             }
-            let prefer = call.header("prefer");
-            if !prefer.is_some_and(|text| text.contains("handling=lenient")) {
+            if !call.is_lenient() {
                 return Err(Failure::search(problems, None));
             }
             pairs.retain(|(name, _)| {

@@ -161,12 +161,14 @@ impl<'a> Matches<'a> {
                 (Set::of_condition(context, kind, condition)?, !condition.plan().needs_check)
             }
             Criterion::Ids(ids) => (vec![Set::Numbers(context.numbers_of(kind, ids)?)], true),
+            Criterion::OtherIds(ids) => (vec![Set::without(context, kind, ids)?], true),
             Criterion::Chain(chain) => (Vec::from_iter(context.chain_set(kind, chain)?), true),
             Criterion::Has(has) => (Vec::from_iter(context.has_set(kind, has)?), true),
             Criterion::AnyOf(alternatives) => context.any_of(kind, alternatives)?,
-            Criterion::LastUpdated(_) | Criterion::List(_) | Criterion::InValueSet { .. } => {
-                (Vec::new(), false)
-            }
+            Criterion::LastUpdated(_)
+            | Criterion::List(_)
+            | Criterion::InHierarchy { .. }
+            | Criterion::InValueSet { .. } => (Vec::new(), false),
         };
         let is_sure = is_sure && !sets.is_empty();
         Ok(Clause { criterion, sets, is_sure })

@@ -7,8 +7,12 @@ use super::context::{Held, Opened, SearchContext};
 use super::set::Set;
 use super::through::Through;
 use crate::auth::Permission;
-use crate::fhir::search::{Chain, Condition, Criterion, Has, reference_value, references_of};
+use crate::fhir::search::{
+    Canonical, Chain, Condition, Criterion, Has, Scope, Target, canonical_value, reference_value,
+    targets_of, value_within,
+};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
+use crate::json::Node;
 use crate::numbers::ResourceNumber;
 use crate::records::ground::Stand;
 use crate::records::reach::Reach;
@@ -17,6 +21,8 @@ use crate::view::TermNumbers;
 /// Most matches at the other end of a chain that are looked up before the candidates themselves are
 /// followed one by one.
 const CHAINED_MAX: usize = 1_000;
+/// The parameter of a resource's canonical URL.
+const URL: &str = "url";
 
 impl<'a> SearchContext<'a> {
     /// The version, if it meets the criteria; it is opened only if one of them asks for that.
@@ -47,49 +53,122 @@ impl<'a> SearchContext<'a> {
         opened: &Opened,
         criteria: impl IntoIterator<Item = &'c Criterion>,
     ) -> Result<bool, RecordsError> {
+        self.meets(Scope::of(opened.document.root()), Some(opened), criteria)
+    }
+
+    /// Whether a resource meets criteria; `stored` is the resource, unless it is one within another.
+    fn meets<'c>(
+        &self,
+        scope: Scope<'_>,
+        stored: Option<&Opened>,
+        criteria: impl IntoIterator<Item = &'c Criterion>,
+    ) -> Result<bool, RecordsError> {
         for criterion in criteria {
-            if !self.matches(opened, criterion)? {
+            if !self.matches(scope, stored, criterion)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn matches(&self, opened: &Opened, criterion: &Criterion) -> Result<bool, RecordsError> {
+    fn matches(
+        &self,
+        scope: Scope<'_>,
+        stored: Option<&Opened>,
+        criterion: &Criterion,
+    ) -> Result<bool, RecordsError> {
+        let has_id = |ids: &[ResourceId]| stored.is_some_and(|one| ids.contains(&one.key.id));
         Ok(match criterion {
-            Criterion::Condition(condition) => {
-                condition.matches(opened.document.root(), self.base_url)
-            }
-            Criterion::Ids(ids) => ids.contains(&opened.key.id),
-            Criterion::LastUpdated(tests) => {
-                tests.iter().any(|test| test.contains(opened.held.recorded_at.micros()))
-            }
-            Criterion::Chain(chain) => self.matches_chain(opened, chain)?,
-            Criterion::Has(has) => self.matches_has(opened, has)?,
+            Criterion::Condition(condition) => condition.matches(scope.node, self.base_url),
+            Criterion::Ids(ids) => has_id(ids),
+            Criterion::OtherIds(ids) => !has_id(ids),
+            Criterion::LastUpdated(tests) => stored.is_some_and(|one| {
+                tests.iter().any(|test| test.contains(one.held.recorded_at.micros()))
+            }),
+            Criterion::Chain(chain) => self.matches_chain(scope, chain)?,
+            // Nothing that is stored refers to what stands within a resource.
+            Criterion::Has(has) => match stored {
+                Some(opened) => self.matches_has(opened, has)?,
+                None => false,
+            },
             Criterion::AnyOf(alternatives) => {
                 for one in alternatives {
-                    if self.matches(opened, one)? {
+                    if self.matches(scope, stored, one)? {
                         return Ok(true);
                     }
                 }
                 false
             }
             // They were resolved before the search began.
-            Criterion::List(_) | Criterion::InValueSet { .. } => false,
+            Criterion::List(_) | Criterion::InHierarchy { .. } | Criterion::InValueSet { .. } => {
+                false
+            }
         })
     }
 
     /// Whether one of the resources that this one refers to meets the criteria of a chain.
-    fn matches_chain(&self, opened: &Opened, chain: &Chain) -> Result<bool, RecordsError> {
-        let root = opened.document.root();
-        for (key, _) in references_of(&chain.parameter, root, self.base_url) {
-            for (target, criteria) in &chain.targets {
-                if *target == key.kind && self.target_matches(&key, criteria)? {
+    fn matches_chain(&self, scope: Scope<'_>, chain: &Chain) -> Result<bool, RecordsError> {
+        for target in targets_of(&chain.parameter, scope, self.base_url) {
+            for (kind, criteria) in &chain.targets {
+                let meets = match &target {
+                    Target::Resource(key, _) => {
+                        *kind == key.kind && self.target_matches(key, criteria)?
+                    }
+                    Target::Canonical(canonical) => {
+                        let keys = self.with_canonical(*kind, canonical)?;
+                        self.any_matches(&keys, criteria)?
+                    }
+                    // It goes with the resource that has it, but is of its own type.
+                    Target::Within(found, scope) => {
+                        found == kind
+                            && self.reach(*kind).is_ok()
+                            && self.meets(*scope, None, criteria)?
+                    }
+                };
+                if meets {
                     return Ok(true);
                 }
             }
         }
         Ok(false)
+    }
+
+    fn any_matches(
+        &self,
+        keys: &[ResourceKey],
+        criteria: &[Criterion],
+    ) -> Result<bool, RecordsError> {
+        for key in keys {
+            if self.target_matches(key, criteria)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The resources of a type with a canonical URL that the caller may find.
+    pub(super) fn with_canonical(
+        &self,
+        kind: ResourceType,
+        canonical: &Canonical,
+    ) -> Result<Vec<ResourceKey>, RecordsError> {
+        let Some(url) = self.parameters.named(kind, URL) else { return Ok(Vec::new()) };
+        let criteria = [Criterion::Condition(Condition::is_canonical(url, canonical))];
+        let walk = match Matches::new(self, kind, &criteria, None, None) {
+            Err(RecordsError::Denied(_)) => return Ok(Vec::new()),
+            walk => walk?,
+        };
+        let mut keys = Vec::new();
+        for found in walk {
+            keys.extend(found?.open(self)?.map(|opened| opened.key));
+        }
+        Ok(keys)
+    }
+
+    /// The canonical URL of a resource of a type that has one.
+    pub(super) fn canonical_of(&self, kind: ResourceType, resource: Node<'_>) -> Option<Canonical> {
+        self.parameters.named(kind, URL)?;
+        Canonical::of(resource)
     }
 
     fn target_matches(
@@ -156,7 +235,8 @@ impl<'a> SearchContext<'a> {
 
     /// Whether a resource that refers to this one meets the criteria.
     fn matches_has(&self, opened: &Opened, has: &Has) -> Result<bool, RecordsError> {
-        let criteria = referring(has, &opened.key);
+        let canonical = self.canonical_of(opened.key.kind, opened.document.root());
+        let criteria = referring(has, &opened.key, canonical.as_ref());
         Ok(Matches::new(self, has.kind, &criteria, None, None)?.next().transpose()?.is_some())
     }
 
@@ -183,7 +263,9 @@ impl<'a> SearchContext<'a> {
         kind: ResourceType,
         chain: &Chain,
     ) -> Result<Option<Set<'a>>, RecordsError> {
-        let mut values = Vec::new();
+        let code = chain.parameter.code;
+        let terms = |values: &[Vec<u8>]| TermNumbers::of(self.view, kind, code, values);
+        let (mut values, mut canonicals) = (Vec::new(), Vec::new());
         let mut denied = None;
         for (target, criteria) in &chain.targets {
             let mut through = Through::default();
@@ -201,18 +283,29 @@ impl<'a> SearchContext<'a> {
                 }
                 let found = found?;
                 through.add(found.held());
-                let key = self.key_of(found)?;
-                values.extend(key.map(|key| reference_value(&key)));
+                let Some(opened) = found.open(self)? else { continue };
+                values.push(reference_value(&opened.key));
+                let canonical = self.canonical_of(*target, opened.document.root());
+                canonicals.extend(canonical.as_ref().map(canonical_value));
             }
             through.note(self.grant);
         }
-        match denied {
-            Some(why) if chain.targets.len() == 1 => Err(why.into()),
-            _ => {
-                let code = chain.parameter.code;
-                Ok(Some(Set::Terms(TermNumbers::of(self.view, kind, code, &values))))
-            }
+        if let Some(why) = denied.filter(|_| chain.targets.len() == 1) {
+            return Err(why.into());
         }
+        let mut named = Set::Terms(terms(&values));
+        if kind == ResourceType::BUNDLE {
+            // What stands in it counts, not what is stored under the same name.
+            named = Set::Unsure(Box::new(named));
+        }
+        // Of what is in a resource, and of versions, the index does not say enough.
+        let within = chain.targets.iter().map(|(target, _)| value_within(*target));
+        let mut others = terms(&canonicals.into_iter().chain(within).collect::<Vec<_>>());
+        if others.seek(0)?.is_none() {
+            return Ok(Some(named));
+        }
+        let others = Set::Unsure(Box::new(Set::Terms(others)));
+        Ok(Some(Set::Union(vec![named, others])))
     }
 
     /// The resources to which those refer that meet the criteria; `None` when that is too much to
@@ -229,9 +322,16 @@ impl<'a> SearchContext<'a> {
             }
             let Some(opened) = found?.open(self)? else { continue };
             through.add(&opened.held);
-            let targets = references_of(&has.parameter, opened.document.root(), self.base_url);
-            for (key, _) in targets.iter().filter(|(key, _)| key.kind == kind) {
-                numbers.extend(self.view.head(key)?.map(|head| head.number));
+            let scope = Scope::of(opened.document.root());
+            for target in targets_of(&has.parameter, scope, self.base_url) {
+                let keys = match target {
+                    Target::Resource(key, _) if key.kind == kind => vec![key],
+                    Target::Canonical(canonical) => self.with_canonical(kind, &canonical)?,
+                    Target::Resource(..) | Target::Within(..) => continue,
+                };
+                for key in &keys {
+                    numbers.extend(self.view.head(key)?.map(|head| head.number));
+                }
             }
         }
         through.note(self.grant);
@@ -260,15 +360,12 @@ impl<'a> SearchContext<'a> {
         }
         Ok((vec![Set::Union(union)], is_sure))
     }
-
-    fn key_of(&self, found: Found) -> Result<Option<ResourceKey>, RecordsError> {
-        Ok(found.open(self)?.map(|opened| opened.key))
-    }
 }
 
 /// The criteria of a reverse chain, for one resource at its end.
-fn referring(has: &Has, key: &ResourceKey) -> Vec<Criterion> {
+fn referring(has: &Has, key: &ResourceKey, canonical: Option<&Canonical>) -> Vec<Criterion> {
     let mut criteria = has.criteria.clone();
-    criteria.push(Criterion::Condition(Condition::refers_to(&has.parameter, key)));
+    let condition = Condition::refers_to(&has.parameter, key, canonical);
+    criteria.push(Criterion::Condition(condition));
     criteria
 }

@@ -10,10 +10,10 @@ use super::context::Opened;
 use super::{Matches, RecordsError, Resource, Search};
 use crate::auth::Permission;
 use crate::fhir::search::{
-    Condition, Criterion, Include, SearchParameter, SearchType, references_of,
+    Condition, Criterion, Include, Scope, SearchParameter, SearchType, Target, targets_of,
 };
 use crate::fhir::{ResourceKey, ResourceType};
-use crate::json::Document;
+use crate::json::{Document, Node};
 use crate::numbers::ResourceVersion;
 use crate::records::error::unreadable;
 use crate::view::ViewError;
@@ -62,17 +62,47 @@ impl Search<'_> {
         gathered: &mut Gathered,
     ) -> Result<(), RecordsError> {
         let document = Document::parse(resource.body.clone()).map_err(|_| unreadable())?;
+        let scope = Scope::of(document.root());
         for include in includes {
             if include.reverse {
-                self.gather_referring(include, &resource.key, gathered)?;
-            } else if include.source == resource.key.kind {
-                for parameter in self.parameters_of(include) {
-                    let targets = references_of(parameter, document.root(), self.context.base_url);
-                    let fits =
-                        |kind: ResourceType| include.target.is_none_or(|target| target == kind);
-                    for wanted in targets.into_iter().filter(|(key, _)| fits(key.kind)) {
-                        self.gather_target(wanted, gathered)?;
+                self.gather_referring(include, &resource.key, document.root(), gathered)?;
+                continue;
+            }
+            if include.source == resource.key.kind {
+                self.gather_targets(include, scope, gathered)?;
+            }
+            // What stands within the resource is there already, and leads on like what is included.
+            for (_, scope) in
+                scope.within().filter(|(kind, _)| include.iterate && *kind == include.source)
+            {
+                self.gather_targets(include, scope, gathered)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what a resource, or one within it, refers to.
+    fn gather_targets(
+        &self,
+        include: &Include,
+        scope: Scope<'_>,
+        gathered: &mut Gathered,
+    ) -> Result<(), RecordsError> {
+        let fits = |kind: ResourceType| include.target.is_none_or(|target| target == kind);
+        for parameter in self.parameters_of(include) {
+            for target in targets_of(parameter, scope, self.context.base_url) {
+                match target {
+                    Target::Resource(key, version) if fits(key.kind) => {
+                        self.gather_target((key, version), gathered)?;
                     }
+                    Target::Canonical(canonical) => {
+                        for kind in parameter.targets().into_iter().filter(|kind| fits(*kind)) {
+                            for key in self.context.with_canonical(kind, &canonical)? {
+                                self.gather_target((key, None), gathered)?;
+                            }
+                        }
+                    }
+                    Target::Resource(..) | Target::Within(..) => {}
                 }
             }
         }
@@ -112,8 +142,10 @@ impl Search<'_> {
         &self,
         include: &Include,
         key: &ResourceKey,
+        resource: Node<'_>,
         gathered: &mut Gathered,
     ) -> Result<(), RecordsError> {
+        let canonical = self.context.canonical_of(key.kind, resource);
         if self.context.reach(include.source).is_err() {
             return Ok(());
         }
@@ -126,7 +158,8 @@ impl Search<'_> {
             {
                 continue;
             }
-            let criteria = [Criterion::Condition(Condition::refers_to(parameter, key))];
+            let condition = Condition::refers_to(parameter, key, canonical.as_ref());
+            let criteria = [Criterion::Condition(condition)];
             for found in Matches::new(self.context, include.source, &criteria, None, None)? {
                 let Some(found) = self.context.admitted(include.source, &may_read, found?)? else {
                     continue;

@@ -16,6 +16,7 @@
 //! | `order` | sorted results |
 //! | `include` | resources that go with the matches |
 //! | `past` | the chart as it was |
+//! | `warning` | what the caller should know of a page |
 //! | `through` | the charts that it was about, although nothing of them left |
 
 mod candidates;
@@ -27,6 +28,7 @@ mod past;
 mod resolve;
 mod set;
 mod through;
+mod warning;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -94,6 +96,8 @@ pub struct Page {
     pub matches: Vec<Resource>,
     /// What goes with them.
     pub included: Vec<Resource>,
+    /// What the caller should know of it.
+    pub warnings: Vec<String>,
     /// How many matches there are on all pages, if that is known.
     pub total: Option<u64>,
     /// The next page, if there is one.
@@ -170,6 +174,7 @@ impl Records {
             next.total = page.total.filter(|_| request.with_total);
         }
         page.included = search.included(&page.matches)?;
+        page.warnings = search.warnings(&page.matches)?;
         Ok(page)
     }
 

@@ -12,7 +12,7 @@ use crate::view::{ChartRecord, View};
 
 /// The parameter that leads to patients only, and, where there is a compartment, to the patient whose
 /// compartment it is: by the same element as one of the parameters of the CompartmentDefinition.
-const PATIENT: &str = "patient";
+pub(super) const PATIENT: &str = "patient";
 
 /// The patient in whose chart all matches of a search lie: named by the address, by a criterion on a
 /// parameter of the patient compartment, or by the token.

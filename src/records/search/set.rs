@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::fhir::ResourceType;
 use crate::fhir::search::{Condition, Criterion, Lookup, Plan, Probe, Term};
+use crate::fhir::{ResourceId, ResourceType};
 use crate::log::StreamAlias;
 use crate::numbers::ResourceNumber;
 use crate::policies::{Outlook, Places, Standing};
@@ -25,6 +25,8 @@ pub(super) enum Set<'a> {
     Places(Arc<Places>),
     /// What is in any of several.
     Union(Vec<Set<'a>>),
+    /// What is in a set, none of it for sure.
+    Unsure(Box<Set<'a>>),
     /// All of the type but those of a set.
     Without {
         /// All of the type.
@@ -112,6 +114,16 @@ impl<'a> Set<'a> {
         Self::Terms(Self::every_term(context, kind))
     }
 
+    /// All current resources of a type but those with some ids.
+    pub fn without(
+        context: &'a SearchContext<'_>,
+        kind: ResourceType,
+        ids: &[ResourceId],
+    ) -> Result<Self, RecordsError> {
+        let set = Box::new(Self::Numbers(context.numbers_of(kind, ids)?));
+        Ok(Self::Without { every: Self::every_term(context, kind), set })
+    }
+
     fn every_term(context: &'a SearchContext<'_>, kind: ResourceType) -> TermNumbers<'a> {
         let Term { parameter, value } = Term::every();
         TermNumbers::of(context.view, kind, parameter, &[value])
@@ -160,6 +172,7 @@ impl<'a> Set<'a> {
             Self::Without { .. } => true,
             Self::Terms(_) | Self::Numbers(_) | Self::Places(_) => false,
             Self::Union(sets) => sets.iter().any(Self::is_wide),
+            Self::Unsure(set) => set.is_wide(),
         }
     }
 
@@ -185,6 +198,7 @@ impl<'a> Set<'a> {
                 }
                 lowest
             }
+            Self::Unsure(set) => set.seek(from)?,
             Self::Without { every, .. } => every.seek(from)?,
         })
     }
@@ -213,6 +227,9 @@ impl<'a> Set<'a> {
                     found = found.union(set.members(chunk)?);
                 }
                 found
+            }
+            Self::Unsure(set) => {
+                Members { all: set.members(chunk)?.all, sure: Postings::default() }
             }
             Self::Without { every, set } => {
                 let all = every.members(chunk)?;

@@ -6,7 +6,7 @@
 //! more. A change that cannot be told counts.
 
 use crate::engine::{RecentChange, Watch};
-use crate::fhir::search::{Criteria, Criterion, Lookup, Plan, Probe, Term};
+use crate::fhir::search::{Criteria, Criterion, Lookup, Parameters, Plan, Probe, Term};
 use crate::fhir::{ResourceId, ResourceType};
 
 /// Watches for changes of what criteria find.
@@ -84,6 +84,12 @@ fn collect(kind: ResourceType, criteria: &[Criterion], all: &mut Vec<(ResourceTy
                 own.is_open = true;
                 for (target, criteria) in &chain.targets {
                     collect(*target, criteria, all);
+                    // Its URL may change, by which a canonical leads to it.
+                    if let Some((_, watched)) = all.last_mut()
+                        && Parameters::standard().named(*target, "url").is_some()
+                    {
+                        watched.is_open = true;
+                    }
                 }
             }
             Criterion::Has(has) => {
@@ -103,34 +109,36 @@ fn collect(kind: ResourceType, criteria: &[Criterion], all: &mut Vec<(ResourceTy
                     }
                 }
             }
-            Criterion::LastUpdated(_) | Criterion::List(_) | Criterion::InValueSet { .. } => {
-                own.is_open = true;
-            }
+            Criterion::OtherIds(_)
+            | Criterion::LastUpdated(_)
+            | Criterion::List(_)
+            | Criterion::InHierarchy { .. }
+            | Criterion::InValueSet { .. } => own.is_open = true,
         }
     }
     all.push((kind, own));
 }
 
-/// The lists and value sets that criteria name.
+/// The lists, value sets and code systems that criteria name.
 fn named(criteria: &[Criterion], all: &mut Vec<(ResourceType, Watched)>) {
+    let any = || Watched { is_open: true, ..Watched::default() };
     for criterion in criteria {
         match criterion {
             Criterion::List(list) => {
                 let watched = Watched { ids: vec![vec![list.clone()]], ..Watched::default() };
                 all.push((ResourceType::LIST, watched));
             }
-            Criterion::InValueSet { .. } => {
-                all.push((
-                    ResourceType::VALUE_SET,
-                    Watched { is_open: true, ..Watched::default() },
-                ));
-            }
+            Criterion::InHierarchy { .. } => all.push((ResourceType::CODE_SYSTEM, any())),
+            Criterion::InValueSet { .. } => all.push((ResourceType::VALUE_SET, any())),
             Criterion::Chain(chain) => {
                 chain.targets.iter().for_each(|(_, criteria)| named(criteria, all));
             }
             Criterion::Has(has) => named(&has.criteria, all),
             Criterion::AnyOf(alternatives) => named(alternatives, all),
-            Criterion::Ids(_) | Criterion::Condition(_) | Criterion::LastUpdated(_) => {}
+            Criterion::Ids(_)
+            | Criterion::OtherIds(_)
+            | Criterion::Condition(_)
+            | Criterion::LastUpdated(_) => {}
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::fhir::check::IssueCode;
 use crate::fhir::parse_query;
 use crate::http::body::Body;
 use crate::http::call::Asked;
+use crate::http::query::drop_empty;
 use crate::http::rendering::Rendering;
 use crate::http::reply::FHIR_JSON;
 use crate::http::visit;
@@ -74,8 +75,9 @@ impl Look {
                 return Err(reader.wrong(IssueCode::NotSupported, "request.url", diagnostics));
             }
         };
-        let query = parse_query(query)
+        let mut query = parse_query(query)
             .map_err(|error| reader.wrong(IssueCode::Value, "request.url", error.to_string()))?;
+        drop_empty(&mut query);
         let conditions =
             [("if-none-match", "ifNoneMatch"), ("if-modified-since", "ifModifiedSince")];
         let condition = |(header, member): (&'static str, &str)| {
