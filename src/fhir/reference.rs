@@ -70,7 +70,9 @@ fn below<'a>(text: &'a str, base_url: &str) -> Option<&'a str> {
 fn local(text: &str) -> Option<Reference<'_>> {
     let (kind, rest) = text.split_once('/')?;
     let (id, version) = match rest.split_once("/_history/") {
-        Some((id, version)) if ResourceId::is_valid(version) => (id, version.parse().ok()),
+        Some((id, version)) if ResourceId::is_valid(version) => {
+            (id, ResourceVersion::named(version))
+        }
         Some(_) => return None,
         None => (rest, None),
     };
@@ -107,6 +109,7 @@ mod tests {
             ("Patient/1", patient("1", None)),
             ("Patient/1/_history/3", patient("1", Some(3))),
             ("Patient/1/_history/three", patient("1", None)),
+            ("Patient/1/_history/03", patient("1", None)),
             ("https://chart.example/fhir/Patient/1", patient("1", None)),
             ("https://chart.example/fhir/Patient/1/_history/2", patient("1", Some(2))),
             ("Patient?identifier=a|b", conditional.clone()),

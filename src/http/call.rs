@@ -1,5 +1,6 @@
 //! A request as a handler sees it: decoded, bounded, and with its grant.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::body::Body;
 use super::heavy::Place;
+use super::lists::listed;
 use super::query::{allow_parameters, decoded, parameter};
 use super::rendering::Rendering;
 use super::sending::Reading;
@@ -248,11 +250,9 @@ impl Call {
     /// 404: this server gives out numbers only.
     pub fn version(&self) -> Result<ResourceVersion, Failure> {
         let text = self.segment("version");
-        text.parse().map_err(|_| {
-            Failure::of(
-                Fault::NotFound,
-                format!("there is no version \"{text}\": versions are numbers"),
-            )
+        ResourceVersion::named(text).ok_or_else(|| {
+            let detail = format!("there is no version \"{text}\": versions are 1, 2, 3 and so on");
+            Failure::of(Fault::NotFound, detail)
         })
     }
 
@@ -266,6 +266,34 @@ impl Call {
             Asked::Entry { headers, .. } => named(headers, name),
         };
         text.map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// The text of a header on which depends what a write does.
+    ///
+    /// # Errors
+    ///
+    /// 400: it comes more than once, or is not text.
+    pub fn only_header(&self, name: &str) -> Result<Option<&str>, Failure> {
+        let (Asked::Request(request) | Asked::Socket(request, _)) = &self.asked else {
+            return Ok(self.header(name));
+        };
+        let mut lines = request.headers().get_all(name);
+        let wrong = |why: &str| Failure::at(IssueCode::Value, name, why);
+        let Some(line) = lines.next() else { return Ok(None) };
+        if lines.next().is_some() {
+            return Err(wrong("may be given once"));
+        }
+        let text = std::str::from_utf8(line.as_bytes()).map_err(|_| wrong("is not UTF-8"))?;
+        Ok(Some(text.trim()).filter(|text| !text.is_empty()))
+    }
+
+    /// The text of a header that is a list, on however many lines it came.
+    #[must_use]
+    pub fn list_header(&self, name: &str) -> Option<Cow<'_, str>> {
+        match &self.asked {
+            Asked::Request(request) | Asked::Socket(request, _) => listed(request.headers(), name),
+            Asked::Entry { headers, .. } => named(headers, name).map(Cow::Borrowed),
+        }
     }
 
     /// The one value of a query parameter.

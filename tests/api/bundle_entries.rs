@@ -156,6 +156,44 @@ fn a_read_in_a_bundle_may_be_conditional() {
     }
 }
 
+/// The conditions of an entry mean what those of a request do: R4 §2.36 (Bundle.entry.request).
+#[test]
+fn conditions_of_entries_may_name_several_versions_or_any() {
+    let clinician = shared().clinician();
+    let cases = [
+        ("ifMatch", json!("*"), "200"),
+        ("ifMatch", json!(r#"W/"7", W/"1""#), "200"),
+        ("ifMatch", json!(r#"W/"7", W/"01""#), "412"),
+        ("ifMatch", json!("one"), "400"),
+        ("ifMatch", json!(1), "400"),
+        ("ifNoneMatch", json!("*"), "412"),
+        ("ifNoneMatch", json!(r#"W/"7", W/"1""#), "412"),
+        ("ifNoneMatch", json!(r#"W/"7", W/"01""#), "200"),
+        ("ifNoneMatch", json!(["*"]), "400"),
+    ];
+    for (member, condition, status) in cases {
+        for bundle_type in ["transaction", "batch"] {
+            let id = stored_patient();
+            let mut resource = patient(&id);
+            resource["active"] = json!(false);
+            let mut put = entry("PUT", &format!("Patient/{id}"), resource);
+            put["request"][member] = condition.clone();
+            let sent = clinician.post("/fhir", &bundle(bundle_type, &[put]));
+            let is_refused_whole = bundle_type == "transaction" && status != "200";
+            let known = match is_refused_whole {
+                true => sent.refused(status.parse().unwrap(), &["Bundle.entry[0]"]).status.to_string(),
+                false => {
+                    sent.expect(200).json()["entry"][0]["response"]["status"].as_str().unwrap().into()
+                }
+            };
+            assert_eq!(known, status, "{bundle_type} {member} {condition}");
+            let version = if status == "200" { "W/\"2\"" } else { "W/\"1\"" };
+            let stored = clinician.get(&format!("/fhir/Patient/{id}"));
+            assert_eq!(stored.header("etag"), Some(version), "{bundle_type} {member} {condition}");
+        }
+    }
+}
+
 #[test]
 fn entries_are_carried_out_in_the_order_of_the_standard() {
     let clinician = shared().clinician();

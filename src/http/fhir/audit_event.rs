@@ -130,7 +130,7 @@ fn query(
         Ok(query) => return Ok(query),
         Err(problems) => problems,
     };
-    let prefer = call.header("prefer");
+    let prefer = call.list_header("prefer");
     if !prefer.is_some_and(|text| text.contains("handling=lenient")) {
         return Err(Failure::search(problems, None));
     }

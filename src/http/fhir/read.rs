@@ -5,7 +5,7 @@ use std::str::FromStr;
 use actix_web::http::StatusCode;
 use actix_web::http::header::HttpDate;
 
-use super::super::reply;
+use super::super::etag;
 use super::super::v1::instant;
 use super::binary;
 use super::{Call, Failure, Reply, audit_event};
@@ -86,8 +86,8 @@ fn unless_known(call: &Call, resource: &Resource) -> Result<Reply, Failure> {
 /// Whether the client has this version: FHIR R4 §3.1.0.2.2, RFC 9110 §13.1. A time says it only to
 /// the second, so it counts only when no version was named.
 fn is_known(call: &Call, resource: &Resource) -> bool {
-    match call.header("if-none-match") {
-        Some(tags) => reply::is_known(Some(tags), resource.version),
+    match call.list_header("if-none-match") {
+        Some(tags) => etag::is_known(Some(&tags), resource.version),
         None => call
             .header("if-modified-since")
             .and_then(|time| HttpDate::from_str(time).ok())

@@ -306,7 +306,7 @@ fn queries(call: &Call, kinds: &[ResourceType], pairs: &mut Pairs) -> Result<Que
                     return Err(Failure::of(Fault::Busy, detail));
                 }
             }
-            let prefer = call.header("prefer");
+            let prefer = call.list_header("prefer");
             if !prefer.is_some_and(|text| text.contains("handling=lenient")) {
                 return Err(Failure::search(problems, None));
             }

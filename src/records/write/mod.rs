@@ -74,16 +74,34 @@ pub struct Change {
     pub target: Target,
     /// What is to become of it.
     pub action: Action,
-    /// `If-Match`: the version it must have.
-    pub if_match: Option<ResourceVersion>,
-    /// `If-None-Match: *`: it must not exist.
-    pub if_none_match: bool,
+    /// `If-Match`: the versions of which it must have one.
+    pub if_match: Option<Versions>,
+    /// `If-None-Match`: the versions of which it must have none.
+    pub if_none_match: Option<Versions>,
     /// The name under which other entries of the request refer to it.
     pub full_url: Option<String>,
     /// What the request says that this change is; refused if it is not.
     pub declared: Option<EventKind>,
     /// The chart it must lie in, if the request is about one chart.
     pub within: Option<ResourceId>,
+}
+
+/// The versions that a condition names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Versions {
+    /// Whichever there is.
+    Any,
+    /// One of these.
+    OneOf(Vec<ResourceVersion>),
+}
+
+impl Versions {
+    fn name(&self, version: ResourceVersion) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(versions) => versions.contains(&version),
+        }
+    }
 }
 
 /// Which resource a change is about.
@@ -188,7 +206,7 @@ impl Change {
             target,
             action,
             if_match: None,
-            if_none_match: false,
+            if_none_match: None,
             full_url: None,
             declared: None,
             within: None,

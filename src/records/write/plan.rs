@@ -7,7 +7,7 @@ use super::aim::Aim;
 use super::idempotency::mark;
 use super::planner::{Planner, Stored};
 use super::references::References;
-use super::refuse::{refuse_ambiguous, refuse_repeated, refuse_undeclared};
+use super::refuse::{refuse_ambiguous, refuse_by_absence, refuse_repeated, refuse_undeclared};
 use super::weigh::{Before, Content};
 use super::{
     Action, Change, ChangeResult, Effect, Expectation, Plan, Prepared, Records, RecordsError,
@@ -85,7 +85,7 @@ impl Planner<'_> {
                 }
                 Aim::Resource(key) => self.change(change, key, false, &mut references),
                 Aim::New(key) => self.change(change, key, true, &mut references),
-                Aim::Nothing => Ok(ChangeResult::nothing()),
+                Aim::Nothing => refuse_by_absence(change).map(|()| ChangeResult::nothing()),
             };
             done.push(one.map_err(|error| error.at(&change.place))?);
         }

@@ -6,7 +6,7 @@ use super::super::reserved::is_reserved;
 use super::aim::Aim;
 use super::planner::Planner;
 use super::weigh::{Before, Content};
-use super::{Action, Change, Records, RecordsError, Target};
+use super::{Action, Change, Records, RecordsError, Target, Versions};
 use crate::auth::{Grant, Granted, Permission, Rights};
 use crate::chart::{Drafted, EventKind};
 use crate::clock::Instant;
@@ -63,26 +63,23 @@ impl Planner<'_> {
         key: &ResourceKey,
         before: Option<&Before>,
     ) -> Result<(), RecordsError> {
-        let place = || change.place.clone();
-        let live = before.filter(|before| before.head.live);
-        if change.if_none_match
-            && let Some(live) = live
-        {
-            let reason = format!("If-None-Match: {key} exists, at version {}", live.head.version);
-            return Err(RecordsError::Precondition { place: place(), reason });
-        }
-        let Some(expected) = change.if_match else { return Ok(()) };
-        let reason = match live {
-            Some(live) if live.head.version == expected => return Ok(()),
-            Some(live) => {
-                format!(
-                    "If-Match says version {expected}, {key} is at version {}",
-                    live.head.version
-                )
-            }
-            None => format!("If-Match says version {expected}, {key} does not exist"),
+        let live = before.filter(|before| before.head.live).map(|before| before.head.version);
+        let is_named = |versions: &Option<Versions>| {
+            let names = |versions: &Versions| live.is_some_and(|live| versions.name(live));
+            versions.as_ref().map(names)
         };
-        Err(RecordsError::Precondition { place: place(), reason })
+        let reason = if is_named(&change.if_match) == Some(false) {
+            match live {
+                Some(live) => format!("If-Match does not name version {live}, at which {key} is"),
+                None => format!("If-Match: {key} does not exist"),
+            }
+        } else if is_named(&change.if_none_match) == Some(true) {
+            let version = live.unwrap_or_default();
+            format!("If-None-Match: {key} exists, at version {version}")
+        } else {
+            return Ok(());
+        };
+        Err(RecordsError::Precondition { place: change.place.clone(), reason })
     }
 
     /// Refuses what the caller has no right on as it is, or would have none on as it would be then.
@@ -224,6 +221,15 @@ impl Planner<'_> {
         }
         Err(self.not_granted(first, Permission::Update))
     }
+}
+
+/// Refuses to change one of some versions of what the criteria do not find.
+pub(super) fn refuse_by_absence(change: &Change) -> Result<(), RecordsError> {
+    if change.if_match.is_none() {
+        return Ok(());
+    }
+    let reason = "If-Match: the criteria find nothing".to_owned();
+    Err(RecordsError::Precondition { place: change.place.clone(), reason })
 }
 
 /// Refuses a request that says two things about one resource.

@@ -122,7 +122,7 @@ impl Look {
         let mut query = self.query.clone();
         let rendering = Rendering::take(Some(FHIR_JSON), &mut query)?;
         let mut headers = self.headers.clone();
-        headers.extend(call.header("prefer").map(|prefer| ("prefer", prefer.to_owned())));
+        headers.extend(call.list_header("prefer").map(|prefer| ("prefer", prefer.into_owned())));
         let inner = Call {
             state: Arc::clone(&call.state),
             records: Arc::clone(records),

@@ -1,12 +1,13 @@
 //! An entry of a Bundle that is being read: where it stands, and how problems name the place.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::super::Failure;
 use crate::chart::Upcasters;
 use crate::fhir::Parameters;
 use crate::fhir::check::IssueCode;
-use crate::json::Document;
+use crate::json::{Document, Node};
 
 /// A Bundle's entry that is being understood.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,17 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     pub(super) fn at(self, member: &str) -> String {
         format!("{}.{member}", self.place)
+    }
+
+    /// A member of the entry's request that is a text, if it is there.
+    pub(super) fn text<'n>(
+        self,
+        request: Node<'n>,
+        name: &str,
+    ) -> Result<Option<Cow<'n, str>>, Failure> {
+        let Some(member) = request.get(name) else { return Ok(None) };
+        let wrong = || self.wrong(IssueCode::Structure, &format!("request.{name}"), "must be text");
+        member.as_str().map(Some).ok_or_else(wrong)
     }
 
     pub(super) fn wrong(
