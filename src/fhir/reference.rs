@@ -3,6 +3,9 @@
 use super::{ResourceId, ResourceKey, ResourceType};
 use crate::numbers::ResourceVersion;
 
+/// Begins the name of a UUID.
+const UUID_SCHEME: &str = "urn:uuid:";
+
 /// The meaning of a literal reference, such as the text in `Observation.subject.reference`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reference<'a> {
@@ -43,6 +46,13 @@ impl<'a> Reference<'a> {
         let relative = base_url.and_then(|base_url| below(text, base_url)).unwrap_or(text);
         local(relative).or_else(|| conditional(relative)).unwrap_or(Self::Other(text))
     }
+}
+
+/// Whether a text names something by UUID, and how: the names of UUIDs do not differ by case (RFC 4122 §3).
+#[must_use]
+pub fn uuid_name(text: &str) -> Option<String> {
+    let scheme = text.get(..UUID_SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(UUID_SCHEME).then(|| text.to_ascii_lowercase())
 }
 
 /// The type of the resource to which a reference leads, as far as its text tells: also for absolute

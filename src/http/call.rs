@@ -21,7 +21,7 @@ use crate::clock::Instant;
 use crate::engine::{Engine, Settled};
 use crate::feed::subscriptions::Subscriptions;
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::{Parameters, ResourceId, ResourceKey, ResourceType};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::issuers::Directory;
 use crate::issuing::Issuing;
 use crate::json::Document;
@@ -66,7 +66,7 @@ pub(super) enum Asked {
 /// A request that needs no token: there is no grant, so nothing that asks for one can be reached.
 #[derive(Debug)]
 pub struct OpenCall {
-    state: Arc<State>,
+    pub(super) state: Arc<State>,
     pub(super) request: HttpRequest,
     /// The query, decoded, in its order.
     pub(super) query: Vec<(String, String)>,
@@ -112,18 +112,6 @@ impl OpenCall {
     #[must_use]
     pub fn asks_for_certificates(&self) -> bool {
         self.state.options.tls.as_ref().is_some_and(|tls| tls.asks_clients())
-    }
-
-    /// The search parameters that all types can be searched by.
-    #[must_use]
-    pub fn parameters(&self) -> Parameters {
-        self.state.records.parameters()
-    }
-
-    /// The topics that can be subscribed to, by their canonical URLs.
-    #[must_use]
-    pub fn topics(&self) -> Vec<String> {
-        self.state.subscriptions.kept().topic_urls()
     }
 
     /// The engine: what is open to everybody needs no grant.
@@ -251,7 +239,7 @@ impl Call {
     pub fn version(&self) -> Result<ResourceVersion, Failure> {
         let text = self.segment("version");
         ResourceVersion::named(text).ok_or_else(|| {
-            let detail = format!("there is no version \"{text}\": versions are 1, 2, 3 and so on");
+            let detail = format!("there is no version \"{text}\": versions are numbers, from 1 on");
             Failure::of(Fault::NotFound, detail)
         })
     }

@@ -159,7 +159,7 @@ async fn commit(
     idempotency: Option<IdempotencyKey>,
     size: usize,
 ) -> Result<(ChangeResult, Option<(Position, u64)>), Failure> {
-    let write = Write { changes: vec![change], expected_version: None, idempotency, size };
+    let write = Write { changes: vec![change], idempotency, size, ..Write::default() };
     let written = call.records().write(&call.grant, Arc::new(write)).await?;
     let done = written.done.into_iter().next().ok_or_else(Failure::internal)?;
     Ok((done, written.events))

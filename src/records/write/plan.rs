@@ -89,6 +89,7 @@ impl Planner<'_> {
             };
             done.push(one.map_err(|error| error.at(&change.place))?);
         }
+        self.refuse_absent_reads(&write.reads, &done)?;
         self.refuse_duplicates(&write.changes, &aims)?;
         self.refuse_definitions()?;
         self.refuse_subscriptions()?;

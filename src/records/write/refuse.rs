@@ -64,20 +64,19 @@ impl Planner<'_> {
         before: Option<&Before>,
     ) -> Result<(), RecordsError> {
         let live = before.filter(|before| before.head.live).map(|before| before.head.version);
-        let is_named = |versions: &Option<Versions>| {
-            let names = |versions: &Versions| live.is_some_and(|live| versions.name(live));
-            versions.as_ref().map(names)
-        };
-        let reason = if is_named(&change.if_match) == Some(false) {
-            match live {
-                Some(live) => format!("If-Match does not name version {live}, at which {key} is"),
-                None => format!("If-Match: {key} does not exist"),
+        let names = |versions: &&Versions| live.is_some_and(|live| versions.name(live));
+        let missed = change.if_match.as_ref().filter(|versions| !names(versions));
+        let hit = change.if_none_match.as_ref().filter(names);
+        let reason = match (missed, hit, live) {
+            (Some(named), _, Some(live)) => {
+                format!("If-Match says {named}, {key} is at version {live}")
             }
-        } else if is_named(&change.if_none_match) == Some(true) {
-            let version = live.unwrap_or_default();
-            format!("If-None-Match: {key} exists, at version {version}")
-        } else {
-            return Ok(());
+            (Some(named), _, None) => format!("If-Match says {named}, {key} does not exist"),
+            (None, Some(named), _) => {
+                let version = live.unwrap_or_default();
+                format!("If-None-Match says {named}, {key} exists, at version {version}")
+            }
+            (None, None, _) => return Ok(()),
         };
         Err(RecordsError::Precondition { place: change.place.clone(), reason })
     }

@@ -12,7 +12,7 @@ use super::super::Failure;
 use super::super::create::{criteria, criteria_of};
 use super::super::update::check_named;
 use super::look::Look;
-use super::reader::Reader;
+use super::reader::{Reader, relative};
 use crate::fhir::check::IssueCode;
 use crate::fhir::{Patch, ResourceKey, ResourceType, parse_query};
 use crate::json::{Document, Node};
@@ -37,14 +37,12 @@ impl Reader<'_> {
         let method =
             self.text(request, "method")?.ok_or_else(|| self.required("request.method"))?;
         let url = self.text(request, "url")?.ok_or_else(|| self.required("request.url"))?;
-        // An absolute address of this server means the same.
-        let below = url.strip_prefix(self.base_url).and_then(|rest| rest.strip_prefix('/'));
-        let url = below.unwrap_or(&url);
+        let url = &*relative(self.base_url, &url);
+        if let Some(look) = Look::read(self, entry, request, &method, url)? {
+            return Ok(Work::Look(look));
+        }
         let resource = || entry.get("resource").ok_or_else(|| self.required("resource"));
         let (target, action) = match method.as_ref() {
-            "GET" | "HEAD" => {
-                return Look::read(self, request, url, method == "HEAD").map(Work::Look);
-            }
             "POST" => self.creation(request, url, resource()?)?,
             "PUT" => self.update(url, resource()?)?,
             "PATCH" => (self.target(url)?, Action::Patch(Arc::new(self.patch(resource()?)?))),
