@@ -52,6 +52,7 @@ mod nats;
 mod older_forms;
 mod operations;
 mod operator;
+mod parts;
 mod patches;
 mod policies;
 mod projections;

@@ -1,8 +1,8 @@
 //! JSON Patch: RFC 6902.
 
+use super::super::same::same;
 use super::draft::Draft;
 use super::pointer::{Pointer, place_of};
-use super::same::same;
 use super::{OPERATIONS_MAX, problem};
 use crate::fhir::check::{IssueCode, Problem};
 use crate::json::{Document, Kind, Node, quote};

@@ -16,6 +16,7 @@ use super::{
 use crate::auth::Grant;
 use crate::chart::{Current, Wish, decide};
 use crate::clock::Instant;
+use crate::fhir::same::says_the_same;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::numbers::ChartVersion;
 
@@ -173,8 +174,9 @@ impl Planner<'_> {
         }
         self.refuse_by_version(change, key, before.as_ref())?;
         let unchanged = match (&before, &content) {
-            (Some(Before { body: Some((bytes, _)), .. }), Some(content)) => {
+            (Some(Before { body: Some((bytes, document)), .. }), Some(content)) => {
                 *bytes == content.stored.bytes
+                    || says_the_same(document.root(), content.document.root())
             }
             _ => false,
         };
