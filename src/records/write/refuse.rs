@@ -33,6 +33,15 @@ impl Records {
         }
         Ok(())
     }
+
+    /// Refuses who may delete no resource of a type.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordsError::Denied`].
+    pub fn may_delete(&self, grant: &Grant, kind: ResourceType) -> Result<(), RecordsError> {
+        Ok(grant.rights(kind, Permission::Delete).map(drop)?)
+    }
 }
 
 impl Planner<'_> {
