@@ -165,3 +165,12 @@ number! {
     /// Number of a version of a resource, from 1: FHIR's `meta.versionId`. 0: none.
     ResourceVersion
 }
+
+impl ResourceVersion {
+    /// The version with that id. Ids are texts (FHIR R4 §2.24.0.4): `01` is not the id of version 1.
+    #[must_use]
+    pub fn named(id: &str) -> Option<Self> {
+        let version = id.parse().ok()?;
+        (Self(version).to_string() == id).then_some(Self(version))
+    }
+}

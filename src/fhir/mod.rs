@@ -18,6 +18,7 @@ pub mod patch;
 pub mod path;
 pub mod period;
 pub mod reference;
+pub mod same;
 pub mod search;
 pub mod status;
 pub mod stored;

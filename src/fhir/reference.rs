@@ -3,6 +3,9 @@
 use super::{ResourceId, ResourceKey, ResourceType};
 use crate::numbers::ResourceVersion;
 
+/// Begins the name of a UUID.
+const UUID_SCHEME: &str = "urn:uuid:";
+
 /// The meaning of a literal reference, such as the text in `Observation.subject.reference`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reference<'a> {
@@ -45,6 +48,13 @@ impl<'a> Reference<'a> {
     }
 }
 
+/// Whether a text names something by UUID, and how: the names of UUIDs do not differ by case (RFC 4122 §3).
+#[must_use]
+pub fn uuid_name(text: &str) -> Option<String> {
+    let scheme = text.get(..UUID_SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(UUID_SCHEME).then(|| text.to_ascii_lowercase())
+}
+
 /// The type of the resource to which a reference leads, as far as its text tells: also for absolute
 /// URLs of other servers that end in `/Type/id`.
 #[must_use]
@@ -70,7 +80,9 @@ fn below<'a>(text: &'a str, base_url: &str) -> Option<&'a str> {
 fn local(text: &str) -> Option<Reference<'_>> {
     let (kind, rest) = text.split_once('/')?;
     let (id, version) = match rest.split_once("/_history/") {
-        Some((id, version)) if ResourceId::is_valid(version) => (id, version.parse().ok()),
+        Some((id, version)) if ResourceId::is_valid(version) => {
+            (id, ResourceVersion::named(version))
+        }
         Some(_) => return None,
         None => (rest, None),
     };
@@ -107,6 +119,7 @@ mod tests {
             ("Patient/1", patient("1", None)),
             ("Patient/1/_history/3", patient("1", Some(3))),
             ("Patient/1/_history/three", patient("1", None)),
+            ("Patient/1/_history/03", patient("1", None)),
             ("https://chart.example/fhir/Patient/1", patient("1", None)),
             ("https://chart.example/fhir/Patient/1/_history/2", patient("1", Some(2))),
             ("Patient?identifier=a|b", conditional.clone()),

@@ -4,6 +4,7 @@
 //! digit. Mandatory elements and modifiers always stay, and the tag `SUBSETTED` says that this is
 //! not the whole resource.
 
+use super::check::{IssueCode, Problem};
 use super::definitions::elements::{self, Element, Form, TypeDefinition};
 use crate::json::{Compactor, Document, Kind, Node, quote};
 
@@ -23,8 +24,30 @@ pub enum Subset {
     Elements(Vec<(Option<String>, String)>),
 }
 
+/// The code systems of the tag `SUBSETTED`: today's, and that of older versions of FHIR.
+const SUBSETTED_SYSTEMS: [&str; 2] = [
+    "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+    "http://hl7.org/fhir/v3/ObservationValue",
+];
 /// The coding that marks a resource of which something was left out.
 const SUBSETTED: &str = r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED","display":"subsetted"}"#;
+
+/// What is wrong with storing a resource that is marked as a part of one: it would replace the whole (FHIR R4
+/// §3.1.1.5.9).
+#[must_use]
+pub fn problem_of_part(resource: Node<'_>, place: &str) -> Option<Problem> {
+    let tags = resource.get("meta")?.get("tag")?;
+    let is_mark = |tag: Node<'_>| {
+        let is_system = |system: &str| SUBSETTED_SYSTEMS.contains(&system);
+        tag.get_str("code").as_deref() == Some("SUBSETTED")
+            && tag.get_str("system").is_none_or(|system| is_system(&system))
+    };
+    let at = tags.items().position(is_mark)?;
+    let diagnostics = "the tag SUBSETTED says that this is a part of a resource: to store it would lose the rest; \
+                       read the whole, without _summary and _elements, and change that";
+    let expression = format!("{place}.meta.tag[{at}]");
+    Some(Problem { code: IssueCode::Invariant, expression, diagnostics: diagnostics.to_owned() })
+}
 
 impl Subset {
     /// The part of a resource that is wanted, from its bytes.

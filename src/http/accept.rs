@@ -27,6 +27,12 @@ impl Accept {
         exact.or_else(|| self.named("*/*")).unwrap_or(0)
     }
 
+    /// Whether resources are wanted in a form of FHIR's own, whichever it is (R4 §2.1.0.6).
+    #[must_use]
+    pub fn names_fhir(&self) -> bool {
+        self.0.iter().any(|(range, wanted)| *wanted > 0 && range.starts_with("application/fhir+"))
+    }
+
     /// How much a media type is wanted by its own name.
     #[must_use]
     pub fn named(&self, range: &str) -> Option<u16> {

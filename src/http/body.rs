@@ -58,6 +58,11 @@ impl Body {
         Ok(body)
     }
 
+    /// What is a part of another body, which has its share.
+    pub fn of_entry(bytes: Vec<u8>) -> Self {
+        Self { bytes, share: None }
+    }
+
     /// Takes a larger share in the memory for bodies.
     fn grow(&mut self, state: &State, bytes: usize) -> Result<(), Failure> {
         if bytes == 0 {

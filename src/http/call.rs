@@ -1,5 +1,6 @@
 //! A request as a handler sees it: decoded, bounded, and with its grant.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::body::Body;
 use super::heavy::Place;
+use super::lists::listed;
 use super::query::{allow_parameters, decoded, parameter};
 use super::rendering::Rendering;
 use super::sending::Reading;
@@ -19,7 +21,7 @@ use crate::clock::Instant;
 use crate::engine::{Engine, Settled};
 use crate::feed::subscriptions::Subscriptions;
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::{Parameters, ResourceId, ResourceKey, ResourceType};
+use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::issuers::Directory;
 use crate::issuing::Issuing;
 use crate::json::Document;
@@ -64,7 +66,7 @@ pub(super) enum Asked {
 /// A request that needs no token: there is no grant, so nothing that asks for one can be reached.
 #[derive(Debug)]
 pub struct OpenCall {
-    state: Arc<State>,
+    pub(super) state: Arc<State>,
     pub(super) request: HttpRequest,
     /// The query, decoded, in its order.
     pub(super) query: Vec<(String, String)>,
@@ -110,18 +112,6 @@ impl OpenCall {
     #[must_use]
     pub fn asks_for_certificates(&self) -> bool {
         self.state.options.tls.as_ref().is_some_and(|tls| tls.asks_clients())
-    }
-
-    /// The search parameters that all types can be searched by.
-    #[must_use]
-    pub fn parameters(&self) -> Parameters {
-        self.state.records.parameters()
-    }
-
-    /// The topics that can be subscribed to, by their canonical URLs.
-    #[must_use]
-    pub fn topics(&self) -> Vec<String> {
-        self.state.subscriptions.kept().topic_urls()
     }
 
     /// The engine: what is open to everybody needs no grant.
@@ -248,11 +238,9 @@ impl Call {
     /// 404: this server gives out numbers only.
     pub fn version(&self) -> Result<ResourceVersion, Failure> {
         let text = self.segment("version");
-        text.parse().map_err(|_| {
-            Failure::of(
-                Fault::NotFound,
-                format!("there is no version \"{text}\": versions are numbers"),
-            )
+        ResourceVersion::named(text).ok_or_else(|| {
+            let detail = format!("there is no version \"{text}\": versions are numbers, from 1 on");
+            Failure::of(Fault::NotFound, detail)
         })
     }
 
@@ -266,6 +254,34 @@ impl Call {
             Asked::Entry { headers, .. } => named(headers, name),
         };
         text.map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// The text of a header on which depends what a write does.
+    ///
+    /// # Errors
+    ///
+    /// 400: it comes more than once, or is not text.
+    pub fn only_header(&self, name: &str) -> Result<Option<&str>, Failure> {
+        let (Asked::Request(request) | Asked::Socket(request, _)) = &self.asked else {
+            return Ok(self.header(name));
+        };
+        let mut lines = request.headers().get_all(name);
+        let wrong = |why: &str| Failure::at(IssueCode::Value, name, why);
+        let Some(line) = lines.next() else { return Ok(None) };
+        if lines.next().is_some() {
+            return Err(wrong("may be given once"));
+        }
+        let text = std::str::from_utf8(line.as_bytes()).map_err(|_| wrong("is not UTF-8"))?;
+        Ok(Some(text.trim()).filter(|text| !text.is_empty()))
+    }
+
+    /// The text of a header that is a list, on however many lines it came.
+    #[must_use]
+    pub fn list_header(&self, name: &str) -> Option<Cow<'_, str>> {
+        match &self.asked {
+            Asked::Request(request) | Asked::Socket(request, _) => listed(request.headers(), name),
+            Asked::Entry { headers, .. } => named(headers, name).map(Cow::Borrowed),
+        }
     }
 
     /// The one value of a query parameter.

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::chart::Upcasters;
+use crate::fhir::subset::problem_of_part;
 use crate::fhir::{Checked, IssueCode, ResourceType, check};
 use crate::json::Node;
 
@@ -16,7 +17,7 @@ pub fn checked(
     resource: Node<'_>,
     place: &str,
 ) -> Result<Checked, Failure> {
-    check(Some(kind), resource, place).map_err(|mut problems| {
+    let checked = check(Some(kind), resource, place).map_err(|mut problems| {
         // Unknown elements are problems of structure.
         let unknown = problems.iter_mut().find(|problem| problem.code == IssueCode::Structure);
         if let Some(problem) = unknown
@@ -25,5 +26,10 @@ pub fn checked(
             problem.diagnostics = format!("{}; {hint}", problem.diagnostics);
         }
         Failure::invalid(problems)
-    })
+    })?;
+    let place = if place.is_empty() { kind.name() } else { place };
+    match problem_of_part(resource, place) {
+        Some(problem) => Err(Failure::invalid(vec![problem])),
+        None => Ok(checked),
+    }
 }

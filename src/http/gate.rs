@@ -19,6 +19,7 @@ use super::accept::takes_gzip;
 use super::body::{Body, is_binary, is_search};
 use super::call::Asked;
 use super::encoding::{compressed, negotiated};
+use super::lists::listed;
 use super::passage::Passage;
 use super::query::{decoded, drop_empty};
 use super::rendering::Rendering;
@@ -133,8 +134,7 @@ pub(super) async fn written(reply: Reply, rendering: Rendering, request: &HttpRe
 }
 
 fn is_gzip_taken(request: &HttpRequest) -> bool {
-    let header = request.headers().get("accept-encoding").and_then(|value| value.to_str().ok());
-    takes_gzip(header)
+    takes_gzip(listed(request.headers(), "accept-encoding").as_deref())
 }
 
 async fn admit<F>(

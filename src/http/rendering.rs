@@ -2,9 +2,9 @@
 //! every interaction takes (FHIR R4 §3.1.0.1.6 and §3.1.1.5.8).
 
 use actix_web::HttpRequest;
-use actix_web::http::header::ACCEPT;
 
 use super::accept::Accept;
+use super::lists::listed;
 use super::query::parameter;
 use super::reply::{FHIR_JSON, JSON};
 use super::writing::Writing;
@@ -49,7 +49,7 @@ impl Rendering {
     ///
     /// As [`Rendering::take`].
     pub fn of(request: &HttpRequest, query: &mut Vec<(String, String)>) -> Result<Self, Failure> {
-        Self::take(request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()), query)
+        Self::take(listed(request.headers(), "accept").as_deref(), query)
     }
 
     /// Takes the parameters about the format of the answer out of a query; the header `Accept` counts too.

@@ -167,26 +167,3 @@ pub fn positions(events: Option<(Position, u64)>) -> Option<String> {
         count => format!("{first}-{}", first + (count - 1)),
     })
 }
-
-/// The versions that an `If-Match` or `If-None-Match` header names; `None` for `*`.
-#[must_use]
-pub fn entity_tags(header: &str) -> Option<Vec<&str>> {
-    if header.trim() == "*" {
-        return None;
-    }
-    Some(
-        header
-            .split(',')
-            .map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"'))
-            .collect(),
-    )
-}
-
-/// Whether a read's `If-None-Match` header names the current version (RFC 9110 §13.1.2).
-#[must_use]
-pub fn is_known(header: Option<&str>, version: impl std::fmt::Display) -> bool {
-    let version = version.to_string();
-    header.is_some_and(|header| {
-        entity_tags(header).is_none_or(|tags| tags.contains(&version.as_str()))
-    })
-}

@@ -45,8 +45,8 @@ pub use keeper::{Keeper, Subscribed};
 pub use resource::{PAGE_BYTES_MAX, Resource};
 pub use search::{Page, PageStart, SearchRequest};
 pub use write::{
-    Action, Change, ChangeResult, Effect, INLINE_BYTES_MAX, IdempotencyKey, Target, Write,
-    WriteResult,
+    Action, Change, ChangeResult, Effect, INLINE_BYTES_MAX, IdempotencyKey, ReadBehind, ReadPart,
+    Target, Versions, Write, WriteResult,
 };
 
 use std::num::NonZero;

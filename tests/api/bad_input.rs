@@ -346,9 +346,17 @@ fn headers_that_cannot_be_used_are_refused_or_ignored() {
         request.json(&patient("p")).send()
     };
     send("prefer", "return=nothing").refused(400, &["Prefer"]);
-    send("if-match", "one").refused(400, &["If-Match"]);
-    send("if-match", "W/\"99999999999999999999999\"").refused(400, &["If-Match"]);
-    send("if-none-match", "\"1\"").refused(400, &["If-None-Match"]);
+    for condition in ["If-Match", "If-None-Match"] {
+        for unreadable in ["one", "W/\"1", "*, W/\"1\"", ",", "\u{e9}"] {
+            send(condition, unreadable).refused(400, &[condition, "W/\"3\""]);
+        }
+    }
+    send("if-match", "W/\"99999999999999999999999\"").refused(412, &["If-Match"]);
+    for once in ["idempotency-key", "if-none-exist"] {
+        let twice = quiet().clinician.request("POST", "/fhir/Patient");
+        let twice = twice.header(once, "identifier=a").header(once, "identifier=b");
+        twice.json(&patient("p")).send().refused(400, &[once, "once"]);
+    }
     send("idempotency-key", &"k".repeat(300)).refused(400, &["Idempotency-Key"]);
     for unusual in ["x-purpose-of-use", "x-request-id"] {
         send(unusual, &"x".repeat(5_000)).expect(200);

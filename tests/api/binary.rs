@@ -63,7 +63,21 @@ fn content_of_any_type_comes_out_as_it_went_in() {
 fn a_client_gets_the_form_that_it_takes() {
     let clinician = shared().clinician();
     let id = posted(&clinician, "image/png", b"png");
-    got(&clinician, &id, Some("text/css")).refused(406, &[FHIR]);
+    // R4 §2.40.1: whatever else is asked for, the content is what there is.
+    for other in ["text/css", "image/gif", "text/html, application/xml;q=0.9", "nonsense"] {
+        let image = got(&clinician, &id, Some(other)).expect(200);
+        assert_eq!(image.header("content-type"), Some("image/png"), "{other}");
+        assert_eq!(image.body, b"png");
+        let version = clinician.request("GET", &format!("/fhir/Binary/{id}/_history/1"));
+        let version = version.header("accept", other).send().expect(200);
+        assert_eq!(version.body, b"png");
+        let head = clinician.request("HEAD", &format!("/fhir/Binary/{id}")).header("accept", other);
+        assert_eq!(head.send().expect(200).header("content-type"), Some("image/png"));
+    }
+    // The resource in a form that is not spoken here.
+    for unspoken in ["application/fhir+xml", "application/fhir+turtle"] {
+        got(&clinician, &id, Some(unspoken)).refused(406, &[FHIR]);
+    }
     let image = got(&clinician, &id, Some("image/avif,image/*,*/*;q=0.8")).expect(200);
     assert_eq!(image.header("content-type"), Some("image/png"));
     // JSON cannot be a picture, but the resource around it.

@@ -124,6 +124,20 @@ fn a_patch_may_name_the_version_that_it_is_for() {
     of("W/\"1\"").send().refused(412, &["version 1", "version 2"]);
 }
 
+/// RFC 6902 §4.1: what a value is added to must exist. docs/decisions/0028.
+#[test]
+fn a_json_patch_makes_no_list_and_says_what_would_be_right() {
+    let clinician = shared().clinician();
+    let (target, _) = stored();
+    let phone = json!({ "system": "phone", "value": "1" });
+    let append = json!([{ "op": "add", "path": "/telecom/-", "value": phone }]);
+    patch(&clinician, &target, &append).refused(422, &["/telecom", "add the list itself"]);
+    let whole = json!([{ "op": "add", "path": "/telecom", "value": [phone] }]);
+    patch(&clinician, &target, &whole).expect(200);
+    let patched = patch(&clinician, &target, &append).expect(200).json();
+    assert_eq!(patched["telecom"], json!([phone, phone]));
+}
+
 #[test]
 fn a_repeated_patch_is_harmless() {
     let clinician = shared().clinician();

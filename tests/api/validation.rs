@@ -210,11 +210,42 @@ fn validation_takes_the_parameters_of_its_definition() {
     let wrong = clinician.post(target, &parameters(json!([resource, { "name": "x" }])));
     wrong.refused(400, &["Parameters.parameter[1].name"]);
     clinician.post(&format!("{target}?mode=read"), &observation("v", "p")).refused(400, &["mode"]);
+    // A profile is judged by, whatever is meant to be done.
+    let judged = [mode("profile"), resource.clone(), profile("Observation")];
+    valid(&clinician.post("/fhir/Observation/w/$validate", &parameters(json!(judged))));
+    let judged = clinician.post(target, &parameters(json!([mode("profile"), resource])));
+    judged.refused(400, &["profile"]);
+    // An update names the id.
+    let mut nameless = observation("v", "p");
+    nameless.as_object_mut().unwrap().remove("id");
+    valid(&clinician.post(&format!("{target}?mode=create"), &nameless));
+    let judged = clinician.post(&format!("{target}?mode=update"), &nameless);
+    assert_issue(&judged.refused(200, &[]), "required", "Observation.id", "id");
     // Parameters are also a resource.
     let own = parameters(json!([{ "name": "a", "valueString": "x" }]));
     valid(&clinician.post("/fhir/Parameters/$validate", &own));
     let own = parameters(json!([{ "name": "a", "valueString": 7 }]));
     clinician.post("/fhir/Parameters/$validate", &own).refused(200, &["parameter[0].valueString"]);
+}
+
+/// "Must be present unless the mode is 'delete'."
+#[test]
+fn what_is_to_be_deleted_need_not_be_sent() {
+    let clinician = shared().clinician();
+    let target = "/fhir/Observation/v/$validate";
+    let ask =
+        |actor: &Actor, query: &str| actor.request("POST", &format!("{target}{query}")).send();
+    valid(&ask(&clinician, "?mode=delete"));
+    for query in ["", "?mode=create", "?mode=update", "?mode=profile"] {
+        ask(&clinician, query).refused(400, &["resource"]);
+    }
+    // Whoever may delete may ask, and nobody else.
+    valid(&ask(&shared().actor("remover", "user/Observation.d"), "?mode=delete"));
+    ask(&shared().actor("writer", "user/Observation.cu"), "?mode=delete")
+        .refused(403, &["Observation"]);
+    // What is sent with it is not judged.
+    let wrong = json!({ "resourceType": "Observation" });
+    valid(&clinician.post(&format!("{target}?mode=delete"), &wrong));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::feed::fhir::Status;
 use crate::fhir::{Patch, ResourceKey};
 use crate::json::Document;
 use crate::numbers::ResourceVersion;
-use crate::records::{Action, Change, Records, RecordsError, Target, Write};
+use crate::records::{Action, Change, Records, RecordsError, Target, Versions, Write};
 
 /// What events say who it was, and who says so.
 const SUBJECT: &str = "subscriptions";
@@ -79,7 +79,7 @@ impl Server {
         let patch = Document::parse(patch).map_err(|_| unreadable())?;
         let patch = Patch::read(patch.root()).map_err(|_| unreadable())?;
         let mut change = Change::new(Target::Key(key), Action::Patch(Arc::new(patch)));
-        change.if_match = Some(version);
+        change.if_match = Some(Versions::OneOf(vec![version]));
         let write = Arc::new(Write { changes: vec![change], ..Write::default() });
         match records.write(&self.grant(records.engine()), write).await {
             Ok(written) => Ok(written.done.first().map(|done| done.version)),

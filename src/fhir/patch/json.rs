@@ -1,8 +1,8 @@
 //! JSON Patch: RFC 6902.
 
+use super::super::same::same;
 use super::draft::Draft;
 use super::pointer::{Pointer, place_of};
-use super::same::same;
 use super::{OPERATIONS_MAX, problem};
 use crate::fhir::check::{IssueCode, Problem};
 use crate::json::{Document, Kind, Node, quote};
@@ -154,7 +154,11 @@ fn add(draft: &mut Draft, path: &Pointer, value: &str) -> Result<(), Refusal> {
         let root = draft.root().index();
         return draft.replace(root, value).map_err(too_much);
     };
-    let parent = find(draft, &parent)?;
+    let parent = find(draft, &parent).map_err(|(code, problem)| match token {
+        // RFC 6902 §4.1: what it is added to must exist.
+        "-" => (code, format!("{problem} to add to: add the list itself, as [ … ]")),
+        _ => (code, problem),
+    })?;
     let Some(place) = place_of(parent, token) else {
         let diagnostics = match parent.kind() {
             Kind::Array => format!("{} is not a place in that array", quote(token)),

@@ -10,7 +10,6 @@ mod draft;
 mod json;
 mod path;
 mod pointer;
-mod same;
 mod spot;
 mod value;
 

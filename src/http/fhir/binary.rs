@@ -84,21 +84,23 @@ fn wrapped(
     out
 }
 
-/// The content of a Binary as it is, unless the client wants the resource.
+/// The content of a Binary in its own form, whatever the client takes, unless it wants the resource: FHIR R4 §2.40.1.
 ///
 /// # Errors
 ///
-/// 406 when it takes neither.
+/// 406: it wants the resource, in a form that is not spoken here.
 pub fn reply(call: &Call, resource: &Resource) -> Result<Reply, Failure> {
-    let bytes = resource.bytes(&call.grant);
-    if !call.rendering.is_fhir_named
-        && let Some((content_type, content)) = content_of(&bytes)
-        && call.rendering.accept.quality(essence(&content_type)) > 0
-    {
-        let reply = Reply::new(StatusCode::OK, &content_type, content);
-        return Ok(reply.header("content-security-policy", SANDBOX));
+    let (bytes, rendering) = (resource.bytes(&call.grant), &call.rendering);
+    let content = content_of(&bytes).filter(|_| !rendering.is_fhir_named);
+    if let Some((content_type, content)) = content {
+        let takes_content = rendering.accept.quality(essence(&content_type)) > 0;
+        let wants_resource = || rendering.check().is_ok() || rendering.accept.names_fhir();
+        if takes_content || !wants_resource() {
+            let reply = Reply::new(StatusCode::OK, &content_type, content);
+            return Ok(reply.header("content-security-policy", SANDBOX));
+        }
     }
-    call.rendering.check()?;
+    rendering.check()?;
     Ok(Reply::resource(StatusCode::OK, bytes))
 }
 

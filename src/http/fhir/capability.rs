@@ -4,7 +4,8 @@ use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::OpenCall;
-use super::{Failure, Reply};
+use super::super::state::State;
+use super::{Call, Failure, Reply};
 use crate::feed::fhir::{PROFILE_SUBSCRIPTION, TOPIC_CANONICAL};
 use crate::fhir::definitions::compartment;
 use crate::fhir::search::SearchType;
@@ -23,12 +24,21 @@ use crate::issuers::About;
         (status = 400, description = "Not a valid request"),
         (status = 406, description = "Only JSON is spoken here")))]
 pub async fn capabilities(call: OpenCall) -> Result<Reply, Failure> {
-    let statement = statement(&call);
-    Ok(Reply::resource(StatusCode::OK, statement.to_string().into_bytes()))
+    answer(&call.state)
 }
 
-fn statement(call: &OpenCall) -> Value {
-    let (base, parameters, topics) = (call.base_url(), &call.parameters(), &call.topics());
+/// The same as an entry of a Bundle.
+pub async fn within(call: Call) -> Result<Reply, Failure> {
+    answer(&call.state)
+}
+
+fn answer(state: &State) -> Result<Reply, Failure> {
+    Ok(Reply::resource(StatusCode::OK, statement(state).to_string().into_bytes()))
+}
+
+fn statement(state: &State) -> Value {
+    let (base, parameters) = (&*state.fhir_base, &state.records.parameters());
+    let topics = &state.subscriptions.kept().topic_urls();
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -42,7 +52,7 @@ fn statement(call: &OpenCall) -> Value {
         "patchFormat": ["application/json-patch+json", "application/fhir+json"],
         "rest": [{
             "mode": "server",
-            "security": security(call.directory().first().as_deref()),
+            "security": security(state.options.issuers.first().as_deref()),
             "resource": ResourceType::all().map(|kind| resource(kind, parameters, topics)).collect::<Vec<_>>(),
             "interaction": interactions(&["transaction", "batch", "history-system", "search-system"]),
             "compartment": compartments().collect::<Vec<_>>(),

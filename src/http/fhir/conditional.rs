@@ -9,9 +9,7 @@ use std::sync::Arc;
 use super::super::checked::checked;
 use super::super::query::encoded;
 use super::create::criteria_of;
-use super::{
-    Call, Failure, Reply, Return, commit, deleted, idempotency, if_match, if_none_match, written,
-};
+use super::{Call, Failure, Reply, Return, commit, deleted, idempotency, on_condition, written};
 use crate::fhir::{Criteria, Patch, ResourceType};
 use crate::records::{Action, Change, Target};
 
@@ -20,8 +18,8 @@ use crate::records::{Action, Change, Target};
     params(
         ("type" = String, Path, description = "Resource type", example = "Patient"),
         ("identifier" = Option<String>, Query, description = "Criteria, as for a search"),
-        ("If-Match" = Option<String>, Header, description = "The version that it must have", example = "W/\"1\""),
-        ("If-None-Match" = Option<String>, Header, description = "*: it must not exist yet"),
+        ("If-Match" = Option<String>, Header, description = "The versions of which it must have one; *: it must exist", example = "W/\"1\""),
+        ("If-None-Match" = Option<String>, Header, description = "The versions of which it must have none; *: it must not exist"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
         ("Prefer" = Option<String>, Header, description = "return=minimal, representation (default) or OperationOutcome"),
         ("_format" = Option<String>, Query, description = "json")),
@@ -38,15 +36,13 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     let (kind, criteria, address) = asked(&call)?;
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("PUT {address}"))?;
-    let if_match = if_match(call.header("if-match"), "If-Match")?;
-    let if_none_match = if_none_match(call.header("if-none-match"), "If-None-Match")?;
     let size = call.body().len();
     let document = call.json().await?;
     let checked = checked(call.upcasters(), kind, document.root(), "")?;
     let index = document.root().index();
     let target = Target::Found(kind, criteria, checked.id);
     let change = Change::new(target, Action::Put(document, index));
-    let change = Change { if_match, if_none_match, ..change };
+    let change = on_condition(&call, change)?;
     let (done, events) = commit(&call, change, idempotency, size).await?;
     Ok(written(&call, &done, wanted).positions(events))
 }
@@ -56,7 +52,8 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     params(
         ("type" = String, Path, description = "Resource type", example = "Patient"),
         ("identifier" = Option<String>, Query, description = "Criteria, as for a search"),
-        ("If-Match" = Option<String>, Header, description = "The version that it must have", example = "W/\"1\""),
+        ("If-Match" = Option<String>, Header, description = "The versions of which it must have one; *: it must exist", example = "W/\"1\""),
+        ("If-None-Match" = Option<String>, Header, description = "The versions of which it must have none; *: it must not exist"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
         ("Prefer" = Option<String>, Header, description = "return=minimal, representation (default) or OperationOutcome"),
         ("_format" = Option<String>, Query, description = "json")),
@@ -72,12 +69,11 @@ pub async fn patch(mut call: Call) -> Result<Reply, Failure> {
     let (kind, criteria, address) = asked(&call)?;
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("PATCH {address}"))?;
-    let if_match = if_match(call.header("if-match"), "If-Match")?;
     let size = call.body().len();
     let document = call.json().await?;
     let patch = Patch::read(document.root()).map_err(Failure::invalid)?;
     let target = Target::Found(kind, criteria, None);
-    let change = Change { if_match, ..Change::new(target, Action::Patch(Arc::new(patch))) };
+    let change = on_condition(&call, Change::new(target, Action::Patch(Arc::new(patch))))?;
     let (done, events) = commit(&call, change, idempotency, size).await?;
     Ok(written(&call, &done, wanted).positions(events))
 }
@@ -87,7 +83,8 @@ pub async fn patch(mut call: Call) -> Result<Reply, Failure> {
     params(
         ("type" = String, Path, description = "Resource type", example = "Patient"),
         ("identifier" = Option<String>, Query, description = "Criteria, as for a search"),
-        ("If-Match" = Option<String>, Header, description = "The version that it must have", example = "W/\"1\""),
+        ("If-Match" = Option<String>, Header, description = "The versions of which it must have one; *: it must exist", example = "W/\"1\""),
+        ("If-None-Match" = Option<String>, Header, description = "The versions of which it must have none; *: it must not exist"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
         ("Prefer" = Option<String>, Header, description = "return=minimal (default) or OperationOutcome"),
         ("_format" = Option<String>, Query, description = "json")),
@@ -102,9 +99,8 @@ pub async fn delete(call: Call) -> Result<Reply, Failure> {
     let (kind, criteria, address) = asked(&call)?;
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("DELETE {address}"))?;
-    let if_match = if_match(call.header("if-match"), "If-Match")?;
     let change = Change::new(Target::Found(kind, criteria, None), Action::Remove);
-    let change = Change { if_match, ..change };
+    let change = on_condition(&call, change)?;
     let (done, events) = commit(&call, change, idempotency, 0).await?;
     Ok(deleted(&done, wanted, events))
 }

@@ -27,11 +27,11 @@ pub async fn create(mut call: Call) -> Result<Reply, Failure> {
     call.allow_parameters(&[])?;
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("POST {kind}"))?;
-    let header = call.header("if-none-exist").map(str::to_owned);
-    let criteria = header
+    let criteria = call
+        .only_header("if-none-exist")?
         .map(|text| {
             let parameters = call.records().parameters();
-            criteria(&parameters, call.base_url(), kind, &text, "If-None-Exist")
+            criteria(&parameters, call.base_url(), kind, text, "If-None-Exist")
         })
         .transpose()?;
     let size = call.body().len();

@@ -32,9 +32,9 @@ use actix_web::http::StatusCode;
 
 use super::reply::FHIR_JSON;
 use super::routes::Routes;
-use super::{Call, Failure, Reply};
+use super::{Call, Failure, Reply, etag};
 use crate::fhir::check::IssueCode;
-use crate::numbers::{Position, ResourceVersion};
+use crate::numbers::Position;
 use crate::records::{Change, ChangeResult, Effect, IdempotencyKey, Write};
 
 /// Mounts the interactions. Fixed paths come before patterns that would match them too.
@@ -97,7 +97,7 @@ pub enum Return {
 
 impl Return {
     fn of(call: &Call) -> Result<Self, Failure> {
-        let prefer = call.header("prefer").unwrap_or_default();
+        let prefer = call.list_header("prefer").unwrap_or_default();
         let wanted = prefer.split([',', ';']).find_map(|one| one.trim().strip_prefix("return="));
         match wanted {
             None | Some("representation") => Ok(Self::Representation),
@@ -161,7 +161,7 @@ async fn commit(
     idempotency: Option<IdempotencyKey>,
     size: usize,
 ) -> Result<(ChangeResult, Option<(Position, u64)>), Failure> {
-    let write = Write { changes: vec![change], expected_version: None, idempotency, size };
+    let write = Write { changes: vec![change], idempotency, size, ..Write::default() };
     let written = call.records().write(&call.grant, Arc::new(write)).await?;
     let done = written.done.into_iter().next().ok_or_else(Failure::internal)?;
     Ok((done, written.events))
@@ -194,34 +194,17 @@ fn informed(done: &ChangeResult) -> Vec<u8> {
         .into_bytes()
 }
 
-/// The version that an `If-Match` header names.
-fn if_match(header: Option<&str>, place: &str) -> Result<Option<ResourceVersion>, Failure> {
-    let Some(header) = header else { return Ok(None) };
-    let wrong = || {
-        let diagnostics = format!("{header} is not one version: write W/\"3\"");
-        Failure::at(IssueCode::Value, place, diagnostics)
-    };
-    let tags = super::reply::entity_tags(header).ok_or_else(wrong)?;
-    match tags.as_slice() {
-        [one] => one.parse().map(Some).map_err(|_| wrong()),
-        _ => Err(wrong()),
-    }
-}
-
-/// Whether an `If-None-Match` header says `*`.
-fn if_none_match(header: Option<&str>, place: &str) -> Result<bool, Failure> {
-    match header.map(super::reply::entity_tags) {
-        None => Ok(false),
-        Some(None) => Ok(true),
-        Some(Some(_)) => {
-            Err(Failure::at(IssueCode::Value, place, "a write takes only If-None-Match: *"))
-        }
-    }
+/// A change with the conditions of its request: FHIR R4 §3.1.0.5, RFC 9110 §13.1.
+fn on_condition(call: &Call, change: Change) -> Result<Change, Failure> {
+    let versions = |name, place| etag::versions(call.list_header(name).as_deref(), place);
+    let if_match = versions("if-match", "If-Match")?;
+    let if_none_match = versions("if-none-match", "If-None-Match")?;
+    Ok(Change { if_match, if_none_match, ..change })
 }
 
 /// The `Idempotency-Key` of a write, bound to everything that makes it this write.
 fn idempotency(call: &Call, operation: &str) -> Result<Option<IdempotencyKey>, Failure> {
     let conditions = ["if-match", "if-none-match", "if-none-exist"]
-        .map(|name| call.header(name).unwrap_or_default());
+        .map(|name| call.list_header(name).unwrap_or_default());
     super::v1::idempotency(call, &[operation, &conditions.join("\n")])
 }

@@ -5,11 +5,13 @@ use std::str::FromStr;
 use actix_web::http::StatusCode;
 use actix_web::http::header::HttpDate;
 
-use super::super::reply;
+use super::super::etag;
 use super::super::v1::instant;
 use super::binary;
 use super::{Call, Failure, Reply, audit_event};
+use crate::clock::Instant;
 use crate::fhir::ResourceType;
+use crate::fhir::check::IssueCode;
 use crate::records::Resource;
 
 /// The current version of a resource.
@@ -73,7 +75,7 @@ pub async fn read_version(call: Call) -> Result<Reply, Failure> {
 }
 
 fn unless_known(call: &Call, resource: &Resource) -> Result<Reply, Failure> {
-    let reply = if is_known(call, resource) {
+    let reply = if is_known(call, resource)? {
         Reply::empty(StatusCode::NOT_MODIFIED)
     } else if resource.key.kind == ResourceType::BINARY {
         binary::reply(call, resource)?
@@ -83,17 +85,23 @@ fn unless_known(call: &Call, resource: &Resource) -> Result<Reply, Failure> {
     Ok(reply.version(resource.version, resource.recorded_at))
 }
 
-/// Whether the client has this version: FHIR R4 §3.1.0.2.2, RFC 9110 §13.1. A time says it only to
-/// the second, so it counts only when no version was named.
-fn is_known(call: &Call, resource: &Resource) -> bool {
-    match call.header("if-none-match") {
-        Some(tags) => reply::is_known(Some(tags), resource.version),
-        None => call
-            .header("if-modified-since")
-            .and_then(|time| HttpDate::from_str(time).ok())
-            .map(std::time::SystemTime::from)
-            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
-            .and_then(|since| i64::try_from(since.as_secs()).ok())
-            .is_some_and(|since| resource.recorded_at.seconds() <= since),
+/// Whether the client has this version: FHIR R4 §3.1.0.2.2, RFC 9110 §13.1. A time in a header says it only to the second,
+/// so it counts only when no version was named.
+fn is_known(call: &Call, resource: &Resource) -> Result<bool, Failure> {
+    if let Some(tags) = call.list_header("if-none-match") {
+        return Ok(etag::is_known(Some(&tags), resource.version));
     }
+    let Some(time) = call.header("if-modified-since") else { return Ok(false) };
+    if call.is_entry() {
+        // Bundle.entry.request.ifModifiedSince is an instant.
+        let wrong = "not an instant with a time zone, such as 2026-02-28T12:00:00Z";
+        let since = Instant::parse(time);
+        let wrong = || Failure::at(IssueCode::Value, "request.ifModifiedSince", wrong);
+        return Ok(resource.recorded_at <= since.ok_or_else(wrong)?);
+    }
+    let since = HttpDate::from_str(time).ok().map(std::time::SystemTime::from);
+    let since = since.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let since = since.and_then(|since| i64::try_from(since.as_secs()).ok());
+    // What is no date is as if it were not there (RFC 9110 §13.1.3).
+    Ok(since.is_some_and(|since| resource.recorded_at.seconds() <= since))
 }

@@ -2,8 +2,7 @@
 
 use super::super::checked::checked;
 use super::{
-    Call, Failure, Reply, Return, binary, commit, deleted, idempotency, if_match, if_none_match,
-    written,
+    Call, Failure, Reply, Return, binary, commit, deleted, idempotency, on_condition, written,
 };
 use crate::chart::Upcasters;
 use crate::fhir::ResourceKey;
@@ -16,8 +15,8 @@ use crate::records::{Action, Change, Target};
     params(
         ("type" = String, Path, description = "Resource type", example = "Patient"),
         ("id" = String, Path, description = "Logical id"),
-        ("If-Match" = Option<String>, Header, description = "The version that it must have", example = "W/\"1\""),
-        ("If-None-Match" = Option<String>, Header, description = "*: it must not exist yet"),
+        ("If-Match" = Option<String>, Header, description = "The versions of which it must have one; *: it must exist", example = "W/\"1\""),
+        ("If-None-Match" = Option<String>, Header, description = "The versions of which it must have none; *: it must not exist"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
         ("Prefer" = Option<String>, Header, description = "return=minimal, representation (default) or OperationOutcome"),
         ("_format" = Option<String>, Query, description = "json")),
@@ -27,21 +26,19 @@ use crate::records::{Action, Change, Target};
         (status = 201, description = "Stored for the first time, or again after a deletion; Chartlog-Position says where in the log"),
         (status = 400, description = "Not valid; the outcome says what and where"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not for this token"),
-        (status = 412, description = "It has another version"), (status = 413, description = "Too large"),
+        (status = 412, description = "A condition does not hold: it has another version, or none"), (status = 413, description = "Too large"),
         (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request; a Subscription or a SearchParameter cannot be carried out; or, by setting, a reference leads nowhere")))]
 pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
     call.allow_parameters(&[])?;
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("PUT {key}"))?;
-    let if_match = if_match(call.header("if-match"), "If-Match")?;
-    let if_none_match = if_none_match(call.header("if-none-match"), "If-None-Match")?;
     let size = call.body().len();
     let document = binary::content(&mut call, key.kind, Some(&key.id)).await?;
     check_named(call.upcasters(), &key, document.root(), "")?;
     let index = document.root().index();
     let change = Change::new(Target::Key(key), Action::Put(document, index));
-    let change = Change { if_match, if_none_match, ..change };
+    let change = on_condition(&call, change)?;
     let (done, events) = commit(&call, change, idempotency, size).await?;
     Ok(written(&call, &done, wanted).positions(events))
 }
@@ -51,7 +48,8 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     params(
         ("type" = String, Path, description = "Resource type", example = "Patient"),
         ("id" = String, Path, description = "Logical id"),
-        ("If-Match" = Option<String>, Header, description = "The version that it must have", example = "W/\"1\""),
+        ("If-Match" = Option<String>, Header, description = "The versions of which it must have one; *: it must exist", example = "W/\"1\""),
+        ("If-None-Match" = Option<String>, Header, description = "The versions of which it must have none; *: it must not exist"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
         ("Prefer" = Option<String>, Header, description = "return=minimal (default) or OperationOutcome"),
         ("_format" = Option<String>, Query, description = "json")),
@@ -60,14 +58,13 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
         (status = 204, description = "Deleted, or not there; Chartlog-Position says where in the log"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not allow it"), (status = 404, description = "Not for this token"),
-        (status = 412, description = "It has another version")))]
+        (status = 412, description = "A condition does not hold: it has another version, or none")))]
 pub async fn delete(call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
     call.allow_parameters(&[])?;
     let wanted = Return::of(&call)?;
     let idempotency = idempotency(&call, &format!("DELETE {key}"))?;
-    let if_match = if_match(call.header("if-match"), "If-Match")?;
-    let change = Change { if_match, ..Change::new(Target::Key(key), Action::Remove) };
+    let change = on_condition(&call, Change::new(Target::Key(key), Action::Remove))?;
     let (done, events) = commit(&call, change, idempotency, 0).await?;
     Ok(deleted(&done, wanted, events))
 }

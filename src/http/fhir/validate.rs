@@ -11,8 +11,21 @@ use super::update::check_named;
 use super::{Call, Failure, Reply};
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::search::{CUSTOM_CODE_MIN, SearchParameter};
-use crate::fhir::{ResourceKey, ResourceType};
+use crate::fhir::{Checked, ResourceKey, ResourceType};
 use crate::json::Node;
+
+/// What is meant to be done with what is judged (value set resource-validation-mode).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Create,
+    Update,
+    Delete,
+    /// Nothing: it is held against a profile.
+    Profile,
+}
+
+/// The modes in words.
+const MODES_MEAN: &str = "create, update, delete or profile";
 
 /// Where the definitions of the types themselves are; other profiles are not known here.
 const OWN_PROFILES: &str = "http://hl7.org/fhir/StructureDefinition/";
@@ -21,14 +34,14 @@ const OWN_PROFILES: &str = "http://hl7.org/fhir/StructureDefinition/";
 #[utoipa::path(post, path = "/fhir/{type}/$validate", operation_id = "validateResource", tag = "fhir",
     params(
         ("type" = String, Path, description = "Resource type", example = "Observation"),
-        ("mode" = Option<String>, Query, description = "create (default), update or delete: what is meant to be done with it"),
+        ("mode" = Option<String>, Query, description = "create (default), update, delete or profile: what is meant to be done with it"),
         ("profile" = Option<String>, Query, description = "Only that of the type itself is known"),
         ("_format" = Option<String>, Query, description = "json")),
-    request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource; or Parameters with resource, mode and profile"),
+    request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource; or Parameters with resource, mode and profile; or nothing, of what is to be deleted"),
     responses(
         (status = 200, description = "An OperationOutcome: all that is wrong, or that nothing is", content_type = "application/fhir+json"),
         (status = 400, description = "Not JSON, or not parameters of this operation"), (status = 401, description = "No acceptable token"),
-        (status = 403, description = "The token allows neither creating nor updating this type"), (status = 404, description = "Not a resource type"),
+        (status = 403, description = "The token allows neither creating nor updating this type, or not deleting it if that is meant"), (status = 404, description = "Not a resource type"),
         (status = 413, description = "Too large"), (status = 415, description = "Not JSON")))]
 pub async fn validate(call: Call) -> Result<Reply, Failure> {
     let kind = call.kind()?;
@@ -40,14 +53,14 @@ pub async fn validate(call: Call) -> Result<Reply, Failure> {
     params(
         ("type" = String, Path, description = "Resource type", example = "Observation"),
         ("id" = String, Path, description = "Logical id; it need not exist"),
-        ("mode" = Option<String>, Query, description = "create, update (default) or delete: what is meant to be done with it"),
+        ("mode" = Option<String>, Query, description = "create, update (default), delete or profile: what is meant to be done with it"),
         ("profile" = Option<String>, Query, description = "Only that of the type itself is known"),
         ("_format" = Option<String>, Query, description = "json")),
-    request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource; or Parameters with resource, mode and profile"),
+    request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource; or Parameters with resource, mode and profile; or nothing, of what is to be deleted"),
     responses(
         (status = 200, description = "An OperationOutcome: all that is wrong, or that nothing is", content_type = "application/fhir+json"),
         (status = 400, description = "Not JSON, or not parameters of this operation"), (status = 401, description = "No acceptable token"),
-        (status = 403, description = "The token allows neither creating nor updating this type"), (status = 404, description = "Not a resource type"),
+        (status = 403, description = "The token allows neither creating nor updating this type, or not deleting it if that is meant"), (status = 404, description = "Not a resource type"),
         (status = 413, description = "Too large"), (status = 415, description = "Not JSON")))]
 pub async fn validate_instance(call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
@@ -60,28 +73,44 @@ async fn judge(
     key: Option<ResourceKey>,
 ) -> Result<Reply, Failure> {
     call.allow_parameters(&["mode", "profile"])?;
-    call.records().may_write(&call.grant, kind)?;
-    let mode = call.parameter::<String>("mode", "create, update or delete")?;
+    let mode = call.parameter::<String>("mode", MODES_MEAN)?;
     let profile = call.parameter::<String>("profile", "the URL of a profile")?;
-    let document = call.json().await?;
-    let asked = Asked::of(document.root(), mode.as_deref(), profile.as_deref())?;
-    let upcasters = call.upcasters();
-    let mut problems = match (asked.resource, &key) {
-        (None, _) if asked.mode == Some("delete") => Vec::new(),
-        (None, _) => {
-            let diagnostics = "a parameter named resource is missing";
-            return Err(Failure::at(IssueCode::Required, "Parameters.parameter", diagnostics));
-        }
-        (Some(resource), Some(key)) if asked.mode != Some("create") => {
-            check_named(upcasters, key, resource, "")
-                .err()
-                .map_or(Vec::new(), |failure| failure.problems)
-        }
-        (Some(resource), _) => {
-            let failure = checked(upcasters, kind, resource, "").err();
-            failure.map_or(Vec::new(), |failure| failure.problems)
-        }
+    // What is to be deleted need not be sent.
+    let document = match call.body().is_empty() {
+        true => None,
+        false => Some(call.json().await?),
     };
+    let body = document.as_ref().map(|document| document.root());
+    let asked = Asked::of(body, mode.as_deref(), profile.as_deref())?;
+    match asked.mode {
+        Some(Mode::Delete) => call.records().may_delete(&call.grant, kind)?,
+        _ => call.records().may_write(&call.grant, kind)?,
+    }
+    let upcasters = call.upcasters();
+    let outcome_of = |failure: Option<Failure>| failure.map_or(Vec::new(), |one| one.problems);
+    let mut problems = match (asked.resource, asked.mode, &key) {
+        (_, Some(Mode::Delete), _) => Vec::new(),
+        (None, ..) => {
+            let diagnostics =
+                "the resource is missing: send it, or Parameters with a parameter named resource";
+            return Err(Failure::at(IssueCode::Required, "resource", diagnostics));
+        }
+        (Some(resource), None | Some(Mode::Update), Some(key)) => {
+            outcome_of(check_named(upcasters, key, resource, "").err())
+        }
+        (Some(resource), mode, _) => match checked(upcasters, kind, resource, "") {
+            Ok(Checked { id: None, .. }) if mode == Some(Mode::Update) => vec![Problem {
+                code: IssueCode::Required,
+                expression: format!("{kind}.id"),
+                diagnostics: "the id is missing: an update names it".to_owned(),
+            }],
+            checked => outcome_of(checked.err()),
+        },
+    };
+    if asked.mode == Some(Mode::Profile) && asked.profile.is_none() {
+        let diagnostics = "mode profile needs a profile to judge by";
+        return Err(Failure::at(IssueCode::Required, "profile", diagnostics));
+    }
     if let Some(resource) = asked.resource.filter(|_| problems.is_empty()) {
         problems.extend(problems_of_definition(kind, resource));
     }
@@ -121,14 +150,14 @@ fn outcome(problems: Vec<Problem>) -> Vec<u8> {
 /// What the request asks for.
 struct Asked<'a> {
     resource: Option<Node<'a>>,
-    mode: Option<&'static str>,
+    mode: Option<Mode>,
     profile: Option<Cow<'a, str>>,
 }
 
 impl<'a> Asked<'a> {
     /// Reads the body: Parameters of the operation, or the resource itself.
     fn of(
-        body: Node<'a>,
+        body: Option<Node<'a>>,
         mode: Option<&'a str>,
         profile: Option<&'a str>,
     ) -> Result<Self, Failure> {
@@ -137,10 +166,10 @@ impl<'a> Asked<'a> {
             mode: mode.map(|mode| known_mode(mode, "mode")).transpose()?,
             profile: profile.map(Cow::Borrowed),
         };
-        if !is_call(body) {
-            asked.resource = Some(body);
+        let Some(body) = body.filter(|body| is_call(*body)) else {
+            asked.resource = body;
             return Ok(asked);
-        }
+        };
         let parameters = body.get("parameter").into_iter().flat_map(|list| list.items());
         for (at, parameter) in parameters.enumerate() {
             let place = format!("Parameters.parameter[{at}]");
@@ -177,9 +206,15 @@ fn is_call(body: Node<'_>) -> bool {
         && body.get("parameter").is_some_and(|list| list.items().any(is_own))
 }
 
-fn known_mode(mode: &str, place: &str) -> Result<&'static str, Failure> {
-    let known = ["create", "update", "delete"].into_iter().find(|known| *known == mode);
-    known.ok_or_else(|| {
-        Failure::at(IssueCode::Value, place, format!("\"{mode}\" is not create, update or delete"))
-    })
+fn known_mode(mode: &str, place: &str) -> Result<Mode, Failure> {
+    match mode {
+        "create" => Ok(Mode::Create),
+        "update" => Ok(Mode::Update),
+        "delete" => Ok(Mode::Delete),
+        "profile" => Ok(Mode::Profile),
+        other => {
+            let diagnostics = format!("\"{other}\" is not {MODES_MEAN}");
+            Err(Failure::at(IssueCode::Value, place, diagnostics))
+        }
+    }
 }

@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::super::reply::{Reply, is_known};
+use super::super::Reply;
+use super::super::etag::is_known;
 use super::super::{Call, Failure};
 use super::{instant, raw};
 use crate::auth::Grant;
@@ -59,12 +60,12 @@ pub async fn chart(call: Call) -> Result<Reply, Failure> {
             ));
         }
     };
-    let known = call.header("if-none-match");
+    let known = call.list_header("if-none-match");
     if known.is_some() {
         let id = patient.clone();
         let read = move |records: &Records, grant: &Grant| records.chart_version(grant, &id, at);
         let current = call.aside(read).await?;
-        if is_known(known, current) {
+        if is_known(known.as_deref(), current) {
             return Ok(
                 Reply::empty(StatusCode::NOT_MODIFIED).header("etag", format!("\"{current}\""))
             );

@@ -110,7 +110,7 @@ pub async fn append(mut call: Call) -> Result<Reply, Failure> {
         return Err(Failure::invalid(problems));
     }
     let expected_version = expected.map(|version| (patient, ChartVersion::new(version)));
-    let write = Write { changes, expected_version, idempotency, size };
+    let write = Write { changes, expected_version, idempotency, size, ..Write::default() };
     let written = call.records().write(&call.grant, Arc::new(write)).await?;
     let answer = appended(&written);
     let changed = answer.resources.iter().any(|resource| resource.changed);

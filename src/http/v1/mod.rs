@@ -78,7 +78,7 @@ pub fn mount(routes: &mut Routes<'_>) {
 /// The `Idempotency-Key` of a write, bound to the body and to everything else that makes it this
 /// write.
 pub fn idempotency(call: &Call, parts: &[&str]) -> Result<Option<IdempotencyKey>, Failure> {
-    let Some(key) = call.header("idempotency-key") else { return Ok(None) };
+    let Some(key) = call.only_header("idempotency-key")? else { return Ok(None) };
     if key.len() > KEY_LENGTH_MAX {
         let diagnostics = format!("longer than {KEY_LENGTH_MAX} characters");
         return Err(Failure::at(IssueCode::TooLong, "Idempotency-Key", diagnostics));

@@ -69,7 +69,7 @@ impl Planner<'_> {
 
     /// Whether a resource that the request does not change is there, for this caller; the answer
     /// must still be so at the commit.
-    fn is_live(
+    pub(super) fn is_live(
         &mut self,
         key: &ResourceKey,
         version: Option<ResourceVersion>,

@@ -5,6 +5,7 @@
 //! preconditions hold at the moment of the commit, and no lock is held while JSON is parsed.
 
 mod aim;
+mod behind;
 mod define;
 mod draft;
 mod duplicates;
@@ -20,6 +21,7 @@ mod subscribe;
 mod watch;
 mod weigh;
 
+pub use behind::{ReadBehind, ReadPart};
 pub(super) use seal::Unsealed;
 
 use std::sync::Arc;
@@ -40,6 +42,9 @@ const ATTEMPTS_MAX: usize = 200;
 /// Documents larger than this are processed on the blocking pool, not on the threads that serve small requests.
 pub const INLINE_BYTES_MAX: usize = 64 << 10;
 
+/// Versions that a refusal repeats, beside the first.
+const VERSIONS_SHOWN_MAX: usize = 7;
+
 /// Writes with more conditional changes than this are planned on the blocking pool.
 const INLINE_CONDITIONS_MAX: usize = 8;
 
@@ -48,6 +53,8 @@ const INLINE_CONDITIONS_MAX: usize = 8;
 pub struct Write {
     /// What is to change; no resource twice.
     pub changes: Vec<Change>,
+    /// What is read behind the changes, and must be there then.
+    pub reads: Vec<ReadBehind>,
     /// The version that a chart must have (0: none yet).
     pub expected_version: Option<(ResourceId, ChartVersion)>,
     /// Makes repeating the request harmless, forever.
@@ -74,16 +81,50 @@ pub struct Change {
     pub target: Target,
     /// What is to become of it.
     pub action: Action,
-    /// `If-Match`: the version it must have.
-    pub if_match: Option<ResourceVersion>,
-    /// `If-None-Match: *`: it must not exist.
-    pub if_none_match: bool,
+    /// `If-Match`: the versions of which it must have one.
+    pub if_match: Option<Versions>,
+    /// `If-None-Match`: the versions of which it must have none.
+    pub if_none_match: Option<Versions>,
     /// The name under which other entries of the request refer to it.
     pub full_url: Option<String>,
     /// What the request says that this change is; refused if it is not.
     pub declared: Option<EventKind>,
     /// The chart it must lie in, if the request is about one chart.
     pub within: Option<ResourceId>,
+}
+
+/// The versions that a condition names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Versions {
+    /// Whichever there is.
+    Any,
+    /// One of these.
+    OneOf(Vec<ResourceVersion>),
+}
+
+/// As it is said in a refusal.
+impl std::fmt::Display for Versions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self::OneOf(versions) = self else { return formatter.write_str("any version") };
+        match versions.as_slice() {
+            [] => formatter.write_str("what is no version"),
+            [first, rest @ ..] => {
+                write!(formatter, "version {first}")?;
+                let shown = rest.iter().take(VERSIONS_SHOWN_MAX);
+                shown.clone().try_for_each(|version| write!(formatter, " or {version}"))?;
+                formatter.write_str(if rest.len() > shown.len() { " or another" } else { "" })
+            }
+        }
+    }
+}
+
+impl Versions {
+    fn name(&self, version: ResourceVersion) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(versions) => versions.contains(&version),
+        }
+    }
 }
 
 /// Which resource a change is about.
@@ -188,7 +229,7 @@ impl Change {
             target,
             action,
             if_match: None,
-            if_none_match: false,
+            if_none_match: None,
             full_url: None,
             declared: None,
             within: None,

@@ -6,6 +6,7 @@ use super::{Change, RecordsError};
 use crate::auth::Permission;
 use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::subset::problem_of_part;
 use crate::fhir::{Patch, ResourceId, ResourceKey, check, stored};
 use crate::json::Document;
 
@@ -41,6 +42,9 @@ impl Planner<'_> {
         let refused = |problems| RecordsError::Unprocessable(placed(&change.place, problems));
         let document = patch.apply(served).map_err(|problem| refused(vec![problem]))?;
         let checked = check(Some(key.kind), document.root(), "").map_err(refused)?;
+        if let Some(problem) = problem_of_part(document.root(), key.kind.name()) {
+            return Err(refused(vec![problem]));
+        }
         if checked.id.as_ref() == Some(&key.id) {
             return Ok(document);
         }

@@ -7,7 +7,7 @@ use super::aim::Aim;
 use super::idempotency::mark;
 use super::planner::{Planner, Stored};
 use super::references::References;
-use super::refuse::{refuse_ambiguous, refuse_repeated, refuse_undeclared};
+use super::refuse::{refuse_ambiguous, refuse_by_absence, refuse_repeated, refuse_undeclared};
 use super::weigh::{Before, Content};
 use super::{
     Action, Change, ChangeResult, Effect, Expectation, Plan, Prepared, Records, RecordsError,
@@ -16,6 +16,7 @@ use super::{
 use crate::auth::Grant;
 use crate::chart::{Current, Wish, decide};
 use crate::clock::Instant;
+use crate::fhir::same::says_the_same;
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::numbers::ChartVersion;
 
@@ -85,10 +86,11 @@ impl Planner<'_> {
                 }
                 Aim::Resource(key) => self.change(change, key, false, &mut references),
                 Aim::New(key) => self.change(change, key, true, &mut references),
-                Aim::Nothing => Ok(ChangeResult::nothing()),
+                Aim::Nothing => refuse_by_absence(change).map(|()| ChangeResult::nothing()),
             };
             done.push(one.map_err(|error| error.at(&change.place))?);
         }
+        self.refuse_absent_reads(&write.reads, &done)?;
         self.refuse_duplicates(&write.changes, &aims)?;
         self.refuse_definitions()?;
         self.refuse_subscriptions()?;
@@ -172,8 +174,9 @@ impl Planner<'_> {
         }
         self.refuse_by_version(change, key, before.as_ref())?;
         let unchanged = match (&before, &content) {
-            (Some(Before { body: Some((bytes, _)), .. }), Some(content)) => {
+            (Some(Before { body: Some((bytes, document)), .. }), Some(content)) => {
                 *bytes == content.stored.bytes
+                    || says_the_same(document.root(), content.document.root())
             }
             _ => false,
         };

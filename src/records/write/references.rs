@@ -1,5 +1,6 @@
 //! References inside a request: to its own entries, and by criteria.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::super::search::{Limits, find};
@@ -8,7 +9,7 @@ use super::{Action, Change, Records, RecordsError};
 use crate::auth::{Grant, Permission};
 use crate::clock::Instant;
 use crate::fhir::check::{IssueCode, Problem};
-use crate::fhir::reference::Reference;
+use crate::fhir::reference::{Reference, uuid_name};
 use crate::fhir::{Criteria, ResourceKey, ResourceType, parse_query};
 use crate::json::{Kind, Node};
 use crate::view::View;
@@ -36,7 +37,7 @@ impl<'a> References<'a> {
         for (change, aim) in changes.iter().zip(aims) {
             let Some(key) = aim.key() else { continue };
             if let Some(full_url) = &change.full_url {
-                references.known.insert(full_url.clone(), key.to_string());
+                references.known.insert(name_of(full_url).into_owned(), key.to_string());
             }
             if !matches!((aim, &change.action), (Aim::Existing(_), _) | (_, Action::Patch(_))) {
                 references.own.entry(key.kind).or_default().insert(key, change.action.content());
@@ -52,7 +53,7 @@ impl<'a> References<'a> {
         if self.known.is_empty() {
             return None;
         }
-        let direct = self.known.get(text).cloned();
+        let direct = self.known.get(&*name_of(text)).cloned();
         direct.or_else(|| self.known.get(&format!("{}/{text}", beside(full_url?)?)).cloned())
     }
 
@@ -80,6 +81,11 @@ impl<'a> References<'a> {
         found.extend(in_view.into_iter().filter(|key| !own.contains_key(key)));
         Some(found)
     }
+}
+
+/// A full URL, and what refers to it, in the form in which they are compared.
+fn name_of(text: &str) -> Cow<'_, str> {
+    uuid_name(text).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// The base of a full URL that ends in `/Type/id`.
@@ -122,10 +128,24 @@ impl Records {
         references: &mut References<'_>,
     ) -> Result<(), RecordsError> {
         let mut problems = Vec::new();
+        // A stored Bundle refers to its own entries.
+        let is_entry =
+            !place.is_empty() && content.get_str("resourceType").as_deref() != Some("Bundle");
         for node in content.descend().filter(|node| node.kind() == Kind::Object) {
             let Some(text) = node.get_str("reference") else { continue };
             // Other texts stay as they are; this question is cheap and rules most out.
-            if !text.contains(['?', ':']) || references.known.contains_key(text.as_ref()) {
+            if !text.contains(['?', ':']) || references.known.contains_key(&*name_of(&text)) {
+                continue;
+            }
+            if is_entry && uuid_name(&text).is_some() {
+                problems.push(Problem {
+                    code: IssueCode::NotFound,
+                    expression: place.to_owned(),
+                    diagnostics: format!(
+                        "the reference \"{text}\" leads nowhere: no entry that is stored together with this one \
+                         has that fullUrl"
+                    ),
+                });
                 continue;
             }
             let (kind, query) = match Reference::parse(&text, self.base_url()) {

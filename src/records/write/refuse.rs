@@ -6,7 +6,7 @@ use super::super::reserved::is_reserved;
 use super::aim::Aim;
 use super::planner::Planner;
 use super::weigh::{Before, Content};
-use super::{Action, Change, Records, RecordsError, Target};
+use super::{Action, Change, Records, RecordsError, Target, Versions};
 use crate::auth::{Grant, Granted, Permission, Rights};
 use crate::chart::{Drafted, EventKind};
 use crate::clock::Instant;
@@ -32,6 +32,15 @@ impl Records {
             grant.rights(kind, Permission::Update)?;
         }
         Ok(())
+    }
+
+    /// Refuses who may delete no resource of a type.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordsError::Denied`].
+    pub fn may_delete(&self, grant: &Grant, kind: ResourceType) -> Result<(), RecordsError> {
+        Ok(grant.rights(kind, Permission::Delete).map(drop)?)
     }
 }
 
@@ -63,26 +72,22 @@ impl Planner<'_> {
         key: &ResourceKey,
         before: Option<&Before>,
     ) -> Result<(), RecordsError> {
-        let place = || change.place.clone();
-        let live = before.filter(|before| before.head.live);
-        if change.if_none_match
-            && let Some(live) = live
-        {
-            let reason = format!("If-None-Match: {key} exists, at version {}", live.head.version);
-            return Err(RecordsError::Precondition { place: place(), reason });
-        }
-        let Some(expected) = change.if_match else { return Ok(()) };
-        let reason = match live {
-            Some(live) if live.head.version == expected => return Ok(()),
-            Some(live) => {
-                format!(
-                    "If-Match says version {expected}, {key} is at version {}",
-                    live.head.version
-                )
+        let live = before.filter(|before| before.head.live).map(|before| before.head.version);
+        let names = |versions: &&Versions| live.is_some_and(|live| versions.name(live));
+        let missed = change.if_match.as_ref().filter(|versions| !names(versions));
+        let hit = change.if_none_match.as_ref().filter(names);
+        let reason = match (missed, hit, live) {
+            (Some(named), _, Some(live)) => {
+                format!("If-Match says {named}, {key} is at version {live}")
             }
-            None => format!("If-Match says version {expected}, {key} does not exist"),
+            (Some(named), _, None) => format!("If-Match says {named}, {key} does not exist"),
+            (None, Some(named), _) => {
+                let version = live.unwrap_or_default();
+                format!("If-None-Match says {named}, {key} exists, at version {version}")
+            }
+            (None, None, _) => return Ok(()),
         };
-        Err(RecordsError::Precondition { place: place(), reason })
+        Err(RecordsError::Precondition { place: change.place.clone(), reason })
     }
 
     /// Refuses what the caller has no right on as it is, or would have none on as it would be then.
@@ -224,6 +229,15 @@ impl Planner<'_> {
         }
         Err(self.not_granted(first, Permission::Update))
     }
+}
+
+/// Refuses to change one of some versions of what the criteria do not find.
+pub(super) fn refuse_by_absence(change: &Change) -> Result<(), RecordsError> {
+    if change.if_match.is_none() {
+        return Ok(());
+    }
+    let reason = "If-Match: the criteria find nothing".to_owned();
+    Err(RecordsError::Precondition { place: change.place.clone(), reason })
 }
 
 /// Refuses a request that says two things about one resource.

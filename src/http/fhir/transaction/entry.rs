@@ -7,11 +7,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::super::checked::checked;
+use super::super::super::etag::versions;
+use super::super::Failure;
 use super::super::create::{criteria, criteria_of};
 use super::super::update::check_named;
-use super::super::{Failure, if_match, if_none_match};
 use super::look::Look;
-use super::reader::Reader;
+use super::reader::{Reader, relative};
 use crate::fhir::check::IssueCode;
 use crate::fhir::{Patch, ResourceKey, ResourceType, parse_query};
 use crate::json::{Document, Node};
@@ -33,16 +34,15 @@ impl Reader<'_> {
     /// Understands an entry; the failure carries all that is wrong with it.
     pub(super) fn read(self, entry: Node<'_>) -> Result<Work, Failure> {
         let request = entry.get("request").ok_or_else(|| self.required("request"))?;
-        let method = request.get_str("method").ok_or_else(|| self.required("request.method"))?;
-        let url = request.get_str("url").ok_or_else(|| self.required("request.url"))?;
-        // An absolute address of this server means the same.
-        let below = url.strip_prefix(self.base_url).and_then(|rest| rest.strip_prefix('/'));
-        let url = below.unwrap_or(&url);
+        let method =
+            self.text(request, "method")?.ok_or_else(|| self.required("request.method"))?;
+        let url = self.text(request, "url")?.ok_or_else(|| self.required("request.url"))?;
+        let url = &*relative(self.base_url, &url);
+        if let Some(look) = Look::read(self, entry, request, &method, url)? {
+            return Ok(Work::Look(look));
+        }
         let resource = || entry.get("resource").ok_or_else(|| self.required("resource"));
         let (target, action) = match method.as_ref() {
-            "GET" | "HEAD" => {
-                return Look::read(self, request, url, method == "HEAD").map(Work::Look);
-            }
             "POST" => self.creation(request, url, resource()?)?,
             "PUT" => self.update(url, resource()?)?,
             "PATCH" => (self.target(url)?, Action::Patch(Arc::new(self.patch(resource()?)?))),
@@ -54,10 +54,11 @@ impl Reader<'_> {
             }
         };
         let mut change = Change::new(target, action);
-        let text = |name: &str| request.get_str(name);
-        change.if_match = if_match(text("ifMatch").as_deref(), &self.at("request.ifMatch"))?;
-        change.if_none_match =
-            if_none_match(text("ifNoneMatch").as_deref(), &self.at("request.ifNoneMatch"))?;
+        let named = |name: &str| {
+            versions(self.text(request, name)?.as_deref(), &self.at(&format!("request.{name}")))
+        };
+        change.if_match = named("ifMatch")?;
+        change.if_none_match = named("ifNoneMatch")?;
         change.full_url = self.full_url(entry)?;
         change.place = self.place.to_owned();
         Ok(Work::Change(Box::new(change)))
@@ -72,8 +73,8 @@ impl Reader<'_> {
         let kind = self.kind(url)?;
         checked(self.upcasters, kind, resource, &self.at("resource"))?;
         let place = self.at("request.ifNoneExist");
-        let criteria = request
-            .get_str("ifNoneExist")
+        let criteria = self
+            .text(request, "ifNoneExist")?
             .map(|query| criteria(self.parameters, self.base_url, kind, &query, &place))
             .transpose()?;
         Ok((Target::New(kind, criteria), self.content(resource)))

@@ -1,28 +1,32 @@
-//! Reads within a Bundle: the same interactions as those of their own.
+//! Entries that store nothing: the same operations as those of requests of their own.
 
 use std::sync::Arc;
 
-use super::super::{Call, Failure, Reply, everything, history, read, search};
+use super::super::{Call, Failure, Reply};
+use super::operations::{Operation, Segments, find};
 use super::reader::Reader;
 use crate::auth::Grant;
 use crate::fhir::check::IssueCode;
-use crate::fhir::parse_query;
+use crate::fhir::{ResourceKey, ResourceType, parse_query};
 use crate::http::body::Body;
 use crate::http::call::Asked;
 use crate::http::query::drop_empty;
 use crate::http::rendering::Rendering;
 use crate::http::reply::FHIR_JSON;
 use crate::http::visit;
-use crate::json::Node;
-use crate::records::Records;
+use crate::json::{Document, Node};
+use crate::numbers::ResourceVersion;
+use crate::records::{ReadBehind, ReadPart, Records};
 
-/// What is to be read.
+/// What is asked for.
 #[derive(Debug)]
 pub(super) struct Look {
-    interaction: Interaction,
-    segments: Vec<(&'static str, String)>,
+    operation: &'static Operation,
+    segments: Segments,
     query: Vec<(String, String)>,
     headers: Vec<(&'static str, String)>,
+    /// Where in the document its body is.
+    body: Option<usize>,
     /// Its address, as a request of its own would have it.
     words: String,
     /// HEAD: how it is answered, without the content.
@@ -31,100 +35,95 @@ pub(super) struct Look {
     pub(super) place: String,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Interaction {
-    Read,
-    ReadVersion,
-    Search,
-    SearchSystem,
-    SearchCompartment,
-    History,
-    TypeHistory,
-    SystemHistory,
-    Everything,
-}
-
 impl Look {
-    /// Understands an entry with the method GET or HEAD.
+    /// Understands an entry, if it asks for an operation that stores nothing.
     pub(super) fn read(
         reader: Reader<'_>,
+        entry: Node<'_>,
         request: Node<'_>,
+        method: &str,
         url: &str,
-        is_head: bool,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Option<Self>, Failure> {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
-        let parts: Vec<&str> = path.split('/').collect();
-        let (interaction, parts) = match parts.as_slice() {
-            [""] => (Interaction::SearchSystem, vec![]),
-            ["_history"] => (Interaction::SystemHistory, vec![]),
-            [kind] => (Interaction::Search, vec![("type", *kind)]),
-            [kind, "_history"] => (Interaction::TypeHistory, vec![("type", *kind)]),
-            [kind, id] => (Interaction::Read, vec![("type", *kind), ("id", *id)]),
-            ["Patient", id, "$everything"] => (Interaction::Everything, vec![("id", *id)]),
-            [kind, id, "_history"] => (Interaction::History, vec![("type", *kind), ("id", *id)]),
-            [compartment, id, kind] => (
-                Interaction::SearchCompartment,
-                vec![("compartment", *compartment), ("id", *id), ("type", *kind)],
-            ),
-            [kind, id, "_history", version] => (
-                Interaction::ReadVersion,
-                vec![("type", *kind), ("id", *id), ("version", *version)],
-            ),
-            _ => {
-                let diagnostics = format!("\"{path}\" is not what a Bundle can read");
-                return Err(reader.wrong(IssueCode::NotSupported, "request.url", diagnostics));
+        let is_head = method == "HEAD";
+        let found = find(if is_head { "GET" } else { method }, path);
+        let Some((operation, segments)) = found else {
+            if !is_head && method != "GET" {
+                return Ok(None);
             }
+            let diagnostics = format!("\"{path}\" is not what a Bundle can read");
+            return Err(reader.wrong(IssueCode::NotSupported, "request.url", diagnostics));
         };
         let mut query = parse_query(query)
             .map_err(|error| reader.wrong(IssueCode::Value, "request.url", error.to_string()))?;
         drop_empty(&mut query);
-        let conditions =
-            [("if-none-match", "ifNoneMatch"), ("if-modified-since", "ifModifiedSince")];
-        let condition = |(header, member): (&'static str, &str)| {
-            request.get_str(member).map(|text| (header, text.into_owned()))
-        };
-        Ok(Self {
-            interaction,
-            segments: parts.into_iter().map(|(name, part)| (name, part.to_owned())).collect(),
+        let mut headers = Vec::new();
+        for (header, member) in
+            [("if-none-match", "ifNoneMatch"), ("if-modified-since", "ifModifiedSince")]
+        {
+            let text = reader.text(request, member)?;
+            headers.extend(text.map(|text| (header, text.into_owned())));
+        }
+        let body = entry.get("resource");
+        if body.is_some() && operation.is_search() {
+            let diagnostics = "a search has no resource: its parameters stand in request.url";
+            return Err(reader.wrong(IssueCode::Invariant, "resource", diagnostics));
+        }
+        Ok(Some(Self {
+            operation,
+            segments,
             query,
-            headers: conditions.into_iter().filter_map(condition).collect(),
+            headers,
+            body: body.map(|body| body.index()),
             words: format!("/fhir/{url}"),
             is_head,
             place: reader.place.to_owned(),
-        })
+        }))
     }
 
     /// What it asks for, as the access entry says it.
     pub(super) fn asked(&self) -> visit::Asked<'_> {
-        let (operation, route) = match self.interaction {
-            Interaction::Read => ("readResource", "GET /fhir/{type}/{id}"),
-            Interaction::ReadVersion => {
-                ("readResourceVersion", "GET /fhir/{type}/{id}/_history/{version}")
-            }
-            Interaction::Search => ("searchResources", "GET /fhir/{type}"),
-            Interaction::SearchSystem => ("searchSystem", "GET /fhir"),
-            Interaction::SearchCompartment => {
-                ("searchCompartment", "GET /fhir/{compartment}/{id}/{type}")
-            }
-            Interaction::History => ("readResourceHistory", "GET /fhir/{type}/{id}/_history"),
-            Interaction::TypeHistory => ("readTypeHistory", "GET /fhir/{type}/_history"),
-            Interaction::SystemHistory => ("readSystemHistory", "GET /fhir/_history"),
-            Interaction::Everything => ("patientEverything", "GET /fhir/Patient/{id}/$everything"),
-        };
+        let Operation { id: operation, route, .. } = *self.operation;
         visit::Asked { operation, route, words: &self.words, has_query: !self.query.is_empty() }
+    }
+
+    /// The one resource that it reads, if that may be one that the same request writes.
+    pub(super) fn behind(&self, is_there: bool) -> Option<ReadBehind> {
+        let segment = |name: &str| {
+            let segment = self.segments.iter().find(|(known, _)| *known == name);
+            segment.map(|(_, text)| text.as_str())
+        };
+        let part = match self.operation.id {
+            "readResource" | "resourceMeta" | "patientEverything" => ReadPart::Current,
+            "readResourceHistory" => ReadPart::History,
+            "readResourceVersion" => {
+                ReadPart::Version(ResourceVersion::named(segment("version")?)?)
+            }
+            _ => return None,
+        };
+        let kind = || self.operation.route.split('/').nth(2);
+        let kind = segment("type").or_else(kind)?;
+        let key = ResourceKey::new(kind.parse().ok()?, segment("id")?.parse().ok()?);
+        let is_of_past = self.query.iter().any(|(name, _)| name == "_asOf");
+        // What is made here is never written.
+        let is_made_here = key.kind == ResourceType::AUDIT_EVENT;
+        let place = self.place.clone();
+        (!is_of_past && !is_made_here).then_some(ReadBehind { place, key, part, is_there })
     }
 
     /// Carries it out on a state of the store, with the rights of the whole request.
     pub(super) async fn answer(
         &self,
         call: &Call,
+        document: &Document,
         grant: &Arc<Grant>,
         records: &Arc<Records>,
     ) -> Result<Reply, Failure> {
         let mut query = self.query.clone();
         let rendering = Rendering::take(Some(FHIR_JSON), &mut query)?;
         let mut headers = self.headers.clone();
-        headers.extend(call.header("prefer").map(|prefer| ("prefer", prefer.to_owned())));
+        headers.extend(call.list_header("prefer").map(|prefer| ("prefer", prefer.into_owned())));
+        let body = self.body.map(|index| document.node(index).text().as_bytes().to_vec());
         let inner = Call {
             state: Arc::clone(&call.state),
             records: Arc::clone(records),
@@ -132,20 +131,9 @@ impl Look {
             asked: Asked::Entry { segments: self.segments.clone(), headers },
             query,
             rendering: rendering.clone(),
-            body: Body::default(),
+            body: Body::of_entry(body.unwrap_or_default()),
             place: Arc::clone(&call.place),
         };
-        let reply = match self.interaction {
-            Interaction::Read => read::read(inner).await,
-            Interaction::ReadVersion => read::read_version(inner).await,
-            Interaction::Search => search::search(inner).await,
-            Interaction::SearchSystem => search::search_system(inner).await,
-            Interaction::SearchCompartment => search::search_compartment(inner).await,
-            Interaction::History => history::history(inner).await,
-            Interaction::TypeHistory => history::type_history(inner).await,
-            Interaction::SystemHistory => history::system_history(inner).await,
-            Interaction::Everything => everything::everything(inner).await,
-        };
-        reply.map(|reply| rendering.apply(reply))
+        (self.operation.answer)(inner).await.map(|reply| rendering.apply(reply))
     }
 }

@@ -7,6 +7,7 @@
 mod answer;
 mod entry;
 mod look;
+mod operations;
 mod part;
 mod reader;
 
@@ -19,12 +20,14 @@ use crate::access::Part;
 use crate::auth::Seen;
 use crate::chart::fingerprint;
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
+use crate::fhir::reference::uuid_name;
 use crate::http::Fault;
 use crate::http::visit::Ending;
 use crate::json::{Document, Kind, Node};
 use crate::numbers::Position;
 use crate::records::{
-    Action, Change, ChangeResult, INLINE_BYTES_MAX, IdempotencyKey, Records, Target, Write,
+    Action, Change, ChangeResult, INLINE_BYTES_MAX, IdempotencyKey, ReadBehind, Records, Target,
+    Write,
 };
 use entry::Work;
 use look::Look;
@@ -54,7 +57,7 @@ const BRIEF_LOOKS_MAX: usize = 16;
         (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request")))]
 pub async fn transaction(mut call: Call) -> Result<Reply, Failure> {
     call.allow_parameters(&[])?;
-    let wanted = match call.header("prefer") {
+    let wanted = match call.list_header("prefer") {
         Some(_) => Return::of(&call)?,
         None => Return::Minimal,
     };
@@ -155,12 +158,12 @@ impl Sent {
             problems.truncate(PROBLEMS_MAX);
             return Err(Failure::invalid(problems));
         }
-        self.rehearse(&looks).await?;
+        let reads = self.rehearse(&looks).await?;
         // The order of the standard, R4 §3.1.0.11.2; the answers keep that of the request.
         changes.sort_by_key(|(_, change)| phase(change));
         let (places, changes): (Vec<usize>, Vec<Change>) = changes.into_iter().unzip();
         let (idempotency, size) = (self.idempotency.clone(), self.size);
-        let write = Write { changes, expected_version: None, idempotency, size };
+        let write = Write { changes, reads, idempotency, size, ..Write::default() };
         let written = self.call.records().write(&self.call.grant, Arc::new(write)).await?;
         let mut results: Vec<(usize, Outcome)> = Vec::with_capacity(self.entries.len());
         if let Some((first, count)) = written.events.filter(|_| !looks.is_empty()) {
@@ -180,26 +183,28 @@ impl Sent {
         Ok(self.answer("transaction-response", results).positions(written.events))
     }
 
-    /// Refuses the whole for a read that is not allowed or not understood, before anything is
-    /// stored. That nothing is found is no reason: it may be stored by this very request.
-    async fn rehearse(&self, looks: &[(usize, Look)]) -> Result<(), Failure> {
+    /// Refuses the whole for a read that fails, before anything is stored: R4 §3.1.0.11.2. Whether there will be the
+    /// resource that is read may depend on what is stored: that is decided with the changes.
+    async fn rehearse(&self, looks: &[(usize, Look)]) -> Result<Vec<ReadBehind>, Failure> {
+        let mut reads = Vec::new();
         if looks.is_empty() {
-            return Ok(());
+            return Ok(reads);
         }
         self.call.grant.owes_entry();
         self.take_place(looks).await?;
         let records = self.call.records().at_this_moment().await?;
         for (at, look) in looks {
-            match self.look(*at, look, &records).await {
-                (Ok(_), _) => {}
-                (Err(failure), _) if failure.is_absence() => {}
-                (Err(failure), part) => {
+            let (result, part) = self.look(*at, look, &records).await;
+            let is_there = !result.as_ref().is_err_and(Failure::is_absence);
+            match (result, look.behind(is_there)) {
+                (Err(failure), behind) if is_there || behind.is_none() => {
                     self.call.grant.had_part(part);
                     return Err(failure.within(&look.place));
                 }
+                (_, behind) => reads.extend(behind),
             }
         }
-        Ok(())
+        Ok(reads)
     }
 
     async fn each_by_itself(self) -> Result<Reply, Failure> {
@@ -248,7 +253,7 @@ impl Sent {
         records: &Arc<Records>,
     ) -> (Result<Reply, Failure>, Part) {
         let grant = Arc::new(self.call.grant.for_part());
-        let result = look.answer(&self.call, &grant, records).await;
+        let result = look.answer(&self.call, &self.document, &grant, records).await;
         let (seen, ending) = (grant.take_seen(), Ending::of(&result));
         let part = part::part(&self.call.state, at, &look.asked(), seen, ending);
         tokio::task::yield_now().await;
@@ -332,11 +337,13 @@ fn phase(change: &Change) -> u8 {
 
 /// Names that two entries have: what refers to them could mean either.
 fn repeated_names(changes: &[(usize, Change)]) -> Vec<Problem> {
-    let mut seen: HashMap<&str, usize> = HashMap::with_capacity(changes.len());
+    let mut seen: HashMap<String, usize> = HashMap::with_capacity(changes.len());
     let mut problems = Vec::new();
     for (at, change) in changes {
         let Some(full_url) = &change.full_url else { continue };
-        if let Some(first) = seen.insert(full_url, *at) {
+        if let Some(first) =
+            seen.insert(uuid_name(full_url).unwrap_or_else(|| full_url.clone()), *at)
+        {
             problems.push(Problem {
                 code: IssueCode::Invariant,
                 expression: format!("Bundle.entry[{at}].fullUrl"),

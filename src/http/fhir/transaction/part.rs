@@ -1,5 +1,6 @@
 //! What the access entry says of each entry of a Bundle.
 
+use super::reader::relative;
 use crate::access::Part;
 use crate::auth::Seen;
 use crate::http::Failure;
@@ -29,7 +30,8 @@ pub(super) fn of_write(
 ) -> Part {
     let text = |name: &str| entry.get("request").and_then(|request| request.get_str(name));
     let method = text("method").unwrap_or_default();
-    let mut words = format!("/fhir/{}", text("url").unwrap_or_default());
+    let url = text("url").unwrap_or_default();
+    let mut words = format!("/fhir/{}", relative(&state.fhir_base, &url));
     if let Some(criteria) = text("ifNoneExist") {
         words.push('?');
         words.push_str(&criteria);

@@ -52,7 +52,7 @@ const CLOUD_BATCH: &str = "application/cloudevents-batch+json";
 pub async fn follow(call: Call) -> Result<Reply, Failure> {
     let answer = match call.is_socket() {
         true => Answer::over_socket(call.subprotocol()),
-        false => Answer::of(call.header("accept"))?,
+        false => Answer::of(call.list_header("accept").as_deref())?,
     };
     let asked = Asked::of(&call, answer)?;
     let sight = call.records().sight(&call.grant, asked.filter)?;

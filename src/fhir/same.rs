@@ -1,4 +1,4 @@
-//! When two JSON values are equal: RFC 6902 §4.6.
+//! When two JSON values are equal: RFC 6902 §4.6, and FHIR R4 §2.6.2.
 
 use std::borrow::Cow;
 
@@ -7,22 +7,36 @@ use crate::json::{Kind, Node};
 /// Whether two values are equal: numbers by their value, strings by their characters, objects
 /// whatever the order of their members. The parser bounds the depth.
 pub(super) fn same(one: Node<'_>, other: Node<'_>) -> bool {
+    equal(one, other, same_number)
+}
+
+/// Whether two values say the same to the digit: the order of the members of an object means nothing.
+#[must_use]
+pub fn says_the_same(one: Node<'_>, other: Node<'_>) -> bool {
+    // The digits of a decimal say how precise it is (FHIR R4 §2.24.0.1).
+    equal(one, other, |one, other| one == other)
+}
+
+fn equal(one: Node<'_>, other: Node<'_>, is_number_same: fn(&str, &str) -> bool) -> bool {
     if one.kind() != other.kind() {
         return false;
     }
     match one.kind() {
         Kind::Null | Kind::True | Kind::False => true,
-        Kind::Number => same_number(one.text(), other.text()),
+        Kind::Number => is_number_same(one.text(), other.text()),
         Kind::String | Kind::Name => one.as_str() == other.as_str(),
         Kind::Array => {
             one.items().count() == other.items().count()
-                && one.items().zip(other.items()).all(|(one, other)| same(one, other))
+                && one
+                    .items()
+                    .zip(other.items())
+                    .all(|(one, other)| equal(one, other, is_number_same))
         }
         Kind::Object => {
             let (ones, others) = (by_name(one), by_name(other));
             ones.len() == others.len()
                 && ones.iter().zip(&others).all(|((name, value), (other_name, other_value))| {
-                    name == other_name && same(*value, *other_value)
+                    name == other_name && equal(*value, *other_value, is_number_same)
                 })
         }
     }
