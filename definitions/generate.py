@@ -7,13 +7,14 @@ The source is the official package of HL7 (CC0). Get it and run this script with
     tar -xzf hl7.fhir.r4.examples-4.0.1.tgz
     python3 definitions/generate.py package
 
-Five tables are written into src/fhir/definitions/, tab separated, with one header line:
+Six tables are written into src/fhir/definitions/, tab separated, with one header line:
 
     resource_types.tsv       every concrete resource type and its code
     search_parameters.tsv    what a search on a type may ask for
     compartments.tsv         which parameters put a resource into a compartment, such as a patient's chart
     elements.tsv             the elements of every type: cardinality, flags, types, value set
     codes.tsv                the closed value sets that elements are bound to
+    invariants.tsv           what must hold of several elements together, in FHIRPath
 
 The numbers in the first two are written into stores on disk. They are frozen: the script reads the tables that
 are there, keeps every code, gives new names the next free one, and fails rather than drop a name.
@@ -26,6 +27,7 @@ import sys
 
 from elements import codes as code_rows
 from elements import elements as element_rows
+from invariants import invariants as invariant_rows
 
 # Examples of how to write a SearchParameter; not part of the standard's own set.
 NOT_STANDARD = {"example", "example-extension", "example-reference"}
@@ -74,6 +76,8 @@ def main(package):
     elements = element_rows(resources)
     write("elements.tsv", ["type", "element", "cardinality", "flags", "types", "codes"], elements)
     write("codes.tsv", ["set", "system", "codes"], code_rows(resources, elements))
+    columns = ["type", "element", "key", "severity", "expression", "human"]
+    write("invariants.tsv", columns, invariant_rows(resources))
 
 
 def concrete_types(resources):

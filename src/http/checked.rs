@@ -24,6 +24,6 @@ pub fn checked(
         {
             problem.diagnostics = format!("{}; {hint}", problem.diagnostics);
         }
-        Failure::invalid(problems)
+        Failure::not_valid(problems)
     })
 }

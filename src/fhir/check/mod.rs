@@ -20,6 +20,7 @@ mod place;
 mod primitive;
 mod problem;
 mod resource;
+mod seen;
 
 use super::{ResourceId, ResourceType};
 use crate::json::Node;
@@ -50,12 +51,8 @@ pub fn check(
     resource: Node<'_>,
     place: &str,
 ) -> Result<Checked, Vec<Problem>> {
-    let kind = resource.get_str("resourceType").and_then(|name| ResourceType::from_name(&name));
-    let root = match (place, kind) {
-        ("", Some(kind)) => Place::Root(kind.name()),
-        ("", None) => Place::Root("Resource"),
-        (place, _) => Place::Root(place),
-    };
+    let kind = type_of(resource);
+    let root = root(kind, place);
     let mut check = Check::default();
     if let (Some(expected), Some(kind)) = (expected, kind)
         && expected != kind
@@ -73,12 +70,46 @@ pub fn check(
     }
 }
 
+/// What is not wrong, but worth a second look: rules of severity "warning", and what could not be
+/// decided. Writes never ask.
+///
+/// `place` is as for [`check`]; there are no more than [`PROBLEMS_MAX`].
+#[must_use]
+pub fn warnings(resource: Node<'_>, place: &str) -> Vec<Problem> {
+    let mut check = Check { warnings: Some(Problems::default()), ..Check::default() };
+    check.resource(resource, &root(type_of(resource), place));
+    check.warnings.map_or(Vec::new(), Problems::all)
+}
+
+fn type_of(resource: Node<'_>) -> Option<ResourceType> {
+    resource.get_str("resourceType").and_then(|name| ResourceType::from_name(&name))
+}
+
+fn root(kind: Option<ResourceType>, place: &str) -> Place<'_> {
+    match (place, kind) {
+        ("", Some(kind)) => Place::Root(kind.name()),
+        ("", None) => Place::Root("Resource"),
+        (place, _) => Place::Root(place),
+    }
+}
+
 /// A check on its way through a resource.
 #[derive(Default)]
 struct Check<'a> {
     problems: Problems,
+    /// What is only worth a second look, if somebody asks for it.
+    warnings: Option<Problems>,
     /// What `#id` may lead to, where the check is now.
     contained: link::Contained<'a>,
+}
+
+impl Check<'_> {
+    /// Adds a warning; its words are made only if somebody asks for it.
+    fn warn(&mut self, code: IssueCode, place: &Place<'_>, diagnostics: impl FnOnce() -> String) {
+        if let Some(warnings) = &mut self.warnings {
+            warnings.add(code, place, diagnostics());
+        }
+    }
 }
 
 #[cfg(test)]

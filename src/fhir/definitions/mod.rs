@@ -5,6 +5,7 @@
 
 mod codes;
 pub mod elements;
+mod invariants;
 mod primitive;
 mod r4b;
 mod resource_type;
@@ -12,6 +13,7 @@ mod resource_type;
 use std::sync::LazyLock;
 
 pub use codes::CodeSet;
+pub use invariants::{InvariantRow, invariant_rows};
 pub use primitive::Primitive;
 pub use r4b::{is_element_of_r4b, is_type_of_r4b};
 pub use resource_type::ResourceType;
