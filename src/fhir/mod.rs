@@ -23,6 +23,7 @@ pub mod status;
 pub mod stored;
 pub mod subset;
 pub mod types;
+pub mod ucum;
 
 pub use care::Care;
 pub use check::{Checked, IssueCode, Problem, check};

@@ -104,6 +104,12 @@ impl<'a> Node<'a> {
         self.span.end as usize
     }
 
+    /// The value of the same document with that [`Node::index`].
+    #[must_use]
+    pub fn elsewhere(&self, index: usize) -> Self {
+        Self::at(self.text, self.spans, index)
+    }
+
     /// A string's characters, unescaped; `None` for every other kind.
     #[must_use]
     pub fn as_str(&self) -> Option<Cow<'a, str>> {
@@ -124,6 +130,22 @@ impl<'a> Node<'a> {
     pub fn get(&self, name: &str) -> Option<Node<'a>> {
         let mut members = self.members_beginning(name);
         members.find(|(member, _)| member.len() == name.len()).map(|(_, value)| value)
+    }
+
+    /// The member of that name, and the one with an underscore in front of it.
+    #[must_use]
+    pub fn get_pair(&self, name: &str) -> (Option<Node<'a>>, Option<Node<'a>>) {
+        let mut children = self.children(Kind::Object);
+        let (mut value, mut beside) = (None, None);
+        while let (Some(member), Some(found)) = (children.next(), children.next()) {
+            let member = member.unquoted();
+            if member == name {
+                value = Some(found);
+            } else if member.strip_prefix('_') == Some(name) {
+                beside = Some(found);
+            }
+        }
+        (value, beside)
     }
 
     /// The string member of that name.

@@ -6,6 +6,8 @@
 
 use std::sync::LazyLock;
 
+use rustc_hash::FxHashMap;
+
 use super::codes::{self, CodeSet};
 use super::primitive::Primitive;
 use super::rows;
@@ -15,10 +17,10 @@ const ELEMENTS: &str = include_str!("elements.tsv");
 /// A resource type, a data type, or the type of an element that has elements of its own.
 #[derive(Debug)]
 pub struct TypeDefinition {
-    /// Its place in the table: the number that [`Form::Complex`] carries.
-    pub number: usize,
     /// Its name, such as `Patient`, `HumanName` or `Patient.contact`.
     pub name: &'static str,
+    /// Its number among the types, as in [`Form::Complex`].
+    pub index: usize,
     /// The name of the type whose elements it has too; empty for `Element` and `Resource`.
     base: &'static str,
     /// The type of that name.
@@ -134,7 +136,7 @@ impl ElementType {
 /// The type of that name, such as `Patient`, `HumanName` or `Patient.contact`.
 #[must_use]
 pub fn definition(type_name: &str) -> Option<&'static TypeDefinition> {
-    TYPES.get(index_of(&TYPES, type_name)?)
+    NUMBERS.get(type_name).and_then(|index| TYPES.get(*index))
 }
 
 /// The type with the number that [`Form::Complex`] carries.
@@ -148,20 +150,55 @@ pub fn elements_of(type_name: &str) -> impl Iterator<Item = &'static Element> {
     definition(type_name).into_iter().flat_map(TypeDefinition::elements)
 }
 
+/// The elements of one name, found once, so that the one of a type is found without comparing names.
+#[derive(Debug, Clone, Copy)]
+pub struct ElementsNamed(&'static [(usize, &'static Element)]);
+
+impl ElementsNamed {
+    /// The elements of that name, for those of several types without the `[x]`.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        Self(BY_NAME.get(name).map_or(&[], Vec::as_slice))
+    }
+
+    /// The one that a type has, or has from its bases.
+    #[must_use]
+    pub fn in_type(self, definition: &TypeDefinition) -> Option<&'static Element> {
+        let at = self.0.binary_search_by_key(&definition.index, |(index, _)| *index).ok()?;
+        self.0.get(at).map(|(_, element)| *element)
+    }
+}
+
+/// By name: the number of each type that has such an element, and the element.
+static BY_NAME: LazyLock<FxHashMap<&'static str, Vec<(usize, &'static Element)>>> =
+    LazyLock::new(|| {
+        let mut by_name: FxHashMap<_, Vec<_>> = FxHashMap::default();
+        for definition in TYPES.iter() {
+            for element in definition.elements() {
+                by_name.entry(element.name).or_default().push((definition.index, element));
+            }
+        }
+        by_name
+    });
+
 /// The element of a type by its name, for an element of several types without the `[x]`.
 #[must_use]
 pub fn element(type_name: &str, element_name: &str) -> Option<&'static Element> {
     elements_of(type_name).find(|element| element.name == element_name)
 }
 
+/// The number of each type by its name: asked for with every resource that a path comes to.
+static NUMBERS: LazyLock<FxHashMap<&'static str, usize>> =
+    LazyLock::new(|| TYPES.iter().map(|definition| (definition.name, definition.index)).collect());
+
 /// In the order of their names, as in the table.
 static TYPES: LazyLock<Vec<TypeDefinition>> = LazyLock::new(|| {
     let named = rows(ELEMENTS).filter(|[name, _, _, _, _, _]| !name.is_empty());
     let mut types: Vec<TypeDefinition> = named
         .enumerate()
-        .map(|(number, [name, _, _, _, base, _])| TypeDefinition {
-            number,
+        .map(|(index, [name, _, _, _, base, _])| TypeDefinition {
             name,
+            index,
             base,
             base_index: None,
             own: Vec::new(),
@@ -262,12 +299,24 @@ mod tests {
         assert!(read.next().is_none());
         // What an object has is noted in 64 bits.
         assert!(TYPES.iter().all(|definition| definition.elements().count() <= 64));
-        assert!(TYPES.iter().enumerate().all(|(number, definition)| definition.number == number));
+        assert!(TYPES.iter().enumerate().all(|(index, definition)| definition.index == index));
         // What is required is looked for among a type's own elements only.
         let bases = ["Element", "BackboneElement", "Resource", "DomainResource", "Quantity"];
         assert!(bases.iter().all(|name| definition(name).unwrap().required == 0));
         assert!(ResourceType::all().all(|kind| definition(kind.name()).is_some()));
         assert!(TYPES.is_sorted_by_key(|definition| definition.name));
+    }
+
+    #[test]
+    fn elements_are_found_by_name_and_type() {
+        for kind in TYPES.iter() {
+            for element in kind.elements() {
+                let found = ElementsNamed::of(element.name).in_type(kind).unwrap();
+                assert!(std::ptr::eq(found, element), "{}.{}", kind.name, element.name);
+            }
+        }
+        assert!(ElementsNamed::of("gender").in_type(definition("Observation").unwrap()).is_none());
+        assert!(ElementsNamed::of("nothing").in_type(definition("Patient").unwrap()).is_none());
     }
 
     #[test]

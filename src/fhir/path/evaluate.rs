@@ -1,229 +1,487 @@
-//! From [`Expr`] and a resource to the elements it leads to.
+//! From an [`Expr`] and an item to what it leads to: FHIRPath N1 §3 to §6.
 
-use super::Item;
-use super::syntax::{Expr, Literal, Start, Step};
-use crate::fhir::ResourceType;
-use crate::fhir::reference::{Reference, target_type};
-use crate::json::{Kind, Node};
+use std::rc::Rc;
 
-/// Everything to which the expression leads in a resource.
-pub(super) fn expression<'a>(expr: &Expr, resource: Node<'a>, focus: Item<'a>) -> Vec<Item<'a>> {
-    Evaluation { resource }.items(expr, focus)
+use smallvec::smallvec;
+
+use super::context::{Context, EvaluationError, error};
+use super::function::{Function, Lazy, OnCollection};
+use super::syntax::{Call, Expr, Operation, Operator, Start, Step};
+use super::types::TypeName;
+use super::value::{Collection, Element, Value, one, text};
+use super::{arithmetic, collection, convert, navigate, numbers, relation, temporal, texts, tree};
+
+type Outcome<'a> = Result<Collection<'a>, EvaluationError>;
+
+/// An evaluation of one expression for one item, which is `%context`.
+pub(super) struct Evaluation<'e, 'a> {
+    context: &'e Context<'a>,
+    origin: Option<&'e Value<'a>>,
 }
 
-struct Evaluation<'a> {
-    resource: Node<'a>,
+/// What surrounds a part of an expression.
+#[derive(Clone)]
+struct Scope<'s, 'a> {
+    /// `$this`
+    focus: Option<&'s Value<'a>>,
+    /// `$index`
+    index: Option<usize>,
+    /// `$total`
+    total: Option<&'s Collection<'a>>,
+    /// What `defineVariable` has defined.
+    variables: Option<Rc<Variable<'a>>>,
 }
 
-impl<'a> Evaluation<'a> {
-    fn items(&self, expr: &Expr, focus: Item<'a>) -> Vec<Item<'a>> {
-        match expr {
-            Expr::Path { start, steps } => {
-                let items = match start {
-                    Start::Focus => vec![focus],
-                    Start::Resource => vec![Item::Node(self.resource)],
-                    Start::Type(name) if has_type(self.resource, name) => {
-                        vec![Item::Node(self.resource)]
-                    }
-                    Start::Type(_) => Vec::new(),
-                    Start::Group(group) => self.items(group, focus),
-                };
-                steps.iter().fold(items, |items, step| self.step(step, items))
-            }
-            Expr::Union(alternatives) => {
-                alternatives.iter().flat_map(|expr| self.items(expr, focus)).collect()
-            }
-            Expr::And(_) | Expr::Equal { .. } => {
-                self.truth(expr, focus).map(Item::Boolean).into_iter().collect()
-            }
-        }
+impl<'s, 'a> Scope<'s, 'a> {
+    /// The same, about one item of a collection.
+    fn inside<'t>(&self, item: &'t Value<'a>, index: usize) -> Scope<'t, 'a>
+    where
+        's: 't,
+    {
+        let variables = self.variables.clone();
+        Scope { focus: Some(item), index: Some(index), total: self.total, variables }
+    }
+}
+
+struct Variable<'a> {
+    name: Box<str>,
+    items: Collection<'a>,
+    outer: Option<Rc<Variable<'a>>>,
+}
+
+impl<'e, 'a> Evaluation<'e, 'a> {
+    pub(super) fn new(context: &'e Context<'a>, origin: Option<&'e Value<'a>>) -> Self {
+        Self { context, origin }
+    }
+
+    pub(super) fn run(&self, expr: &Expr) -> Outcome<'a> {
+        self.items(expr, &self.outermost())
     }
 
     /// The expression as a condition: true, false, or (`None`) no answer, FHIRPath's empty.
-    fn truth(&self, expr: &Expr, focus: Item<'a>) -> Option<bool> {
+    pub(super) fn run_truth(&self, expr: &Expr) -> Result<Option<bool>, EvaluationError> {
+        self.truth(expr, &self.outermost())
+    }
+
+    fn outermost(&self) -> Scope<'e, 'a> {
+        Scope { focus: self.origin, index: None, total: None, variables: None }
+    }
+
+    fn items(&self, expr: &Expr, scope: &Scope<'_, 'a>) -> Outcome<'a> {
         match expr {
-            Expr::And(terms) => {
-                let mut truths = terms.iter().map(|term| self.truth(term, focus));
-                truths
-                    .try_fold(Some(true), |all, one| match (all, one) {
-                        (_, Some(false)) => Err(false),
-                        (Some(true), Some(true)) => Ok(Some(true)),
-                        _ => Ok(None),
-                    })
-                    .unwrap_or_else(Some)
+            Expr::Path { start, steps } => self.path(start, steps, scope),
+            Expr::Chain { first, rest } => {
+                let mut left = self.items(first, scope)?;
+                for operation in rest {
+                    let outcome = self.operation(left, operation, scope);
+                    left = outcome.map_err(|error| error.at(operation.at))?;
+                }
+                Ok(left)
             }
-            Expr::Equal { left, right, negated } => match self.items(left, focus).as_slice() {
-                [] => None,
-                [item] => Some(equals(*item, right) != *negated),
-                _ => Some(*negated),
-            },
-            Expr::Path { .. } | Expr::Union(_) => match self.items(expr, focus).as_slice() {
-                [] => None,
-                [Item::Boolean(truth)] => Some(*truth),
-                [Item::Node(node)] if node.kind() == Kind::False => Some(false),
-                _ => Some(true),
-            },
-        }
-    }
-
-    fn step(&self, step: &Step, items: Vec<Item<'a>>) -> Vec<Item<'a>> {
-        match step {
-            Step::Member(name) => each_node(&items, |node, out| members(node, name, out)),
-            Step::Choice(names) => each_node(&items, |node, out| {
-                flatten(names.iter().find_map(|name| node.get(name)), out);
-            }),
-            Step::Index(index) => items.get(*index).copied().into_iter().collect(),
-            Step::Where(condition) => {
-                let mut items = items;
-                items.retain(|item| self.truth(condition, *item) == Some(true));
-                items
+            Expr::Signed { operand, is_negative, at } => {
+                let items = self.items(operand, scope)?;
+                arithmetic::signed(items, *is_negative).map_err(|error| error.at(*at))
             }
-            Step::Exists => vec![Item::Boolean(!items.is_empty())],
-            Step::Extension(url) => each_node(&items, |node, out| {
-                out.extend(extensions(node, url).map(Item::Node));
-            }),
-            Step::HasExtension(url) => each_node(&items, |node, out| {
-                out.push(Item::Boolean(extensions(node, url).next().is_some()));
-            }),
-            Step::ResolvesTo(name) => each_node(&items, |node, out| {
-                out.push(Item::Boolean(self.resolves_to(node, name)));
-            }),
         }
     }
 
-    /// Whether a Reference, or a canonical or URL as text, leads to a resource of that type.
-    fn resolves_to(&self, node: Node<'a>, name: &str) -> bool {
-        let text = node.get_str("reference").or_else(|| node.as_str());
-        let reference = text.as_deref().map(|text| Reference::parse(text, None));
-        if let Some(Reference::Fragment(id)) = reference {
-            let mut contained =
-                self.resource.get("contained").into_iter().flat_map(|list| list.items());
-            return contained
-                .any(|inner| inner.get_str("id").as_deref() == Some(id) && has_type(inner, name));
-        }
-        match reference.as_ref().and_then(target_type) {
-            Some(kind) => Some(kind) == ResourceType::from_name(name),
-            None => node.get_str("type").as_deref() == Some(name),
+    fn truth(&self, expr: &Expr, scope: &Scope<'_, 'a>) -> Result<Option<bool>, EvaluationError> {
+        collection::truth(&self.items(expr, scope)?)
+    }
+
+    fn operation(
+        &self,
+        left: Collection<'a>,
+        operation: &Operation,
+        scope: &Scope<'_, 'a>,
+    ) -> Outcome<'a> {
+        let right = || self.items(&operation.operand, scope);
+        let context = self.context;
+        let truth = |truth: Option<bool>| Ok(one(truth.map(Value::Boolean)));
+        match operation.operator {
+            Operator::And | Operator::Or | Operator::Xor | Operator::Implies => {
+                let left = collection::truth(&left)?;
+                let right = || collection::truth(&right()?);
+                truth(logic(operation.operator, left, right)?)
+            }
+            Operator::Equal => truth(relation::equal(context, &left, &right()?)?),
+            Operator::NotEqual => {
+                truth(relation::equal(context, &left, &right()?)?.map(|equal| !equal))
+            }
+            Operator::Equivalent => truth(Some(relation::equivalent(context, &left, &right()?)?)),
+            Operator::NotEquivalent => {
+                truth(Some(!relation::equivalent(context, &left, &right()?)?))
+            }
+            Operator::Union => collection::union(context, left, right()?),
+            Operator::In => collection::contains(context, &right()?, &left),
+            Operator::Contains => collection::contains(context, &left, &right()?),
+            operator => arithmetic::binary(context, operator, &left, &right()?),
         }
     }
-}
 
-fn has_type(resource: Node<'_>, name: &str) -> bool {
-    matches!(name, "Resource" | "DomainResource")
-        || resource.get_str("resourceType").as_deref() == Some(name)
-}
-
-fn each_node<'a>(
-    items: &[Item<'a>],
-    mut step: impl FnMut(Node<'a>, &mut Vec<Item<'a>>),
-) -> Vec<Item<'a>> {
-    let mut out = Vec::new();
-    for item in items {
-        if let Item::Node(node) = item {
-            step(*node, &mut out);
-        }
-    }
-    out
-}
-
-/// The member of that name or, when there is none, the choice element.
-fn members<'a>(node: Node<'a>, name: &str, out: &mut Vec<Item<'a>>) {
-    let mut choice = None;
-    for (member, value) in node.members_beginning(name) {
-        let Some(type_name) = member.strip_prefix(name) else {
-            continue;
+    fn path(&self, start: &Start, steps: &[Step], scope: &Scope<'_, 'a>) -> Outcome<'a> {
+        // The beginning of a path is looked at where it is.
+        let (mut items, steps) = match (start, steps.split_first()) {
+            (Start::Focus, Some((Step::Member(name), rest))) => {
+                let mut items = Collection::new();
+                if let Some(focus) = scope.focus {
+                    navigate::member(focus, name, &mut items);
+                }
+                (items, rest)
+            }
+            _ => (self.start(start, scope)?, steps),
         };
-        if type_name.is_empty() {
-            return flatten(Some(value), out);
+        self.context.charge(items.len() + 1)?;
+        let mut inner = None;
+        for step in steps {
+            let scope = inner.as_ref().unwrap_or(scope);
+            if let Step::Call(call) = step
+                && call.function == Function::Lazy(Lazy::DefineVariable)
+            {
+                let variables = self.defined(call, &items, scope);
+                let variables = variables.map_err(|error| error.at(call.at))?;
+                inner = Some(Scope { variables: Some(variables), ..scope.clone() });
+                continue;
+            }
+            items = self.step(step, items, scope)?;
+            self.context.charge_items(&items)?;
         }
-        if CHOICE_TYPES.binary_search(&type_name).is_ok() {
-            choice = Some(value);
+        Ok(items)
+    }
+
+    fn start(&self, start: &Start, scope: &Scope<'_, 'a>) -> Outcome<'a> {
+        let focus = scope.focus;
+        match start {
+            Start::Focus => Ok(one(focus.cloned())),
+            Start::Type(name, _) => {
+                let is_it = |element: &Element<'a>| name.includes(element.kind());
+                let focus = focus.and_then(|focus| focus.element()).copied().filter(is_it);
+                let found = focus.or_else(|| self.context.resource().filter(is_it));
+                Ok(one(found.map(Value::Element)))
+            }
+            Start::Literal(value) => Ok(smallvec![value.clone()]),
+            Start::Nothing => Ok(Collection::new()),
+            Start::Index => {
+                let index = scope.index.and_then(|index| i32::try_from(index).ok());
+                Ok(one(index.map(Value::Integer)))
+            }
+            Start::Total => Ok(scope.total.cloned().unwrap_or_default()),
+            Start::Variable(name, at) => self.variable(name, scope).map_err(|error| error.at(*at)),
+            Start::Group(group) => self.items(group, scope),
         }
     }
-    flatten(choice, out);
-}
 
-fn flatten<'a>(value: Option<Node<'a>>, out: &mut Vec<Item<'a>>) {
-    let Some(value) = value else { return };
-    match value.kind() {
-        Kind::Null => {}
-        Kind::Array => {
-            let items = value.items().filter(|item| item.kind() != Kind::Null);
-            out.extend(items.map(Item::Node));
+    /// FHIRPath N1 §9 and FHIR R4 §2.9.1.3.
+    fn variable(&self, name: &str, scope: &Scope<'_, 'a>) -> Outcome<'a> {
+        let mut defined = scope.variables.as_deref();
+        while let Some(variable) = defined {
+            if *variable.name == *name {
+                return Ok(variable.items.clone());
+            }
+            defined = variable.outer.as_deref();
         }
-        _ => out.push(Item::Node(value)),
+        if let Some(items) = self.context.variable(name) {
+            return Ok(items.clone());
+        }
+        let element = |element: Option<Element<'a>>| Ok(one(element.map(Value::Element)));
+        match name {
+            "resource" => element(self.context.resource()),
+            "rootResource" => element(self.context.root_resource()),
+            "context" => Ok(one(self.origin.cloned())),
+            "sct" => Ok(smallvec![text("http://snomed.info/sct")]),
+            "loinc" => Ok(smallvec![text("http://loinc.org")]),
+            "ucum" => Ok(smallvec![text(crate::fhir::ucum::SYSTEM)]),
+            _ => {
+                let definition = [("vs-", "ValueSet"), ("ext-", "StructureDefinition")]
+                    .iter()
+                    .find_map(|(beginning, kind)| Some((kind, name.strip_prefix(beginning)?)));
+                let (kind, id) =
+                    definition.ok_or_else(|| error(format!("there is no variable %{name}")))?;
+                Ok(smallvec![text(format!("http://hl7.org/fhir/{kind}/{id}"))])
+            }
+        }
+    }
+
+    fn step(&self, step: &Step, mut items: Collection<'a>, scope: &Scope<'_, 'a>) -> Outcome<'a> {
+        match step {
+            Step::Member(name) => {
+                let mut out = Collection::new();
+                for item in &items {
+                    navigate::member(item, name, &mut out);
+                }
+                Ok(out)
+            }
+            Step::Item(index, at) => {
+                let index = collection::integer(&self.items(index, scope)?, "an index")
+                    .map_err(|error| error.at(*at))?;
+                let index = index.and_then(|index| usize::try_from(index).ok());
+                let found = index.filter(|index| *index < items.len());
+                Ok(one(found.map(|index| items.swap_remove(index))))
+            }
+            Step::Is(name, at) => match collection::single(items, "is") {
+                Ok(found) => Ok(one(found.map(|item| Value::Boolean(is(&item, *name))))),
+                Err(error) => Err(error.at(*at)),
+            },
+            Step::ResolvesTo(name, at) => match collection::single(items, "is") {
+                Ok(found) => {
+                    let truth =
+                        found.and_then(|item| tree::resolves_to(self.context, &item, *name));
+                    Ok(one(truth.map(Value::Boolean)))
+                }
+                Err(error) => Err(error.at(*at)),
+            },
+            Step::As(name, _) if self.context.is_filtering() => {
+                items.retain(|item| is(item, *name));
+                Ok(items)
+            }
+            Step::As(name, at) => match collection::single(items, "as") {
+                Ok(found) => Ok(one(found.filter(|item| is_exactly(item, *name)))),
+                Err(error) => Err(error.at(*at)),
+            },
+            Step::OfType(name) => {
+                let is_kept = if self.context.is_filtering() { is } else { is_exactly };
+                items.retain(|item| is_kept(item, *name));
+                Ok(items)
+            }
+            Step::Call(call) => self.call(call, items, scope).map_err(|error| error.at(call.at)),
+        }
+    }
+
+    fn call(&self, call: &Call, items: Collection<'a>, scope: &Scope<'_, 'a>) -> Outcome<'a> {
+        let function = match call.function {
+            Function::Lazy(function) => return self.lazy(function, call, items, scope),
+            // The commonest, which take nothing.
+            Function::Collection(OnCollection::Empty) => {
+                return Ok(smallvec![Value::Boolean(items.is_empty())]);
+            }
+            function => function,
+        };
+        let mut arguments: [Collection<'a>; 2] = Default::default();
+        for (expr, argument) in call.arguments.iter().zip(&mut arguments) {
+            *argument = self.items(expr, scope)?;
+        }
+        let [first, second] = arguments;
+        let context = self.context;
+        match function {
+            Function::Collection(function) => collection::call(context, function, items, first),
+            Function::Text(function) => {
+                let arguments: &[_] = match call.arguments.len() {
+                    0 => &[],
+                    1 => &[first],
+                    _ => &[first, second],
+                };
+                texts::call(context, function, &items, arguments, call.pattern.as_ref())
+            }
+            Function::Number(function) => numbers::call(function, items, &first),
+            Function::Moment(function) => temporal::call(context, function, items, &first),
+            Function::To(target) => convert::to(target, items, &first),
+            Function::ConvertsTo(target) => convert::converts_to(target, items, &first),
+            Function::Tree(function) => tree::call(context, function, items, &first),
+            Function::Lazy(_) => Ok(items),
+        }
+    }
+
+    /// The functions whose arguments are evaluated for each item, or not at all.
+    fn lazy(
+        &self,
+        function: Lazy,
+        call: &Call,
+        mut items: Collection<'a>,
+        scope: &Scope<'_, 'a>,
+    ) -> Outcome<'a> {
+        let at = |index: usize| call.arguments.get(index);
+        let Some(first) = at(0) else {
+            return match function {
+                Lazy::Exists => Ok(smallvec![Value::Boolean(!items.is_empty())]),
+                Lazy::Sort => self.sorted(call, items, scope),
+                _ => Ok(items),
+            };
+        };
+        match function {
+            Lazy::Where => {
+                let mut kept = Collection::new();
+                for (index, item) in items.into_iter().enumerate() {
+                    if self.truth(first, &scope.inside(&item, index))? == Some(true) {
+                        kept.push(item);
+                    }
+                }
+                Ok(kept)
+            }
+            Lazy::Exists | Lazy::All => {
+                // What is looked for: one that holds, or one that does not.
+                let is_all = function == Lazy::All;
+                for (index, item) in items.iter().enumerate() {
+                    if (self.truth(first, &scope.inside(item, index))? == Some(true)) != is_all {
+                        return Ok(smallvec![Value::Boolean(!is_all)]);
+                    }
+                }
+                Ok(smallvec![Value::Boolean(is_all)])
+            }
+            Lazy::Select => {
+                let mut out = Collection::new();
+                for (index, item) in items.iter().enumerate() {
+                    out.extend(self.items(first, &scope.inside(item, index))?);
+                    self.context.charge_items(&out)?;
+                }
+                Ok(out)
+            }
+            Lazy::Repeat => self.repeated(first, items, scope),
+            Lazy::Aggregate => {
+                let mut total = at(1).map(|initial| self.items(initial, scope)).transpose()?;
+                for (index, item) in items.iter().enumerate() {
+                    let scope = Scope { total: total.as_ref(), ..scope.inside(item, index) };
+                    total = Some(self.items(first, &scope)?);
+                }
+                Ok(total.unwrap_or_default())
+            }
+            Lazy::Iif => {
+                let item = collection::single(items, "iif")?;
+                let inner = Scope { focus: item.as_ref().or(scope.focus), ..scope.clone() };
+                let condition = self.items(first, &inner)?;
+                let truth = match condition.as_slice() {
+                    [] => false,
+                    [item] => item.boolean().ok_or_else(|| {
+                        let kind = item.type_name();
+                        error(format!("the condition of iif is true or false, not a {kind}"))
+                    })?,
+                    _ => return Err(error("the condition of iif has more than one item")),
+                };
+                match at(if truth { 1 } else { 2 }) {
+                    Some(chosen) => self.items(chosen, &inner),
+                    None => Ok(Collection::new()),
+                }
+            }
+            Lazy::Trace => {
+                let name = collection::text(&self.items(first, scope)?, "the name of a trace")?;
+                let mut shown = items.clone();
+                if let Some(selected) = at(1) {
+                    shown.clear();
+                    for (index, item) in items.iter().enumerate() {
+                        shown.extend(self.items(selected, &scope.inside(item, index))?);
+                    }
+                }
+                if let Some(name) = name {
+                    self.context.trace(name, shown);
+                }
+                Ok(items)
+            }
+            Lazy::Sort => {
+                items = self.sorted(call, items, scope)?;
+                Ok(items)
+            }
+            Lazy::DefineVariable => Ok(items),
+        }
+    }
+
+    /// What an expression leads to, and what it leads to from there, each item once.
+    fn repeated(&self, expr: &Expr, items: Collection<'a>, scope: &Scope<'_, 'a>) -> Outcome<'a> {
+        let mut found = collection::Distinct::default();
+        let mut start = items;
+        while !start.is_empty() {
+            let known = found.items().len();
+            for (index, item) in start.iter().enumerate() {
+                let inner = scope.inside(item, index);
+                for item in self.items(expr, &inner)? {
+                    found.add(self.context, item)?;
+                }
+            }
+            start = found.items().iter().skip(known).cloned().collect();
+            self.context.charge_items(&start)?;
+        }
+        Ok(found.into_items())
+    }
+
+    /// By keys, each of which is in reverse if it has a minus in front.
+    fn sorted(&self, call: &Call, items: Collection<'a>, scope: &Scope<'_, 'a>) -> Outcome<'a> {
+        let keys: Vec<(&Expr, bool)> = call
+            .arguments
+            .iter()
+            .map(|key| match key {
+                Expr::Signed { operand, is_negative: true, .. } => (&**operand, true),
+                key => (key, false),
+            })
+            .collect();
+        let mut keyed = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let mut values = Vec::with_capacity(keys.len().max(1));
+            for (key, is_reverse) in &keys {
+                let inner = scope.inside(&item, index);
+                let value = collection::single(self.items(key, &inner)?, "a key of sort")?;
+                values.push((value, *is_reverse));
+            }
+            if keys.is_empty() {
+                values.push((Some(item.clone()), false));
+            }
+            keyed.push((values, item));
+        }
+        collection::sort(self.context, keyed)
+    }
+
+    fn defined(
+        &self,
+        call: &Call,
+        items: &Collection<'a>,
+        scope: &Scope<'_, 'a>,
+    ) -> Result<Rc<Variable<'a>>, EvaluationError> {
+        let name = match call.arguments.first() {
+            Some(name) => collection::text(&self.items(name, scope)?, "the name of a variable")?,
+            None => None,
+        };
+        let name: Box<str> = name.ok_or_else(|| error("the variable has no name"))?[..].into();
+        let is_known = !self.variable(&name, scope).is_err();
+        if is_known {
+            return Err(error(format!("the variable %{name} is defined already")));
+        }
+        let items = match call.arguments.get(1) {
+            Some(value) => self.items(value, scope)?,
+            None => items.clone(),
+        };
+        Ok(Rc::new(Variable { name, items, outer: scope.variables.clone() }))
     }
 }
 
-fn extensions<'a>(node: Node<'a>, url: &str) -> impl Iterator<Item = Node<'a>> {
-    let list = node.get("extension").into_iter().flat_map(|list| list.items());
-    list.filter(move |extension| extension.get_str("url").as_deref() == Some(url))
-}
-
-fn equals(item: Item<'_>, literal: &Literal) -> bool {
-    match (item, literal) {
-        (Item::Boolean(truth), Literal::Boolean(literal)) => truth == *literal,
-        (Item::Node(node), Literal::Boolean(true)) => node.kind() == Kind::True,
-        (Item::Node(node), Literal::Boolean(false)) => node.kind() == Kind::False,
-        (Item::Node(node), Literal::Text(text)) => node.as_str().as_deref() == Some(text),
-        (Item::Node(node), Literal::Number(digits)) => {
-            node.kind() == Kind::Number && node.text() == &**digits
-        }
-        (Item::Boolean(_), Literal::Text(_) | Literal::Number(_)) => false,
+/// True if the item has that type, or one that is specialized from it.
+fn is(item: &Value<'_>, name: TypeName) -> bool {
+    match item {
+        Value::Element(element) => name.includes(element.kind()),
+        other => name.includes_system(other.system()),
     }
 }
 
-/// How the names of choice elements end in JSON: the types of FHIR R4 §2.24.0.1 that an `[x]`
-/// element can have, sorted.
-const CHOICE_TYPES: [&str; 50] = [
-    "Address",
-    "Age",
-    "Annotation",
-    "Attachment",
-    "Base64Binary",
-    "Boolean",
-    "Canonical",
-    "Code",
-    "CodeableConcept",
-    "Coding",
-    "ContactDetail",
-    "ContactPoint",
-    "Contributor",
-    "Count",
-    "DataRequirement",
-    "Date",
-    "DateTime",
-    "Decimal",
-    "Distance",
-    "Dosage",
-    "Duration",
-    "Expression",
-    "HumanName",
-    "Id",
-    "Identifier",
-    "Instant",
-    "Integer",
-    "Markdown",
-    "Meta",
-    "Money",
-    "Oid",
-    "ParameterDefinition",
-    "Period",
-    "PositiveInt",
-    "Quantity",
-    "Range",
-    "Ratio",
-    "Reference",
-    "RelatedArtifact",
-    "SampledData",
-    "Signature",
-    "String",
-    "Time",
-    "Timing",
-    "TriggerDefinition",
-    "UnsignedInt",
-    "Uri",
-    "Url",
-    "UsageContext",
-    "Uuid",
-];
+/// The same; a primitive element must have that type itself.
+fn is_exactly(item: &Value<'_>, name: TypeName) -> bool {
+    match item {
+        Value::Element(element) => name.includes_exactly(element.kind()),
+        other => name.includes_system(other.system()),
+    }
+}
+
+/// FHIRPath N1 §6.5: the right side is asked only if it matters.
+fn logic(
+    operator: Operator,
+    left: Option<bool>,
+    right: impl FnOnce() -> Result<Option<bool>, EvaluationError>,
+) -> Result<Option<bool>, EvaluationError> {
+    Ok(match (operator, left) {
+        (Operator::And, Some(false)) => Some(false),
+        (Operator::Or, Some(true)) | (Operator::Implies, Some(false)) => Some(true),
+        (Operator::Xor, None) => None,
+        (Operator::And, left) => match (left, right()?) {
+            (_, Some(false)) => Some(false),
+            (Some(true), Some(true)) => Some(true),
+            _ => None,
+        },
+        (Operator::Or, left) => match (left, right()?) {
+            (_, Some(true)) => Some(true),
+            (Some(false), Some(false)) => Some(false),
+            _ => None,
+        },
+        (Operator::Xor, Some(left)) => right()?.map(|right| left != right),
+        // `implies`
+        (_, left) => match (left, right()?) {
+            (_, Some(true)) => Some(true),
+            (Some(true), Some(false)) => Some(false),
+            _ => None,
+        },
+    })
+}

@@ -1,31 +1,62 @@
-//! The part of FHIRPath in which search parameters say where their values are.
+//! FHIRPath N1 over stored JSON, with what FHIR R4 adds to it (§2.9.1).
 //!
-//! In: the `expression` of a SearchParameter (FHIR R4 §3.1.1, FHIRPath N1), parsed once into an
-//! [`Expression`]. Out: the nodes of a resource to which it leads.
+//! In: the text of an expression, parsed once into an [`Expression`], and an element of a resource. Out:
+//! the items to which it leads. Search parameters, patches, invariants and whoever asks `$fhirpath`
+//! have this one engine.
 //!
-//! The part is: paths, `[n]`, `|`, `where(…)`, `exists()`, `and`, `=` and `!=` with a literal, `as`
-//! and `is` in their spellings as operators and functions, `ofType(…)`, `extension(…)`,
-//! `hasExtension(…)` and `resolve() is Type`. That covers the search parameters of R4; what is
-//! beyond is refused by the parser, so evaluating never fails. Choice elements (`value[x]`) are
-//! found under the names that JSON gives them. Never: fetching another resource; `resolve()`
-//! considers only the reference's text and the contained resources.
+//! Parsing knows the elements and types of R4, so that a step finds its element without comparing
+//! names; what is not in the definitions is looked for under its name all the same, because elements
+//! of R4B may be stored. Numbers are exact decimals with their digits, quantities compare by UCUM, and
+//! dates as far as they are stated. Every evaluation has a [`Context`], which says what it may see
+//! outside of the resource and how many steps it may take; all limits end in an error that names them.
+//! Never: I/O; what lies outside of the resource comes through [`Resolver`] and [`Terminology`].
 
+mod arithmetic;
+mod collection;
+mod context;
+mod convert;
 mod evaluate;
+mod function;
 mod lead;
+mod moment;
+mod navigate;
+mod numbers;
 mod parse;
+mod quantity;
+mod relation;
 mod syntax;
+mod temporal;
+mod texts;
 mod token;
+mod tree;
+mod types;
+mod value;
+
+use std::sync::Arc;
 
 use crate::fhir::ResourceType;
 use crate::json::Node;
 
+pub use context::{
+    Context, EvaluationError, ITEMS_MAX, Resolver, STEPS_MAX, TEXT_BYTES_MAX, Terminology, Trace,
+};
 pub use lead::Lead;
+pub use moment::Moment;
+pub use quantity::{Quantity, Unit};
+pub use types::ElementKind;
+pub use value::{Collection, Element, Text, TypeInfo, Value};
 
-/// A parsed expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expression(syntax::Expr);
+/// A parsed expression; a copy costs nothing.
+#[derive(Debug, Clone)]
+pub struct Expression(Arc<Parsed>);
 
-/// One element of what an expression leads to.
+#[derive(Debug)]
+struct Parsed {
+    text: Box<str>,
+    tree: syntax::Expr,
+}
+
+/// One element of what an expression leads to, as search and patches take it.
 #[derive(Debug, Clone, Copy)]
 pub enum Item<'a> {
     /// A part of the resource.
@@ -44,27 +75,84 @@ pub struct PathError {
     pub offset: usize,
 }
 
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.text == other.0.text
+    }
+}
+
+impl Eq for Expression {}
+
 impl Expression {
     /// Parses an expression.
     ///
     /// # Errors
     ///
-    /// The first place that is not FHIRPath, or not in the supported part of it.
+    /// The first place that is not FHIRPath, names a function or type that there is not, or breaks a
+    /// limit.
     pub fn parse(text: &str) -> Result<Self, PathError> {
-        parse::expression(text).map(Self)
+        let tree = parse::expression(text)?;
+        Ok(Self(Arc::new(Parsed { text: text.into(), tree })))
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// Everything to which the expression leads from an item, which is `%context`; from nothing, if
+    /// there is none.
+    ///
+    /// # Errors
+    ///
+    /// The expression asks for what there is not, such as the order of a number and a text, or takes
+    /// more steps than the context allows.
+    pub fn items<'a>(
+        &self,
+        context: &Context<'a>,
+        item: Option<&Value<'a>>,
+    ) -> Result<Collection<'a>, EvaluationError> {
+        evaluate::Evaluation::new(context, item).run(&self.0.tree)
+    }
+
+    /// The expression as a condition on an item: true, false, or nothing, if there is no answer. An
+    /// invariant is broken only if it is false.
+    ///
+    /// # Errors
+    ///
+    /// As [`Expression::items`], and if it leads to several items.
+    pub fn truth<'a>(
+        &self,
+        context: &Context<'a>,
+        item: &Value<'a>,
+    ) -> Result<Option<bool>, EvaluationError> {
+        evaluate::Evaluation::new(context, Some(item)).run_truth(&self.0.tree)
     }
 
     /// All parts of the resource to which the expression leads, in the order of the expression,
-    /// then of the resource. Arrays are given item by item.
+    /// then of the resource, and the outcomes of comparisons. Arrays are given item by item. What is
+    /// computed otherwise, or has no value, is left out; an evaluation that fails leads nowhere.
     #[must_use]
     pub fn evaluate<'a>(&self, resource: Node<'a>) -> Vec<Item<'a>> {
-        evaluate::expression(&self.0, resource, Item::Node(resource))
+        self.evaluate_at(resource, Item::Node(resource))
     }
 
     /// The same, seen from an element of the resource: `%resource` leads back to the whole.
     #[must_use]
     pub fn evaluate_at<'a>(&self, resource: Node<'a>, focus: Item<'a>) -> Vec<Item<'a>> {
-        evaluate::expression(&self.0, resource, focus)
+        let context = Context::of_resource(Element::resource(resource)).filtering();
+        let focus = match focus {
+            Item::Node(node) => Value::Element(Element::resource(node)),
+            Item::Boolean(truth) => Value::Boolean(truth),
+        };
+        let items = self.items(&context, Some(&focus)).unwrap_or_default();
+        let found = items.into_iter().filter_map(|item| match item {
+            Value::Element(element) => element.has_value().then(|| Item::Node(element.node())),
+            Value::Boolean(truth) => Some(Item::Boolean(truth)),
+            _ => None,
+        });
+        found.collect()
     }
 
     /// What the expression can lead to in resources of a type, by the definition of the type; nothing
@@ -74,7 +162,7 @@ impl Expression {
     ///
     /// The first element that is not there, as a sentence fragment.
     pub fn leads(&self, kind: ResourceType) -> Result<Vec<Lead>, String> {
-        lead::leads(&self.0, kind, None)
+        lead::leads(&self.0.tree, kind, None).map_err(|error| error.problem)
     }
 
     /// The same, seen from an element of the resource.
@@ -83,7 +171,16 @@ impl Expression {
     ///
     /// As [`Expression::leads`].
     pub fn leads_from(&self, kind: ResourceType, focus: &[Lead]) -> Result<Vec<Lead>, String> {
-        lead::leads(&self.0, kind, Some(focus))
+        lead::leads(&self.0.tree, kind, Some(focus)).map_err(|error| error.problem)
+    }
+
+    /// Checks by the definitions that an expression about resources of one type can mean something.
+    ///
+    /// # Errors
+    ///
+    /// The first element that is not there, or what is taken by its place where there is no order.
+    pub fn check(&self, kind: ResourceType) -> Result<(), PathError> {
+        lead::check(&self.0.tree, kind)
     }
 }
 
@@ -209,18 +306,34 @@ mod tests {
             ("a.", "expected an element or function (at byte 2 of the expression)"),
             ("a b", "expected an operator (at byte 2 of the expression)"),
             ("(a", "expected ')' (at byte 2 of the expression)"),
-            ("a[x]", "expected a number (at byte 2 of the expression)"),
+            ("a[x", "expected ']' (at byte 3 of the expression)"),
             ("a.where(b='c", "the text in quotes has no end (at byte 10 of the expression)"),
-            ("a.first()", "the function 'first' is not supported (at byte 2 of the expression)"),
-            ("a = b", "expected a literal (at byte 4 of the expression)"),
-            ("a + b", "unexpected character '+' (at byte 2 of the expression)"),
+            ("a.foo()", "there is no function 'foo' (at byte 2 of the expression)"),
             (
-                "a.resolve()",
-                "'resolve()' is supported before 'is' only (at byte 2 of the expression)",
+                "a.skip()",
+                "the function 'skip' takes 1 arguments, not 0 (at byte 2 of the expression)",
             ),
+            ("a =", "expected a path (at byte 3 of the expression)"),
+            ("a ^ b", "unexpected character '^' (at byte 2 of the expression)"),
+            ("a ! b", "expected an operator (at byte 2 of the expression)"),
+            ("a is Foo", "there is no type 'Foo' in R4 (at byte 5 of the expression)"),
+            ("a is System", "there is no type 'System' in R4 (at byte 5 of the expression)"),
+            ("Foo.bar", "there is no type 'Foo' in R4 (at byte 0 of the expression)"),
             (
-                "(a | b) as Quantity",
-                "'as' needs an element before it (at byte 8 of the expression)",
+                "$that",
+                "behind '$' only this, index and total are known (at byte 0 of the expression)",
+            ),
+            ("'\\x'", "\\x is no escape of FHIRPath (at byte 0 of the expression)"),
+            (
+                "'\\u12'",
+                "behind \\u four hexadecimal digits of a character are expected (at byte 0 of the expression)",
+            ),
+            ("1 /* 2", "the comment has no end (at byte 1 of the expression)"),
+            ("@2026-13", "there is no such date or time (at byte 0 of the expression)"),
+            ("99999999999", "a whole number has at most 32 bits (at byte 0 of the expression)"),
+            (
+                "a.matches('(?=b)')",
+                "the regular expression is not understood; looking ahead, looking behind and referring back are not supported (at byte 2 of the expression)",
             ),
         ];
         for (text, message) in cases {
@@ -230,11 +343,17 @@ mod tests {
 
     #[test]
     fn refuses_depth_bombs() {
-        for bomb in ["(".repeat(100_000), "a.where(".repeat(100_000)] {
+        for bomb in ["(", "a.where(", "-", "a[", "iif(true,"] {
+            let bomb = bomb.repeat(5_000);
             assert!(Expression::parse(&bomb).unwrap_err().problem.contains("nested deeper"));
         }
+        for chain in [" and a", " + 1", " is Age", ".a", " | a"] {
+            let text = format!("a{}", chain.repeat(8_000));
+            let resource = Document::parse(RESOURCE).unwrap();
+            let _ = Expression::parse(&text).unwrap().evaluate(resource.root());
+        }
         let long = format!("a{}", " and a".repeat(100_000));
-        assert!(Expression::parse(&long).is_ok());
+        assert!(Expression::parse(&long).unwrap_err().problem.contains("longer than"));
     }
 
     proptest! {

@@ -1,22 +1,58 @@
-//! From text to [`Expr`]: one function for each level of precedence, loosest first.
+//! From text to [`Expr`]: the levels of precedence are climbed, FHIRPath N1 §6.8.
+
+use std::borrow::Cow;
+
+use regex::{Regex, RegexBuilder};
+use rust_decimal::Decimal;
 
 use super::PathError;
-use super::syntax::{Expr, Literal, Start, Step};
+use super::function::{Function, OnText, OnTree};
+use super::moment::{Moment, Precision};
+use super::quantity::Quantity;
+use super::syntax::{Call, Expr, Name, Operation, Operator, Start, Step};
 use super::token::{Placed, Token, tokens};
+use super::types::TypeName;
+use super::value::{Text, Value};
+use crate::fhir::definitions::elements::ElementsNamed;
 
-/// Deepest nesting of parentheses; R4 needs two.
-const DEPTH_MAX: usize = 16;
+/// Deepest nesting of parentheses, arguments and signs; the invariants of R4 need eight.
+const DEPTH_MAX: usize = 32;
+/// Longest expression.
+pub(super) const LENGTH_BYTES_MAX: usize = 64 * 1_024;
+/// Most memory that a regular expression may take.
+const PATTERN_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
 /// Parses a whole expression.
 pub(super) fn expression(text: &str) -> Result<Expr, PathError> {
+    if text.len() > LENGTH_BYTES_MAX {
+        let problem = format!("longer than {LENGTH_BYTES_MAX} bytes");
+        return Err(PathError { problem, offset: LENGTH_BYTES_MAX });
+    }
     let tokens = tokens(text)?;
     let mut parser = Parser { tokens: &tokens, depth: 0 };
-    let expr = parser.conjunction()?;
+    let expr = parser.level(0)?;
     match parser.peek() {
         Token::End => Ok(expr),
         _ => Err(parser.error("expected an operator")),
     }
 }
+
+/// The operators of each level, loosest first. Between two of them, `is` and `as` bind.
+const LEVELS: [&[(Operator, &str)]; 10] = {
+    use Operator::*;
+    [
+        &[(Implies, "implies")],
+        &[(Or, "or"), (Xor, "xor")],
+        &[(And, "and")],
+        &[(In, "in"), (Contains, "contains")],
+        &[(Equal, "="), (NotEqual, "!="), (Equivalent, "~"), (NotEquivalent, "!~")],
+        &[(Less, "<"), (LessOrEqual, "<="), (Greater, ">"), (GreaterOrEqual, ">=")],
+        &[(Union, "|")],
+        &[],
+        &[(Add, "+"), (Subtract, "-"), (Concatenate, "&")],
+        &[(Multiply, "*"), (Divide, "/"), (WholeDivide, "div"), (Remainder, "mod")],
+    ]
+};
 
 struct Parser<'a> {
     tokens: &'a [Placed<'a>],
@@ -24,268 +60,349 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn peek(&self) -> Token<'a> {
-        self.tokens.first().map_or(Token::End, |(token, _)| *token)
+    fn peek(&self) -> &'a Token<'a> {
+        self.tokens.first().map_or(&Token::End, |(token, _)| token)
+    }
+
+    fn offset(&self) -> usize {
+        self.tokens.first().map_or(0, |(_, offset)| *offset)
     }
 
     fn skip(&mut self) {
         self.tokens = self.tokens.get(1..).unwrap_or_default();
     }
 
-    fn accept(&mut self, token: Token<'_>) -> bool {
-        let accepted = self.peek() == token;
+    fn accept(&mut self, symbol: &'static str) -> bool {
+        let accepted = *self.peek() == Token::Symbol(symbol);
         if accepted {
             self.skip();
         }
         accepted
     }
 
-    fn expect(&mut self, symbol: u8) -> Result<(), PathError> {
-        if self.accept(Token::Symbol(symbol)) {
+    fn expect(&mut self, symbol: &'static str) -> Result<(), PathError> {
+        if self.accept(symbol) {
             return Ok(());
         }
-        Err(self.error(format!("expected '{}'", char::from(symbol))))
+        Err(self.error(format!("expected '{symbol}'")))
     }
 
     fn error(&self, problem: impl Into<String>) -> PathError {
-        let offset = self.tokens.first().map_or(0, |(_, offset)| *offset);
-        PathError { problem: problem.into(), offset }
+        PathError { problem: problem.into(), offset: self.offset() }
     }
 
-    /// `a and b`
-    fn conjunction(&mut self) -> Result<Expr, PathError> {
-        let mut terms = vec![self.equality()?];
-        while self.accept(Token::Name("and")) {
-            terms.push(self.equality()?);
+    /// Operators of a level and of those that bind closer.
+    fn level(&mut self, level: usize) -> Result<Expr, PathError> {
+        let Some(operators) = LEVELS.get(level) else { return self.signed() };
+        let first = self.level(level + 1)?;
+        if operators.is_empty() {
+            return self.typed(first);
         }
-        Ok(single_or(terms, Expr::And))
-    }
-
-    /// `a = 'literal'`
-    fn equality(&mut self) -> Result<Expr, PathError> {
-        let left = self.union()?;
-        let negated = match self.peek() {
-            Token::Symbol(b'=') => false,
-            Token::Symbol(b'!') => true,
-            _ => return Ok(left),
-        };
-        self.skip();
-        let right = match self.peek() {
-            Token::Text(text) => Literal::Text(text.into()),
-            Token::Number(digits) => Literal::Number(digits.into()),
-            Token::Name("true") => Literal::Boolean(true),
-            Token::Name("false") => Literal::Boolean(false),
-            _ => return Err(self.error("expected a literal")),
-        };
-        self.skip();
-        Ok(Expr::Equal { left: Box::new(left), right, negated })
-    }
-
-    /// `a | b`
-    fn union(&mut self) -> Result<Expr, PathError> {
-        let mut alternatives = vec![self.path()?];
-        while self.accept(Token::Symbol(b'|')) {
-            alternatives.push(self.path()?);
+        let mut rest = Vec::new();
+        while let Some(operator) = self.operator(operators) {
+            let at = self.offset();
+            self.skip();
+            rest.push(Operation { operator, operand: self.level(level + 1)?, at });
         }
-        Ok(single_or(alternatives, Expr::Union))
+        if rest.is_empty() {
+            return Ok(first);
+        }
+        Ok(Expr::Chain { first: Box::new(first), rest: rest.into() })
     }
 
-    /// `a.b.c`, with `as Type` or `is Type` behind it.
-    fn path(&mut self) -> Result<Expr, PathError> {
-        let (start, mut steps) = self.start()?;
+    fn operator(&self, operators: &[(Operator, &str)]) -> Option<Operator> {
+        let (Token::Symbol(word) | Token::Name(word)) = self.peek() else { return None };
+        operators.iter().find(|(_, known)| known == word).map(|(operator, _)| *operator)
+    }
+
+    /// `is Type` and `as Type` behind an expression, as steps.
+    fn typed(&mut self, mut expr: Expr) -> Result<Expr, PathError> {
         loop {
-            match self.peek() {
-                Token::Symbol(b'.') => {
-                    self.skip();
-                    self.step(&mut steps)?;
+            let at = self.offset();
+            let step: fn(TypeName, usize) -> Step = match self.peek() {
+                Token::Name("is") => Step::Is,
+                Token::Name("as") => Step::As,
+                _ => return Ok(expr),
+            };
+            self.skip();
+            let step = step(self.type_name()?, at);
+            expr = match expr {
+                Expr::Path { start, steps } => {
+                    let mut steps = steps.into_vec();
+                    add_step(&mut steps, step);
+                    Expr::Path { start, steps: steps.into() }
                 }
-                Token::Symbol(b'[') => {
-                    self.skip();
-                    steps.push(self.index()?);
-                    self.expect(b']')?;
-                }
-                Token::Name("as") => self.cast(&mut steps, Self::type_name)?,
-                Token::Name("is") => self.test(&mut steps, Self::type_name)?,
-                _ => return Ok(Expr::Path { start, steps }),
-            }
+                group => Expr::Path { start: Start::Group(Box::new(group)), steps: [step].into() },
+            };
         }
     }
 
-    fn start(&mut self) -> Result<(Start, Vec<Step>), PathError> {
-        let mut steps = Vec::new();
-        match self.peek() {
-            Token::Symbol(b'(') => {
-                self.skip();
-                let inside = self.nested()?;
-                self.expect(b')')?;
-                return Ok(match inside {
-                    Expr::Path { start, steps } => (start, steps),
-                    group => (Start::Group(Box::new(group)), steps),
-                });
-            }
-            // Elements begin with a small letter, types with a capital one.
-            Token::Name(name) if name.starts_with(|first: char| first.is_ascii_uppercase()) => {
-                self.skip();
-                return Ok((Start::Type(name.into()), steps));
-            }
-            Token::Name(_) => self.step(&mut steps)?,
-            Token::Symbol(b'%') => {
-                self.skip();
-                if !self.accept(Token::Name("resource")) {
-                    return Err(self.error("the only variable is %resource"));
-                }
-                return Ok((Start::Resource, steps));
-            }
-            _ => return Err(self.error("expected a path")),
-        }
-        Ok((Start::Focus, steps))
+    /// `-a`
+    fn signed(&mut self) -> Result<Expr, PathError> {
+        let is_negative = match self.peek() {
+            Token::Symbol("-") => true,
+            Token::Symbol("+") => false,
+            _ => return self.path(),
+        };
+        let at = self.offset();
+        self.skip();
+        let operand = Box::new(self.nested(Self::signed)?);
+        Ok(Expr::Signed { operand, is_negative, at })
     }
 
-    /// What stands in parentheses.
-    fn nested(&mut self) -> Result<Expr, PathError> {
+    /// What stands inside of something else.
+    fn nested<T>(
+        &mut self,
+        inside: impl FnOnce(&mut Self) -> Result<T, PathError>,
+    ) -> Result<T, PathError> {
         if self.depth >= DEPTH_MAX {
             return Err(self.error(format!("nested deeper than {DEPTH_MAX} levels")));
         }
         self.depth += 1;
-        let inside = self.conjunction();
+        let inside = inside(self);
         self.depth -= 1;
         inside
     }
 
+    /// `a.b[0].c()`
+    fn path(&mut self) -> Result<Expr, PathError> {
+        let mut steps = Vec::new();
+        let start = self.start(&mut steps)?;
+        loop {
+            let at = self.offset();
+            if self.accept(".") {
+                add_step(&mut steps, self.step()?);
+            } else if self.accept("[") {
+                let index = self.nested(|parser| parser.level(0))?;
+                steps.push(Step::Item(Box::new(index), at));
+                self.expect("]")?;
+            } else {
+                return Ok(Expr::Path { start, steps: steps.into() });
+            }
+        }
+    }
+
+    fn start(&mut self, steps: &mut Vec<Step>) -> Result<Start, PathError> {
+        let at = self.offset();
+        let literal = |value| Ok(Start::Literal(value));
+        match self.peek() {
+            Token::Symbol("(") => {
+                self.skip();
+                let inside = self.nested(|parser| parser.level(0))?;
+                self.expect(")")?;
+                match inside {
+                    Expr::Path { start, steps: inside } => {
+                        steps.extend(inside);
+                        Ok(start)
+                    }
+                    group => Ok(Start::Group(Box::new(group))),
+                }
+            }
+            Token::Symbol("{") => {
+                self.skip();
+                self.expect("}")?;
+                Ok(Start::Nothing)
+            }
+            Token::Name("true") => {
+                self.skip();
+                literal(Value::Boolean(true))
+            }
+            Token::Name("false") => {
+                self.skip();
+                literal(Value::Boolean(false))
+            }
+            Token::Text(text) => {
+                self.skip();
+                literal(Value::Text(Text::shared(&**text)))
+            }
+            Token::Number(digits) => {
+                self.skip();
+                self.number(digits, at).map(Start::Literal)
+            }
+            Token::Moment(text) => {
+                let moment = Moment::literal(text);
+                let moment = moment.ok_or_else(|| self.error("there is no such date or time"))?;
+                self.skip();
+                literal(Value::Moment(moment))
+            }
+            Token::Special(name) => {
+                self.skip();
+                Ok(match *name {
+                    "index" => Start::Index,
+                    "total" => Start::Total,
+                    _ => Start::Focus,
+                })
+            }
+            Token::Variable(name) => {
+                self.skip();
+                Ok(Start::Variable((**name).into(), at))
+            }
+            Token::Name(_) | Token::Quoted(_) => {
+                if let Some(start) = self.type_at_start()? {
+                    return Ok(start);
+                }
+                steps.push(self.step()?);
+                Ok(Start::Focus)
+            }
+            _ => Err(self.error("expected a path")),
+        }
+    }
+
+    /// Elements begin with a small letter, types with a capital one.
+    fn type_at_start(&mut self) -> Result<Option<Start>, PathError> {
+        let (Token::Name(_) | Token::Quoted(_)) = self.peek() else { return Ok(None) };
+        let name = self.identifier()?;
+        let is_call = matches!(self.tokens.get(1), Some((Token::Symbol("("), _)));
+        if is_call || !name.starts_with(|first: char| first.is_ascii_uppercase()) {
+            return Ok(None);
+        }
+        let known = TypeName::of(None, &name).filter(|known| known.definition().is_some());
+        let known = known.ok_or_else(|| self.error(format!("there is no type '{name}' in R4")))?;
+        let at = self.offset();
+        self.skip();
+        Ok(Some(Start::Type(known, at)))
+    }
+
+    /// A number, and the unit behind it if it is a quantity.
+    fn number(&mut self, digits: &str, at: usize) -> Result<Value<'static>, PathError> {
+        let beyond = |problem: &str| PathError { problem: problem.to_owned(), offset: at };
+        let unit = match self.peek() {
+            Token::Text(unit) => Some(unit.clone()),
+            Token::Name(unit) if Precision::named(unit).is_some() => Some(Cow::Borrowed(*unit)),
+            _ => None,
+        };
+        let decimal = || {
+            let decimal = digits.parse::<Decimal>();
+            decimal.map_err(|_| beyond("the number has more than 28 digits"))
+        };
+        if let Some(unit) = unit {
+            self.skip();
+            return Ok(Value::Quantity(Quantity::literal(decimal()?, &unit).into()));
+        }
+        if digits.contains('.') {
+            return decimal().map(Value::Decimal);
+        }
+        let integer = digits.parse().map_err(|_| beyond("a whole number has at most 32 bits"));
+        integer.map(Value::Integer)
+    }
+
     /// An element or a function.
-    fn step(&mut self, steps: &mut Vec<Step>) -> Result<(), PathError> {
-        let Token::Name(name) = self.peek() else {
-            return Err(self.error("expected an element or function"));
+    fn step(&mut self) -> Result<Step, PathError> {
+        let at = self.offset();
+        if let Token::Special("this") = self.peek() {
+            return Err(self.error("$this stands at the beginning of a path"));
+        }
+        let name = self.identifier()?;
+        self.skip();
+        if !self.accept("(") {
+            let elements = ElementsNamed::of(&name);
+            return Ok(Step::Member(Name { text: name.into(), elements, at }));
+        }
+        let step: Option<fn(TypeName, usize) -> Step> = match &*name {
+            "is" => Some(Step::Is),
+            "as" => Some(Step::As),
+            "ofType" => Some(|name, _| Step::OfType(name)),
+            _ => None,
         };
-        let is_function = matches!(self.tokens.get(1), Some((Token::Symbol(b'('), _)));
-        if !is_function {
+        if let Some(step) = step {
+            let type_name = self.type_name()?;
+            self.expect(")")?;
+            return Ok(step(type_name, at));
+        }
+        self.call(&name, at).map(|call| Step::Call(Box::new(call)))
+    }
+
+    fn call(&mut self, name: &str, at: usize) -> Result<Call, PathError> {
+        let wrong = |problem| Err(PathError { problem, offset: at });
+        let Some((function, min, max)) = Function::named(name) else {
+            return wrong(format!("there is no function '{name}'"));
+        };
+        let mut arguments = Vec::new();
+        if !self.accept(")") {
+            loop {
+                arguments.push(self.nested(|parser| parser.level(0))?);
+                if self.accept(")") {
+                    break;
+                }
+                self.expect(",")?;
+            }
+        }
+        if !(min..=max).contains(&arguments.len()) {
+            let expected = if min == max { format!("{min}") } else { format!("{min} to {max}") };
+            let count = arguments.len();
+            return wrong(format!("the function '{name}' takes {expected} arguments, not {count}"));
+        }
+        let pattern = match (function, arguments.first()) {
+            (Function::Text(function), Some(Expr::Path { start: Start::Literal(text), steps }))
+                if steps.is_empty() && text.text().is_some() =>
+            {
+                let text = text.text().map(|text| pattern(function, &text));
+                let text = text.flatten().transpose();
+                text.map_err(|problem| PathError { problem, offset: at })?
+            }
+            _ => None,
+        };
+        Ok(Call { function, arguments: arguments.into(), pattern, at })
+    }
+
+    fn type_name(&mut self) -> Result<TypeName, PathError> {
+        let offset = self.offset();
+        let name = self
+            .identifier()
+            .map_err(|error| PathError { problem: "expected a type".to_owned(), ..error })?;
+        self.skip();
+        let (namespace, name) = if self.accept(".") {
+            let own = self.identifier()?;
             self.skip();
-            steps.push(Step::Member(name.into()));
-            return Ok(());
-        }
-        match name {
-            "as" | "ofType" => return self.cast(steps, Self::type_in_parentheses),
-            "is" => return self.test(steps, Self::type_in_parentheses),
-            "resolve" => return self.resolve(steps),
-            "where" | "exists" | "extension" | "hasExtension" => {}
-            _ => return Err(self.error(format!("the function '{name}' is not supported"))),
-        }
-        self.skip();
-        self.expect(b'(')?;
-        let step = match name {
-            "where" => Step::Where(Box::new(self.nested()?)),
-            "exists" => Step::Exists,
-            "extension" => Step::Extension(self.text()?),
-            _ => Step::HasExtension(self.text()?),
+            (Some(name), own)
+        } else {
+            (None, name)
         };
-        self.expect(b')')?;
-        steps.push(step);
-        Ok(())
+        TypeName::of(namespace.as_deref(), &name).ok_or_else(|| {
+            let namespace = namespace.map_or_else(String::new, |namespace| format!("{namespace}."));
+            PathError { problem: format!("there is no type '{namespace}{name}' in R4"), offset }
+        })
     }
 
-    /// `resolve() is Type`
-    fn resolve(&mut self, steps: &mut Vec<Step>) -> Result<(), PathError> {
-        let misplaced = self.error("'resolve()' is supported before 'is' only");
-        self.skip();
-        self.expect(b'(')?;
-        self.expect(b')')?;
-        if self.peek() != Token::Name("is") {
-            return Err(misplaced);
+    fn identifier(&self) -> Result<Cow<'a, str>, PathError> {
+        match self.peek() {
+            Token::Name(name) => Ok(Cow::Borrowed(name)),
+            Token::Quoted(name) => Ok(name.clone()),
+            _ => Err(self.error("expected an element or function")),
         }
-        self.skip();
-        steps.push(Step::ResolvesTo(self.name()?));
-        Ok(())
-    }
-
-    /// Narrows the choice element before `as` to one of its types.
-    fn cast(
-        &mut self,
-        steps: &mut Vec<Step>,
-        type_name: impl FnOnce(&mut Self) -> Result<Box<str>, PathError>,
-    ) -> Result<(), PathError> {
-        let Some(Step::Member(element)) = steps.pop() else {
-            return Err(self.error("'as' needs an element before it"));
-        };
-        let type_name = type_name(self)?;
-        let specialized = SPECIALIZED.iter().find(|(general, _)| **general == *type_name);
-        let specialized = specialized.map_or(&[][..], |(_, types)| types);
-        let names = std::iter::once(&*type_name).chain(specialized.iter().copied());
-        steps.push(Step::Choice(names.map(|name| name_in_json(&element, name)).collect()));
-        Ok(())
-    }
-
-    /// Whether the choice element before `is` has that type.
-    fn test(
-        &mut self,
-        steps: &mut Vec<Step>,
-        type_name: impl FnOnce(&mut Self) -> Result<Box<str>, PathError>,
-    ) -> Result<(), PathError> {
-        self.cast(steps, type_name)?;
-        steps.push(Step::Exists);
-        Ok(())
-    }
-
-    fn type_name(&mut self) -> Result<Box<str>, PathError> {
-        self.skip();
-        self.name()
-    }
-
-    fn type_in_parentheses(&mut self) -> Result<Box<str>, PathError> {
-        self.skip();
-        self.expect(b'(')?;
-        let name = self.name()?;
-        self.expect(b')')?;
-        Ok(name)
-    }
-
-    fn name(&mut self) -> Result<Box<str>, PathError> {
-        let Token::Name(name) = self.peek() else {
-            return Err(self.error("expected a type"));
-        };
-        self.skip();
-        Ok(name.into())
-    }
-
-    fn text(&mut self) -> Result<Box<str>, PathError> {
-        let Token::Text(text) = self.peek() else {
-            return Err(self.error("expected a text in quotes"));
-        };
-        self.skip();
-        Ok(text.into())
-    }
-
-    fn index(&mut self) -> Result<Step, PathError> {
-        if let Token::Number(digits) = self.peek()
-            && let Ok(index) = digits.parse()
-        {
-            self.skip();
-            return Ok(Step::Index(index));
-        }
-        Err(self.error("expected a number"))
     }
 }
 
-/// Types whose values are of the more general type too, as choice elements have them: FHIR R4 §2.24.0
-/// and §2.24.0.1. A choice element asked for as `uri` is also found when it is a `canonical`.
-const SPECIALIZED: [(&str, &[&str]); 4] = [
-    ("Quantity", &["Age", "Count", "Distance", "Duration"]),
-    ("integer", &["positiveInt", "unsignedInt"]),
-    ("string", &["code", "id", "markdown"]),
-    ("uri", &["canonical", "oid", "url", "uuid"]),
-];
-
-fn name_in_json(element: &str, type_name: &str) -> Box<str> {
-    let (first, rest) = type_name.split_at_checked(1).unwrap_or(("", type_name));
-    format!("{element}{}{rest}", first.to_ascii_uppercase()).into()
+/// Adds a step to a path; `resolve()` and the question for its type become one.
+fn add_step(steps: &mut Vec<Step>, step: Step) {
+    let is_resolve = matches!(steps.last(), Some(Step::Call(call))
+        if call.function == Function::Tree(OnTree::Resolve));
+    match step {
+        Step::Is(name, at) if is_resolve => {
+            steps.pop();
+            steps.push(Step::ResolvesTo(name, at));
+        }
+        step => steps.push(step),
+    }
 }
 
-/// The only one of several expressions, or all of them combined.
-fn single_or(mut several: Vec<Expr>, combined: impl FnOnce(Vec<Expr>) -> Expr) -> Expr {
-    match (several.pop(), several.is_empty()) {
-        (Some(only), true) => only,
-        (last, _) => {
-            several.extend(last);
-            combined(several)
+/// The regular expression of a function; `None` if it takes none.
+pub(super) fn pattern(function: OnText, text: &str) -> Option<Result<Regex, String>> {
+    let whole = match function {
+        OnText::Matches | OnText::ReplaceMatches => text.to_owned(),
+        OnText::MatchesFull => format!("^(?:{text})$"),
+        _ => return None,
+    };
+    // A dot is any character, of a new line too: N1 §5.6.9.
+    let mut builder = RegexBuilder::new(&whole);
+    builder.dot_matches_new_line(true).size_limit(PATTERN_BYTES_MAX);
+    let built = builder.build().map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => {
+            format!("the regular expression takes more than {PATTERN_BYTES_MAX} bytes of memory")
         }
-    }
+        _ => "the regular expression is not understood; looking ahead, looking behind and \
+              referring back are not supported"
+            .to_owned(),
+    });
+    Some(built)
 }

@@ -1,56 +1,117 @@
 //! What the parser makes of an expression, and the evaluator walks through.
+//!
+//! Nothing in it nests deeper than the parser allows: what an operator combines stands side by side,
+//! and so do the steps of a path.
 
-/// An expression over the resource or, inside of `where`, over one element.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use regex::Regex;
+
+use super::function::Function;
+use super::types::TypeName;
+use super::value::Value;
+use crate::fhir::definitions::elements::ElementsNamed;
+
+/// An expression over the resource or, inside of `where`, over one item.
+#[derive(Debug)]
 pub(super) enum Expr {
     /// What the steps lead to, one after the other.
-    Path { start: Start, steps: Vec<Step> },
-    /// `a | b | …`
-    Union(Vec<Expr>),
-    /// `a and b and …`
-    And(Vec<Expr>),
-    /// `a = literal`, or `a != literal` if negated.
-    Equal { left: Box<Expr>, right: Literal, negated: bool },
+    Path { start: Start, steps: Box<[Step]> },
+    /// `a + b - c …`: operators of one level, carried out from the left.
+    Chain { first: Box<Expr>, rest: Box<[Operation]> },
+    /// `-a`, and `+a`, which must be a number too.
+    Signed { operand: Box<Expr>, is_negative: bool, at: usize },
+}
+
+/// An operator with what stands behind it.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub operator: Operator,
+    pub operand: Expr,
+    /// Byte offset of the operator.
+    pub at: usize,
+}
+
+/// FHIRPath N1 §6, but for the operators on types, which are steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operator {
+    Multiply,
+    Divide,
+    WholeDivide,
+    Remainder,
+    Add,
+    Subtract,
+    Concatenate,
+    Union,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Equal,
+    NotEqual,
+    Equivalent,
+    NotEquivalent,
+    In,
+    Contains,
+    And,
+    Or,
+    Xor,
+    Implies,
 }
 
 /// Where a path begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Start {
-    /// At the element in question.
+    /// At the item in question: `$this`.
     Focus,
-    /// At the resource, whatever its type: `%resource`.
-    Resource,
-    /// At the resource, if it has that type: `Observation.…`.
-    Type(Box<str>),
-    /// At each element of an expression in parentheses.
+    /// At the item in question or else the resource, if it has that type: `Observation.…`.
+    Type(TypeName, usize),
+    /// `true`, `1`, `'a'`, `@2026`, `4 'mg'`
+    Literal(Value<'static>),
+    /// `{}`
+    Nothing,
+    /// `$index`
+    Index,
+    /// `$total`
+    Total,
+    /// `%name`
+    Variable(Box<str>, usize),
+    /// An expression in parentheses.
     Group(Box<Expr>),
 }
 
-/// From some elements to others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// From some items to others.
+#[derive(Debug)]
 pub(super) enum Step {
-    /// `.name`: the member, or the choice element of any type with that name.
-    Member(Box<str>),
-    /// `.name as Type`: the choice element under its names in JSON, such as `valueQuantity`; several
-    /// if other types specialize that one.
-    Choice(Box<[Box<str>]>),
+    /// `.name`
+    Member(Name),
     /// `[n]`, counted from 0.
-    Index(usize),
-    /// `.where(…)`
-    Where(Box<Expr>),
-    /// `.exists()`
-    Exists,
-    /// `.extension(url)`
-    Extension(Box<str>),
-    /// `.hasExtension(url)`
-    HasExtension(Box<str>),
-    /// `.resolve() is Type`
-    ResolvesTo(Box<str>),
+    Item(Box<Expr>, usize),
+    /// `is Type`, `as Type`, and both as functions.
+    Is(TypeName, usize),
+    As(TypeName, usize),
+    OfType(TypeName),
+    /// `.resolve() is Type`, which the reference itself may say.
+    ResolvesTo(TypeName, usize),
+    /// `.function(…)`
+    Call(Box<Call>),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Literal {
-    Text(Box<str>),
-    Number(Box<str>),
-    Boolean(bool),
+/// The name of an element.
+#[derive(Debug)]
+pub(super) struct Name {
+    pub text: Box<str>,
+    /// The elements that have it, found once.
+    pub elements: ElementsNamed,
+    /// Byte offset of the name.
+    pub at: usize,
+}
+
+/// A function with its arguments.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub function: Function,
+    pub arguments: Box<[Expr]>,
+    /// The regular expression, if the function has one that is written down.
+    pub pattern: Option<Regex>,
+    /// Byte offset of the name.
+    pub at: usize,
 }

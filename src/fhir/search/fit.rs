@@ -45,6 +45,7 @@ fn fits(search_type: SearchType, lead: Lead) -> bool {
     match lead {
         // A resource within the resource, or the value of an extension.
         Lead::Anything => true,
+        Lead::Computed => false,
         Lead::Truth => search_type == SearchType::Token,
         Lead::Primitive(primitive) => fits_primitive(search_type, primitive),
         Lead::Object(definition) => {
@@ -92,6 +93,7 @@ fn name(lead: Lead) -> &'static str {
         Lead::Primitive(primitive) => primitive.name(),
         Lead::Object(definition) => definition.name,
         Lead::Truth => "true or false",
+        Lead::Computed => "a computed value",
         Lead::Anything => "anything",
     }
 }

@@ -4,11 +4,6 @@
 //! are brought into the canonical unit first, so that `5 mg` is found as `0.005 g`; with another
 //! unit, system and code must be the same.
 
-use std::sync::LazyLock;
-
-use octofhir_ucum::{evaluate, get_canonical_units, parse_expression};
-use quick_cache::sync::Cache;
-
 use super::decimal::{Decimal, Ordered};
 use super::number::{NUMBER_TAGS, NumberPredicate, Numbers, Tags, decimal_of};
 use super::problem::{Refusal, invalid};
@@ -17,10 +12,9 @@ use super::term::{hash, tag};
 use super::{Lookup, Verdict};
 use crate::fhir::path::Item;
 use crate::fhir::types::quotable;
+use crate::fhir::ucum;
 use crate::json::Node;
 
-/// The system of UCUM codes.
-const UCUM: &str = "http://unitsofmeasure.org";
 /// The system of currencies.
 const CURRENCIES: &str = "urn:iso:std:iso:4217";
 /// Bytes of the hash of a unit.
@@ -182,7 +176,7 @@ impl Quantity {
 
 impl Unit {
     fn of(system: &str, code: &str) -> Self {
-        let canonical = (system == UCUM).then(|| Self::known(code)).flatten();
+        let canonical = (system == ucum::SYSTEM).then(|| Self::canonical(code)).flatten();
         canonical.unwrap_or_else(|| Self {
             key: hash(&format!("{system}|{code}")),
             factor: Decimal { mantissa: 1, exponent: 0 },
@@ -191,39 +185,16 @@ impl Unit {
         })
     }
 
-    /// [`Unit::canonical`], worked out once for each code that is in use.
-    fn known(code: &str) -> Option<Self> {
-        /// Longer codes are not units that anybody measures in.
-        const CODE_BYTES_MAX: usize = 100;
-        /// More than a clinic uses.
-        const CODES_KEPT: usize = 1_000;
-        static KNOWN: LazyLock<Cache<Box<str>, Option<Unit>>> =
-            LazyLock::new(|| Cache::new(CODES_KEPT));
-        if code.len() > CODE_BYTES_MAX {
-            return None;
-        }
-        if let Some(known) = KNOWN.get(code) {
-            return known;
-        }
-        let unit = Self::canonical(code);
-        KNOWN.insert(code.into(), unit.clone());
-        unit
-    }
-
     /// `None` if UCUM does not know the code, or its scale is not linear.
     fn canonical(code: &str) -> Option<Self> {
         /// The library rounds to 28 digits.
         const EXACT_BELOW: i128 = 10_i128.pow(24);
-        // Called first, for it does not search for similar units, which takes long.
-        evaluate(&parse_expression(code).ok()?).ok()?;
-        let canonical = get_canonical_units(code).ok()?;
-        let decimal = |number: octofhir_ucum::Number| {
-            let (mantissa, exponent) = number.to_integer_and_exponent();
-            Decimal { mantissa, exponent }
-        };
+        let canonical = ucum::canonical(code)?;
+        let decimal = |(mantissa, exponent)| Decimal { mantissa, exponent };
         let (factor, offset) = (decimal(canonical.factor), decimal(canonical.offset));
         let is_exact = factor.mantissa.abs() < EXACT_BELOW && offset.mantissa.abs() < EXACT_BELOW;
-        Some(Self { key: hash(&format!("{UCUM}|={}", canonical.unit)), factor, offset, is_exact })
+        let system = ucum::SYSTEM;
+        Some(Self { key: hash(&format!("{system}|={}", canonical.unit)), factor, offset, is_exact })
     }
 
     fn convert(&self, number: Decimal) -> Ordered {
