@@ -29,6 +29,7 @@ impl<'a> Check<'a> {
         role: Role,
         place: &Place<'_>,
     ) {
+        let others = self.problems.others();
         let mut seen = Seen::default();
         let mut has_only_id = role == Role::Element;
         for (name, value) in object.members() {
@@ -66,6 +67,9 @@ impl<'a> Check<'a> {
         }
         for element in chosen(kind, seen.again) {
             self.one_type(element, object, place);
+        }
+        if self.problems.others() == others {
+            self.invariants(kind, object, &seen, place);
         }
     }
 

@@ -4,15 +4,21 @@
 //! unknown elements, JSON of another form than the type's (§2.6.2), cardinalities, choices of type,
 //! the formats of primitive types (§2.24.0.1), codes outside closed value sets, references that are
 //! not well formed or of a type that may not stand there (§2.3.0), extensions (§2.5.0), contained
-//! resources (§2.27.2) and narrative with more in it than text (§2.4.0). One pass over the resource,
-//! and nothing is allocated for what is right.
+//! resources (§2.27.2), narrative with more in it than text (§2.4.0), and the invariants of all types
+//! (§2.1.24): those of severity "error" always, those of severity "warning" where somebody asks for
+//! [`warnings`]. One pass over the resource, and hardly anything is allocated for what is right.
 //!
-//! Never: profiles, open terminologies, and invariants beyond those named here.
+//! An invariant is asked where nothing else is wrong with the object that it is about. Some are not
+//! asked as they are published: `corrections.tsv` says which, and why.
+//!
+//! Never: profiles and open terminologies.
 
 mod coded;
+mod corrections;
 mod date;
 mod element;
 mod hint;
+mod invariant;
 mod link;
 mod markup;
 mod narrative;
@@ -22,6 +28,7 @@ mod problem;
 mod resource;
 mod seen;
 
+use super::path::{Context, Element};
 use super::{ResourceId, ResourceType};
 use crate::json::Node;
 use place::Place;
@@ -101,6 +108,10 @@ struct Check<'a> {
     warnings: Option<Problems>,
     /// What `#id` may lead to, where the check is now.
     contained: link::Contained<'a>,
+    /// The resource in which the check is, or the one that contains it.
+    root: Option<Element<'a>>,
+    /// What the invariants of the resource may see, contained or not.
+    context: Option<Context<'a>>,
 }
 
 impl Check<'_> {

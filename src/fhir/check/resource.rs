@@ -2,11 +2,13 @@
 
 use super::element::Role;
 use super::hint;
+use super::invariant::STEPS_MAX;
 use super::link::Contained;
 use super::place::Place;
 use super::{Check, IssueCode};
 use crate::fhir::ResourceType;
 use crate::fhir::definitions::elements;
+use crate::fhir::path::{Context, Element};
 use crate::json::{Kind, Node};
 
 impl<'a> Check<'a> {
@@ -15,7 +17,12 @@ impl<'a> Check<'a> {
         let others = self.problems.others();
         let contained = Contained::of(resource, place, &mut self.problems);
         let outside = std::mem::replace(&mut self.contained, contained);
+        let element = Element::resource(resource);
+        let root = self.root.replace(element);
+        let context = Context::of_resource(element).with_steps(STEPS_MAX);
+        let context = self.context.replace(context);
         self.typed(resource, place);
+        (self.root, self.context) = (root, context);
         let contained = std::mem::replace(&mut self.contained, outside);
         if self.problems.others() == others {
             contained.without_link(place, &mut self.problems);
@@ -40,9 +47,13 @@ impl<'a> Check<'a> {
 
     /// A resource within another, with the invariants dom-2, dom-4 and dom-5.
     pub(super) fn contained(&mut self, resource: Node<'a>, place: &Place<'_>) {
+        let Some(root) = self.root else { return };
+        let context = Context::of_resource(Element::resource(resource)).within(root);
+        let context = self.context.replace(context.with_steps(STEPS_MAX));
         self.contained.enter(place.index());
         self.typed(resource, place);
         self.contained.enter(None);
+        self.context = context;
         if resource.get("contained").is_some() {
             let diagnostics = "a contained resource does not contain resources (dom-2)";
             self.problems.add(IssueCode::Invariant, &place.member("contained"), diagnostics);

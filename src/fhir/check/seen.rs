@@ -43,6 +43,15 @@ impl Seen {
 
 const TOP: u64 = 1 << 63;
 
+/// The bit of the element of that name, which comes without the `[x]` of a choice.
+pub(super) fn bit(kind: &'static TypeDefinition, name: &str) -> Option<u64> {
+    if let Some(place) = kind.own.iter().position(|element| element.name == name) {
+        return Some(1 << place);
+    }
+    let place = kind.base()?.elements().position(|element| element.name == name)?;
+    Some(TOP >> place)
+}
+
 /// The elements of a type's own whose bit is set.
 pub(super) fn chosen(
     kind: &'static TypeDefinition,
