@@ -7,6 +7,14 @@ Called by generate.py, which says where the definitions come from.
 # and the url of an extension.
 SYSTEM_STRING = "http://hl7.org/fhirpath/System.String"
 
+# Types to which an official example refers, though the definition of the element does not name them.
+SHOWN = {
+    "DeviceMetric.parent": ["DeviceDefinition"],
+    "DeviceUseStatement.reasonReference": ["Procedure"],
+    "MedicationRequest.dispenseRequest.performer": ["Practitioner"],
+    "Observation.performer": ["Encounter"],
+}
+
 # More codes than this are a terminology, not a closed value set.
 CODES_MAX = 1000
 
@@ -81,13 +89,15 @@ def type_names(element, is_resource):
         if name == "id":
             return "id" if is_resource and "." not in parent else "string"
         return "uri"
-    return "|".join(type_name(kind) for kind in element["type"])
+    shown = SHOWN.get(element["path"], [])
+    return "|".join(type_name(kind, shown) for kind in element["type"])
 
 
-def type_name(kind):
+def type_name(kind, shown):
+    """The type; of a reference with the types to which it leads, those that are only shown with a `?`."""
     targets = sorted(target.rpartition("/")[2] for target in kind.get("targetProfile", []))
     if kind["code"] == "Reference" and targets not in ([], ["Resource"]):
-        return f"Reference({' '.join(targets)})"
+        return f"Reference({' '.join([*targets, *(f'?{name}' for name in shown)])})"
     return kind["code"]
 
 

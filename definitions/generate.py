@@ -7,7 +7,7 @@ The source is the official package of HL7 (CC0). Get it and run this script with
     tar -xzf hl7.fhir.r4.examples-4.0.1.tgz
     python3 definitions/generate.py package
 
-Six tables are written into src/fhir/definitions/, tab separated, with one header line:
+Eight tables are written into src/fhir/definitions/, tab separated, with one header line:
 
     resource_types.tsv       every concrete resource type and its code
     search_parameters.tsv    what a search on a type may ask for
@@ -15,6 +15,7 @@ Six tables are written into src/fhir/definitions/, tab separated, with one heade
     elements.tsv             the elements of every type: cardinality, flags, types, value set
     codes.tsv                the closed value sets that elements are bound to
     case_sensitive.tsv       the code systems whose codes differ if their cases do
+    invariants.tsv           what must hold of several elements together, in FHIRPath
 
 The numbers in the first two are written into stores on disk. They are frozen: the script reads the tables that
 are there, keeps every code, gives new names the next free one, and fails rather than drop a name.
@@ -27,6 +28,7 @@ import sys
 
 from elements import codes as code_rows
 from elements import elements as element_rows
+from invariants import invariants as invariant_rows
 
 # Examples of how to write a SearchParameter; not part of the standard's own set.
 NOT_STANDARD = {"example", "example-extension", "example-reference"}
@@ -79,6 +81,8 @@ def main(package):
     write("elements.tsv", ["type", "element", "cardinality", "flags", "types", "codes"], elements)
     write("codes.tsv", ["set", "system", "codes"], code_rows(resources, elements))
     write("case_sensitive.tsv", ["system"], [[url] for url in case_sensitive(resources)])
+    columns = ["type", "element", "key", "severity", "expression", "human"]
+    write("invariants.tsv", columns, invariant_rows(resources))
 
 
 def case_sensitive(resources):

@@ -315,7 +315,7 @@ impl Call {
     /// not supported: FHIR R4 §3.1.1.2.
     #[must_use]
     pub fn is_lenient(&self) -> bool {
-        let preferred = self.header("prefer").unwrap_or_default();
+        let preferred = self.list_header("prefer").unwrap_or_default();
         preferred.split([',', ';']).any(|one| one.trim() == "handling=lenient")
     }
 

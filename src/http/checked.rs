@@ -25,6 +25,7 @@ pub fn checked(
         {
             problem.diagnostics = format!("{}; {hint}", problem.diagnostics);
         }
+<<<<<<< HEAD
         Failure::invalid(problems)
     })?;
     let place = if place.is_empty() { kind.name() } else { place };
@@ -32,4 +33,8 @@ pub fn checked(
         Some(problem) => Err(Failure::invalid(vec![problem])),
         None => Ok(checked),
     }
+=======
+        Failure::not_valid(problems)
+    })
+>>>>>>> invariants
 }

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::engine::EngineError;
-use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
 use crate::fhir::search::{ProblemKind, SearchProblem};
 use crate::log::LogError;
 use crate::proof::ProofError;
@@ -156,6 +156,26 @@ impl Failure {
         Self { fault: Fault::Invalid, detail, problems }
     }
 
+    /// Resources that are not valid: as [`Failure::invalid`]; but if they break nothing but
+    /// invariants, they were understood (FHIR R4 §3.1.0.8: 422 and not 400).
+    #[must_use]
+    pub fn not_valid(problems: Vec<Problem>) -> Self {
+        let are_invariants = problems.iter().all(|one| one.code == IssueCode::Invariant);
+        let fault = if are_invariants { Fault::Unprocessable } else { Fault::Invalid };
+        Self { fault, ..Self::invalid(problems) }
+    }
+
+    /// Several parts of one request that break the rules, as one failure: what all of them are, or
+    /// else a request that is not valid.
+    #[must_use]
+    pub fn together(failures: Vec<Self>) -> Self {
+        let are_understood = failures.iter().all(|one| one.fault == Fault::Unprocessable);
+        let fault = if are_understood { Fault::Unprocessable } else { Fault::Invalid };
+        let mut problems: Vec<_> = failures.into_iter().flat_map(|one| one.problems).collect();
+        problems.truncate(PROBLEMS_MAX);
+        Self { fault, ..Self::invalid(problems) }
+    }
+
     /// A request with one thing wrong at one place.
     #[must_use]
     pub fn at(code: IssueCode, place: impl Into<String>, diagnostics: impl Into<String>) -> Self {
@@ -197,23 +217,11 @@ impl Failure {
     /// As an OperationOutcome (FHIR R4 §2.28).
     #[must_use]
     pub fn outcome(&self) -> Value {
-        let issue = |code: &str, diagnostics: &str, expression: Option<&str>| {
-            let mut issue =
-                json!({ "severity": "error", "code": code, "diagnostics": diagnostics });
-            if let (Some(expression), Some(members)) =
-                (expression.filter(|at| !at.is_empty()), issue.as_object_mut())
-            {
-                members.insert("expression".to_owned(), json!([expression]));
-            }
-            issue
-        };
         let issues: Vec<Value> = if self.problems.is_empty() {
-            vec![issue(self.fault.issue_type(), &self.detail, None)]
+            let code = self.fault.issue_type();
+            vec![json!({ "severity": "error", "code": code, "diagnostics": self.detail })]
         } else {
-            let each = |problem: &Problem| {
-                issue(problem.code.as_str(), &problem.diagnostics, Some(&problem.expression))
-            };
-            self.problems.iter().map(each).collect()
+            self.problems.iter().map(|problem| issue("error", problem)).collect()
         };
         json!({ "resourceType": "OperationOutcome", "issue": issues })
     }
@@ -236,6 +244,18 @@ impl Failure {
         }
         body
     }
+}
+
+/// A problem as an `OperationOutcome.issue`.
+#[must_use]
+pub fn issue(severity: &str, problem: &Problem) -> Value {
+    let mut issue = json!({
+        "severity": severity, "code": problem.code.as_str(), "diagnostics": problem.diagnostics,
+    });
+    if let Some(members) = issue.as_object_mut().filter(|_| !problem.expression.is_empty()) {
+        members.insert("expression".to_owned(), json!([problem.expression]));
+    }
+    issue
 }
 
 impl From<EngineError> for Failure {

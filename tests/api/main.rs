@@ -45,6 +45,7 @@ mod headers;
 mod heads;
 mod histories;
 mod introspection;
+mod invariants;
 mod issuer_keys;
 mod issuers;
 mod limits;

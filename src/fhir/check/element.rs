@@ -1,6 +1,7 @@
 //! The members of an object against the elements of its type: FHIR R4 §2.6.2.
 
 use super::place::Place;
+use super::seen::{Seen, chosen};
 use super::{Check, IssueCode, hint, primitive};
 use crate::fhir::definitions::Primitive;
 use crate::fhir::definitions::elements::{
@@ -8,42 +9,15 @@ use crate::fhir::definitions::elements::{
 };
 use crate::json::{Kind, Node};
 
-/// The elements that an object has, one bit for each that its own type adds.
-#[derive(Default)]
-struct Seen {
-    once: u64,
-    /// Those found under two names, which may be two types, or a value and its extensions.
-    again: u64,
-    /// Where the next element probably stands in the definition: behind the one before.
-    next: usize,
-}
-
-impl Seen {
-    /// The element and type that the name of a member means.
-    fn find(
-        &mut self,
-        kind: &'static TypeDefinition,
-        name: &str,
-    ) -> Option<(&'static Element, &'static ElementType)> {
-        let behind = kind.own.iter().enumerate().skip(self.next);
-        let before = kind.own.iter().enumerate().take(self.next);
-        for (place, element) in behind.chain(before) {
-            if let Some(found) = element.member(name) {
-                let bit = 1 << place;
-                self.again |= self.once & bit;
-                self.once |= bit;
-                self.next = place;
-                return Some((element, found));
-            }
-        }
-        kind.base().and_then(|base| base.member(name))
-    }
-}
-
-/// The elements of a type's own whose bit is set.
-fn chosen(kind: &'static TypeDefinition, bits: u64) -> impl Iterator<Item = &'static Element> {
-    let own = kind.own.iter().enumerate();
-    own.filter(move |(place, _)| bits & (1 << place) != 0).map(|(_, element)| element)
+/// As what an object stands where it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A whole resource.
+    Resource,
+    /// A value, or id and extensions where there is no value.
+    Element,
+    /// Id and extensions beside a primitive value.
+    Beside,
 }
 
 impl<'a> Check<'a> {
@@ -52,15 +26,18 @@ impl<'a> Check<'a> {
         &mut self,
         kind: &'static TypeDefinition,
         object: Node<'a>,
-        is_resource: bool,
+        role: Role,
         place: &Place<'_>,
     ) {
+        let others = self.problems.others();
         let mut seen = Seen::default();
+        let mut has_only_id = role == Role::Element;
         for (name, value) in object.members() {
             if self.problems.is_full() {
                 return;
             }
-            if is_resource && name == "resourceType" {
+            has_only_id &= name == "id";
+            if role == Role::Resource && name == "resourceType" {
                 continue;
             }
             let place = place.member(&name);
@@ -81,12 +58,18 @@ impl<'a> Check<'a> {
                 }
             }
         }
+        if has_only_id {
+            self.has_only_id(place);
+        }
         for element in chosen(kind, kind.required & !seen.once) {
             let diagnostics = hint::missing(kind, element);
             self.problems.add(IssueCode::Required, place, diagnostics);
         }
         for element in chosen(kind, seen.again) {
             self.one_type(element, object, place);
+        }
+        if self.problems.others() == others {
+            self.invariants(kind, object, &seen, place);
         }
     }
 
@@ -125,7 +108,7 @@ impl<'a> Check<'a> {
             (true, Kind::Array) => {
                 let is_primitive = matches!(kind.form, Form::Primitive(_));
                 let sibling = is_primitive.then(|| object.get(&format!("_{name}"))).flatten();
-                self.items(value, sibling, place, |check, item, place| {
+                self.items(value, sibling, place, |check, item, _, place| {
                     check.value(element, kind, item, place);
                 });
             }
@@ -146,7 +129,7 @@ impl<'a> Check<'a> {
         place: &Place<'_>,
     ) {
         match (element.max_is_many, siblings.kind()) {
-            (false, Kind::Object) => self.sibling(siblings, place),
+            (false, Kind::Object) => self.sibling(siblings, values.is_some(), place),
             (true, Kind::Array) if is_empty(siblings) => self.absent(siblings, place),
             (true, Kind::Array) => {
                 self.items(siblings, values, place, Self::sibling);
@@ -162,22 +145,24 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn sibling(&mut self, object: Node<'a>, place: &Place<'_>) {
+    fn sibling(&mut self, object: Node<'a>, has_value: bool, place: &Place<'_>) {
         if object.kind() != Kind::Object || is_empty(object) {
             let diagnostics = "is an object of the value's id and extensions";
             self.problems.add(IssueCode::Structure, place, diagnostics);
         } else if let Some(kind) = definition("Element") {
-            self.object(kind, object, false, place);
+            let role = if has_value { Role::Beside } else { Role::Element };
+            self.object(kind, object, role, place);
         }
     }
 
-    /// The items of an array; null is allowed only where the parallel array has a value.
+    /// The items of an array, each with whether the parallel array has something at its place; null is
+    /// allowed only there.
     fn items(
         &mut self,
         array: Node<'a>,
         beside: Option<Node<'a>>,
         place: &Place<'_>,
-        mut each: impl FnMut(&mut Self, Node<'a>, &Place<'_>),
+        mut each: impl FnMut(&mut Self, Node<'a>, bool, &Place<'_>),
     ) {
         let mut others = beside.into_iter().flat_map(|beside| beside.items());
         for (index, item) in array.items().enumerate() {
@@ -197,7 +182,7 @@ impl<'a> Check<'a> {
                     let diagnostics = "an array does not hold arrays in FHIR";
                     self.problems.add(IssueCode::Structure, &place, diagnostics);
                 }
-                _ => each(self, item, &place),
+                _ => each(self, item, other, &place),
             }
         }
     }
@@ -223,7 +208,7 @@ impl<'a> Check<'a> {
             }
             Form::Complex(index) => {
                 let Some(definition) = definition_at(index) else { return };
-                self.object(definition, value, false, place);
+                self.object(definition, value, Role::Element, place);
                 match kind.name {
                     "Extension" => self.extension(value, place),
                     "Reference" => self.reference(kind, value, place),
@@ -243,8 +228,19 @@ impl<'a> Check<'a> {
     ) {
         match primitive::wrong(primitive, value) {
             Some((code, diagnostics)) => self.problems.add(code, place, diagnostics),
-            None => self.code(element, value, place),
+            None => {
+                if matches!(primitive, Primitive::Canonical | Primitive::Uri | Primitive::Url) {
+                    self.contained.uri(&value.as_str().unwrap_or_default());
+                }
+                self.code(element, value, place);
+            }
         }
+    }
+
+    /// An element has a value or elements of its own, and an id is neither: invariant ele-1.
+    fn has_only_id(&mut self, place: &Place<'_>) {
+        let diagnostics = "an element has more than an id: a value, elements or extensions (ele-1)";
+        self.problems.add(IssueCode::Invariant, place, diagnostics);
     }
 
     /// An extension has a value or extensions, and not both: invariant ext-1.

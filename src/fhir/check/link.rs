@@ -1,4 +1,4 @@
-//! References: FHIR R4 §2.3.0.
+//! References: FHIR R4 §2.3.0; contained resources and what leads to them: §2.27.2.
 
 use std::borrow::Cow;
 
@@ -14,20 +14,40 @@ use crate::json::Node;
 
 /// The contained resources of the resource in which a check is: what `#id` may lead to.
 #[derive(Default)]
-pub(super) struct Contained<'a>(Vec<(Cow<'a, str>, Option<ResourceType>)>);
+pub(super) struct Contained<'a> {
+    /// In the order of their ids.
+    found: Vec<Inner<'a>>,
+    /// The number of the one in which the check is.
+    inside: Option<usize>,
+}
+
+struct Inner<'a> {
+    /// Without one, nothing can lead to it.
+    id: Option<Cow<'a, str>>,
+    /// Its place in the list.
+    number: usize,
+    kind: Option<ResourceType>,
+    /// Something leads to it, or it leads to the resource that contains it.
+    is_linked: bool,
+}
 
 impl<'a> Contained<'a> {
     /// Finds them in a resource; their ids must differ.
     pub(super) fn of(resource: Node<'a>, place: &Place<'_>, problems: &mut Problems) -> Self {
         let Some(contained) = resource.get("contained") else { return Self::default() };
-        let kind = |resource: &Node<'_>| {
-            resource.get_str("resourceType").and_then(|name| ResourceType::from_name(&name))
-        };
-        let found = contained.items().filter_map(|one| Some((one.get_str("id")?, kind(&one))));
-        let mut found: Vec<_> = found.collect();
-        found.sort_unstable();
+        let mut found: Vec<_> = contained
+            .items()
+            .enumerate()
+            .map(|(number, one)| Inner {
+                id: one.get_str("id"),
+                number,
+                kind: one.get_str("resourceType").and_then(|name| ResourceType::from_name(&name)),
+                is_linked: false,
+            })
+            .collect();
+        found.sort_unstable_by(|one, other| (&one.id, one.number).cmp(&(&other.id, other.number)));
         for pair in found.windows(2) {
-            if let [(first, _), (second, _)] = pair
+            if let [Inner { id: Some(first), .. }, Inner { id: Some(second), .. }] = pair
                 && first == second
             {
                 let diagnostics =
@@ -35,13 +55,63 @@ impl<'a> Contained<'a> {
                 problems.add(IssueCode::Invariant, &place.member("contained"), diagnostics);
             }
         }
-        Self(found)
+        Self { found, inside: None }
     }
 
-    /// The type of the one with that id, as far as it is known; `None` if there is none.
-    fn find(&self, id: &str) -> Option<Option<ResourceType>> {
-        let place = self.0.binary_search_by(|(known, _)| known.as_ref().cmp(id)).ok()?;
-        self.0.get(place).map(|(_, kind)| *kind)
+    /// The type of the one with that id, as far as it is known; `None` if there is none. From now on
+    /// something leads to it.
+    fn lead(&mut self, id: &str) -> Option<Option<ResourceType>> {
+        let first = self.found.partition_point(|inner| inner.id.as_deref() < Some(id));
+        let mut kind = None;
+        for inner in self.found.iter_mut().skip(first) {
+            if inner.id.as_deref() != Some(id) {
+                break;
+            }
+            inner.is_linked = true;
+            kind.get_or_insert(inner.kind);
+        }
+        kind
+    }
+
+    /// The one in which the check is leads to the resource that contains it.
+    fn lead_out(&mut self) {
+        let inside = self.inside;
+        let inner = self.found.iter_mut().find(|inner| Some(inner.number) == inside);
+        if let Some(inner) = inner {
+            inner.is_linked = true;
+        }
+    }
+
+    /// A URI or canonical, which may begin with `#` as a reference does.
+    pub(super) fn uri(&mut self, text: &str) {
+        match text.strip_prefix('#') {
+            Some("") => self.lead_out(),
+            Some(id) => {
+                self.lead(id);
+            }
+            None => {}
+        }
+    }
+
+    /// The check goes into one, or out again.
+    pub(super) fn enter(&mut self, number: Option<usize>) {
+        self.inside = number;
+    }
+
+    /// Those that nothing leads to, and that do not lead to what contains them: invariant dom-3.
+    pub(super) fn without_link(&self, place: &Place<'_>, problems: &mut Problems) {
+        for inner in self.found.iter().filter(|inner| !inner.is_linked) {
+            let what = match &inner.id {
+                Some(id) => format!("nothing leads to #{}", quotable(id)),
+                None => "without an id, nothing leads to it".to_owned(),
+            };
+            let diagnostics = format!(
+                "{what}: a contained resource is referred to from the resource that contains it, \
+                 or refers to it with # (dom-3)"
+            );
+            let list = place.member("contained");
+            problems.add(IssueCode::Invariant, &list.item(inner.number), diagnostics);
+        }
     }
 }
 
@@ -56,8 +126,11 @@ impl<'a> Check<'a> {
         let Some(text) = reference.get_str("reference") else { return };
         let at = place.member("reference");
         let target = match Reference::parse(&text, None) {
-            Reference::Fragment("") => None,
-            Reference::Fragment(id) => match self.contained.find(id) {
+            Reference::Fragment("") => {
+                self.contained.lead_out();
+                None
+            }
+            Reference::Fragment(id) => match self.contained.lead(id) {
                 Some(target) => target,
                 None => {
                     let diagnostics =
@@ -85,10 +158,15 @@ impl<'a> Check<'a> {
 
     fn allowed(&mut self, kind: &ElementType, target: ResourceType, place: &Place<'_>) {
         let mut targets = kind.targets().peekable();
-        if targets.peek().is_some() && !targets.any(|name| name == target.name()) {
-            let targets: Vec<_> = kind.targets().collect();
-            let diagnostics =
-                format!("leads to a {target}; it may lead to {}", targets.join(" or "));
+        if targets.peek().is_none() || targets.any(|name| name == target.name()) {
+            return;
+        }
+        let targets: Vec<_> = kind.targets().collect();
+        let diagnostics = format!("leads to a {target}; it may lead to {}", targets.join(" or "));
+        if kind.shown_targets().any(|name| name == target.name()) {
+            let diagnostics = format!("{diagnostics}, though an example of the standard does so");
+            self.warn(IssueCode::Value, place, || diagnostics);
+        } else {
             self.problems.add(IssueCode::Value, place, diagnostics);
         }
     }

@@ -4,15 +4,21 @@
 //! unknown elements, JSON of another form than the type's (§2.6.2), cardinalities, choices of type,
 //! the formats of primitive types (§2.24.0.1), codes outside closed value sets, references that are
 //! not well formed or of a type that may not stand there (§2.3.0), extensions (§2.5.0), contained
-//! resources (§2.27.2) and narrative with more in it than text (§2.4.0). One pass over the resource,
-//! and nothing is allocated for what is right.
+//! resources (§2.27.2), narrative with more in it than text (§2.4.0), and the invariants of all types
+//! (§2.1.24): those of severity "error" always, those of severity "warning" where somebody asks for
+//! [`warnings`]. One pass over the resource, and hardly anything is allocated for what is right.
 //!
-//! Never: profiles, open terminologies, and invariants beyond those named here.
+//! An invariant is asked where nothing else is wrong with the object that it is about. Some are not
+//! asked as they are published: `corrections.tsv` says which, and why.
+//!
+//! Never: profiles and open terminologies.
 
 mod coded;
+mod corrections;
 mod date;
 mod element;
 mod hint;
+mod invariant;
 mod link;
 mod markup;
 mod narrative;
@@ -20,7 +26,9 @@ mod place;
 mod primitive;
 mod problem;
 mod resource;
+mod seen;
 
+use super::path::{Context, Element};
 use super::{ResourceId, ResourceType};
 use crate::json::Node;
 use place::Place;
@@ -50,12 +58,8 @@ pub fn check(
     resource: Node<'_>,
     place: &str,
 ) -> Result<Checked, Vec<Problem>> {
-    let kind = resource.get_str("resourceType").and_then(|name| ResourceType::from_name(&name));
-    let root = match (place, kind) {
-        ("", Some(kind)) => Place::Root(kind.name()),
-        ("", None) => Place::Root("Resource"),
-        (place, _) => Place::Root(place),
-    };
+    let kind = type_of(resource);
+    let root = root(kind, place);
     let mut check = Check::default();
     if let (Some(expected), Some(kind)) = (expected, kind)
         && expected != kind
@@ -73,12 +77,50 @@ pub fn check(
     }
 }
 
+/// What is not wrong, but worth a second look: rules of severity "warning", and what could not be
+/// decided. Writes never ask.
+///
+/// `place` is as for [`check`]; there are no more than [`PROBLEMS_MAX`].
+#[must_use]
+pub fn warnings(resource: Node<'_>, place: &str) -> Vec<Problem> {
+    let mut check = Check { warnings: Some(Problems::default()), ..Check::default() };
+    check.resource(resource, &root(type_of(resource), place));
+    check.warnings.map_or(Vec::new(), Problems::all)
+}
+
+fn type_of(resource: Node<'_>) -> Option<ResourceType> {
+    resource.get_str("resourceType").and_then(|name| ResourceType::from_name(&name))
+}
+
+fn root(kind: Option<ResourceType>, place: &str) -> Place<'_> {
+    match (place, kind) {
+        ("", Some(kind)) => Place::Root(kind.name()),
+        ("", None) => Place::Root("Resource"),
+        (place, _) => Place::Root(place),
+    }
+}
+
 /// A check on its way through a resource.
 #[derive(Default)]
 struct Check<'a> {
     problems: Problems,
+    /// What is only worth a second look, if somebody asks for it.
+    warnings: Option<Problems>,
     /// What `#id` may lead to, where the check is now.
     contained: link::Contained<'a>,
+    /// The resource in which the check is, or the one that contains it.
+    root: Option<Element<'a>>,
+    /// What the invariants of the resource may see, contained or not.
+    context: Option<Context<'a>>,
+}
+
+impl Check<'_> {
+    /// Adds a warning; its words are made only if somebody asks for it.
+    fn warn(&mut self, code: IssueCode, place: &Place<'_>, diagnostics: impl FnOnce() -> String) {
+        if let Some(warnings) = &mut self.warnings {
+            warnings.add(code, place, diagnostics());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,14 @@ impl<'a> Place<'a> {
         Self::Member(self, name)
     }
 
+    /// The index, for an item of an array.
+    pub(super) fn index(&self) -> Option<usize> {
+        match self {
+            Self::Item(_, index) => Some(*index),
+            Self::Root(_) | Self::Member(..) => None,
+        }
+    }
+
     pub(super) fn item(&'a self, index: usize) -> Self {
         Self::Item(self, index)
     }

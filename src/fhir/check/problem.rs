@@ -63,7 +63,11 @@ impl IssueCode {
 
 /// The problems found so far.
 #[derive(Default)]
-pub(super) struct Problems(Vec<Problem>);
+pub(super) struct Problems {
+    all: Vec<Problem>,
+    /// How many of them are no broken invariants.
+    others: usize,
+}
 
 impl Problems {
     pub(super) fn add(
@@ -74,19 +78,25 @@ impl Problems {
     ) {
         if !self.is_full() {
             let (expression, diagnostics) = (place.to_string(), diagnostics.into());
-            self.0.push(Problem { code, expression, diagnostics });
+            self.others += usize::from(code != IssueCode::Invariant);
+            self.all.push(Problem { code, expression, diagnostics });
         }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= PROBLEMS_MAX
+        self.all.len() >= PROBLEMS_MAX
+    }
+
+    /// How many there are beside broken invariants.
+    pub(super) fn others(&self) -> usize {
+        self.others
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     pub(super) fn all(self) -> Vec<Problem> {
-        self.0
+        self.all
     }
 }

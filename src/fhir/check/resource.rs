@@ -1,25 +1,59 @@
 //! Resources, alone and within others: FHIR R4 §2.26 (Resource), §2.27 (DomainResource).
 
+use super::element::Role;
 use super::hint;
+use super::invariant::STEPS_MAX;
 use super::link::Contained;
 use super::place::Place;
 use super::{Check, IssueCode};
 use crate::fhir::ResourceType;
 use crate::fhir::definitions::elements;
+use crate::fhir::path::{Context, Element};
 use crate::json::{Kind, Node};
 
 impl<'a> Check<'a> {
     /// A resource that stands alone, or in a Bundle or Parameters: `#id` is about this one.
     pub(super) fn resource(&mut self, resource: Node<'a>, place: &Place<'_>) {
+        let others = self.problems.others();
         let contained = Contained::of(resource, place, &mut self.problems);
         let outside = std::mem::replace(&mut self.contained, contained);
+        let element = Element::resource(resource);
+        let root = self.root.replace(element);
+        let context = Context::of_resource(element).with_steps(STEPS_MAX);
+        let context = self.context.replace(context);
         self.typed(resource, place);
-        self.contained = outside;
+        (self.root, self.context) = (root, context);
+        let contained = std::mem::replace(&mut self.contained, outside);
+        if self.problems.others() == others {
+            contained.without_link(place, &mut self.problems);
+        }
+        self.narrative(resource, place);
+    }
+
+    /// A resource should have narrative: invariant dom-6, a warning.
+    fn narrative(&mut self, resource: Node<'a>, place: &Place<'_>) {
+        if self.warnings.is_none()
+            || resource.get("text").is_some_and(|text| text.get("div").is_some())
+        {
+            return;
+        }
+        let kind = resource.get_str("resourceType").and_then(|name| elements::definition(&name));
+        if kind.is_some_and(|kind| kind.elements().any(|element| element.name == "text")) {
+            self.warn(IssueCode::Invariant, place, || {
+                "a resource should have narrative, text.div, for those who cannot read its data (dom-6)".to_owned()
+            });
+        }
     }
 
     /// A resource within another, with the invariants dom-2, dom-4 and dom-5.
     pub(super) fn contained(&mut self, resource: Node<'a>, place: &Place<'_>) {
+        let Some(root) = self.root else { return };
+        let context = Context::of_resource(Element::resource(resource)).within(root);
+        let context = self.context.replace(context.with_steps(STEPS_MAX));
+        self.contained.enter(place.index());
         self.typed(resource, place);
+        self.contained.enter(None);
+        self.context = context;
         if resource.get("contained").is_some() {
             let diagnostics = "a contained resource does not contain resources (dom-2)";
             self.problems.add(IssueCode::Invariant, &place.member("contained"), diagnostics);
@@ -52,7 +86,7 @@ impl<'a> Check<'a> {
             }
             Some(name) if ResourceType::from_name(&name).is_some() => {
                 if let Some(definition) = elements::definition(&name) {
-                    self.object(definition, resource, true, place);
+                    self.object(definition, resource, Role::Resource, place);
                 }
             }
             name => {

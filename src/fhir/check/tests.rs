@@ -126,8 +126,8 @@ fn a_choice_of_type_is_made_once() {
     passes(&patient(r#""deceasedDateTime":"2024","_deceasedDateTime":{"id":"x"}"#));
     for two in [
         r#""deceasedBoolean":true,"deceasedDateTime":"2024""#,
-        r#""deceasedBoolean":true,"_deceasedDateTime":{"id":"x"}"#,
-        r#""_deceasedBoolean":{"id":"x"},"deceasedDateTime":"2024","_deceasedDateTime":{"id":"x"}"#,
+        r#""deceasedBoolean":true,"_deceasedDateTime":{"extension":[{"url":"u","valueCode":"x"}]}"#,
+        r#""_deceasedBoolean":{"extension":[{"url":"u","valueCode":"x"}]},"deceasedDateTime":"2024","_deceasedDateTime":{"id":"x"}"#,
     ] {
         refused(&patient(two), &[("structure", "Patient.deceased")]);
     }
@@ -139,7 +139,7 @@ fn a_choice_of_type_is_made_once() {
 #[test]
 fn values_and_their_siblings_are_aligned() {
     passes(&patient(
-        r#""name":[{"given":["a",null],"_given":[null,{"id":"x"}]}],"_birthDate":{"id":"y"}"#,
+        r#""name":[{"given":["a",null],"_given":[{"id":"w"},{"extension":[{"url":"u","valueCode":"x"}]}]}],"_birthDate":{"id":"y","extension":[{"url":"u","valueCode":"x"}]}"#,
     ));
     refused(
         &patient(r#""name":[{"given":[null,"b"],"_given":[null,{"id":"x"}]}]"#),
@@ -159,6 +159,13 @@ fn values_and_their_siblings_are_aligned() {
         &[("structure", "Patient._birthDate.value")],
     );
     refused(&patient(r#""_birthDate":{}"#), &[("structure", "Patient._birthDate")]);
+    // An id alone says nothing: ele-1.
+    refused(&patient(r#""_birthDate":{"id":"x"}"#), &[("invariant", "Patient._birthDate")]);
+    refused(
+        &patient(r#""name":[{"given":["a",null],"_given":[null,{"id":"x"}]}]"#),
+        &[("invariant", "Patient.name[0]._given[1]")],
+    );
+    refused(&patient(r#""name":[{"id":"x"}]"#), &[("invariant", "Patient.name[0]")]);
     refused(&patient(r#""_birthDate":null"#), &[("structure", "Patient._birthDate")]);
 }
 
@@ -219,12 +226,12 @@ fn references_are_well_formed_and_lead_to_an_allowed_type() {
         "urn:oid:1.2.3",
         "Patient?identifier=a|b",
         "#",
-        "#p",
     ] {
-        passes(&observation(&format!(
-            r#""contained":[{{"resourceType":"Patient","id":"p"}}],"subject":{{"reference":"{reference}"}}"#
-        )));
+        passes(&observation(&format!(r#""subject":{{"reference":"{reference}"}}"#)));
     }
+    passes(&observation(
+        r##""contained":[{"resourceType":"Patient","id":"p"}],"subject":{"reference":"#p"}"##,
+    ));
     passes(&observation(r#""subject":{"type":"Patient","identifier":{"value":"x"}}"#));
     for reference in
         ["Patient", "1", "Patient/a_b", "/Patient/1", "Foo/1", "urn:uuid:x", "urn:", "a b", "http:"]
@@ -252,11 +259,28 @@ fn fragments_lead_to_contained_resources() {
     let with = |reference: &str| {
         observation(&format!(r##"{contained},"subject":{{"reference":"{reference}"}}"##))
     };
-    refused(&with("#x"), &[("invariant", "Observation.subject.reference")]);
+    let unlinked = ("invariant", "Observation.contained[0]");
+    refused(&with("#x"), &[("invariant", "Observation.subject.reference"), unlinked]);
+    refused(&with("Patient/e"), &[unlinked]);
     refused(&with("#e"), &[("value", "Observation.subject.reference")]);
     refused(
         &observation(r##""subject":{"reference":"#p"}"##),
         &[("invariant", "Observation.subject.reference")],
+    );
+    // A contained resource that nothing leads to leads out, or is led to by a URI.
+    for linked in [
+        r##""contained":[{"resourceType":"Observation","status":"final","code":{"text":"x"},"focus":[{"reference":"#"}]}]"##,
+        r##""contained":[{"resourceType":"Patient","id":"p"}],"extension":[{"url":"u","valueUri":"#p"}]"##,
+        r##""contained":[{"resourceType":"Patient","id":"p"}],"extension":[{"url":"u","valueCanonical":"#p"}]"##,
+        r##""contained":[{"resourceType":"Patient","id":"p","link":[{"type":"refer","other":{"reference":"#p"}}]}]"##,
+    ] {
+        passes(&observation(linked));
+    }
+    refused(
+        &observation(
+            r##""contained":[{"resourceType":"Patient","id":"p"}],"extension":[{"url":"u","valueString":"#p"}]"##,
+        ),
+        &[unlinked],
     );
     // Each resource of a Bundle has fragments of its own.
     let bundle = format!(
@@ -272,8 +296,13 @@ fn fragments_lead_to_contained_resources() {
 #[test]
 fn contained_resources_have_rules_of_their_own() {
     passes(&patient(
-        r##""contained":[{"resourceType":"Organization","id":"o"}],"managingOrganization":{"reference":"#o"}"##,
+        r##""contained":[{"resourceType":"Organization","id":"o","name":"x"}],"managingOrganization":{"reference":"#o"}"##,
     ));
+    let linked = |contained: &str| {
+        patient(&format!(
+            r##""contained":[{{"resourceType":"Organization","id":"o","name":"x",{contained}}}],"managingOrganization":{{"reference":"#o"}}"##
+        ))
+    };
     refused(
         &patient(
             r#""contained":[{"resourceType":"Foo"},{"id":"x"},"z",{"resourceType":"Organization","foo":1}]"#,
@@ -286,15 +315,11 @@ fn contained_resources_have_rules_of_their_own() {
         ],
     );
     refused(
-        &patient(
-            r#""contained":[{"resourceType":"Organization","contained":[{"resourceType":"Patient"}]}]"#,
-        ),
+        &linked(r#""contained":[{"resourceType":"Patient"}]"#),
         &[("invariant", "Patient.contained[0].contained")],
     );
     refused(
-        &patient(
-            r#""contained":[{"resourceType":"Organization","meta":{"versionId":"1","security":[{"code":"x"}]}}]"#,
-        ),
+        &linked(r#""meta":{"versionId":"1","security":[{"code":"x"}]}"#),
         &[
             ("invariant", "Patient.contained[0].meta.versionId"),
             ("invariant", "Patient.contained[0].meta.security"),
@@ -302,7 +327,7 @@ fn contained_resources_have_rules_of_their_own() {
     );
     refused(
         &patient(
-            r#""contained":[{"resourceType":"Organization","id":"a"},{"resourceType":"Patient","id":"a"}]"#,
+            r##""contained":[{"resourceType":"Organization","id":"a","name":"x"},{"resourceType":"Patient","id":"a"}],"managingOrganization":{"reference":"#a"}"##,
         ),
         &[("invariant", "Patient.contained")],
     );

@@ -60,7 +60,7 @@ pub struct ElementType {
     /// What is known about it.
     pub form: Form,
     /// Names of the resource types to which a reference may lead, with spaces between them; empty if
-    /// any, or if this is no reference.
+    /// any, or if this is no reference. Those to which only an example leads have a `?` in front.
     targets: &'static str,
 }
 
@@ -124,7 +124,12 @@ fn is_suffix(text: &str, type_name: &str) -> bool {
 impl ElementType {
     /// The types to which a reference may lead; none if to any.
     pub fn targets(&self) -> impl Iterator<Item = &'static str> + use<> {
-        self.targets.split(' ').filter(|name| !name.is_empty())
+        self.targets.split(' ').filter(|name| !name.is_empty() && !name.starts_with('?'))
+    }
+
+    /// The types to which an official example leads, though the definition does not name them.
+    pub fn shown_targets(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.targets.split(' ').filter_map(|name| name.strip_prefix('?'))
     }
 }
 
@@ -285,12 +290,16 @@ mod tests {
             assert_eq!(own.types.len(), types.split('|').count(), "{element}: {types}");
             assert_eq!(own.codes.map_or("", |set| set.name), codes);
             assert!(own.is_choice || own.types.len() == 1);
-            for target in own.types.iter().flat_map(ElementType::targets) {
-                assert!(ResourceType::from_name(target).is_some(), "{target}");
+            for kind in &own.types {
+                for target in kind.targets().chain(kind.shown_targets()) {
+                    assert!(ResourceType::from_name(target).is_some(), "{target}");
+                }
             }
         }
         assert!(read.next().is_none());
-        assert!(TYPES.iter().all(|definition| definition.own.len() <= 64));
+        // What an object has is noted in 64 bits.
+        assert!(TYPES.iter().all(|definition| definition.elements().count() <= 64));
+        assert!(TYPES.iter().enumerate().all(|(index, definition)| definition.index == index));
         // What is required is looked for among a type's own elements only.
         let bases = ["Element", "BackboneElement", "Resource", "DomainResource", "Quantity"];
         assert!(bases.iter().all(|name| definition(name).unwrap().required == 0));

@@ -6,6 +6,7 @@
 mod case_sensitive;
 mod codes;
 pub mod elements;
+mod invariants;
 mod primitive;
 mod r4b;
 mod resource_type;
@@ -14,6 +15,7 @@ use std::sync::LazyLock;
 
 pub use case_sensitive::is_case_sensitive;
 pub use codes::CodeSet;
+pub use invariants::{InvariantRow, invariant_rows};
 pub use primitive::Primitive;
 pub use r4b::{is_element_of_r4b, is_type_of_r4b};
 pub use resource_type::ResourceType;

@@ -323,8 +323,9 @@ impl<'e, 'a> Evaluation<'e, 'a> {
             Lazy::Select => {
                 let mut out = Collection::new();
                 for (index, item) in items.iter().enumerate() {
-                    out.extend(self.items(first, &scope.inside(item, index))?);
-                    self.context.charge_items(&out)?;
+                    let found = self.items(first, &scope.inside(item, index))?;
+                    self.context.charge(found.len())?;
+                    out.extend(found);
                 }
                 Ok(out)
             }

@@ -22,6 +22,7 @@ mod moment;
 mod navigate;
 mod numbers;
 mod parse;
+mod presence;
 mod quantity;
 mod relation;
 mod syntax;
@@ -42,6 +43,7 @@ pub use context::{
 };
 pub use lead::Lead;
 pub use moment::Moment;
+pub use presence::Presence;
 pub use quantity::{Quantity, Unit};
 pub use types::ElementKind;
 pub use value::{Collection, Element, Text, TypeInfo, Value};
@@ -116,8 +118,7 @@ impl Expression {
         evaluate::Evaluation::new(context, item).run(&self.0.tree)
     }
 
-    /// The expression as a condition on an item: true, false, or nothing, if there is no answer. An
-    /// invariant is broken only if it is false.
+    /// The expression as a condition on an item: true, false, or nothing, if there is no answer.
     ///
     /// # Errors
     ///

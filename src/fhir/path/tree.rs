@@ -96,7 +96,7 @@ fn descendants<'a>(context: &Context<'a>, items: &[Value<'a>]) -> Outcome<'a> {
         navigate::children(item, &mut children);
     }
     loop {
-        context.charge_items(&out)?;
+        context.charge(1)?;
         rest.extend(children.drain(..).rev());
         let Some(next) = rest.pop() else { return Ok(out) };
         navigate::children(&next, &mut children);

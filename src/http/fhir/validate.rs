@@ -6,10 +6,11 @@ use actix_web::http::StatusCode;
 use serde_json::json;
 
 use super::super::checked::checked;
+use super::super::failure::issue;
 use super::super::reply::FHIR_JSON;
 use super::update::check_named;
 use super::{Call, Failure, Reply};
-use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::check::{IssueCode, Problem, warnings};
 use crate::fhir::search::{CUSTOM_CODE_MIN, SearchParameter};
 use crate::fhir::{Checked, ResourceKey, ResourceType};
 use crate::json::Node;
@@ -39,7 +40,7 @@ const OWN_PROFILES: &str = "http://hl7.org/fhir/StructureDefinition/";
         ("_format" = Option<String>, Query, description = "json")),
     request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource; or Parameters with resource, mode and profile; or nothing, of what is to be deleted"),
     responses(
-        (status = 200, description = "An OperationOutcome: all that is wrong, or that nothing is", content_type = "application/fhir+json"),
+        (status = 200, description = "An OperationOutcome: all that is wrong, or that nothing is, and warnings of what would be better", content_type = "application/fhir+json"),
         (status = 400, description = "Not JSON, or not parameters of this operation"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token allows neither creating nor updating this type, or not deleting it if that is meant"), (status = 404, description = "Not a resource type"),
         (status = 413, description = "Too large"), (status = 415, description = "Not JSON")))]
@@ -58,7 +59,7 @@ pub async fn validate(call: Call) -> Result<Reply, Failure> {
         ("_format" = Option<String>, Query, description = "json")),
     request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource; or Parameters with resource, mode and profile; or nothing, of what is to be deleted"),
     responses(
-        (status = 200, description = "An OperationOutcome: all that is wrong, or that nothing is", content_type = "application/fhir+json"),
+        (status = 200, description = "An OperationOutcome: all that is wrong, or that nothing is, and warnings of what would be better", content_type = "application/fhir+json"),
         (status = 400, description = "Not JSON, or not parameters of this operation"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token allows neither creating nor updating this type, or not deleting it if that is meant"), (status = 404, description = "Not a resource type"),
         (status = 413, description = "Too large"), (status = 415, description = "Not JSON")))]
@@ -123,7 +124,8 @@ async fn judge(
             diagnostics: "this profile is not known; known is that of the type itself".to_owned(),
         });
     }
-    Ok(Reply::new(StatusCode::OK, FHIR_JSON, outcome(problems)))
+    let warnings = asked.resource.map_or(Vec::new(), |resource| warnings(resource, ""));
+    Ok(Reply::new(StatusCode::OK, FHIR_JSON, outcome(&problems, &warnings)))
 }
 
 /// Why an active SearchParameter could not be carried out.
@@ -135,16 +137,19 @@ fn problems_of_definition(kind: ResourceType, resource: Node<'_>) -> Vec<Problem
     SearchParameter::defined_by(resource, CUSTOM_CODE_MIN).err().unwrap_or_default()
 }
 
-fn outcome(problems: Vec<Problem>) -> Vec<u8> {
-    let outcome = if problems.is_empty() {
-        let issue = json!([{
-            "severity": "information", "code": "informational", "diagnostics": "nothing is wrong",
-        }]);
-        json!({ "resourceType": "OperationOutcome", "issue": issue })
-    } else {
-        Failure::invalid(problems).outcome()
-    };
-    outcome.to_string().into_bytes()
+fn outcome(problems: &[Problem], warnings: &[Problem]) -> Vec<u8> {
+    let errors = problems.iter().map(|problem| issue("error", problem));
+    let mut issues: Vec<_> =
+        errors.chain(warnings.iter().map(|problem| issue("warning", problem))).collect();
+    if problems.is_empty() {
+        let diagnostics =
+            if warnings.is_empty() { "nothing is wrong" } else { "a write would be accepted" };
+        issues.insert(
+            0,
+            json!({ "severity": "information", "code": "informational", "diagnostics": diagnostics }),
+        );
+    }
+    json!({ "resourceType": "OperationOutcome", "issue": issues }).to_string().into_bytes()
 }
 
 /// What the request asks for.

@@ -15,7 +15,7 @@ use super::{idempotency, instant, raw};
 use crate::auth::Grant;
 use crate::chart::{EventKind, EventType, Upcasters};
 use crate::clock::Instant;
-use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
+use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::{ResourceId, ResourceKey};
 use crate::json::{Document, Kind, Node};
 use crate::numbers::ChartVersion;
@@ -97,17 +97,16 @@ pub async fn append(mut call: Call) -> Result<Reply, Failure> {
     let document = call.json().await?;
     let (expected, events) = read_request(&document, call.options().limits.bundle_entries_max)?;
     let mut changes = Vec::with_capacity(events.len());
-    let mut problems = Vec::new();
+    let mut failures = Vec::new();
     for (at, index) in events.into_iter().enumerate() {
         let upcasters = call.upcasters();
         match read_event(upcasters, &document, index, &format!("events[{at}]"), &patient) {
             Ok(change) => changes.push(change),
-            Err(failure) => problems.extend(failure.problems),
+            Err(failure) => failures.push(failure),
         }
     }
-    if !problems.is_empty() {
-        problems.truncate(PROBLEMS_MAX);
-        return Err(Failure::invalid(problems));
+    if !failures.is_empty() {
+        return Err(Failure::together(failures));
     }
     let expected_version = expected.map(|version| (patient, ChartVersion::new(version)));
     let write = Write { changes, expected_version, idempotency, size, ..Write::default() };

@@ -19,8 +19,12 @@ use super::{Call, Failure, Reply, Return};
 use crate::access::Part;
 use crate::auth::Seen;
 use crate::chart::fingerprint;
+<<<<<<< HEAD
 use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
 use crate::fhir::reference::uuid_name;
+=======
+use crate::fhir::check::{IssueCode, Problem};
+>>>>>>> invariants
 use crate::http::Fault;
 use crate::http::visit::Ending;
 use crate::json::{Document, Kind, Node};
@@ -145,18 +149,20 @@ impl Sent {
     }
 
     async fn all_or_none(self) -> Result<Reply, Failure> {
-        let (mut changes, mut looks, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut changes, mut looks, mut failures) = (Vec::new(), Vec::new(), Vec::new());
         for (at, work) in self.understood().await?.into_iter().enumerate() {
             match work {
                 Ok(Work::Change(change)) => changes.push((at, *change)),
                 Ok(Work::Look(look)) => looks.push((at, look)),
-                Err(failure) => problems.extend(failure.problems),
+                Err(failure) => failures.push(failure),
             }
         }
-        problems.extend(repeated_names(&changes));
-        if !problems.is_empty() {
-            problems.truncate(PROBLEMS_MAX);
-            return Err(Failure::invalid(problems));
+        let repeated = repeated_names(&changes);
+        if !repeated.is_empty() {
+            failures.push(Failure::invalid(repeated));
+        }
+        if !failures.is_empty() {
+            return Err(Failure::together(failures));
         }
         let reads = self.rehearse(&looks).await?;
         // The order of the standard, R4 §3.1.0.11.2; the answers keep that of the request.
