@@ -25,16 +25,11 @@ pub fn checked(
         {
             problem.diagnostics = format!("{}; {hint}", problem.diagnostics);
         }
-<<<<<<< HEAD
-        Failure::invalid(problems)
+        Failure::not_valid(problems)
     })?;
     let place = if place.is_empty() { kind.name() } else { place };
     match problem_of_part(resource, place) {
         Some(problem) => Err(Failure::invalid(vec![problem])),
         None => Ok(checked),
     }
-=======
-        Failure::not_valid(problems)
-    })
->>>>>>> invariants
 }

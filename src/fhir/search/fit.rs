@@ -32,7 +32,7 @@ impl SearchParameter {
             Lead::Object(definition) => definition.name == name,
             Lead::Primitive(primitive) => primitive.name() == name,
             Lead::Anything => true,
-            Lead::Truth => false,
+            Lead::Truth | Lead::Computed => false,
         };
         self.expression.leads(kind).is_ok_and(|leads| leads.iter().any(is_named))
     }

@@ -19,12 +19,8 @@ use super::{Call, Failure, Reply, Return};
 use crate::access::Part;
 use crate::auth::Seen;
 use crate::chart::fingerprint;
-<<<<<<< HEAD
-use crate::fhir::check::{IssueCode, PROBLEMS_MAX, Problem};
-use crate::fhir::reference::uuid_name;
-=======
 use crate::fhir::check::{IssueCode, Problem};
->>>>>>> invariants
+use crate::fhir::reference::uuid_name;
 use crate::http::Fault;
 use crate::http::visit::Ending;
 use crate::json::{Document, Kind, Node};
