@@ -3,7 +3,7 @@
 use crate::fhir::definitions::elements::{
     Element, Form, TypeDefinition, definition, definition_at,
 };
-use crate::json::{Kind, Node};
+use crate::json::Node;
 
 /// The place of an element.
 #[derive(Debug, Clone)]
