@@ -2,7 +2,7 @@
 //!
 //! In: parsed JSON ([`Node`](crate::json::Node)), decoded query strings, reference texts. Out: what
 //! is wrong with a resource ([`mod@check`]), whose chart it belongs to ([`compartment`]), how a search
-//! finds it ([`search`]), what a patch makes of it ([`mod@patch`]), and the bytes to store and to
+//! finds it ([`search`]), what an expression leads to in it ([`path`]), what a patch makes of it ([`mod@patch`]), and the bytes to store and to
 //! serve ([`stored`], [`subset`]). What the standard defines in tables comes from [`definitions`],
 //! which a script derives from the official package.
 //!

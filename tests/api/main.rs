@@ -39,6 +39,7 @@ mod feed_sockets;
 mod feed_streams;
 mod fhir_crud;
 mod fhir_subscriptions;
+mod fhirpath;
 mod formats;
 mod harness;
 mod headers;
