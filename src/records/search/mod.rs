@@ -16,6 +16,7 @@
 //! | `order` | sorted results |
 //! | `include` | resources that go with the matches |
 //! | `past` | the chart as it was |
+//! | `support` | what goes with a chart |
 //! | `through` | the charts that it was about, although nothing of them left |
 
 mod candidates;
@@ -26,6 +27,7 @@ mod order;
 mod past;
 mod resolve;
 mod set;
+mod support;
 mod through;
 
 use std::collections::{BTreeSet, HashMap};
@@ -48,6 +50,8 @@ use candidates::{Found, Matches};
 pub(super) use context::Limits;
 use context::{Held, Opened, SearchContext};
 use order::Rank;
+pub(super) use support::Support;
+pub use support::is_supporting;
 use through::Through;
 
 /// A search.
