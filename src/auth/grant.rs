@@ -316,6 +316,12 @@ impl Grant {
             || self.reach(kind, permission).is_ok_and(|own| own == Some(patient))
     }
 
+    /// The patient whom the token names, if it names one.
+    #[must_use]
+    pub fn own_patient(&self) -> Option<&ResourceId> {
+        self.own_chart.as_ref()
+    }
+
     /// Whether some of its rights depend on what a resource says.
     #[must_use]
     pub fn is_restricted(&self) -> bool {

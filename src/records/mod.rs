@@ -43,7 +43,7 @@ pub use history::{HistoryOf, HistoryPage, HistoryPlace, HistoryRequest, Version}
 pub use hold::{HOLD, Hold};
 pub use keeper::{Keeper, Subscribed};
 pub use resource::{PAGE_BYTES_MAX, Resource};
-pub use search::{Page, PageStart, SearchRequest};
+pub use search::{Page, PageStart, SearchRequest, is_supporting};
 pub use write::{
     Action, Change, ChangeResult, Effect, INLINE_BYTES_MAX, IdempotencyKey, ReadBehind, ReadPart,
     Target, Versions, Write, WriteResult,

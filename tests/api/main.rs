@@ -71,6 +71,7 @@ mod siem;
 mod signer;
 mod slow;
 mod smart;
+mod supporting;
 mod tls;
 mod token_attacks;
 mod tokens;

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::app_launch::{shared_choice, shared_query};
 use crate::backend_services::shared_form;
 use crate::harness::{
-    Actor, Request, Response, bundle, entry, observation, only_access_of_request, patient, shared,
-    unique,
+    Actor, Request, Response, bundle, encounter, entry, observation, only_access_of_request,
+    patient, shared, unique,
 };
 use crate::webhooks::wait_for;
 
@@ -65,8 +65,13 @@ impl Operation {
             .iter()
             .any(|start| self.path.starts_with(start));
         let access = if value == NO_ID { value } else { "0-0" };
-        if self.path.starts_with("/fhir/Subscription/{id}") {
-            let id = if value == NO_ID { NO_ID.to_owned() } else { told_on_sockets() };
+        let made: [(&str, fn(&str) -> String); 3] = [
+            ("/fhir/Subscription/{id}", |_| told_on_sockets()),
+            ("/fhir/Encounter/{id}", visit),
+            ("/v1/break-glass/", |_| broken_glass()),
+        ];
+        if let Some((_, make)) = made.iter().find(|(start, _)| self.path.starts_with(start)) {
+            let id = if value == NO_ID { value.to_owned() } else { make(owner) };
             return self.path.replace("{id}", &id);
         }
         if self.path.starts_with("/v1/subscriptions/") {
@@ -76,24 +81,8 @@ impl Operation {
             };
             return self.path.replace("{id}", &id).replace("{position}", &parked.to_string());
         }
-        if self.path.starts_with("/v1/break-glass/") {
-            let id = if value == NO_ID { NO_ID.to_owned() } else { broken_glass() };
-            return self.path.replace("{id}", &id);
-        }
-        let target = self
-            .path
-            .replace("accesses/{id}", &format!("accesses/{access}"))
-            .replace("{compartment}", "Patient")
-            .replace("{type}", "Observation")
-            .replace("{id}", if of_chart { owner } else { value })
-            .replace("{version}", "1")
-            .replace("{chart}", erased_chart())
-            .replace("{log}", "events")
-            .replace("{segment}", "0")
-            .replace("{level}", "0")
-            .replace("{index}", "000.p/1")
-            .replace("{name}", "break-glass")
-            .replace("{position}", "0");
+        let target = self.path.replace("accesses/{id}", &format!("accesses/{access}"));
+        let target = filled(&target, if of_chart { owner } else { value });
         assert!(!target.contains('{'), "teach the walk what stands for {target}");
         format!("{target}{}", self.query(value))
     }
@@ -142,7 +131,10 @@ impl Operation {
             "replaySubscription" => json!({ "from": "head" }),
             "rotateSubscriptionSecret" => json!({ "overlapSeconds": 0 }),
             "resumeSubscription" | "replayParkedEvent" => json!({}),
-            id if ["subscription", "bindingToken"].iter().any(|start| id.starts_with(start)) => {
+            id if ["subscription", "bindingToken", "patient", "encounter"]
+                .iter()
+                .any(|start| id.starts_with(start)) =>
+            {
                 json!({ "resourceType": "Parameters" })
             }
             _ if !self.takes_form() && matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") => {
@@ -186,6 +178,21 @@ impl Operation {
     }
 }
 
+/// The path with that id, and the rest of it as good as any.
+fn filled(path: &str, id: &str) -> String {
+    path.replace("{compartment}", "Patient")
+        .replace("{type}", "Observation")
+        .replace("{id}", id)
+        .replace("{version}", "1")
+        .replace("{chart}", erased_chart())
+        .replace("{log}", "events")
+        .replace("{segment}", "0")
+        .replace("{level}", "0")
+        .replace("{index}", "000.p/1")
+        .replace("{name}", "break-glass")
+        .replace("{position}", "0")
+}
+
 fn operations() -> Vec<Operation> {
     let document = shared().anonymous().get("/openapi.json").expect(200).json();
     assert!(
@@ -221,6 +228,12 @@ fn erased_chart() -> &'static str {
         let erased = shared().entitled().post(&target, &reasons).expect(200).json();
         erased["chart"].as_str().unwrap().to_owned()
     })
+}
+
+/// A visit of a patient.
+fn visit(owner: &str) -> String {
+    let visit = encounter(&unique("v"), owner);
+    shared().entitled().put(&visit).expect(201).json()["id"].as_str().unwrap().to_owned()
 }
 
 /// A glass that somebody else has broken.
@@ -433,19 +446,7 @@ fn methods_that_are_not_documented_do_not_exist() {
         // What can be got can be asked for without its body, and FHIR addresses say what they take.
         known.extend(known.contains(&"GET").then_some("HEAD"));
         known.extend(path.starts_with("/fhir").then_some("OPTIONS"));
-        let target = path
-            .replace("accesses/{id}", "accesses/0-0")
-            .replace("{compartment}", "Patient")
-            .replace("{type}", "Observation")
-            .replace("{id}", "x")
-            .replace("{version}", "1")
-            .replace("{chart}", erased_chart())
-            .replace("{log}", "events")
-            .replace("{segment}", "0")
-            .replace("{level}", "0")
-            .replace("{index}", "000.p/1")
-            .replace("{name}", "break-glass")
-            .replace("{position}", "0");
+        let target = filled(&path.replace("accesses/{id}", "accesses/0-0"), "x");
         for method in METHODS {
             let response = shared().entitled().request(method, &target).send();
             if known.contains(&method) {

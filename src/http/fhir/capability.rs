@@ -194,8 +194,11 @@ fn operations(kind: ResourceType) -> Vec<Value> {
         let definition = format!("http://hl7.org/fhir/OperationDefinition/{definition}");
         json!({ "name": name, "definition": definition })
     };
-    let everything = ("everything", "Patient-everything");
-    let everything = (kind == ResourceType::PATIENT).then_some(everything);
+    let everything = match kind {
+        ResourceType::PATIENT => Some(("everything", "Patient-everything")),
+        ResourceType::ENCOUNTER => Some(("everything", "Encounter-everything")),
+        _ => None,
+    };
     let backport = |name: &str| json!({ "name": name, "definition": format!("{BACKPORT}/OperationDefinition/backport-subscription-{name}") });
     let of_subscription = ["status", "events", "get-ws-binding-token"].into_iter().map(backport);
     let of_subscription = of_subscription.filter(|_| kind == ResourceType::SUBSCRIPTION);

@@ -10,10 +10,13 @@ mod bundle;
 mod capability;
 mod conditional;
 mod create;
+mod encounter;
+mod everyone;
 mod everything;
 mod fhirpath;
 mod history;
 mod meta;
+mod parameters;
 mod patch;
 mod read;
 mod search;
@@ -59,7 +62,12 @@ pub fn mount(routes: &mut Routes<'_>) {
     routes.gated::<subscription_socket::__path_token_by_post, _, _>(
         subscription_socket::token_by_post,
     );
+    routes.gated::<everyone::__path_everything, _, _>(everyone::everything);
+    routes.gated::<everyone::__path_everything_by_post, _, _>(everyone::everything_by_post);
     routes.gated::<everything::__path_everything, _, _>(everything::everything);
+    routes.gated::<everything::__path_everything_by_post, _, _>(everything::everything_by_post);
+    routes.gated::<encounter::__path_everything, _, _>(encounter::everything);
+    routes.gated::<encounter::__path_everything_by_post, _, _>(encounter::everything_by_post);
     routes.gated::<meta::__path_meta, _, _>(meta::meta);
     routes.gated::<history::__path_history, _, _>(history::history);
     routes.gated::<history::__path_type_history, _, _>(history::type_history);

@@ -6,14 +6,14 @@ use actix_web::http::StatusCode;
 
 use super::super::reply::FHIR_JSON;
 use super::bundle::BundleWriter;
+use super::parameters::parameters;
 use super::{Call, Failure, Reply};
 use crate::auth::Permission;
 use crate::feed::fhir::Content;
 use crate::feed::subscriptions::RecallRequest;
-use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::check::IssueCode;
 use crate::fhir::search::Query;
 use crate::fhir::{ResourceKey, ResourceType};
-use crate::json::Kind;
 use crate::records::{Page, Resource, SearchRequest};
 
 /// Subscriptions of which one answer tells.
@@ -173,44 +173,6 @@ async fn asked(
     let key = ResourceKey::new(ResourceType::SUBSCRIPTION, call.id()?);
     let pairs = parameters(call, known).await?;
     Ok((call.records().read(&call.grant, &key)?, pairs))
-}
-
-/// The parameters of the query, and those of the body.
-pub(super) async fn parameters(
-    call: &mut Call,
-    known: &[&str],
-) -> Result<Vec<(String, String)>, Failure> {
-    let mut pairs = call.query.clone();
-    if !call.body().is_empty() {
-        let document = call.json().await?;
-        let root = document.root();
-        if root.get_str("resourceType").as_deref() != Some("Parameters") {
-            let right = "the body must be Parameters, or left out";
-            return Err(Failure::at(IssueCode::Structure, "resourceType", right));
-        }
-        let list = root.get("parameter");
-        for one in list.into_iter().flat_map(|list| list.items()) {
-            let name = one.get_str("name").unwrap_or_default().into_owned();
-            let value = one.members().find(|(name, _)| name.starts_with("value"));
-            let Some((_, value)) = value else {
-                let right = format!("{name} must have a value");
-                return Err(Failure::at(IssueCode::Required, "Parameters.parameter", right));
-            };
-            let text = match value.kind() {
-                Kind::String => value.as_str().unwrap_or_default().into_owned(),
-                _ => value.text().to_owned(),
-            };
-            pairs.push((name, text));
-        }
-    }
-    let unknown = pairs.iter().filter(|(name, _)| !known.contains(&name.as_str()));
-    let problem = |(name, _): &(String, String)| Problem {
-        code: IssueCode::NotSupported,
-        expression: name.clone(),
-        diagnostics: format!("this operation takes only {}", known.join(", ")),
-    };
-    let problems: Vec<Problem> = unknown.map(problem).collect();
-    if problems.is_empty() { Ok(pairs) } else { Err(Failure::invalid(problems)) }
 }
 
 /// A Bundle with the status of each.

@@ -18,7 +18,7 @@ use super::super::socket::{self, Opening};
 use super::super::state::State;
 use super::super::visit::Operation;
 use super::super::writing::Part;
-use super::subscription::parameters;
+use super::parameters::parameters;
 use super::{Call, Failure, Reply};
 use crate::auth::Permission;
 use crate::clock::Instant;

@@ -17,6 +17,7 @@
 //! | `include` | resources that go with the matches |
 //! | `past` | the chart as it was |
 //! | `warning` | what the caller should know of a page |
+//! | `support` | what goes with a chart |
 //! | `through` | the charts that it was about, although nothing of them left |
 
 mod candidates;
@@ -27,6 +28,7 @@ mod order;
 mod past;
 mod resolve;
 mod set;
+mod support;
 mod through;
 mod warning;
 
@@ -50,6 +52,8 @@ use candidates::{Found, Matches};
 pub(super) use context::Limits;
 use context::{Held, Opened, SearchContext};
 use order::Rank;
+pub(super) use support::Support;
+pub use support::is_supporting;
 use through::Through;
 
 /// A search.

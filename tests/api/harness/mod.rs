@@ -16,7 +16,8 @@ pub use accesses::{accesses_of_request, only_access_of_request};
 pub use actor::Actor;
 pub use client::{Request, Response, raw_exchange};
 pub use resources::{
-    appointment, bundle, entry, observation, patient, practitioner, sized, unique, with_reference,
+    appointment, bundle, encounter, entry, observation, patient, practitioner, sized, unique,
+    with_reference,
 };
 pub use server::{SHARED_CLIENT, SHARED_CLIENT_KEYS, Server, Setup, guard, run, shared};
 pub use socket::{Socket, Told};

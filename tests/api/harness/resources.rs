@@ -42,6 +42,17 @@ pub fn appointment(id: &str, patients: &[&str]) -> Value {
     json!({ "resourceType": "Appointment", "id": id, "status": "booked", "participant": participants })
 }
 
+/// A visit of a patient.
+pub fn encounter(id: &str, patient: &str) -> Value {
+    json!({
+        "resourceType": "Encounter",
+        "id": id,
+        "status": "finished",
+        "class": { "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB" },
+        "subject": { "reference": format!("Patient/{patient}") },
+    })
+}
+
 /// The resource with its subject replaced.
 pub fn with_reference(mut resource: Value, reference: &str) -> Value {
     resource["subject"] = json!({ "reference": reference });

@@ -36,6 +36,27 @@ pub fn in_chart(reach: &BTreeSet<String>, chart: char) -> BTreeSet<String> {
     only(reach, |key| !of(DIRECTORY).contains(key) && chart_of(key) == chart)
 }
 
+/// The same, and what of the directory it refers to.
+pub fn everything_of(reach: &BTreeSet<String>, chart: char) -> BTreeSet<String> {
+    let mut all = in_chart(reach, chart);
+    let refers = |to: &str| {
+        all.iter().any(|key| match to {
+            "Practitioner/pam" => {
+                let kinds = ["Observation/", "CareTeam/"];
+                key == "Consent/k-p" || kinds.iter().any(|kind| key.starts_with(kind))
+            }
+            "Practitioner/eva" => key.starts_with("Encounter/"),
+            "Practitioner/gil" => key == "Patient/q" || key == "Consent/k-q",
+            _ => key == "Patient/r",
+        })
+    };
+    let directory = of(DIRECTORY);
+    let supporting: Vec<_> =
+        directory.into_iter().filter(|key| reach.contains(key) && refers(key)).collect();
+    all.extend(supporting);
+    all
+}
+
 pub const DOORS: &[Door] = &[
     Door {
         url: "Observation",

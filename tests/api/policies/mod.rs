@@ -12,7 +12,7 @@ use chartlog::auth::About;
 use serde_json::{Value, json};
 
 use self::clinic::{all, clinic};
-use self::doors::{DOORS, in_chart};
+use self::doors::{DOORS, everything_of, in_chart};
 use self::kinds::{ALL, Kind, kinds, of};
 use crate::harness::{Actor, Response, Server, bundle, entry};
 
@@ -156,29 +156,63 @@ fn visit(server: &Server, kind: &Kind, consent: bool) {
         for chart in ['p', 'q', 'r', 's'] {
             let expected = in_chart(&reach, chart);
             let is_own = kind.patient.is_none_or(|own| own == chart.to_string());
-            for url in [
-                "/fhir/Patient/ID/$everything",
-                "/v1/patients/ID/chart",
-                "/v1/patients/ID/diff?from=0",
-                "/v1/patients/ID/events",
+            let everything = everything_of(&reach, chart);
+            for (method, url, expected) in [
+                ("GET", "/fhir/Patient/ID/$everything", &everything),
+                ("POST", "/fhir/Patient/ID/$everything", &everything),
+                ("GET", "/v1/patients/ID/chart", &expected),
+                ("GET", "/v1/patients/ID/diff?from=0", &expected),
+                ("GET", "/v1/patients/ID/events", &expected),
             ] {
                 let url = url.replace("ID", &chart.to_string());
-                let answer = visitor.ask("GET", &url, None);
+                let answer = visitor.ask(method, &url, None);
                 if !is_own {
                     assert_eq!(answer.status, 403, "{} at {url}", kind.name);
                 } else if expected.is_empty() {
                     assert_eq!(answer.status, 404, "{} at {url}: {}", kind.name, answer.text());
                 } else {
                     let found = keys(&answer.expect(200));
-                    assert_eq!(found, expected, "{} at {url}", kind.name);
+                    assert_eq!(found, *expected, "{} at {url}", kind.name);
                 }
             }
         }
     }
+    visit_everything(&mut visitor);
     let entries: Vec<Value> = of(ALL).iter().map(|key| entry("GET", key, Value::Null)).collect();
     let answer = visitor.ask("POST", "/fhir", Some(&bundle("batch", &entries))).expect(200);
     assert_eq!(keys(&answer), reach, "{} in a batch", kind.name);
     check_entries(server, &visitor);
+}
+
+/// Everything of encounters, and of all patients.
+fn visit_everything(visitor: &mut Visitor<'_>) {
+    let (kind, reach) = (visitor.kind, visitor.reach.clone());
+    for encounter in ["Encounter/v-p", "Encounter/v-s"] {
+        let url = format!("/fhir/{encounter}/$everything");
+        match (kind.grants("Encounter", true), reach.contains(encounter)) {
+            (false, _) => drop(visitor.ask("GET", &url, None).expect(403)),
+            (true, false) => drop(visitor.ask("GET", &url, None).expect(404)),
+            (true, true) => {
+                let patient = format!("Patient/{}", encounter.rsplit_once('-').unwrap().1);
+                let all = of(&format!("{encounter} {patient} Practitioner/eva"));
+                visitor.expect(&url, &all.intersection(&reach).cloned().collect());
+            }
+        }
+    }
+    let url = "/fhir/Patient/$everything";
+    let of_each = ['p', 'q', 'r', 's'].into_iter().filter(|chart| match kind.patient {
+        Some(own) => own == chart.to_string(),
+        None => reach.contains(&format!("Patient/{chart}")),
+    });
+    let all: BTreeSet<String> = of_each.flat_map(|chart| everything_of(&reach, chart)).collect();
+    match kind.grants("Patient", true) {
+        true if all.is_empty() && kind.patient.is_some() => {
+            visitor.ask("GET", url, None).expect(404);
+        }
+        true => visitor.expect(url, &all),
+        false if kind.patient.is_none() => drop(visitor.ask("GET", url, None).expect(403)),
+        false => {}
+    }
 }
 
 /// Each request has exactly one entry, whose resources are those of the answer.

@@ -94,7 +94,9 @@ impl Look {
             segment.map(|(_, text)| text.as_str())
         };
         let part = match self.operation.id {
-            "readResource" | "resourceMeta" | "patientEverything" => ReadPart::Current,
+            "readResource" | "resourceMeta" => ReadPart::Current,
+            "patientEverything" | "patientEverythingByPost" => ReadPart::Current,
+            "encounterEverything" | "encounterEverythingByPost" => ReadPart::Current,
             "readResourceHistory" => ReadPart::History,
             "readResourceVersion" => {
                 ReadPart::Version(ResourceVersion::named(segment("version")?)?)

@@ -3,7 +3,7 @@
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
 use super::super::{
-    Call, Failure, Reply, capability, everything, history, meta, read, search,
+    Call, Failure, Reply, capability, encounter, everyone, everything, history, meta, read, search,
     subscription, subscription_socket, validate,
 };
 
@@ -53,7 +53,12 @@ const OPERATIONS: &[Operation] = operations! {
     "bindingTokensByPost" "POST /fhir/Subscription/$get-ws-binding-token" subscription_socket::tokens,
     "bindingToken" "GET /fhir/Subscription/{id}/$get-ws-binding-token" subscription_socket::token,
     "bindingTokenByPost" "POST /fhir/Subscription/{id}/$get-ws-binding-token" subscription_socket::token,
+    "patientsEverything" "GET /fhir/Patient/$everything" everyone::everything,
+    "patientsEverythingByPost" "POST /fhir/Patient/$everything" everyone::everything,
     "patientEverything" "GET /fhir/Patient/{id}/$everything" everything::everything,
+    "patientEverythingByPost" "POST /fhir/Patient/{id}/$everything" everything::everything,
+    "encounterEverything" "GET /fhir/Encounter/{id}/$everything" encounter::everything,
+    "encounterEverythingByPost" "POST /fhir/Encounter/{id}/$everything" encounter::everything,
     "resourceMeta" "GET /fhir/{type}/{id}/$meta" meta::meta,
     "readResourceHistory" "GET /fhir/{type}/{id}/_history" history::history,
     "readTypeHistory" "GET /fhir/{type}/_history" history::type_history,
