@@ -101,7 +101,7 @@ fn queries(
     for kind in kinds {
         let names = compartment(key.kind, *kind).unwrap_or_default();
         let named = names.iter().filter_map(|name| parameters.named(*kind, name));
-        let refers = named.map(|one| Criterion::Condition(Condition::refers_to(one, key)));
+        let refers = named.map(|one| Criterion::Condition(Condition::refers_to(one, key, None)));
         let criterion = match *kind == key.kind {
             true => Criterion::Ids(vec![key.id.clone()]),
             false => Criterion::AnyOf(refers.collect()),
