@@ -431,7 +431,7 @@ impl<'e, 'a> Evaluation<'e, 'a> {
             None => None,
         };
         let name: Box<str> = name.ok_or_else(|| error("the variable has no name"))?[..].into();
-        let is_known = !self.variable(&name, scope).is_err();
+        let is_known = self.variable(&name, scope).is_ok();
         if is_known {
             return Err(error(format!("the variable %{name} is defined already")));
         }
