@@ -6,7 +6,8 @@ use crate::harness::{
     Actor, Response, Server, observation, only_access_of_request, patient, shared, unique,
 };
 
-fn ask(expression: &str, resource: &Value) -> Value {
+/// The parameters of an expression on a resource.
+pub fn ask(expression: &str, resource: &Value) -> Value {
     json!({ "resourceType": "Parameters", "parameter": [
         { "name": "expression", "valueString": expression },
         { "name": "resource", "resource": resource },

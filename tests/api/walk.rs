@@ -120,10 +120,7 @@ impl Operation {
             "appendEvents" => json!({ "events": [
                 { "type": "Observation.amended", "resource": observation(value, owner) },
             ] }),
-            "evaluatePath" => json!({ "resourceType": "Parameters", "parameter": [
-                { "name": "expression", "valueString": "value.value" },
-                { "name": "resource", "resource": observation(value, owner) },
-            ] }),
+            "evaluatePath" => crate::fhirpath::ask("1", &observation(value, owner)),
             "acknowledgeBrokenGlass" => json!({ "note": "there was no time" }),
             "eraseChart" => json!({ "reason": "walk", "basis": "none", "dryRun": true }),
             "holdChart" | "releaseChart" | "pauseSubscription" => json!({ "reason": "walk" }),

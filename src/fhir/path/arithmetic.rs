@@ -7,7 +7,7 @@ use rust_decimal::prelude::ToPrimitive;
 use smallvec::smallvec;
 
 use super::context::{Context, EvaluationError, error};
-use super::moment::Precision;
+use super::precision::Precision;
 use super::quantity::{Quantity, Unit};
 use super::relation::{compare, decimal, quantity};
 use super::syntax::Operator;

@@ -283,11 +283,14 @@ impl<'a> Distinct<'a> {
     }
 }
 
+/// By what an item is sorted: each key, and whether it is in reverse.
+pub(super) type Keys<'a> = Vec<(Option<Value<'a>>, bool)>;
+
 /// Items in the order of their keys, each of which may be in reverse; what has no key stands first in
 /// both orders.
 pub(super) fn sort<'a>(
     context: &Context<'a>,
-    mut keyed: Vec<(Vec<(Option<Value<'a>>, bool)>, Value<'a>)>,
+    mut keyed: Vec<(Keys<'a>, Value<'a>)>,
 ) -> Outcome<Collection<'a>> {
     let mut problem = None;
     keyed.sort_by(|(keys, _), (others, _)| {

@@ -9,7 +9,9 @@ use super::function::{Function, Lazy, OnCollection};
 use super::syntax::{Call, Expr, Operation, Operator, Start, Step};
 use super::types::TypeName;
 use super::value::{Collection, Element, Value, one, text};
-use super::{arithmetic, collection, convert, navigate, numbers, relation, temporal, texts, tree};
+use super::{
+    arithmetic, collection, convert, logic, navigate, numbers, relation, temporal, texts, tree,
+};
 
 type Outcome<'a> = Result<Collection<'a>, EvaluationError>;
 
@@ -102,7 +104,7 @@ impl<'e, 'a> Evaluation<'e, 'a> {
             Operator::And | Operator::Or | Operator::Xor | Operator::Implies => {
                 let left = collection::truth(&left)?;
                 let right = || collection::truth(&right()?);
-                truth(logic(operation.operator, left, right)?)
+                truth(logic::combined(operation.operator, left, right)?)
             }
             Operator::Equal => truth(relation::equal(context, &left, &right()?)?),
             Operator::NotEqual => {
@@ -432,7 +434,7 @@ impl<'e, 'a> Evaluation<'e, 'a> {
             None => None,
         };
         let name: Box<str> = name.ok_or_else(|| error("the variable has no name"))?[..].into();
-        let is_known = !self.variable(&name, scope).is_err();
+        let is_known = self.variable(&name, scope).is_ok();
         if is_known {
             return Err(error(format!("the variable %{name} is defined already")));
         }
@@ -474,34 +476,4 @@ fn is_exactly(item: &Value<'_>, name: TypeName) -> bool {
         Value::Element(element) => name.includes_exactly(element.kind()),
         other => name.includes_system(other.system()),
     }
-}
-
-/// FHIRPath N1 §6.5: the right side is asked only if it matters.
-fn logic(
-    operator: Operator,
-    left: Option<bool>,
-    right: impl FnOnce() -> Result<Option<bool>, EvaluationError>,
-) -> Result<Option<bool>, EvaluationError> {
-    Ok(match (operator, left) {
-        (Operator::And, Some(false)) => Some(false),
-        (Operator::Or, Some(true)) | (Operator::Implies, Some(false)) => Some(true),
-        (Operator::Xor, None) => None,
-        (Operator::And, left) => match (left, right()?) {
-            (_, Some(false)) => Some(false),
-            (Some(true), Some(true)) => Some(true),
-            _ => None,
-        },
-        (Operator::Or, left) => match (left, right()?) {
-            (_, Some(true)) => Some(true),
-            (Some(false), Some(false)) => Some(false),
-            _ => None,
-        },
-        (Operator::Xor, Some(left)) => right()?.map(|right| left != right),
-        // `implies`
-        (_, left) => match (left, right()?) {
-            (_, Some(true)) => Some(true),
-            (Some(true), Some(false)) => Some(false),
-            _ => None,
-        },
-    })
 }

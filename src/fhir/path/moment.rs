@@ -6,6 +6,7 @@ use chrono::{Datelike, Days, Months, NaiveDate};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
+use super::precision::{DAY_NANOS, Precision, SECOND_NANOS};
 use super::types::System;
 
 /// A date, a time, or both.
@@ -30,21 +31,6 @@ enum MomentKind {
     Time,
 }
 
-/// The smallest part that is stated, or the unit of a duration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Precision {
-    Year,
-    Month,
-    Week,
-    Day,
-    Hour,
-    Minute,
-    Second,
-    Millisecond,
-}
-
-const SECOND_NANOS: i64 = 1_000_000_000;
-const DAY_NANOS: i64 = 86_400 * SECOND_NANOS;
 /// How far zones lie from UTC, in minutes to the east.
 const OFFSETS: [i32; 2] = [-12 * 60, 14 * 60];
 /// How many digits of a second are computed with.
@@ -62,54 +48,6 @@ const DATE_DIGITS: [(u32, Precision); 7] = [
 ];
 /// Digits of the date before the time.
 const DIGITS_OF_DATE: u32 = 8;
-
-impl Precision {
-    /// The calendar duration of that name, in the singular or plural.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name.strip_suffix('s').unwrap_or(name) {
-            "year" => Self::Year,
-            "month" => Self::Month,
-            "week" => Self::Week,
-            "day" => Self::Day,
-            "hour" => Self::Hour,
-            "minute" => Self::Minute,
-            "second" => Self::Second,
-            "millisecond" => Self::Millisecond,
-            _ => return None,
-        })
-    }
-
-    /// The code of UCUM for the same duration. A year and a month of the calendar are not those of UCUM,
-    /// which are means.
-    pub(super) fn code(self) -> &'static str {
-        match self {
-            Self::Year => "a",
-            Self::Month => "mo",
-            Self::Week => "wk",
-            Self::Day => "d",
-            Self::Hour => "h",
-            Self::Minute => "min",
-            Self::Second => "s",
-            Self::Millisecond => "ms",
-        }
-    }
-
-    /// The calendar duration that is exactly that of a UCUM code.
-    pub(super) fn of_code(code: &str) -> Option<Self> {
-        use Precision::{Day, Hour, Millisecond, Minute, Second, Week};
-        [Week, Day, Hour, Minute, Second, Millisecond].into_iter().find(|one| one.code() == code)
-    }
-
-    fn nanos(self) -> i64 {
-        match self {
-            Self::Year | Self::Month | Self::Week | Self::Day => DAY_NANOS,
-            Self::Hour => 3_600 * SECOND_NANOS,
-            Self::Minute => 60 * SECOND_NANOS,
-            Self::Second => SECOND_NANOS,
-            Self::Millisecond => SECOND_NANOS / 1_000,
-        }
-    }
-}
 
 impl Moment {
     /// Reads a date: `2026`, `2026-03`, `2026-03-01`.

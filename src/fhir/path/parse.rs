@@ -7,7 +7,8 @@ use rust_decimal::Decimal;
 
 use super::PathError;
 use super::function::{Function, OnText, OnTree};
-use super::moment::{Moment, Precision};
+use super::moment::Moment;
+use super::precision::Precision;
 use super::quantity::Quantity;
 use super::syntax::{Call, Expr, Name, Operation, Operator, Start, Step};
 use super::token::{Placed, Token, tokens};

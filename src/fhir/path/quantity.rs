@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
-use super::moment::Precision;
+use super::precision::Precision;
 use crate::fhir::ucum;
 use crate::json::Node;
 

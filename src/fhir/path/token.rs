@@ -200,7 +200,7 @@ fn quoted(text: &str, quote: char) -> Result<(Cow<'_, str>, usize), String> {
                 let code = characters.as_str().get(..4);
                 let code = code.and_then(|code| u32::from_str_radix(code, 16).ok());
                 let character = code.and_then(char::from_u32);
-                (0..4).for_each(|_| drop(characters.next()));
+                let _ = characters.nth(3);
                 character.ok_or("behind \\u four hexadecimal digits of a character are expected")?
             }
             Some(mark @ ('\'' | '"' | '`' | '\\' | '/')) => mark,

@@ -129,11 +129,6 @@ impl<'a> Element<'a> {
         (self.beside != 0).then(|| self.node.elsewhere(self.beside))
     }
 
-    /// True for a whole resource.
-    pub(super) fn is_resource(&self) -> bool {
-        self.node.get("resourceType").is_some()
-    }
-
     /// The value as one of FHIRPath's own types: FHIR R4 §2.9.1, "automatic conversion".
     pub(super) fn converted(&self) -> Option<Value<'a>> {
         if !self.has_value() {
