@@ -13,7 +13,7 @@ use chartlog::fhir::{ResourceKey, ResourceType};
 use chartlog::json::Document;
 use chartlog::numbers::ResourceVersion;
 use chartlog::records::{
-    Action, Change, Records, RecordsError, RecordsOptions, SearchRequest, Target, Write,
+    Action, Change, Records, RecordsError, RecordsOptions, SearchRequest, Target, Versions, Write,
     WriteResult,
 };
 use chartlog::vault::MasterKeySource;
@@ -115,13 +115,12 @@ pub fn write_of(transaction: &Transaction, version_of: impl Fn(&str) -> Option<u
             }
         };
         let version = version_of(&key);
+        let only = |version| Versions::OneOf(vec![ResourceVersion::new(version)]);
         match condition {
             Condition::None => {}
-            Condition::Right => change.if_match = version.map(ResourceVersion::new),
-            Condition::Wrong => {
-                change.if_match = Some(ResourceVersion::new(version.unwrap_or(0) + 7))
-            }
-            Condition::NotThere => change.if_none_match = true,
+            Condition::Right => change.if_match = version.map(only),
+            Condition::Wrong => change.if_match = Some(only(version.unwrap_or(0) + 7)),
+            Condition::NotThere => change.if_none_match = Some(Versions::Any),
         }
         change
     });
