@@ -30,10 +30,10 @@ struct Operation {
 
 /// The media type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
-
+/// Makes what belongs to a patient, and says its id.
+type Maker = fn(&str) -> String;
 /// What no id can be.
 const NO_ID: &str = "a_b";
-
 impl Operation {
     fn is_fhir(&self) -> bool {
         self.path.starts_with("/fhir")
@@ -65,7 +65,7 @@ impl Operation {
             .iter()
             .any(|start| self.path.starts_with(start));
         let access = if value == NO_ID { value } else { "0-0" };
-        let made: [(&str, fn(&str) -> String); 3] = [
+        let made: [(&str, Maker); 3] = [
             ("/fhir/Subscription/{id}", |_| told_on_sockets()),
             ("/fhir/Encounter/{id}", visit),
             ("/v1/break-glass/", |_| broken_glass()),
@@ -229,8 +229,8 @@ fn erased_chart() -> &'static str {
 
 /// A visit of a patient.
 fn visit(owner: &str) -> String {
-    let visit = encounter(&unique("v"), owner);
-    shared().entitled().put(&visit).expect(201).json()["id"].as_str().unwrap().to_owned()
+    let visit = shared().entitled().put(&encounter(&unique("v"), owner)).expect(201).json();
+    visit["id"].as_str().unwrap().to_owned()
 }
 
 /// A glass that somebody else has broken.

@@ -115,7 +115,7 @@ struct Sent {
 /// What became of an entry of a batch.
 enum Outcome {
     Written(Box<ChangeResult>, Option<(Position, u64)>),
-    Looked(Look, Result<Reply, Failure>),
+    Looked(Box<Look>, Result<Reply, Failure>),
     Failed(Failure),
 }
 
@@ -179,7 +179,7 @@ impl Sent {
             for (at, look) in looks {
                 let (result, part) = self.look(at, &look, &records).await;
                 self.call.grant.had_part(part);
-                results.push((at, Outcome::Looked(look, result)));
+                results.push((at, Outcome::Looked(Box::new(look), result)));
             }
         }
         Ok(self.answer("transaction-response", results).positions(written.events))
@@ -234,7 +234,7 @@ impl Sent {
             self.call.grant.owes_entry();
             let (result, part) = self.look(at, &look, self.call.records()).await;
             self.call.grant.had_part(part);
-            results.push((at, Outcome::Looked(look, result)));
+            results.push((at, Outcome::Looked(Box::new(look), result)));
         }
         Ok(self.answer("batch-response", results))
     }
