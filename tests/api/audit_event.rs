@@ -119,7 +119,7 @@ fn assert_basic(event: &Value, profile: &str, subtype: &str, action: &str) {
 fn assert_valid(server: &Server, event: &Value) {
     let outcome = server.clinician().post("/fhir/AuditEvent/$validate", event).expect(200).json();
     let issues = outcome["issue"].as_array().unwrap();
-    assert!(issues.iter().all(|issue| issue["severity"] == "information"), "{outcome:#} {event:#}");
+    assert!(issues.iter().all(|issue| issue["severity"] != "error"), "{outcome:#} {event:#}");
 }
 
 fn query_of(event: &Value) -> String {

@@ -105,7 +105,7 @@ impl Op {
                 }
             }
             8 | 9 => {
-                let status = if in_error { "entered-in-error" } else { "booked" };
+                let status = if in_error { "entered-in-error" } else { "proposed" };
                 let actors = list(&patients, r#"{"actor":"#, r#","status":"accepted"}"#);
                 out.push_str(&format!(r#","status":"{status}","participant":[{actors}]"#));
             }

@@ -39,7 +39,7 @@ pub fn observation(id: &str, patient: &str) -> Value {
 pub fn appointment(id: &str, patients: &[&str]) -> Value {
     let participant = |patient: &&str| json!({ "actor": { "reference": format!("Patient/{patient}") }, "status": "accepted" });
     let participants: Vec<Value> = patients.iter().map(participant).collect();
-    json!({ "resourceType": "Appointment", "id": id, "status": "booked", "participant": participants })
+    json!({ "resourceType": "Appointment", "id": id, "status": "proposed", "participant": participants })
 }
 
 /// A visit of a patient.

@@ -53,7 +53,7 @@ fn fill(server: &Server) {
     for id in ["pam", "gil", "eva"] {
         put(json!({ "resourceType": "Practitioner", "id": id }));
     }
-    put(json!({ "resourceType": "Organization", "id": "house" }));
+    put(json!({ "resourceType": "Organization", "id": "house", "name": "House" }));
     for id in ["p", "q", "r", "s"] {
         let mut patient = json!({
             "resourceType": "Patient", "id": id, "name": [{ "family": format!("Fam{id}") }],
