@@ -54,7 +54,7 @@ impl Presence {
         Self::Or(Box::new([self, other]))
     }
 
-    fn is_same(self, other: Self) -> Self {
+    fn same_as(self, other: Self) -> Self {
         Self::Same(Box::new([self, other]))
     }
 }
@@ -107,8 +107,8 @@ impl Reader<'_> {
             Operator::And => left.and(right),
             Operator::Or => left.or(right),
             Operator::Implies => left.not().or(right),
-            Operator::Equal => left.is_same(right),
-            Operator::NotEqual | Operator::Xor => left.is_same(right).not(),
+            Operator::Equal => left.same_as(right),
+            Operator::NotEqual | Operator::Xor => left.same_as(right).not(),
             _ => Presence::Unknown,
         }
     }

@@ -261,6 +261,8 @@ pub(super) fn refuse_repeated(changes: &[Change], aims: &[Aim]) -> Result<(), Re
 
 /// Refuses two creations under the same condition that found nothing: each would make the other's
 /// condition untrue.
+// A compiled pattern of an expression keeps memory to work in; criteria compare by their text.
+#[allow(clippy::mutable_key_type)]
 pub(super) fn refuse_ambiguous(changes: &[Change], aims: &[Aim]) -> Result<(), RecordsError> {
     let mut seen: HashMap<&Criteria, &str> = HashMap::new();
     let mut problems = Vec::new();

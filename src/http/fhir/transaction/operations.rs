@@ -3,8 +3,8 @@
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
 use super::super::{
-    Call, Failure, Reply, capability, encounter, everyone, everything, history, meta, read, search,
-    subscription, subscription_socket, validate,
+    Call, Failure, Reply, capability, encounter, everyone, everything, fhirpath, history, meta,
+    read, search, subscription, subscription_socket, validate,
 };
 
 /// An operation that stores nothing.
@@ -41,6 +41,7 @@ macro_rules! operations {
 #[rustfmt::skip]
 const OPERATIONS: &[Operation] = operations! {
     "capabilities" "GET /fhir/metadata" capability::within,
+    "evaluatePath" "POST /fhir/$fhirpath" fhirpath::evaluate,
     "validateResource" "POST /fhir/{type}/$validate" validate::validate,
     "validateInstance" "POST /fhir/{type}/{id}/$validate" validate::validate_instance,
     "subscriptionStatuses" "GET /fhir/Subscription/$status" subscription::statuses,
