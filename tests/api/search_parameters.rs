@@ -141,7 +141,8 @@ fn what_cannot_be_carried_out_is_refused_when_it_is_stored() {
     };
     let cases = [
         (with("expression", json!("Patient.maritalStatu")), "expression", "'maritalStatu'"),
-        (with("expression", json!("Patient.name.first()")), "expression", "'first'"),
+        (with("expression", json!("Patient.name.frist()")), "expression", "'frist'"),
+        (with("expression", json!("Patient.name.count()")), "expression", "computed value"),
         (with("expression", json!("Observation.code")), "expression", "nowhere in a Patient"),
         (with("type", json!("date")), "expression", "not indexed as date"),
         (with("type", json!("special")), "type", "special"),
