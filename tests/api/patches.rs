@@ -124,7 +124,7 @@ fn a_patch_may_name_the_version_that_it_is_for() {
     of("W/\"1\"").send().refused(412, &["version 1", "version 2"]);
 }
 
-/// RFC 6902 §4.1: what a value is added to must exist. docs/decisions/0028.
+/// RFC 6902 §4.1: what a value is added to must exist. docs/decisions/0030.
 #[test]
 fn a_json_patch_makes_no_list_and_says_what_would_be_right() {
     let clinician = shared().clinician();
