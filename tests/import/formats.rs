@@ -31,6 +31,7 @@ fn fill(place: &Place) {
     let composition = json!({"resourceType": "Composition", "status": "final", "date": "2024",
         "type": {"text": "x"}, "author": [{"display": "x"}], "title": "x"});
     let document = json!({"resourceType": "Bundle", "type": "document", "id": "doc",
+        "identifier": {"system": "s", "value": "doc"}, "timestamp": "2024-01-01T00:00:00Z",
         "entry": [{"resource": composition}]});
     place.file("in/e-document.json", document.to_string());
     let history = json!({"resourceType": "Bundle", "type": "history", "entry": [
