@@ -1,5 +1,5 @@
 //! Microseconds per resource of the check that every write makes, invariants and all, on one thread,
-//! beside parsing the same bytes.
+//! beside parsing the same bytes; and of evaluating some expressions of FHIRPath.
 //!
 //! The work is the synthetic clinic (`CHARTLOG_BENCH_PATIENTS` patients, default 100), or the files
 //! of the folder that `CHARTLOG_SYNTHEA` names (`.json.gz`). Everything is in memory before the clock
@@ -21,6 +21,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chartlog::fhir::check::{check, warnings};
+use chartlog::fhir::path::{Context, Element, Expression, Value};
 use chartlog::json::{Document, Node};
 use harness::{clinic, median};
 
@@ -29,6 +30,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Types that are listed: those that take longest in all.
 const TYPES_SHOWN: usize = 12;
+
+/// Expressions that are evaluated on each resource of a type.
+const EXPRESSIONS: [(&str, &str); 6] = [
+    ("Observation", "Observation.value.ofType(Quantity).value"),
+    ("Observation", "code.coding.where(system = 'http://loinc.org').code.first()"),
+    ("Observation", "value.ofType(Quantity) > 100 'mg/dL'"),
+    ("Observation", "effective.exists() implies effective.toString().matches('^[0-9]{4}')"),
+    ("Patient", "name.where(use = 'official').select(given.first() & ' ' & family).first()"),
+    ("Patient", "birthDate + 18 years <= @2024-01-01"),
+];
 
 fn main() {
     let texts = match std::env::var_os("CHARTLOG_SYNTHEA") {
@@ -69,6 +80,24 @@ fn main() {
     }
     println!("median check {:.2} µs", median(rounds));
     by_type(&resources);
+    for (kind, text) in EXPRESSIONS {
+        evaluate(&resources, kind, text);
+    }
+}
+
+fn evaluate(resources: &[Node<'_>], kind: &str, text: &str) {
+    let expression = Expression::parse(text).expect("an expression");
+    let is_it = |resource: &&Node<'_>| resource.get_str("resourceType").as_deref() == Some(kind);
+    let resources: Vec<_> = resources.iter().filter(is_it).collect();
+    let all = timed(|| {
+        for resource in &resources {
+            let resource = Element::resource(**resource);
+            let context = Context::of_resource(resource);
+            let found = expression.items(&context, Some(&Value::Element(resource)));
+            drop(std::hint::black_box(found.expect("an answer")));
+        }
+    });
+    println!("{:>8.2} µs  {kind}: {text}", all.as_secs_f64() * 1e6 / resources.len() as f64);
 }
 
 /// What the types take that take most.

@@ -125,8 +125,14 @@ fn what_is_not_understood_is_refused_with_its_place() {
     ] {
         post(&clinician, &ask(expression, &ana())).refused(400, &[place, word]);
     }
-    let bombs =
-        ["1.repeat($this + 1)".to_owned(), format!("'ab'{}", ".select($this & $this)".repeat(30))];
+    let thousand = ["(0|1|2|3|4|5|6|7|8|9)"; 3].join(".select");
+    let long = "x".repeat(30_000);
+    let bombs = [
+        "1.repeat($this + 1)".to_owned(),
+        format!("'ab'{}", ".select($this & $this)".repeat(30)),
+        format!("{thousand}.select('{long}')"),
+        format!("{thousand}.trace('t', '{long}')"),
+    ];
     for bomb in bombs {
         post(&clinician, &ask(&bomb, &ana())).refused(400, &["too-costly"]);
     }

@@ -9,8 +9,19 @@ use crate::json::quote;
 /// Carries what no parameter can: an element that has no data type of its own.
 const JSON_VALUE: &str = "http://fhir.forms-lab.com/StructureDefinition/json-value";
 
+/// Bytes of items that an answer may have: a short expression can lead to a long text a thousand times.
+const BYTES_MAX: usize = 16 << 20;
+
 /// An answer as far as it is written.
-pub(super) struct Answer(Vec<String>);
+pub(super) struct Answer {
+    parameters: Vec<String>,
+    bytes: usize,
+}
+
+/// The answer is longer than it may be.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer has more than {BYTES_MAX} bytes")]
+pub(super) struct TooLong;
 
 impl Answer {
     pub(super) fn of(asked: &Asked<'_>) -> Self {
@@ -18,20 +29,26 @@ impl Answer {
         let told = [("evaluator", evaluator), ("expression", asked.expression.text())];
         let parts =
             told.map(|(name, text)| named(name, &format!("\"valueString\":{}", quote(text))));
-        Self(vec![named("parameters", &format!("\"part\":[{}]", parts.join(",")))])
+        let parameters = vec![named("parameters", &format!("\"part\":[{}]", parts.join(",")))];
+        Self { parameters, bytes: 0 }
     }
 
     /// What the expression leads to, for an item of the context.
+    ///
+    /// # Errors
+    ///
+    /// It is too long.
     pub(super) fn add(
         &mut self,
         context: Option<&str>,
         items: &Collection<'_>,
         traces: &[Trace<'_>],
-    ) {
-        let mut parts = parts(items);
+    ) -> Result<(), TooLong> {
+        let mut parts = self.parts(items)?;
         for trace in traces {
             let name = quote(&trace.name);
-            let inside = self::parts(&trace.items);
+            self.count(&name)?;
+            let inside = self.parts(&trace.items)?;
             let inside = match inside.is_empty() {
                 true => String::new(),
                 false => format!(",\"part\":[{}]", inside.join(",")),
@@ -39,23 +56,34 @@ impl Answer {
             parts.push(named("trace", &format!("\"valueString\":{name}{inside}")));
         }
         let context = context.map(|context| format!("\"valueString\":{}", quote(context)));
+        context.iter().try_for_each(|context| self.count(context))?;
         let parts = (!parts.is_empty()).then(|| format!("\"part\":[{}]", parts.join(",")));
         let members: Vec<String> = context.into_iter().chain(parts).collect();
-        self.0.push(named("result", &members.join(",")));
+        self.parameters.push(named("result", &members.join(",")));
+        Ok(())
+    }
+
+    fn parts(&mut self, items: &Collection<'_>) -> Result<Vec<String>, TooLong> {
+        let counted = |item| {
+            let part = part(item);
+            self.count(&part).map(|()| part)
+        };
+        items.iter().map(counted).collect()
+    }
+
+    fn count(&mut self, text: &str) -> Result<(), TooLong> {
+        self.bytes = self.bytes.saturating_add(text.len());
+        if self.bytes > BYTES_MAX { Err(TooLong) } else { Ok(()) }
     }
 
     pub(super) fn finish(self) -> String {
-        format!("{{\"resourceType\":\"Parameters\",\"parameter\":[{}]}}", self.0.join(","))
+        format!("{{\"resourceType\":\"Parameters\",\"parameter\":[{}]}}", self.parameters.join(","))
     }
 }
 
 fn named(name: &str, members: &str) -> String {
     let comma = if members.is_empty() { "" } else { "," };
     format!("{{\"name\":{}{comma}{members}}}", quote(name))
-}
-
-fn parts(items: &Collection<'_>) -> Vec<String> {
-    items.iter().map(part).collect()
 }
 
 fn part(item: &Value<'_>) -> String {

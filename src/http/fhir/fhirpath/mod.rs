@@ -19,7 +19,7 @@ use crate::fhir::check::IssueCode;
 use crate::fhir::path::{Context, Element, EvaluationError, Value};
 use crate::json::Document;
 use crate::records::RecordsError;
-use answer::Answer;
+use answer::{Answer, TooLong};
 use reach::{Found, Reach};
 use request::Asked;
 
@@ -98,14 +98,16 @@ fn once(
         let code = if error.is_limit() { IssueCode::TooCostly } else { IssueCode::Value };
         Failure::at(code, place, error.to_string())
     };
+    let too_long =
+        |error: TooLong| Failure::at(IssueCode::TooCostly, asked.place(), error.to_string());
     let focus = resource.map(Value::Element);
     let mut answer = Answer::of(asked);
     let outcome = match &asked.context {
         None => asked
             .expression
             .items(&context, focus.as_ref())
-            .map(|items| answer.add(None, &items, &context.traces()))
-            .map_err(|error| refused(&asked.place(), &error)),
+            .map_err(|error| refused(&asked.place(), &error))
+            .and_then(|items| answer.add(None, &items, &context.traces()).map_err(too_long)),
         Some((text, expression)) => expression
             .items(&context, focus.as_ref())
             .map_err(|error| refused("Parameters.parameter.where(name='context').value", &error))
@@ -113,7 +115,8 @@ fn once(
                 for (at, item) in items.iter().enumerate() {
                     let items = asked.expression.items(&context, Some(item));
                     let items = items.map_err(|error| refused(&asked.place(), &error))?;
-                    answer.add(Some(&format!("{text}[{at}]")), &items, &context.traces());
+                    let place = format!("{text}[{at}]");
+                    answer.add(Some(&place), &items, &context.traces()).map_err(too_long)?;
                 }
                 Ok(())
             }),
