@@ -2,7 +2,8 @@
 //
 // A question has a value, the modifier before it (with its colon, or empty), and `holds`, which says of any element
 // whether it meets the question too. Without `holds`, those do of which the same can be asked. `exact` is false where
-// the standard lets a server find more, as by converting units. `way` is empty for the plainest way of asking.
+// the standard lets a server find more, as by converting units, and `may` of what more. `way` is empty for the plainest
+// way of asking.
 
 import { HOLDS, NUMBER_HOLDS, period } from './period.js';
 
@@ -18,12 +19,15 @@ const escape = (text) => text.replace(/[\\,|$]/g, '\\$&');
 
 // --- token -------------------------------------------------------------------------------------------------
 
-function token(element) {
+function token(element, read = (other) => other) {
   return tokens(element).flatMap(({ system, code, isPlain }) => {
     if (code === undefined) return [{ value: `${escape(system)}|`, exact: false }];
-    const found = [{ value: escape(code) }];
-    if (system !== undefined) found.push({ value: `${escape(system)}|${escape(code)}` });
-    if (system === undefined && !isPlain) found.push({ value: `|${escape(code)}` });
+    // The case of a code counts in some systems only.
+    const isIt = (other) => other.code?.toLowerCase() === code.toLowerCase();
+    const may = (other) => tokens(read(other)).some(isIt);
+    const found = [{ value: escape(code), may }];
+    if (system !== undefined) found.push({ value: `${escape(system)}|${escape(code)}`, may });
+    if (system === undefined && !isPlain) found.push({ value: `|${escape(code)}`, may });
     return found;
   });
 }
@@ -51,8 +55,8 @@ function reference(element, target) {
     const byId = id && target?.includes(type) ? [{ modifier: `:${type}`, value: id }, { value: id }] : [];
     return [{ value: escape(text) }, ...byId];
   });
-  const { identifier } = element.data;
-  const byIdentifier = identifier?.value === undefined ? [] : token({ type: 'Identifier', data: identifier });
+  const identified = ({ data }) => ({ type: 'Identifier', data: data.identifier ?? {} });
+  const byIdentifier = element.data.identifier?.value === undefined ? [] : token(identified(element), identified);
   return [...found, ...byIdentifier.map((question) => ({ ...question, modifier: ':identifier' }))];
 }
 
@@ -90,12 +94,17 @@ const PARTS = {
 const parts = ({ type, data }) =>
   typeof data === 'string' ? [data] : (PARTS[type] ?? []).flatMap((name) => data[name] ?? []);
 
-// Without regard to case, accents and the width of white space.
-const fold = (text) =>
-  text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().trim().replace(/\s+/g, ' ');
+// Without regard to case, accents, punctuation and the width of white space. Apostrophes join what stands around them.
+const APOSTROPHES = /['`´\u2018-\u201B\u2032\u02B9-\u02BF\u02C8\u05F3\uFF07\u00AD\u200B-\u200D\u2060\uFEFF]/gu;
+const fold = (text) => folded(text, (some) => some.replace(APOSTROPHES, '').replace(/\p{P}/gu, ' ')) || folded(text, (some) => some);
+const folded = (text, read) =>
+  read(read(text).normalize('NFKD')).toLowerCase().toUpperCase().toLowerCase().replace(/\p{M}/gu, '').trim().replace(/\s+/g, ' ');
 
 const startsWith = (asked) => (part) => fold(part).startsWith(fold(asked));
 const includes = (asked) => (part) => fold(part).includes(fold(asked));
+// Names are found by each of their words too.
+const hasWord = (asked) => (part) => ` ${fold(part)}`.includes(` ${fold(asked)}`);
+const isName = ({ type, path }) => type === 'HumanName' || /HumanName|\.name\b/.test(path ?? '');
 
 function string(element) {
   const SHORT = 12;
@@ -116,6 +125,7 @@ function string(element) {
       modifier,
       value: escape(text),
       holds: (other) => parts(other).some(holds),
+      ...(modifier === '' && { may: (other) => isName(other) && parts(other).some(hasWord(text)) }),
     }));
   });
 }
@@ -155,6 +165,8 @@ function span({ data }) {
 // --- number ------------------------------------------------------------------------------------------------
 
 function number(element) {
+  // JavaScript does not calculate with its decimals to the digit.
+  if (element.type === 'SampledData') return [];
   const range = numbers(element);
   // Not to the last digit: JavaScript has read the number as a binary one.
   const asked = [range?.from, range?.to].filter(Number.isFinite).map((bound) => Number(bound.toPrecision(12)));
@@ -167,6 +179,12 @@ function number(element) {
 
 function numbers({ data }) {
   if (typeof data === 'number') return { from: data, to: data };
+  if (data.origin) {
+    const limits = { L: data.lowerLimit, U: data.upperLimit };
+    const read = data.data?.split(/\s+/).map((text) => Number(limits[text] ?? text)).filter(Number.isFinite) ?? [];
+    const values = read.map((value) => value * (data.factor ?? 1) + data.origin.value);
+    return values.length > 0 ? { from: Math.min(...values), to: Math.max(...values) } : undefined;
+  }
   if (data.low || data.high) return { from: data.low?.value ?? -Infinity, to: data.high?.value ?? Infinity };
   if (typeof data.value !== 'number') return undefined;
   return {
@@ -201,7 +219,7 @@ function quantity(element) {
 }
 
 function unitOf({ data }) {
-  const quantity = data.low ?? data.high ?? data;
+  const quantity = data.origin ?? data.low ?? data.high ?? data;
   return quantity.currency === undefined
     ? quantity
     : { system: 'urn:iso:std:iso:4217', code: quantity.currency };

@@ -10,7 +10,7 @@ const PER_WAY_MAX = 24;
 // Of so many searches, one is repeated with a value that no resource has.
 const CHANGED_EVERY = 7;
 
-// [{ parameters: [[name, value]], expected: ids, exact }]: each asks for one value of one parameter.
+// [{ parameters: [[name, value]], expected: ids, allowed: ids, exact }]: each asks for one value of one parameter.
 export function searches(parameters, resources) {
   return parameters.flatMap((parameter) => ofParameter(parameter, resources));
 }
@@ -20,7 +20,7 @@ export function conjunctions(alone, resources) {
   return resources.map(({ id }) => {
     const finding = alone.filter(({ expected }) => expected.has(id));
     const perName = new Map([...finding.flatMap(({ parameters }) => parameters), ['_id', id]]);
-    return { parameters: [...perName], expected: new Set([id]), exact: true };
+    return { parameters: [...perName], expected: new Set([id]), allowed: new Set(), exact: true };
   });
 }
 
@@ -40,6 +40,7 @@ function ofParameter(parameter, resources) {
   const all = fewOfEachWay([...distinct.values()]).map((question) => ({
     parameters: [[parameter.code + question.modifier, question.value]],
     expected: question.holds ? meeting(question) : byKey.get(keyOf(question)),
+    allowed: question.may ? meeting({ holds: question.may }) : new Set(),
     exact: question.exact,
   }));
   return [...all, ...changed(parameter, all)];
@@ -62,7 +63,7 @@ function changed({ searchType }, all) {
   const isChanged = ({ parameters: [[name]] }, at) =>
     at % CHANGED_EVERY === 0 && CHANGEABLE.includes(searchType) && !name.endsWith(':above');
   return all.filter(isChanged).map(({ parameters: [[name, value]] }) =>
-    ({ parameters: [[name, `${value}-zzq`]], expected: new Set(), exact: true }));
+    ({ parameters: [[name, `${value}-zzq`]], expected: new Set(), allowed: new Set(), exact: true }));
 }
 
 // Types of which a value with something behind it is another value.
