@@ -7,6 +7,15 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::definitions::{ResourceType, is_type_of_r4b};
+use crate::json::Node;
+
+impl ResourceType {
+    /// The type that a resource says it has, if it is one of R4.
+    #[must_use]
+    pub fn of(resource: Node<'_>) -> Option<Self> {
+        Self::from_name(&resource.get_str("resourceType")?)
+    }
+}
 
 impl FromStr for ResourceType {
     type Err = NameError;

@@ -13,7 +13,7 @@ use super::corrections::{Reading, reading};
 use super::place::Place;
 use super::seen::{Seen, bit};
 use super::{Check, IssueCode};
-use crate::fhir::definitions::elements::{self, ElementType, Form, TypeDefinition, definition_at};
+use crate::fhir::definitions::elements::{self, ElementType, TypeDefinition, definition_at};
 use crate::fhir::definitions::{InvariantRow, invariant_rows};
 use crate::fhir::path::{Element, ElementKind, Expression, Presence, Value};
 use crate::json::{Kind, Node};
@@ -135,14 +135,7 @@ impl<'a> Check<'a> {
 
 /// A value of an element, for an expression.
 fn typed<'a>(node: Node<'a>, kind: &ElementType) -> Element<'a> {
-    let kind = match kind.form {
-        Form::Primitive(primitive) => ElementKind::Primitive(primitive),
-        Form::Complex(index) => {
-            definition_at(index).map_or(ElementKind::Unknown, ElementKind::Object)
-        }
-        Form::Resource => return Element::resource(node),
-    };
-    Element::new(node, kind)
+    Element::new(node, ElementKind::of(kind, node))
 }
 
 #[cfg(test)]

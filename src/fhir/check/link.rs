@@ -41,7 +41,7 @@ impl<'a> Contained<'a> {
             .map(|(number, one)| Inner {
                 id: one.get_str("id"),
                 number,
-                kind: one.get_str("resourceType").and_then(|name| ResourceType::from_name(&name)),
+                kind: ResourceType::of(one),
                 is_linked: false,
             })
             .collect();

@@ -58,7 +58,7 @@ pub fn check(
     resource: Node<'_>,
     place: &str,
 ) -> Result<Checked, Vec<Problem>> {
-    let kind = type_of(resource);
+    let kind = ResourceType::of(resource);
     let root = root(kind, place);
     let mut check = Check::default();
     if let (Some(expected), Some(kind)) = (expected, kind)
@@ -84,12 +84,8 @@ pub fn check(
 #[must_use]
 pub fn warnings(resource: Node<'_>, place: &str) -> Vec<Problem> {
     let mut check = Check { warnings: Some(Problems::default()), ..Check::default() };
-    check.resource(resource, &root(type_of(resource), place));
+    check.resource(resource, &root(ResourceType::of(resource), place));
     check.warnings.map_or(Vec::new(), Problems::all)
-}
-
-fn type_of(resource: Node<'_>) -> Option<ResourceType> {
-    resource.get_str("resourceType").and_then(|name| ResourceType::from_name(&name))
 }
 
 fn root(kind: Option<ResourceType>, place: &str) -> Place<'_> {

@@ -8,7 +8,7 @@ use super::place::Place;
 use super::{Check, IssueCode};
 use crate::fhir::ResourceType;
 use crate::fhir::definitions::elements;
-use crate::fhir::path::{Context, Element};
+use crate::fhir::path::{Context, Element, ElementKind};
 use crate::json::{Kind, Node};
 
 impl<'a> Check<'a> {
@@ -37,7 +37,7 @@ impl<'a> Check<'a> {
         {
             return;
         }
-        let kind = resource.get_str("resourceType").and_then(|name| elements::definition(&name));
+        let kind = ElementKind::of_resource(resource).definition();
         if kind.is_some_and(|kind| kind.elements().any(|element| element.name == "text")) {
             self.warn(IssueCode::Invariant, place, || {
                 "a resource should have narrative, text.div, for those who cannot read its data (dom-6)".to_owned()

@@ -1,8 +1,7 @@
 //! Where in a resource an element stands, and what the standard says about the place.
 
-use crate::fhir::definitions::elements::{
-    Element, Form, TypeDefinition, definition, definition_at,
-};
+use crate::fhir::definitions::elements::{Element, TypeDefinition};
+use crate::fhir::path::ElementKind;
 use crate::json::Node;
 
 /// The place of an element.
@@ -23,7 +22,7 @@ pub(super) struct Spot {
 pub(super) fn spots_to(root: Node<'_>, target: Node<'_>) -> Result<Vec<Spot>, String> {
     let mut spots = Vec::new();
     let mut node = root;
-    let mut kind = type_of(root);
+    let mut kind = ElementKind::of_resource(root).definition();
     while node.index() != target.index() {
         let unknown = || "it leads to what the standard does not define".to_owned();
         let holder = node.index();
@@ -37,11 +36,7 @@ pub(super) fn spots_to(root: Node<'_>, target: Node<'_>) -> Result<Vec<Spot>, St
             Some(at) => value.items().nth(at).ok_or_else(unknown)?,
             None => value,
         };
-        kind = match element_type.form {
-            Form::Complex(index) => definition_at(index),
-            Form::Resource => type_of(node),
-            Form::Primitive(_) => None,
-        };
+        kind = ElementKind::of(element_type, node).definition();
         spots.push(Spot { holder, member: member.into_owned(), at, element });
     }
     Ok(spots)
@@ -53,14 +48,6 @@ pub(super) fn definition_behind(
     node: Node<'_>,
     spots: &[Spot],
 ) -> Option<&'static TypeDefinition> {
-    let Some(last) = spots.last() else { return type_of(root) };
-    match last.element.member(&last.member)?.form {
-        Form::Complex(index) => definition_at(index),
-        Form::Resource => type_of(node),
-        Form::Primitive(_) => None,
-    }
-}
-
-fn type_of(resource: Node<'_>) -> Option<&'static TypeDefinition> {
-    definition(&resource.get_str("resourceType")?)
+    let Some(last) = spots.last() else { return ElementKind::of_resource(root).definition() };
+    ElementKind::of(last.element.member(&last.member)?, node).definition()
 }

@@ -70,8 +70,8 @@ fn converted<'a>(target: Target, item: &Value<'a>, unit: Option<&str>) -> Option
             Value::Element(_) | Value::Type(_) => None,
         },
         Target::Date => {
-            { moment(value, |text| Moment::date(text.get(..10).unwrap_or(text)))?.date_part() }
-                .map(Value::Moment)
+            let moment = moment(value, |text| Moment::date(text.get(..10).unwrap_or(text)))?;
+            moment.date_part().map(Value::Moment)
         }
         Target::DateTime => moment(value, Moment::date_time)?.as_date_time().map(Value::Moment),
         Target::Time => match value {

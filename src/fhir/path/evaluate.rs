@@ -291,7 +291,7 @@ impl<'e, 'a> Evaluation<'e, 'a> {
         &self,
         function: Lazy,
         call: &Call,
-        mut items: Collection<'a>,
+        items: Collection<'a>,
         scope: &Scope<'_, 'a>,
     ) -> Outcome<'a> {
         let at = |index: usize| call.arguments.get(index);
@@ -322,15 +322,7 @@ impl<'e, 'a> Evaluation<'e, 'a> {
                 }
                 Ok(smallvec![Value::Boolean(is_all)])
             }
-            Lazy::Select => {
-                let mut out = Collection::new();
-                for (index, item) in items.iter().enumerate() {
-                    let found = self.items(first, &scope.inside(item, index))?;
-                    self.context.charge(found.len())?;
-                    out.extend(found);
-                }
-                Ok(out)
-            }
+            Lazy::Select => self.selected(first, &items, scope),
             Lazy::Repeat => self.repeated(first, items, scope),
             Lazy::Aggregate => {
                 let mut total = at(1).map(|initial| self.items(initial, scope)).transpose()?;
@@ -359,24 +351,29 @@ impl<'e, 'a> Evaluation<'e, 'a> {
             }
             Lazy::Trace => {
                 let name = collection::text(&self.items(first, scope)?, "the name of a trace")?;
-                let mut shown = items.clone();
-                if let Some(selected) = at(1) {
-                    shown.clear();
-                    for (index, item) in items.iter().enumerate() {
-                        shown.extend(self.items(selected, &scope.inside(item, index))?);
-                    }
-                }
+                let shown = match at(1) {
+                    Some(selected) => self.selected(selected, &items, scope)?,
+                    None => items.clone(),
+                };
                 if let Some(name) = name {
                     self.context.trace(name, shown);
                 }
                 Ok(items)
             }
-            Lazy::Sort => {
-                items = self.sorted(call, items, scope)?;
-                Ok(items)
-            }
+            Lazy::Sort => self.sorted(call, items, scope),
             Lazy::DefineVariable => Ok(items),
         }
+    }
+
+    /// What an expression leads to from each of the items.
+    fn selected(&self, expr: &Expr, items: &[Value<'a>], scope: &Scope<'_, 'a>) -> Outcome<'a> {
+        let mut out = Collection::new();
+        for (index, item) in items.iter().enumerate() {
+            let found = self.items(expr, &scope.inside(item, index))?;
+            self.context.charge(found.len())?;
+            out.extend(found);
+        }
+        Ok(out)
     }
 
     /// What an expression leads to, and what it leads to from there, each item once.

@@ -4,7 +4,7 @@ use super::syntax::Name;
 use super::types::ElementKind;
 use super::value::{Collection, Element, Value, text};
 use crate::fhir::definitions::Primitive;
-use crate::fhir::definitions::elements::{Element as Definition, definition};
+use crate::fhir::definitions::elements::{Element as Definition, Form, TypeDefinition, definition};
 use crate::json::{Kind, Node};
 
 /// The elements of that name. Of a choice, it is the one that is there: `value` is `valueQuantity`.
@@ -30,20 +30,11 @@ pub(super) fn member<'a>(value: &Value<'a>, name: &Name, out: &mut Collection<'a
         _ => return,
     };
     let Some(holder) = element.holder() else { return };
-    let owner = match element.kind() {
-        ElementKind::Primitive(_) => definition("Element"),
-        kind => kind.definition(),
-    };
-    match owner.and_then(|owner| name.elements.in_type(owner)) {
+    match owner(element).and_then(|owner| name.elements.in_type(owner)) {
         Some(definition) if definition.is_choice => choice(holder, definition, out),
         Some(definition) => {
             let (value, beside) = match definition.types.first() {
-                Some(found)
-                    if matches!(
-                        found.form,
-                        crate::fhir::definitions::elements::Form::Primitive(_)
-                    ) =>
-                {
+                Some(found) if matches!(found.form, Form::Primitive(_)) => {
                     holder.get_pair(&name.text)
                 }
                 _ => (holder.get(&name.text), None),
@@ -56,6 +47,14 @@ pub(super) fn member<'a>(value: &Value<'a>, name: &Name, out: &mut Collection<'a
         }
         // Elements of later versions may be stored too.
         None => unknown(holder, &name.text, out),
+    }
+}
+
+/// The type that says which elements there are in an element.
+fn owner(element: &Element<'_>) -> Option<&'static TypeDefinition> {
+    match element.kind() {
+        ElementKind::Primitive(_) => definition("Element"),
+        kind => kind.definition(),
     }
 }
 
@@ -136,10 +135,7 @@ fn add<'a>(
 pub(super) fn children<'a>(value: &Value<'a>, out: &mut Collection<'a>) {
     let Value::Element(element) = value else { return };
     let Some(holder) = element.holder().filter(Node::is_object) else { return };
-    let owner = match element.kind() {
-        ElementKind::Primitive(_) => definition("Element"),
-        kind => kind.definition(),
-    };
+    let owner = owner(element);
     for (member, node) in holder.members() {
         let name = match member.strip_prefix('_') {
             Some(name) if holder.get(name).is_some() => continue,

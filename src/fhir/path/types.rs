@@ -143,7 +143,8 @@ impl ElementKind {
     }
 
     /// The type that a resource says it has.
-    pub(super) fn of_resource(node: Node<'_>) -> Self {
+    #[must_use]
+    pub fn of_resource(node: Node<'_>) -> Self {
         let name = node.get_str("resourceType");
         name.and_then(|name| definition(&name)).map_or(Self::Unknown, Self::Object)
     }

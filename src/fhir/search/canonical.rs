@@ -1,5 +1,6 @@
 //! Canonical URLs: FHIR R4 §2.3.0.2.
 
+use super::split::escaped;
 use crate::json::Node;
 
 /// A canonical URL, and the version that goes with it: FHIR R4 §2.24.0.1, data type `canonical`.
@@ -19,6 +20,13 @@ impl Canonical {
             Some((url, version)) => Self { url: url.to_owned(), version: Some(version.to_owned()) },
             None => Self { url: text.to_owned(), version: None },
         }
+    }
+
+    /// What a search for the resource asks: its `url`, and its `version` if one is named.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        let asked = [("url", Some(&self.url)), ("version", self.version.as_ref())].into_iter();
+        asked.filter_map(|(name, text)| Some((name.to_owned(), escaped(text?)))).collect()
     }
 
     /// That of a resource, if it has one.

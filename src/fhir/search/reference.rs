@@ -188,7 +188,7 @@ fn names(node: Node<'_>, base_url: Option<&str>) -> Vec<String> {
 
 /// Of a whole resource in the place of a reference, as in the first entry of a Bundle.
 fn key_of_resource(node: Node<'_>) -> Option<ResourceKey> {
-    let kind = ResourceType::from_name(&node.get_str("resourceType")?)?;
+    let kind = ResourceType::of(node)?;
     Some(ResourceKey::new(kind, ResourceId::parse(&node.get_str("id")?).ok()?))
 }
 

@@ -2,7 +2,6 @@
 //! the resource itself.
 
 use super::terms::items_of;
-use super::within::type_of;
 use super::{Canonical, Scope, SearchParameter};
 use crate::fhir::path::Item;
 use crate::fhir::reference::Reference;
@@ -48,12 +47,12 @@ impl Target<'_> {
 }
 
 fn target<'a>(scope: Scope<'a>, node: Node<'a>, base_url: Option<&str>) -> Option<Target<'a>> {
-    if let Some(kind) = type_of(node) {
+    if let Some(kind) = ResourceType::of(node) {
         return Some(Target::Within(kind, scope.at(node)));
     }
     let text = node.get_str("reference").or_else(|| node.as_str())?;
     if let Some(found) = scope.find(&text) {
-        return Some(Target::Within(type_of(found.node)?, found));
+        return Some(Target::Within(ResourceType::of(found.node)?, found));
     }
     match Reference::parse(&text, base_url) {
         Reference::Local { key, version } => Some(Target::Resource(key, version)),

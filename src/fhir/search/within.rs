@@ -27,7 +27,7 @@ impl<'a> Scope<'a> {
         let contained = contained(self.node).map(move |node| Self { node, ..self });
         let entries = entries(self.node).filter_map(|entry| entry.get("resource"));
         let entries = entries.map(move |node| Self { owner: node, node, ..self });
-        contained.chain(entries).filter_map(|scope| Some((type_of(scope.node)?, scope)))
+        contained.chain(entries).filter_map(|scope| Some((ResourceType::of(scope.node)?, scope)))
     }
 
     /// The same resource, of which a part is another: what stands in the place of a reference.
@@ -56,13 +56,9 @@ impl<'a> Scope<'a> {
 pub(super) fn type_within(resource: Node<'_>, node: Node<'_>) -> Option<ResourceType> {
     let referred = || {
         let text = node.get_str("reference")?;
-        type_of(contained_as(resource, text.strip_prefix('#')?)?)
+        ResourceType::of(contained_as(resource, text.strip_prefix('#')?)?)
     };
-    type_of(node).or_else(referred)
-}
-
-pub(super) fn type_of(node: Node<'_>) -> Option<ResourceType> {
-    ResourceType::from_name(&node.get_str("resourceType")?)
+    ResourceType::of(node).or_else(referred)
 }
 
 fn contained<'a>(node: Node<'a>) -> impl Iterator<Item = Node<'a>> + use<'a> {
@@ -75,7 +71,7 @@ fn contained_as<'a>(owner: Node<'a>, id: &str) -> Option<Node<'a>> {
 
 /// The entries of a Bundle; of other resources, none.
 fn entries<'a>(node: Node<'a>) -> impl Iterator<Item = Node<'a>> + use<'a> {
-    let is_bundle = type_of(node) == Some(ResourceType::BUNDLE);
+    let is_bundle = ResourceType::of(node) == Some(ResourceType::BUNDLE);
     let entries = node.get("entry").filter(|_| is_bundle);
     entries.into_iter().flat_map(|list| list.items())
 }

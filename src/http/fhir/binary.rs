@@ -58,11 +58,8 @@ pub async fn content(
 fn is_fhir(content_type: &str, body: &[u8]) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let says_so = || {
-        let document = Document::parse(body).ok();
-        let kind = document.and_then(|document| {
-            document.root().get_str("resourceType").map(std::borrow::Cow::into_owned)
-        });
-        kind.is_some_and(|kind| ResourceType::from_name(&kind).is_some())
+        let document = Document::parse(body);
+        document.is_ok_and(|document| ResourceType::of(document.root()).is_some())
     };
     essence.eq_ignore_ascii_case(FHIR_JSON) || essence.eq_ignore_ascii_case(JSON) && says_so()
 }

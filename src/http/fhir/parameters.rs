@@ -1,7 +1,8 @@
 //! Parameters of operations: in the query, or as a resource in the body (FHIR R4 §3.2.0.3).
 
+use super::super::query::allow_parameters;
 use super::{Call, Failure};
-use crate::fhir::check::{IssueCode, Problem};
+use crate::fhir::check::IssueCode;
 use crate::json::Kind;
 
 /// The parameters of the query, and those of the body.
@@ -33,12 +34,5 @@ pub async fn parameters(call: &mut Call, known: &[&str]) -> Result<Vec<(String, 
             pairs.push((name, text));
         }
     }
-    let unknown = pairs.iter().filter(|(name, _)| !known.contains(&name.as_str()));
-    let problem = |(name, _): &(String, String)| Problem {
-        code: IssueCode::NotSupported,
-        expression: name.clone(),
-        diagnostics: format!("this operation takes only {}", known.join(", ")),
-    };
-    let problems: Vec<Problem> = unknown.map(problem).collect();
-    if problems.is_empty() { Ok(pairs) } else { Err(Failure::invalid(problems)) }
+    allow_parameters(&pairs, known).map(|()| pairs)
 }

@@ -8,8 +8,8 @@ use crate::auth::Permission;
 use crate::fhir::check::{IssueCode, Problem};
 use crate::fhir::reference::Reference;
 use crate::fhir::search::{
-    Condition, Criteria, Criterion, Direction, SearchParameter, codes_in_hierarchy,
-    codes_of_value_set, escaped,
+    Canonical, Condition, Criteria, Criterion, Direction, SearchParameter, codes_in_hierarchy,
+    codes_of_value_set,
 };
 use crate::fhir::{ResourceId, ResourceKey, ResourceType};
 use crate::records::RecordsError;
@@ -228,14 +228,10 @@ fn by_url(
     kind: ResourceType,
     url: &str,
 ) -> Result<Option<Opened>, RecordsError> {
-    let (url, version) = match url.split_once('|') {
-        Some((url, version)) => (url, Some(version)),
-        None => (url, None),
-    };
-    let mut pairs = vec![("url".to_owned(), escaped(url))];
-    pairs.extend(version.map(|version| ("version".to_owned(), escaped(version))));
+    let canonical = Canonical::parse(url);
+    let pairs = canonical.parameters();
     let criteria = Criteria::parse(context.parameters, kind, &pairs, context.base_url)
-        .map_err(|_| invalid("url", format!("\"{url}\" cannot be searched for")))?;
+        .map_err(|_| invalid("url", format!("\"{}\" cannot be searched for", canonical.url)))?;
     match Matches::new(context, kind, &criteria.all, None, None)?.next().transpose()? {
         Some(found) => match found.open(context)? {
             Some(opened) => read(context, &opened.key),

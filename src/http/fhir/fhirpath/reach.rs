@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::auth::Grant;
 use crate::fhir::definitions::CodeSet;
 use crate::fhir::path::{Resolver, Terminology};
-use crate::fhir::search::{Query, codes_of_value_set, escaped};
+use crate::fhir::search::{Canonical, Query, codes_of_value_set};
 use crate::fhir::{Reference, ResourceType};
 use crate::json::{Document, Node};
 use crate::records::{Records, RecordsError, SearchRequest};
@@ -135,11 +135,7 @@ impl Reach<'_> {
     }
 
     fn value_set(&self, url: &str) -> Result<Option<Vec<(String, String)>>, RecordsError> {
-        let (url, version) = url.split_once('|').map_or((url, None), |(url, version)| {
-            (url, Some(("version".to_owned(), escaped(version))))
-        });
-        let pairs = [("url".to_owned(), escaped(url))].into_iter().chain(version);
-        let pairs: Vec<_> = pairs.collect();
+        let pairs = Canonical::parse(url).parameters();
         let parameters = self.records.parameters();
         let query = Query::parse(&parameters, ResourceType::VALUE_SET, &pairs, Some(self.base_url));
         let Ok(query) = query else { return Ok(None) };
