@@ -31,6 +31,7 @@ RUN mkdir src \
     && cargo build --release --locked \
     && rm -r src
 
+COPY console/assets console/assets
 COPY src src
 # cargo goes by modification times, and a checkout may be older than the layer above.
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked

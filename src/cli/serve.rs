@@ -76,6 +76,8 @@ const DEMO_REDIRECTS: [&str; 4] = [
     "http://localhost/",
     "http://localhost/callback",
 ];
+/// Where the console is on this machine.
+const CONSOLE_REDIRECTS: [&str; 2] = ["http://127.0.0.1/console/", "http://localhost/console/"];
 /// Most patients that are shown to choose from.
 const DEMO_CHOICES_MAX: usize = 25;
 
@@ -93,13 +95,25 @@ fn add_sign_in(config: &mut Config) {
         name,
         fhir_user: Some(format!("Practitioner/{id}")),
         role: Some("physician".to_owned()),
-        scopes: vec!["user/*.cruds".to_owned(), "patient/*.cruds".to_owned()],
+        scopes: [
+            "user/*.cruds",
+            "user/AuditEvent.rs",
+            "user/SearchParameter.cud",
+            "patient/*.cruds",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         patients: (1..=patients).map(demo::patient_id).collect(),
     });
     config.auth.apps.push(App {
         id: DEMO_APP.to_owned(),
         name: None,
         redirect_uris: DEMO_REDIRECTS.map(str::to_owned).to_vec(),
+    });
+    config.auth.apps.push(App {
+        id: config.console.client_id.clone(),
+        name: Some("Chartlog console".to_owned()),
+        redirect_uris: CONSOLE_REDIRECTS.map(str::to_owned).to_vec(),
     });
 }
 

@@ -139,6 +139,8 @@ impl Served {
             break_glass_minutes: config.policies.break_glass_minutes,
             metrics: config.server.metrics,
             docs: config.server.docs,
+            console: config.console.clone(),
+            is_demo: config.demo.enabled,
             tls: self.tls,
             issuers: self.endpoints,
             introspection: self.introspection,

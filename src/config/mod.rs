@@ -24,6 +24,7 @@ mod audit;
 mod auth;
 mod check;
 mod clients;
+mod console;
 mod demo;
 mod duration;
 mod feed;
@@ -52,6 +53,7 @@ pub use address::is_safe_address;
 pub use audit::AuditConfig;
 pub use auth::{Algorithm, AuthConfig, Introspection, Issuer, IssuerKey};
 pub use clients::Client;
+pub use console::ConsoleConfig;
 pub use demo::DemoConfig;
 pub use duration::{DurationError, parse_duration};
 pub use feed::FeedConfig;
@@ -91,6 +93,8 @@ pub struct Config {
     pub feed: FeedConfig,
     /// Where and how events are published to NATS.
     pub nats: NatsConfig,
+    /// The console in the browser.
+    pub console: ConsoleConfig,
     /// What one request or one client may ask for.
     pub limits: LimitsConfig,
     /// What is written to the log of the process (not the log of events).

@@ -1,6 +1,7 @@
 //! The table of all settings: each named once, with what it takes, what it means and its field.
 
 mod auth;
+mod console;
 mod limits;
 mod nats;
 mod server;
@@ -23,6 +24,10 @@ pub static SECTIONS: &[(&str, &str)] = &[
     ),
     ("feed", "Where subscriptions may lead, and how much they may take."),
     ("nats", "Publishing the events to NATS JetStream."),
+    (
+        "console",
+        "The pages for people at /console/, which use the APIs under the rights of who signed in.",
+    ),
     ("limits", "What one request or one client may ask for."),
     ("log", "What the process writes to stderr."),
     ("demo", "The synthetic clinic."),
@@ -37,9 +42,18 @@ const TIMEOUT_SECONDS_MAX: i64 = 24 * 60 * 60;
 
 /// Every setting, grouped by section.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    [server::SETTINGS, BEFORE, auth::SETTINGS, BETWEEN, nats::SETTINGS, limits::SETTINGS, BEHIND]
-        .into_iter()
-        .flatten()
+    [
+        server::SETTINGS,
+        BEFORE,
+        auth::SETTINGS,
+        BETWEEN,
+        nats::SETTINGS,
+        console::SETTINGS,
+        limits::SETTINGS,
+        BEHIND,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 static BEFORE: &[Setting] = &[

@@ -12,6 +12,7 @@ mod accept;
 mod body;
 mod call;
 mod checked;
+mod console;
 mod cors;
 mod csv;
 mod docs;

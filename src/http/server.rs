@@ -19,7 +19,7 @@ use super::cors::cors;
 use super::listening::listen;
 use super::state::{ServerOptions, State};
 use super::tls::Tls;
-use super::{docs, fhir, routes, rules, table};
+use super::{console, docs, fhir, routes, rules, table};
 use crate::auth::Verifier;
 use crate::clock::Instant;
 use crate::feed::subscriptions::Subscriptions;
@@ -76,12 +76,14 @@ pub fn start(
     let handshakes = tls.as_ref().map(|tls| tls.server_config()).transpose()?;
     let stopping = counting.stopping.clone();
     let server = listen(listener, handshakes, (workers, &limits), &stopping, move || {
-        let (state, unknown) = (Arc::clone(&state), Arc::clone(&state));
+        let (pages, unknown) = (Arc::clone(&state), Arc::clone(&state));
+        let state = Arc::clone(&state);
         App::new()
             .wrap(cors(&state.options.cors_origins))
             .wrap(every_answer(encrypts))
             .configure(fhir::subscription_socket::mount(Arc::clone(&state)))
             .configure(move |config| table::routes(Some(&state)).mount(config))
+            .configure(console::mount(Arc::clone(&pages)))
             .configure(|config| {
                 if has_docs {
                     docs::mount(config);

@@ -16,7 +16,7 @@ use super::tls::Tls;
 use crate::access::{AccessEntry, Outcome, Source};
 use crate::auth::Verifier;
 use crate::budget::WorkLimits;
-use crate::config::{AuditConfig, LimitsConfig, MetricsAccess};
+use crate::config::{AuditConfig, ConsoleConfig, LimitsConfig, MetricsAccess};
 use crate::engine::EngineError;
 use crate::feed::subscriptions::Subscriptions;
 use crate::issuers::{Directory, Introspection};
@@ -42,6 +42,10 @@ pub struct ServerOptions {
     pub metrics: MetricsAccess,
     /// Whether there are the OpenAPI document and its page.
     pub docs: bool,
+    /// The console in the browser.
+    pub console: ConsoleConfig,
+    /// Whether the store may hold the synthetic clinic.
+    pub is_demo: bool,
     /// Who the server shows itself as; without, it speaks HTTP in the clear.
     pub tls: Option<Arc<Tls>>,
     /// Minutes for which who breaks a glass sees the chart; 0: nobody can.

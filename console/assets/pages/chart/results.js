@@ -1,0 +1,33 @@
+// Results in words: what an Observation found, and whether that is out of the ordinary.
+
+import { html } from "../../lib/html.js";
+import { codeText, quantityText, valueText } from "../../lib/fhir.js";
+
+/** The value of an Observation, or those of its components, or why there is none. */
+export function resultText(observation) {
+  const value = valueText(observation);
+  if (value) return value;
+  const parts = (observation.component ?? []).map((part) => ({ name: codeText(part.code), value: resultText(part) }));
+  if (parts.length) return parts.map(({ name, value }) => `${name} ${value}`).join(", ");
+  return codeText(observation.dataAbsentReason);
+}
+
+/** The first reference range that is not for a special case: `{ low, high, text }`, the limits as numbers. */
+export function rangeOf(observation) {
+  const isUsual = ({ type }) => !type || type.coding?.some(({ code }) => code === "normal");
+  const range = observation.referenceRange?.find(isUsual);
+  if (!range) return undefined;
+  const { low, high } = range;
+  const unit = high?.unit ?? low?.unit ?? "";
+  const limits = low && high ? `${low.value}–${high.value} ${unit}` : low ? `≥ ${quantityText(low)}` : high ? `≤ ${quantityText(high)}` : "";
+  return { low: low?.value, high: high?.value, text: range.text ?? limits };
+}
+
+/** A mark beside a value whose interpretation is not normal. */
+export function Interpretation({ observation }) {
+  const code = observation.interpretation?.[0]?.coding?.[0]?.code;
+  if (!observation.interpretation?.length || code === "N") return null;
+  return html` <span class="kind kind-amended">${WORDS[code] ?? codeText(observation.interpretation[0])}</span>`;
+}
+
+const WORDS = { H: "high", HH: "critically high", L: "low", LL: "critically low", A: "abnormal", AA: "critically abnormal" };

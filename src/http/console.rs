@@ -1,0 +1,133 @@
+//! The console: pages for people, in `console/assets` of the source and inside the binary.
+//!
+//! In: requests for its files. Out: the files, and where people sign in. The pages use the two APIs as any program does,
+//! under the rights of who signed in; nothing is shown here that the APIs do not show, so nothing here needs a token or
+//! leaves a trace.
+
+use std::sync::Arc;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rust_embed::Embed;
+use serde_json::{Value, json};
+
+use super::Reply;
+use super::accept::takes_gzip;
+use super::encoding::compressed;
+use super::etag;
+use super::routes::no_route;
+use super::state::State;
+use crate::issuing::{AUTHORIZE_PATH, Issuing, origin};
+
+/// Where the pages are, and what a browser is sent to that asks for the server alone.
+pub const PLACE: &str = "/console/";
+
+#[derive(Embed)]
+#[folder = "console/assets"]
+struct Files;
+
+/// Mounts the pages, if there are to be any.
+pub fn mount(state: Arc<State>) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        if !state.options.console.enabled {
+            return;
+        }
+        let settings = Arc::clone(&state);
+        config
+            .route("/", web::get().to(to_pages))
+            .route("/console", web::get().to(to_pages))
+            .route(
+                "/console/settings.json",
+                web::get().to(move || {
+                    let settings = sign_in(&settings);
+                    async move {
+                        HttpResponse::Ok()
+                            .insert_header((header::CACHE_CONTROL, "no-store"))
+                            .json(settings)
+                    }
+                }),
+            )
+            .route(
+                "/console/{file:.*}",
+                web::get().to(move |request: HttpRequest, file: web::Path<String>| {
+                    served(Arc::clone(&state), request, file.into_inner())
+                }),
+            );
+    }
+}
+
+async fn to_pages() -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, PLACE)).finish()
+}
+
+async fn served(state: Arc<State>, request: HttpRequest, name: String) -> HttpResponse {
+    let name = if name.is_empty() { "index.html" } else { name.as_str() };
+    let Some(file) = Files::get(name) else { return no_route(request, state).await };
+    let tag = URL_SAFE_NO_PAD.encode(file.metadata.sha256_hash());
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let reply = match etag::is_known(header(header::IF_NONE_MATCH), &tag) {
+        true => Reply::empty(StatusCode::NOT_MODIFIED),
+        false => Reply::new(StatusCode::OK, content_type(name), file.data.into_owned()),
+    };
+    let reply = compressed(reply, takes_gzip(header(header::ACCEPT_ENCODING)));
+    let mut response = HttpResponse::build(reply.status);
+    for (name, value) in reply.headers {
+        response.insert_header((name, value));
+    }
+    response
+        .insert_header((header::ETAG, format!("W/\"{tag}\"")))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy(&state)))
+        // The form that signs in says where it comes from, which it would not without any.
+        .insert_header((header::REFERRER_POLICY, "same-origin"))
+        .body(reply.body.bytes)
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "text/javascript; charset=utf-8",
+    }
+}
+
+/// What the pages may load: files of this server, and what they ask it and the issuer for. No script and no style stands
+/// in a page, and no text becomes markup.
+fn policy(state: &State) -> String {
+    let about = state.options.issuers.first();
+    let endpoint = about.as_ref().and_then(|about| about.token_endpoint.as_deref());
+    let issuer = endpoint.map(origin).unwrap_or_default();
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' {issuer}; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+    )
+}
+
+/// Where people sign in, and as whom without a password, on a server for development.
+fn sign_in(state: &State) -> Value {
+    let options = &state.options;
+    let about = options.issuers.first();
+    let provider = about.as_ref().and_then(|about| {
+        Some(json!({
+            "issuer": about.issuer,
+            "authorizationEndpoint": about.authorization_endpoint.as_ref()?,
+            "tokenEndpoint": about.token_endpoint.as_ref()?,
+            "clientId": options.console.client_id,
+            "scope": options.console.scope,
+            "audience": state.fhir_base,
+        }))
+    });
+    let own = options.issuing.as_deref().and_then(Issuing::sign_in);
+    let is_own = provider.as_ref().is_some_and(|provider| {
+        provider["authorizationEndpoint"] == format!("{}{AUTHORIZE_PATH}", options.public_url)
+    });
+    let users = own.filter(|_| is_own).map(|own| {
+        let user = |user: &crate::config::User| json!({ "sub": user.sub, "name": user.name, "role": user.role });
+        own.users().iter().map(user).collect::<Vec<_>>()
+    });
+    json!({ "provider": provider, "users": users, "isDemo": options.is_demo })
+}
