@@ -59,7 +59,8 @@ export function title(resource) {
   if (!resource) return "";
   if (["Patient", "Practitioner", "RelatedPerson", "Person"].includes(resource.resourceType)) return patientName(resource);
   const what =
-    codeText(resource.code) || codeText(resource.medicationCodeableConcept) || codeText(resource.vaccineCode) ||
+    codeText(resource.code) || codeText(resource.medicationCodeableConcept) || resource.medicationReference?.display ||
+    codeText(resource.vaccineCode) ||
     codeText(resource.type) || resource.title || (typeof resource.name === "string" && resource.name) ||
     codeText(resource.category) || resource.description?.text || codeText(resource.reasonCode) || "";
   const value = valueText(resource);

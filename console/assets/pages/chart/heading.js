@@ -17,7 +17,7 @@ export function Heading({ patient, history, version }) {
   return html`<header class="patient">
     <h1>${name}</h1>
     <dl class="patient-facts">
-      ${body && html`<${Person} patient=${body} at=${history.eventAt(version)?.at} />`}
+      ${body && html`<${Person} patient=${body} at=${version < history.last ? history.eventAt(version)?.at : new Date()} />`}
       <${Fact} name="Id"><code>${patient}</code><//>
       ${history && html`<${Fact} name="Chart version">${version === history.last ? version : `${version} of ${history.last}`}<//>`}
     </dl>

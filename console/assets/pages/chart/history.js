@@ -1,6 +1,7 @@
 // The history of a chart in memory: its events, and what was in force at any of its versions.
 
 import { codeText, happenedAt, title } from "../../lib/fhir.js";
+import { codeKey, measuredIn, resultText } from "./results.js";
 
 /**
  * The events of a chart, oldest first, with what every view asks of them worked out once, when they arrive: then moving
@@ -92,12 +93,18 @@ function entryOf({ version, position, recordedAt, type, resource, versionId, act
     actor,
     reason,
     body: isGone ? undefined : body,
-    title: body ? title(body) : undefined,
+    title: body && titleOf(body),
     happened,
     happenedAt: happened ? Date.parse(happened) : Number.NaN,
     isError: body ? isEnteredInError(body) : false,
     code: body?.code && codeKey(body.code),
+    measured: body?.resourceType === "Observation" ? measuredIn(body) : [],
   };
+}
+
+/** A resource in a line; panels with what their components say. */
+function titleOf(resource) {
+  return resource.component?.length ? `${codeText(resource.code)}: ${resultText(resource)}` : title(resource);
 }
 
 /** Whether a resource says of itself that it was entered in error: in its status, or its verification status. */
@@ -106,17 +113,12 @@ export function isEnteredInError(resource) {
   return resource.status === "entered-in-error" || codes.some(({ code }) => code === "entered-in-error");
 }
 
-/** What two results have in common that are of the same kind: system and code, or the words if there is no code. */
-export function codeKey(concept) {
-  const coding = concept.coding?.[0];
-  return coding?.code ? `${coding.system ?? ""}|${coding.code}` : codeText(concept);
-}
-
 function lastUpTo(entries, version) {
   return entries[countUpTo(entries, version) - 1];
 }
 
-function countUpTo(entries, version) {
+/** How many of some events of a chart, oldest first, there are up to a version of it. */
+export function countUpTo(entries, version) {
   return countWhile(entries, (entry) => entry.version <= version);
 }
 

@@ -31,3 +31,22 @@ export function Interpretation({ observation }) {
 }
 
 const WORDS = { H: "high", HH: "critically high", L: "low", LL: "critically low", A: "abnormal", AA: "critically abnormal" };
+
+/** What two results have in common that are of the same kind: system and code, or the words if there is no code. */
+export function codeKey(concept) {
+  const coding = concept.coding?.[0];
+  return coding?.code ? `${coding.system ?? ""}|${coding.code}` : codeText(concept);
+}
+
+/** `{ key, name, value, unit }` of the value of an Observation, or of its components that have the unit of the first. */
+export function measuredIn(observation) {
+  const own = numberOf(observation);
+  if (own) return [own];
+  const parts = (observation.component ?? []).map(numberOf).filter(Boolean);
+  return parts.filter(({ unit }) => unit === parts[0].unit);
+}
+
+function numberOf({ code, valueQuantity }) {
+  if (typeof valueQuantity?.value !== "number") return undefined;
+  return { key: codeKey(code), name: codeText(code), value: valueQuantity.value, unit: valueQuantity.unit ?? valueQuantity.code ?? "" };
+}

@@ -92,7 +92,12 @@ function Items({ entries }) {
     html`<li key=${entry.resource} data-resource=${entry.resource}><${Item} entry=${entry} /></li>`)}</ul>`}<//>`;
 }
 
+/** A resource in a list; while the slider moves, most of them stay as they are. */
 function Item({ entry }) {
+  return useMemo(() => itemOf(entry), [entry]);
+}
+
+function itemOf(entry) {
   const { body } = entry;
   const status = codeText(body.clinicalStatus) || body.status;
   return html`<${ResourceLink} reference=${versionOf(entry)}>${entry.title}<//>
@@ -121,17 +126,22 @@ function Results({ latest, errors }) {
 const COLUMNS = [
   { title: "Result", isHeader: true, cell: ({ latest }) => codeText(latest.body.code) },
   { title: "Latest", cell: ({ latest }) => html`<${Value} entry=${latest} />` },
-  { title: "When", class: "once", cell: ({ latest }) => html`<${Moment} at=${latest.happened} dateOnly />` },
-  { title: "Usual", cell: ({ latest }) => rangeOf(latest.body)?.text },
+  { title: "When", class: "once", cell: ({ latest }) => html`<${Day} entry=${latest} />` },
+  { title: "Reference range", cell: ({ latest }) => rangeOf(latest.body)?.text },
   { title: "Before", cell: ({ before }) => before && html`<${Value} entry=${before} />` },
-  { title: "When before", class: "once", cell: ({ before }) => before && html`<${Moment} at=${before.happened} dateOnly />` },
+  { title: "When before", class: "once", cell: ({ before }) => before && html`<${Day} entry=${before} />` },
   { title: "Count", class: "number", cell: ({ count }) => count },
 ];
 
 function Value({ entry }) {
-  return html`<span data-resource=${entry.resource}>
+  return useMemo(() => html`<span data-resource=${entry.resource}>
     <${ResourceLink} reference=${versionOf(entry)}>${resultText(entry.body) || "without a value"}<//>
-    <${Interpretation} observation=${entry.body} /></span>`;
+    <${Interpretation} observation=${entry.body} /></span>`, [entry]);
+}
+
+/** The day of a result. */
+function Day({ entry }) {
+  return useMemo(() => html`<${Moment} at=${entry.happened} dateOnly />`, [entry]);
 }
 
 function Others({ types }) {

@@ -1,0 +1,43 @@
+// What changed in one resource, element by element.
+
+import { html } from "../../lib/html.js";
+import { differences } from "../../lib/difference.js";
+import { codeText, quantityText, title } from "../../lib/fhir.js";
+import { Kind, Moment, ResourceLink, Table } from "../../lib/ui.js";
+import { Folded } from "./folded.js";
+
+export function Change({ resource, kind, before, after, marks, events }) {
+  const shown = after ?? before;
+  const version = shown.meta?.versionId;
+  return html`<article class="change" data-resource=${resource} data-marks=${marks.join(" ")}>
+    <h3><span class="muted">${shown.resourceType}</span>${" "}
+      <${ResourceLink} reference=${version ? `${resource}/_history/${version}` : resource}>${title(shown)}<//>${" "}
+      <${Kind} type=${kind} /> ${marks.map((mark) => html`<span class=${`kind ${MARKS[mark]}`}>${mark}</span> `)}</h3>
+    ${kind === "changed" ? html`<${Elements} resource=${resource} before=${before} after=${after} />`
+      : html`<${Folded} summary="Elements">${() => html`<${Elements} resource=${resource} before=${before ?? {}} after=${after ?? {}} />`}<//>`}
+    ${events.length > 0 && html`<p class="muted change-events">${events.map(({ eventType, at, actor, version }) => html`<span key=${version}>
+      <${Kind} type=${eventType} /> <${Moment} at=${at} /> by ${actor.name ?? actor.subject}</span>`)}</p>`}
+  </article>`;
+}
+
+const MARKS = { correction: "kind-amended", retraction: "kind-retracted" };
+
+function Elements({ resource, before, after }) {
+  return html`<${Table} caption=${`Elements of ${resource}`} rows=${differences(before, after)} keyOf=${({ path }) => path}
+    columns=${COLUMNS} empty="No element differs." />`;
+}
+
+const COLUMNS = [
+  { title: "Element", isHeader: true, cell: ({ path }) => html`<code>${path}</code>` },
+  { title: "Before", cell: ({ before }) => before !== undefined && html`<del class="before">${words(before)}</del>` },
+  { title: "After", cell: ({ after }) => after !== undefined && html`<ins class="after">${words(after)}</ins>` },
+];
+
+/** A value in words, where it is of a type that people know; otherwise its JSON. */
+function words(value) {
+  if (typeof value !== "object" || value === null) return String(value);
+  if ("coding" in value) return codeText(value) || JSON.stringify(value);
+  if (typeof value.value === "number" && ("unit" in value || "code" in value)) return quantityText(value);
+  if (typeof value.reference === "string") return value.display ? `${value.display} (${value.reference})` : value.reference;
+  return JSON.stringify(value);
+}
