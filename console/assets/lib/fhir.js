@@ -1,5 +1,7 @@
 // What resources say, in few words.
 
+import { shown } from "./exact.js";
+
 /** The words of a CodeableConcept, a Coding or a code. */
 export function codeText(code) {
   if (!code || typeof code !== "object") return code ?? "";
@@ -23,7 +25,7 @@ export function patientName(patient) {
 /** A Quantity with its unit. */
 export function quantityText(quantity) {
   if (!quantity) return "";
-  return `${quantity.comparator ?? ""}${quantity.value ?? ""} ${quantity.unit ?? quantity.code ?? ""}`.trim();
+  return `${quantity.comparator ?? ""}${shown(quantity.value ?? "")} ${quantity.unit ?? quantity.code ?? ""}`.trim();
 }
 
 /** The value of an element `value[x]` (or another `[x]`) in words. */

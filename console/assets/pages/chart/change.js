@@ -2,9 +2,11 @@
 
 import { html } from "../../lib/html.js";
 import { differences } from "../../lib/difference.js";
+import { isHeldAsText, isNumber, shown as primitive } from "../../lib/exact.js";
 import { codeText, quantityText, title } from "../../lib/fhir.js";
 import { Kind, Moment, ResourceLink, Table } from "../../lib/ui.js";
 import { Folded } from "./folded.js";
+import { isCorrection } from "./marks.js";
 
 export function Change({ resource, kind, before, after, marks, events }) {
   const shown = after ?? before;
@@ -15,9 +17,16 @@ export function Change({ resource, kind, before, after, marks, events }) {
       <${Kind} type=${kind} /> ${marks.map((mark) => html`<span class=${`kind ${MARKS[mark]}`}>${mark}</span> `)}</h3>
     ${kind === "changed" ? html`<${Elements} resource=${resource} before=${before} after=${after} />`
       : html`<${Folded} summary="Elements">${() => html`<${Elements} resource=${resource} before=${before ?? {}} after=${after ?? {}} />`}<//>`}
+    ${kind !== "changed" && events.filter(isCorrection).map((event) => html`<${Correction} key=${event.version} event=${event} />`)}
     ${events.length > 0 && html`<p class="muted change-events">${events.map(({ eventType, at, actor, version }) => html`<span key=${version}>
       <${Kind} type=${eventType} /> <${Moment} at=${at} /> by ${actor.name ?? actor.subject}</span>`)}</p>`}
   </article>`;
+}
+
+/** What a correction changed of a resource that was recorded in the same span. */
+function Correction({ event: { resource, replaced, body } }) {
+  return html`<${Folded} summary="What the correction changed" isOpen>
+    ${() => html`<${Elements} resource=${resource} before=${replaced.body} after=${body} />`}<//>`;
 }
 
 const MARKS = { correction: "kind-amended", retraction: "kind-retracted" };
@@ -35,9 +44,9 @@ const COLUMNS = [
 
 /** A value in words, where it is of a type that people know; otherwise its JSON. */
 function words(value) {
-  if (typeof value !== "object" || value === null) return String(value);
+  if (typeof value !== "object" || isHeldAsText(value)) return primitive(value);
   if ("coding" in value) return codeText(value) || JSON.stringify(value);
-  if (typeof value.value === "number" && ("unit" in value || "code" in value)) return quantityText(value);
+  if (isNumber(value.value) && ("unit" in value || "code" in value)) return quantityText(value);
   if (typeof value.reference === "string") return value.display ? `${value.display} (${value.reference})` : value.reference;
   return JSON.stringify(value);
 }

@@ -1,33 +1,22 @@
 // What changed in a chart between two of its versions.
 
-import { html, useEffect, useRef, useState } from "../../lib/html.js";
-import { get } from "../../lib/api.js";
-import { amend, Choice, Loaded, moment, Section, useLoad } from "../../lib/ui.js";
+import { html, useState } from "../../lib/html.js";
+import { send } from "../../lib/api.js";
+import { parseExact } from "../../lib/exact.js";
+import { Choice, Loaded, moment, Section, useLoad } from "../../lib/ui.js";
 import { Limited } from "./folded.js";
 import { Change } from "./change.js";
 import { marksOf } from "./marks.js";
-
-/** How long the handles rest before the server is asked. */
-const REST = 300;
+import { useMoving } from "./moving.js";
 
 export function Changes({ history, patient, route }) {
-  const asked = readRange(route, history);
-  const [range, setRange] = useState(asked);
-  const timer = useRef(0);
-  useEffect(() => {
-    if (!timer.current) setRange(asked);
-  }, [asked.from, asked.to]);
-  useEffect(() => () => clearTimeout(timer.current), []);
+  const named = readRange(route, history);
+  const [range, setRange] = useMoving(route, named);
   const move = (name) => (event) => {
     const moved = { ...range, [name]: Number(event.target.value) };
     // A handle pushes the other one along.
     if (moved.from > moved.to) moved[name === "from" ? "to" : "from"] = moved[name];
-    setRange(moved);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => {
-      timer.current = 0;
-      amend(route, moved, { replace: true });
-    }, REST);
+    setRange(moved, moved);
   };
   return html`
     <${Section} title="Between">
@@ -35,7 +24,7 @@ export function Changes({ history, patient, route }) {
       <${Handle} name="To" version=${range.to} history=${history} onInput=${move("to")} />
       <p class="muted">${eventsIn(history.countAt(range.to) - history.countAt(range.from))}</p>
     <//>
-    <${Answer} history=${history} patient=${patient} from=${asked.from} to=${asked.to} />`;
+    <${Answer} history=${history} patient=${patient} from=${named.from} to=${named.to} />`;
 }
 
 function eventsIn(count) {
@@ -68,7 +57,8 @@ function Handle({ name, version, history, onInput }) {
 /** What the server says that changed. */
 function Answer({ history, patient, from, to }) {
   const path = `v1/patients/${encodeURIComponent(patient)}/diff?${new URLSearchParams({ from, to })}`;
-  const load = useLoad(async (signal) => readChanges(history, await get(path, { signal })), [path]);
+  const compare = async (signal) => readChanges(history, parseExact(await (await send("GET", path, { signal })).text()));
+  const load = useLoad(compare, [path]);
   return html`<div aria-busy=${load.isLoading ? "true" : "false"}>
     <${Loaded} load=${load} what="Comparing">${(answer) => html`<${Found} ...${answer} />`}<//></div>`;
 }

@@ -1,7 +1,8 @@
 // Loads the history of a chart, page by page.
 
 import { useEffect, useState } from "../../lib/html.js";
-import { get } from "../../lib/api.js";
+import { send } from "../../lib/api.js";
+import { parseExact } from "../../lib/exact.js";
 import { History } from "./history.js";
 
 /** So few that reading a page does not hold up the browser, so many that few requests are needed. */
@@ -28,7 +29,8 @@ async function load(patient, tell, signal) {
   let cursor;
   do {
     const query = new URLSearchParams({ count: PAGE, ...(cursor && { cursor }) });
-    const page = await get(`v1/patients/${encodeURIComponent(patient)}/events?${query}`, { signal });
+    const response = await send("GET", `v1/patients/${encodeURIComponent(patient)}/events?${query}`, { signal });
+    const page = parseExact(await response.text());
     history.append(page.events);
     tell(history.events.length);
     cursor = page.next;

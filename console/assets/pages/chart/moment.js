@@ -1,38 +1,18 @@
 // The moment of the chart that is shown: a version in the address, and the slider that moves it.
 
-import { html, useEffect, useMemo, useRef, useState } from "../../lib/html.js";
-import { amend, moment } from "../../lib/ui.js";
-import { parse } from "../../lib/route.js";
+import { html, useMemo } from "../../lib/html.js";
+import { moment } from "../../lib/ui.js";
 import { Cursor, Density } from "./density.js";
-
-/** How long the slider rests before the address follows: browsers refuse many changes of it in a short time. */
-const REST = 200;
+import { useMoving } from "./moving.js";
 
 /**
- * `[version, setVersion]`: the version of the chart that is shown. It follows the address (`version=`, missing for now), and
- * the address follows it, without steps for the browser's Back.
+ * `[version, setVersion]`: the version of the chart that is shown, which the address names (`version=`, missing for now).
  */
 export function useVersion(route, history) {
-  const named = route.query.get("version");
-  const [version, setVersion] = useState(null);
-  const timer = useRef(0);
   const last = history?.last ?? 0;
-  useEffect(() => {
-    if (timer.current) return;
-    const asked = /^\d+$/.test(named ?? "") ? Number(named) : last;
-    setVersion(asked < last ? asked : null);
-  }, [named, last]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  const move = (to) => {
-    const shown = to < last ? Math.max(to, 0) : null;
-    setVersion(shown);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => {
-      timer.current = 0;
-      amend(parse(location.hash), { version: shown }, { replace: true });
-    }, REST);
-  };
-  return [version ?? last, move];
+  const named = route.query.get("version");
+  const [{ version }, move] = useMoving(route, { version: /^\d+$/.test(named ?? "") ? Number(named) : last });
+  return [Math.min(version, last), (to) => move({ version: to < last ? to : null }, { version: Math.min(to, last) })];
 }
 
 /** The slider over the versions of the chart, from its first event to now, and how its events lie in time. */

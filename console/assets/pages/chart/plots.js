@@ -75,17 +75,22 @@ function Canvas({ uPlot, plot, range, extent, label, onPoint, onChoose }) {
 }
 
 /** The values of a point, in the order of the lines. */
-function valuesText({ lines, unit }, { values }) {
-  return `${lines.map((_, line) => values[line] ?? "–").join(" / ")} ${unit}`;
+function valuesText({ lines, unit }, { entry }) {
+  return `${lines.map((line) => textAt(line, entry)).join(" / ")} ${unit}`;
+}
+
+/** The digits of a result on a line, as they were sent. */
+function textAt({ key }, { measured }) {
+  return measured.find((one) => one.key === key)?.text ?? "–";
 }
 
 function Points({ plot: { title, unit, lines, points }, eventOf }) {
   const columns = [
     { title: "When", isHeader: true, cell: ({ entry }) => html`<${Moment} at=${entry.happened} />` },
-    ...lines.map(({ name }, line) => ({
-      title: lines.length > 1 ? name : "Value",
-      cell: ({ values, entry }) => html`<span data-resource=${entry.resource}><${ResourceLink} reference=${versionOf(entry)}>
-        ${values[line] ?? "–"} ${unit}<//>${line === 0 && html`<${Interpretation} observation=${entry.body} />`}</span>`,
+    ...lines.map((line, index) => ({
+      title: lines.length > 1 ? line.name : "Value",
+      cell: ({ entry }) => html`<span data-resource=${entry.resource}><${ResourceLink} reference=${versionOf(entry)}>
+        ${textAt(line, entry)} ${unit}<//>${index === 0 && html`<${Interpretation} observation=${entry.body} />`}</span>`,
     })),
     { title: "Event", cell: ({ entry }) => html`<a href=${eventOf(entry)}>version ${entry.version}</a>` },
   ];

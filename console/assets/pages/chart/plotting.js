@@ -47,7 +47,7 @@ export function plotInto(uPlot, element, { extent, lines, onPoint, onChoose }) {
       width: element.clientWidth,
       height: HEIGHT,
       legend: { show: false },
-      cursor: { drag: { x: false, y: false }, focus: { prox: 30 } },
+      cursor: { drag: { x: false, y: false } },
       scales: { x: { time: true, range: () => extent.x }, y: { range: () => extent.y } },
       axes: [axis, { ...axis, size: 48 }],
       series: [{}, ...lines.map((_, line) => seriesOf(line, () => colours))],

@@ -1,6 +1,7 @@
 // Results in words: what an Observation found, and whether that is out of the ordinary.
 
 import { html } from "../../lib/html.js";
+import { isNumber, shown } from "../../lib/exact.js";
 import { codeText, quantityText, valueText } from "../../lib/fhir.js";
 
 /** The value of an Observation, or those of its components, or why there is none. */
@@ -19,8 +20,8 @@ export function rangeOf(observation) {
   if (!range) return undefined;
   const { low, high } = range;
   const unit = high?.unit ?? low?.unit ?? "";
-  const limits = low && high ? `${low.value}–${high.value} ${unit}` : low ? `≥ ${quantityText(low)}` : high ? `≤ ${quantityText(high)}` : "";
-  return { low: low?.value, high: high?.value, text: range.text ?? limits };
+  const limits = low && high ? `${shown(low.value)}–${shown(high.value)} ${unit}` : low ? `≥ ${quantityText(low)}` : high ? `≤ ${quantityText(high)}` : "";
+  return { low: low && Number(shown(low.value)), high: high && Number(shown(high.value)), text: range.text ?? limits };
 }
 
 /** A mark beside a value whose interpretation is not normal. */
@@ -38,7 +39,7 @@ export function codeKey(concept) {
   return coding?.code ? `${coding.system ?? ""}|${coding.code}` : codeText(concept);
 }
 
-/** `{ key, name, value, unit }` of the value of an Observation, or of its components that have the unit of the first. */
+/** `{ key, name, value, text, unit }` of the value of an Observation, or of its components that have the unit of the first. */
 export function measuredIn(observation) {
   const own = numberOf(observation);
   if (own) return [own];
@@ -47,6 +48,7 @@ export function measuredIn(observation) {
 }
 
 function numberOf({ code, valueQuantity }) {
-  if (typeof valueQuantity?.value !== "number") return undefined;
-  return { key: codeKey(code), name: codeText(code), value: valueQuantity.value, unit: valueQuantity.unit ?? valueQuantity.code ?? "" };
+  if (!isNumber(valueQuantity?.value)) return undefined;
+  const text = shown(valueQuantity.value);
+  return { key: codeKey(code), name: codeText(code), value: Number(text), text, unit: valueQuantity.unit ?? valueQuantity.code ?? "" };
 }
