@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
+import { aliasText, entriesOf, expectSame } from "../../console/assets/lib/proof/accesses.js";
 import { fromHash, isEqual, sha256, toBase64 } from "../../console/assets/lib/proof/bytes.js";
 import { verifyEvidence } from "../../console/assets/lib/proof/evidence.js";
 import { verifyExport } from "../../console/assets/lib/proof/export.js";
@@ -129,4 +130,21 @@ test("JSON is read strictly, and whole numbers of any size exactly", () => {
   assert.equal(readJson(bytes('["\\u00fc \\n"]'))[0], "ü \n");
   const wrong = ['{"a":1,"a":1}', "[1,]", "[01]", "[NaN]", "{'a':1}", '["\n"]', '["\\x"]', "[1] 2", "[", '"', "", "[1 2]", "{}}", "[".repeat(200)];
   for (const text of wrong) assert.throws(() => readJson(bytes(text)), Wrong, text);
+});
+
+test("the entries of a frame are named with their charts, and lists that differ are told apart", () => {
+  const payload = JSON.stringify({
+    format: 2, charts: ["00000000000000aa", "00000000000000bb"], kind: [0, 0, 0], chart: [[0], [], [0, 1]],
+    more: { 1: { parts: [{ at: 0, kind: 0, chart: [1] }] } },
+  });
+  const [one, two, three] = entriesOf({ position: 12n, kind: 3, payload });
+  assert.deepEqual(one, { id: "12-0", charts: ["00000000000000aa"] });
+  assert.deepEqual(two, { id: "12-1", charts: ["00000000000000bb"] });
+  assert.deepEqual(three.charts, ["00000000000000aa", "00000000000000bb"]);
+  assert.deepEqual(entriesOf({ position: 3n, kind: 4 }), []);
+  assert.equal(aliasText(0xaan), "00000000000000aa");
+  assert.throws(() => entriesOf({ position: 12n, kind: 3 }), Wrong);
+  expectSame(new Set(["1-0"]), new Set(["1-0"]));
+  assert.throws(() => expectSame(new Set(["1-0", "2-0"]), new Set(["2-0"])), /lacks 1-0/);
+  assert.throws(() => expectSame(new Set(["2-0"]), new Set(["1-0", "2-0"])), /has 1-0/);
 });

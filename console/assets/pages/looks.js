@@ -10,7 +10,7 @@ import { Exports } from "./looks/exports.js";
 import { FILTERS, Filters } from "./looks/filters.js";
 import { Glasses } from "./looks/glasses.js";
 import { Reports } from "./looks/reports.js";
-import { lacking } from "./looks/rights.js";
+import { lacking, mayReadAllAccesses } from "./looks/rights.js";
 
 export { ProveEvent } from "./looks/prove-event.js";
 
@@ -21,7 +21,10 @@ const TABS = [
 ];
 
 export default function Looks({ route }) {
-  if (!may("s", "AuditEvent")) return html`<h1>Who looked</h1><p class="note">${lacking("Who looked at what", "user/AuditEvent.rs")}</p>`;
+  if (!mayReadAllAccesses()) {
+    const own = may("r", "AuditEvent") ? " Who looked at a chart of yours stands on its page." : "";
+    return html`<h1>Who looked</h1><p class="note">${lacking("Seeing the accesses to all charts", "user/AuditEvent.rs")}${own}</p>`;
+  }
   const shown = route.path[1] ?? "list";
   const filter = Object.fromEntries(FILTERS.map((name) => [name, route.query.get(name)]).filter(([, value]) => value));
   const change = (given) => amend(route, Object.fromEntries(FILTERS.map((name) => [name, given[name] ?? null])));
@@ -35,7 +38,7 @@ export default function Looks({ route }) {
 /** Who looked at the chart of one patient; for the page of the chart. */
 export function ChartLooks({ patient }) {
   const [filter, setFilter] = useState({});
-  if (!may("s", "AuditEvent")) return html`<p class="note">${lacking("Who looked at this chart", "user/AuditEvent.rs")}</p>`;
+  if (!may("r", "AuditEvent")) return html`<p class="note">${lacking("Seeing who looked at this chart", "user/AuditEvent.rs")}</p>`;
   return html`<${Accesses} patient=${patient} filter=${filter} onChange=${setFilter} />`;
 }
 

@@ -10,6 +10,7 @@ import { readJson } from "../../lib/proof/json.js";
 import { expect, step } from "../../lib/proof/wrong.js";
 import { Field, Section } from "../../lib/ui.js";
 import { KEPT_STEP, checkKept, serverKey } from "./prove-event.js";
+import { lacking, mayReadAllAccesses } from "./rights.js";
 import { Steps, useCheck } from "./steps.js";
 
 const LIST_STEP = {
@@ -29,6 +30,9 @@ export function Complete({ patient, filter }) {
   const { check, start, stop } = useCheck();
   const [ownKey, setOwnKey] = useState("");
   const steps = [...EXPORT_STEPS, ...(patient ? [CHART_STEP] : []), LIST_STEP, KEPT_STEP];
+  if (!mayReadAllAccesses()) {
+    return html`<${Section} title="Is this list complete?"><p class="note">${lacking("The proof is of the accesses to all charts: it", "user/AuditEvent.rs")}</p><//>`;
+  }
   const begin = () => start(steps, (tools) => checkAll({ patient, filter, ownKey: ownKey.trim(), ...tools }));
   return html`<${Section} title="Is this list complete?"
       actions=${html`<button type="button" class="main" onClick=${begin} disabled=${check?.isRunning}>Check it here</button>`}>

@@ -31,8 +31,8 @@ function Pages({ first, page, patient }) {
   };
   const columns = [
     { title: "When", class: "once", cell: ({ recordedAt }) => html`<${Moment} at=${recordedAt} />` },
-    { title: "Who", isHeader: true, cell: (entry) => html`<${Who} entry=${entry} />` },
-    { title: "What", cell: (entry) => html`<${What} entry=${entry} patient=${patient} />` },
+    { title: "Who", isHeader: true, class: "some", cell: (entry) => html`<${Who} entry=${entry} />` },
+    { title: "What", class: "much", cell: (entry) => html`<${What} entry=${entry} patient=${patient} />` },
     { title: "Why", cell: why },
     { title: "From where", cell: where },
     { title: "Outcome", cell: outcome },

@@ -4,6 +4,7 @@ import { html, useState } from "../../lib/html.js";
 import { send } from "../../lib/api.js";
 import { Failure, Section, save } from "../../lib/ui.js";
 import { parameters } from "./filters.js";
+import { mayReadAllAccesses } from "./rights.js";
 
 const FORMS = [
   { format: "csv", title: "CSV", end: "csv", type: "text/csv" },
@@ -28,6 +29,7 @@ export function Exports({ patient, filter }) {
   const base = patient ? `accesses-${patient}` : "accesses";
   const { since, until } = filter;
   const proof = (log) => run(`${log}.proof`, "application/x-ndjson", parameters({ since, until }, { format: "proof", log }));
+  if (!mayReadAllAccesses()) return null;
   return html`<${Section} title="Export">
     <div class="actions">
       ${FORMS.map(({ format, title, end, type }) => html`<button type="button" disabled=${state.busy}

@@ -6,7 +6,7 @@ import { EVIDENCE_STEPS, verifyEvidence } from "../../lib/proof/evidence.js";
 import { fromHash } from "../../lib/proof/bytes.js";
 import { readCheckpoint, readKey } from "../../lib/proof/note.js";
 import { checkConsistency } from "../../lib/proof/tree.js";
-import { expect, step } from "../../lib/proof/wrong.js";
+import { Wrong, expect, step } from "../../lib/proof/wrong.js";
 import { save } from "../../lib/ui.js";
 import { keep, keptOf } from "./kept.js";
 import { Steps, useCheck } from "./steps.js";
@@ -42,8 +42,8 @@ export function ProveEvent({ patient, version }) {
     <div class="actions"><button type="button" onClick=${prove} disabled=${check?.isRunning}>Is this event in the log?</button>
       ${check?.isGood && file && html`<button type="button"
         onClick=${() => save(`${patient}-${version}.evidence.json`, "application/json", file)}>Save the evidence</button>`}</div>
-    <${Steps} check=${check} onStop=${stop} good=${(found) => html`Event ${version} of the chart stands at position
-      ${String(found.entries[0].position)} of ${String(found.size)} that ${found.origin} has signed. ${found.entries[0].payload === undefined
+    <${Steps} check=${check} onStop=${stop} good=${(found) => html`Event ${version} of the chart stands at
+      position ${String(found.entries[0].position)} of ${String(found.size)} that ${found.origin} has signed. ${found.entries[0].payload === undefined
         ? "What it says is not disclosed." : "What it says is what was written then."}`} />
   </div>`;
 }
@@ -66,7 +66,9 @@ export async function checkKept(signed, note, key, signal) {
   }
   const day = kept.at.slice(0, 10);
   expect(kept.key === key, `the key is another one than on ${day}`);
-  const before = await readCheckpoint(kept.note, await readKey(kept.key));
+  const before = await readCheckpoint(kept.note, await readKey(kept.key)).catch((error) => {
+    throw new Wrong(`what this browser kept on ${day} is damaged: ${error.message}`);
+  });
   const [older, newer] = before.size <= size ? [before, { size, root }] : [{ size, root }, before];
   const log = origin.slice(origin.lastIndexOf("/") + 1);
   const proof = older.size === newer.size || older.size === 0n ? [] : await consistency(log, older.size, newer.size, signal);
