@@ -71,6 +71,7 @@ pub fn mount(config: &mut ServiceConfig) {
     };
     config
         .route("/docs", web::get().to(to_page))
+        .route("/", web::get().to(to_page))
         .route("/openapi.json", web::get().to(served))
         .service(
             web::scope("/docs")

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
 use actix_web::http::Method;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use futures_util::stream;
 
@@ -27,7 +27,7 @@ use super::reply::Reply;
 use super::sending::{Interrupted, in_pieces, sent};
 use super::state::State;
 use super::visit::{Operation, Visit};
-use super::{Call, Failure, Fault, glass};
+use super::{Call, Failure, Fault, browsers, glass};
 use crate::auth::{Caller, Grant, Thumbprint, TokenError, is_signed};
 use crate::clock::Instant;
 use crate::issuers::Introspection;
@@ -44,6 +44,9 @@ pub async fn pass<F>(
 where
     F: Future<Output = Result<Reply, Failure>>,
 {
+    if let Some(page) = browsers::page(&request).filter(|_| state.options.console.enabled) {
+        return HttpResponse::SeeOther().insert_header((header::LOCATION, page)).finish();
+    }
     let started = Stopwatch::now();
     let visit = Visit::of(&state, operation, &request);
     let mut passage = Passage::new(state, visit);

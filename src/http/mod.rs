@@ -10,6 +10,7 @@
 
 mod accept;
 mod body;
+mod browsers;
 mod call;
 mod checked;
 mod console;

@@ -63,8 +63,14 @@ fn the_page_of_the_docs_loads_its_own_parts_alone() {
 
 #[test]
 fn figures_and_docs_can_be_closed_and_are_then_no_addresses() {
-    let closed = Setup::default().set("server.metrics=off").set("server.docs=false").start();
-    for target in ["/metrics", "/docs", "/docs/", "/openapi.json", "/"] {
+    let closed = Setup::default()
+        .set("server.metrics=off")
+        .set("server.docs=false")
+        .set("console.enabled=false")
+        .start();
+    for target in
+        ["/metrics", "/docs", "/docs/", "/openapi.json", "/console/", "/console/settings.json", "/"]
+    {
         let id = unique("closed");
         let request = closed.anonymous().request("GET", target).header("x-request-id", &id);
         request.send().problem(404, &["no GET"]);

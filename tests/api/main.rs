@@ -26,6 +26,7 @@ mod charts;
 mod concurrency;
 mod conditional;
 mod conditions;
+mod console;
 mod cors;
 mod criteria;
 mod erasure;

@@ -246,7 +246,10 @@ async function works_by_keyboard_alone({ browser, base }) {
   await page.goto(`${base}/`);
   await heading(page, "Sign in");
   const press = async (key, times = 1) => { for (let time = 0; time < times; time += 1) await page.keyboard.press(key); };
-  const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim() || document.activeElement?.getAttribute("aria-label") || document.activeElement?.name);
+  const focused = () => page.evaluate(() => {
+    const element = document.activeElement;
+    return element.matches("a, button, input, summary, select") ? element.textContent.trim() || element.ariaLabel : "";
+  });
   /** Tabs on until what has the focus reads so. */
   const reach = async (text) => {
     for (let tabs = 0; tabs < 60; tabs += 1) {

@@ -62,6 +62,8 @@ impl Serving {
             proxies: http::Proxies::default(),
             cors_origins: Vec::new(),
             metrics: MetricsAccess::Open,
+            console: Default::default(),
+            is_demo: false,
             docs: false,
             tls: None,
             break_glass_minutes: 0,

@@ -20,6 +20,10 @@ export function QueryBar({ value, onRun }) {
     setChosen(-1);
     setOffered(statement ? completions(statement, now.slice(0, input.current.selectionStart)) : []);
   };
+  // Who typed before it was known what there is, is offered that then.
+  useEffect(() => {
+    if (statement && text !== value && document.activeElement === input.current) offer(text);
+  }, [statement]);
   const take = ({ start, insert }) => {
     const end = input.current.selectionStart;
     const now = text.slice(0, start) + insert + text.slice(end);
