@@ -44,6 +44,8 @@ export function ChartLooks({ patient }) {
 
 function Accesses({ patient, filter, onChange }) {
   return html`<${Section} title="Which accesses"><${Filters} filter=${filter} patient=${patient} onChange=${onChange} /><//>
-    <div class="columns"><${Complete} patient=${patient ?? filter.patient} filter=${filter} /><${Exports} patient=${patient} filter=${filter} /></div>
+    <div class="columns">
+      <${Complete} key=${JSON.stringify([patient, filter])} patient=${patient ?? filter.patient} filter=${filter} />
+      <${Exports} patient=${patient} filter=${filter} /></div>
     <${Section} title="Accesses"><${Entries} filter=${filter} patient=${patient} /><//>`;
 }

@@ -55,20 +55,25 @@ function verdict({ since, until, listed, proven, changes }) {
 async function checkAll({ patient, filter, ownKey, tell, progress, signal }) {
   const key = ownKey || (await serverKey("access", signal));
   const chart = patient && (await openingOf(patient, signal));
-  const entries = [];
+  const proven = [];
   let note;
+  let unread;
   const response = await send("GET", `v1/accesses/export?${period(filter, { format: "proof", disclose: true })}`, { headers: { accept: "*/*" }, signal });
   const lines = noted(linesOf(response.body), (head) => (note = head));
   const found = await verifyExport(lines, key, {
     passed: (id) => tell(id, id === "key" ? said(ownKey) : undefined),
     line: (number, frame) => {
-      entries.push(frame);
+      try {
+        proven.push(...entriesOf(frame));
+      } catch (error) {
+        unread ??= error;
+      }
       if (number % 500 === 0) progress(`${number} lines`);
     },
   });
   const alias = patient && (await step("chart", undefined, () => aliasOf(chart, patient, signal)));
   if (alias) tell("chart", `Its name there is ${alias}.`);
-  const proven = await step("list", undefined, () => entries.flatMap(entriesOf));
+  if (unread) throw Object.assign(unread, { step: "list" });
   const own = new Set(proven.filter(({ charts }) => !alias || charts.includes(alias)).map(({ id }) => id));
   const ids = await listed(patient, found, signal, progress);
   const looks = new Set(ids.filter((id) => !id.startsWith("e")));

@@ -14,7 +14,7 @@ export function Entries({ patient, filter }) {
   const place = patient ? `v1/patients/${encodeURIComponent(patient)}/accesses` : "v1/accesses";
   const page = (cursor, signal) => get(`${place}?${parameters(filter, { count: PAGE, cursor })}`, { signal });
   const first = useLoad((signal) => page(undefined, signal), [place, JSON.stringify(filter)]);
-  return html`<${Loaded} load=${first} what="Loading the accesses">${(value) => html`<${Pages} key=${value} first=${value} page=${page} patient=${patient} />`}<//>`;
+  return html`<${Loaded} load=${first} what="Loading the accesses">${(value) => html`<${Pages} first=${value} page=${page} patient=${patient} />`}<//>`;
 }
 
 function Pages({ first, page, patient }) {

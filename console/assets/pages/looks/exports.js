@@ -37,7 +37,7 @@ export function Exports({ patient, filter }) {
       <button type="button" disabled=${state.busy} onClick=${() => proof("access")}>With proof: all looks of the period</button>
       <button type="button" disabled=${state.busy} onClick=${() => proof("events")}>With proof: all changes</button>
     </div>
-    <p class="muted">A file with proof can be checked at <a href="#/check">Check a proof</a>, or by a program that trusts nothing here.</p>
+    <p class="muted below">A file with proof can be checked at <a href="#/check">Check a proof</a>, or by a program that trusts nothing here.</p>
     <div role="status">${state.busy ? `Fetching ${state.busy}…` : state.said}</div>
     <${Failure} error=${state.error} />
   <//>`;
