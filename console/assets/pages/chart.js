@@ -29,7 +29,7 @@ export default function ChartPage({ route }) {
 }
 
 function Chart({ patient, tab, route }) {
-  const { history, loaded, error } = useHistory(patient);
+  const { history, partial, loaded, error } = useHistory(patient);
   const [version, move] = useVersion(route, history);
   const shown = TABS[tab];
   const isPast = history && version < history.last;
@@ -40,7 +40,7 @@ function Chart({ patient, tab, route }) {
   const mayEnd = may("c", "ChartErasure") || may("c", "ChartHold");
   const tabs = Object.keys(TABS).filter((id) => id !== "erasure" || mayEnd).map((id) => ({ id, title: TABS[id].title }));
   return html`
-    <${Heading} patient=${patient} history=${history} version=${version} />
+    <${Heading} patient=${patient} history=${history} partial=${partial} version=${version} />
     <${Tabs} label="Chart" tabs=${tabs} shown=${tab} at=${at} />
     ${!shown ? html`<${Failure} error=${new Error("A chart has no such part.")} />`
       : shown.load ? html`<${Elsewhere} key=${tab} load=${shown.load} patient=${patient} />`

@@ -3,9 +3,10 @@
 import { html, useEffect } from "../../lib/html.js";
 import { codeText, patientName } from "../../lib/fhir.js";
 
-export function Heading({ patient, history, version }) {
+export function Heading({ patient, history, partial, version }) {
   const key = `Patient/${patient}`;
-  const body = (history?.inForce(key, version) ?? history?.inForce(key, history.last))?.body;
+  const known = history ?? partial;
+  const body = (known?.inForce(key, version) ?? known?.inForce(key, known.last))?.body;
   const name = body ? patientName(body) : patient;
   useEffect(() => {
     document.title = `${name} – Chartlog`;
@@ -17,7 +18,7 @@ export function Heading({ patient, history, version }) {
   return html`<header class="patient">
     <h1>${name}</h1>
     <dl class="patient-facts">
-      ${body && html`<${Person} patient=${body} at=${version < history.last ? history.eventAt(version)?.at : new Date()} />`}
+      ${body && html`<${Person} patient=${body} at=${history && version < history.last ? history.eventAt(version)?.at : new Date()} />`}
       <${Fact} name="Id"><code>${patient}</code><//>
       ${history && html`<${Fact} name="Chart version">${version === history.last ? version : `${version} of ${history.last}`}<//>`}
     </dl>

@@ -1,7 +1,7 @@
 // The history of a chart in memory: its events, and what was in force at any of its versions.
 
 import { codeText, happenedAt, title } from "../../lib/fhir.js";
-import { codeKey, measuredIn, resultText } from "./results.js";
+import { codeKey, measuredIn, rangeOf, resultText } from "./results.js";
 
 /**
  * The events of a chart, oldest first, with what every view asks of them worked out once, when they arrive: then moving
@@ -19,17 +19,29 @@ export class History {
 
   /** Takes a page of events, as `v1/patients/{id}/events` answers. */
   append(page) {
-    for (const event of page) {
-      const entry = entryOf(event);
-      this.events.push(entry);
-      if (entry.kind === "held" || entry.kind === "released") this.holds.push(entry);
-      if (!entry.resource) continue;
-      const versions = this.byResource.get(entry.resource);
-      if (!versions) this.byResource.set(entry.resource, [entry]);
-      else {
-        entry.replaced = versions.at(-1);
-        versions.push(entry);
-      }
+    for (const event of page) this.#add(entryOf(event));
+  }
+
+  /** A history with the events of this one, and those of a page that it does not have yet; itself if there are none. */
+  extendedBy(page) {
+    const more = page.filter(({ version }) => version > this.last);
+    if (!more.length) return this;
+    const history = new History();
+    for (const entry of this.events) history.#add(entry);
+    history.append(more);
+    return history;
+  }
+
+  #add(entry) {
+    this.events.push(entry);
+    if (entry.kind === "held" || entry.kind === "released") this.holds.push(entry);
+    if (!entry.resource) return;
+    const versions = this.byResource.get(entry.resource);
+    if (versions) {
+      entry.replaced = versions.at(-1);
+      versions.push(entry);
+    } else {
+      this.byResource.set(entry.resource, [entry]);
     }
   }
 
@@ -99,6 +111,7 @@ function entryOf({ version, position, recordedAt, type, resource, versionId, act
     isError: body ? isEnteredInError(body) : false,
     code: body?.code && codeKey(body.code),
     measured: body?.resourceType === "Observation" ? measuredIn(body) : [],
+    range: body?.referenceRange && rangeOf(body),
   };
 }
 

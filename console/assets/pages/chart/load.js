@@ -3,21 +3,35 @@
 import { useEffect, useState } from "../../lib/html.js";
 import { send } from "../../lib/api.js";
 import { parseExact } from "../../lib/exact.js";
+import { watch } from "../../lib/session.js";
 import { History } from "./history.js";
 
 /** So few that reading a page does not hold up the browser, so many that few requests are needed. */
 const PAGE = 500;
 
-/** `{ history, loaded, error }` of a patient's chart: how many events are there so far, and the history when it is whole. */
+/** `{ patient, history }` of the chart that was shown last: who comes back to it loads only what was recorded since. */
+let kept = null;
+watch(() => {
+  kept = null;
+});
+
+/**
+ * `{ history, partial, loaded, error }` of a patient's chart: its history when it is whole; until then what there is of it,
+ * and how many events that are.
+ */
 export function useHistory(patient) {
   const [state, setState] = useState({ loaded: 0 });
   useEffect(() => {
     const control = new AbortController();
     const tell = (state) => control.signal.aborted || setState(state);
     tell({ loaded: 0 });
-    load(patient, (loaded) => tell({ loaded }), control.signal).then(
+    load(patient, (partial) => tell({ partial, loaded: partial.events.length }), control.signal).then(
       (history) => tell({ history, loaded: history.events.length }),
-      (error) => tell({ loaded: 0, error }),
+      (error) => {
+        if (control.signal.aborted) return;
+        kept = null;
+        setState({ loaded: 0, error });
+      },
     );
     return () => control.abort();
   }, [patient]);
@@ -25,15 +39,26 @@ export function useHistory(patient) {
 }
 
 async function load(patient, tell, signal) {
-  const history = new History();
+  const before = kept?.patient === patient ? kept.history : null;
+  let history = before ?? new History();
+  for await (const events of pages(patient, before?.events.at(-1)?.at, signal)) {
+    if (before) history = history.extendedBy(events);
+    else {
+      history.append(events);
+      tell(history);
+    }
+  }
+  kept = { patient, history };
+  return history;
+}
+
+async function* pages(patient, since, signal) {
   let cursor;
   do {
-    const query = new URLSearchParams({ count: PAGE, ...(cursor && { cursor }) });
+    const query = new URLSearchParams({ count: PAGE, ...(since && { since }), ...(cursor && { cursor }) });
     const response = await send("GET", `v1/patients/${encodeURIComponent(patient)}/events?${query}`, { signal });
     const page = parseExact(await response.text());
-    history.append(page.events);
-    tell(history.events.length);
+    yield page.events;
     cursor = page.next;
   } while (cursor);
-  return history;
 }

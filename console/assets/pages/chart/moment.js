@@ -27,7 +27,7 @@ export function MomentSlider({ history, version, onMove }) {
   };
   const density = useMemo(() => html`<${Density} history=${history} onMove=${onMove} />`, [history]);
   return html`<section class="section moment" aria-label="Time">
-    <p class="moment-text"><strong>${isNow ? "Now" : "As it was"}</strong>
+    <p class="moment-text"><strong class=${isNow ? undefined : "kind kind-amended"}>${isNow ? "Now" : "As it was"}</strong>
       <span>${shown ? moment(shown.at) : "before the first event"}</span>
       <span class="muted">version ${version} of ${history.last}</span></p>
     <div class="moment-strip">${density}<${Cursor} history=${history} shown=${shown} /></div>

@@ -5,7 +5,7 @@ import { inFrame, notInFrame } from "./frames.js";
 /** The colours of the lines, as variables of the style sheet. */
 export const inks = ["accent", "warn", "bad", "good"];
 const DASHES = [undefined, [6, 4], [2, 3], [10, 4, 2, 4]];
-const HEIGHT = 190;
+const HEIGHT = 180;
 
 /** uPlot, with its style sheet in the page. */
 export async function loadPlotting() {
@@ -49,7 +49,7 @@ export function plotInto(uPlot, element, { extent, lines, onPoint, onChoose }) {
       legend: { show: false },
       cursor: { drag: { x: false, y: false } },
       scales: { x: { time: true, range: () => extent.x }, y: { range: () => extent.y } },
-      axes: [axis, { ...axis, size: 48 }],
+      axes: [{ ...axis, size: 32 }, { ...axis, size: 48 }],
       series: [{}, ...lines.map((_, line) => seriesOf(line, () => colours))],
       hooks: {
         drawClear: [(plot) => drawBand(plot, shown.range, colours.band)],

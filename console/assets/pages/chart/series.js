@@ -1,7 +1,6 @@
 // Measured values of a chart as series over time.
 
 import { codeText } from "../../lib/fhir.js";
-import { rangeOf } from "./results.js";
 
 /**
  * The plots that Observations with numbers make: `{ key, title, unit, isVital, lines, points }` of each code and unit, vital
@@ -45,7 +44,7 @@ function newPlot(key, { body, measured }) {
 /** The reference range of the newest point that has one. */
 export function rangeIn(points) {
   for (let index = points.length - 1; index >= 0; index -= 1) {
-    const range = rangeOf(points[index].entry.body);
+    const { range } = points[index].entry;
     if (range && (range.low !== undefined || range.high !== undefined)) return range;
   }
   return undefined;

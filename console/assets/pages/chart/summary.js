@@ -4,7 +4,7 @@ import { html, useMemo } from "../../lib/html.js";
 import { codeText } from "../../lib/fhir.js";
 import { Moment, ResourceLink, Section, Table } from "../../lib/ui.js";
 import { Folded, Limited } from "./folded.js";
-import { Interpretation, rangeOf, resultText } from "./results.js";
+import { Interpretation, resultText } from "./results.js";
 
 /** The lists of the summary: which types stand there, and which of their resources are of today. */
 const LISTS = [
@@ -127,7 +127,7 @@ const COLUMNS = [
   { title: "Result", isHeader: true, cell: ({ latest }) => codeText(latest.body.code) },
   { title: "Latest", cell: ({ latest }) => html`<${Value} entry=${latest} />` },
   { title: "When", class: "once", cell: ({ latest }) => html`<${Day} entry=${latest} />` },
-  { title: "Reference range", cell: ({ latest }) => rangeOf(latest.body)?.text },
+  { title: "Reference range", cell: ({ latest }) => latest.range?.text },
   { title: "Before", cell: ({ before }) => before && html`<${Value} entry=${before} />` },
   { title: "When before", class: "once", cell: ({ before }) => before && html`<${Day} entry=${before} />` },
   { title: "Count", class: "number", cell: ({ count }) => count },
