@@ -31,6 +31,7 @@ mod metrics;
 mod oauth;
 mod paging;
 mod passage;
+mod prefer;
 mod proxies;
 mod query;
 mod rates;
