@@ -64,6 +64,7 @@ impl Serving {
             metrics: MetricsAccess::Open,
             docs: false,
             tls: None,
+            is_demo: false,
             break_glass_minutes: 0,
             issuers: Arc::default(),
             issuing: None,
