@@ -1,6 +1,8 @@
 //! Time: one type for instants, and the only place that reads the system's clock.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Datelike, Months, SecondsFormat, Timelike, Utc};
 
@@ -59,6 +61,35 @@ impl Instant {
     }
 }
 
+/// The clock that the logs are stamped by: the system's or, while a made-up past is recorded, one that is set.
+///
+/// Only the times that are recorded come from it. Whether a token has expired, how often somebody may ask, and whatever
+/// else a server decides by the time, goes by the system's clock always.
+#[derive(Debug, Clone, Default)]
+pub struct Clock(Option<Arc<AtomicI64>>);
+
+impl Clock {
+    /// A clock that stands at a moment until it is set. It is never ahead of the system's.
+    #[must_use]
+    pub fn standing(at: Instant) -> Self {
+        Self(Some(Arc::new(AtomicI64::new(at.0))))
+    }
+
+    /// Puts it to a moment. The system's stays as it is.
+    pub fn set(&self, at: Instant) {
+        if let Some(stands) = &self.0 {
+            stands.store(at.0, Ordering::SeqCst);
+        }
+    }
+
+    /// What it shows.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        let now = Instant::now();
+        self.0.as_ref().map_or(now, |stands| Instant(stands.load(Ordering::SeqCst)).min(now))
+    }
+}
+
 impl fmt::Display for Instant {
     /// RFC 3339 in UTC with six digits of a second: a FHIR `instant`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,6 +138,18 @@ mod tests {
             let expected = instant.utc().to_rfc3339_opts(SecondsFormat::Micros, true);
             prop_assert_eq!(instant.to_string(), expected);
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_stands_still_and_is_never_ahead() {
+        let (early, late) = (Instant::from_micros(7), Instant::from_micros(i64::MAX));
+        let clock = Clock::standing(early);
+        assert_eq!(clock.now(), early);
+        clock.clone().set(late);
+        assert!(clock.now() <= Instant::now());
+        let system = Clock::default();
+        system.set(early);
+        assert!(system.now() > early);
     }
 
     #[test]

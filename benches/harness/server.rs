@@ -133,6 +133,7 @@ fn options(config: &Config, public_url: String) -> ServerOptions {
         cors_origins,
         metrics,
         docs,
+        is_demo: false,
         break_glass_minutes: 0,
         tls: None,
         issuers: Arc::default(),

@@ -7,6 +7,7 @@ use chartlog::access::Identity;
 use chartlog::auth::{Caller, Grant, Scopes};
 use chartlog::budget::Budget;
 use chartlog::chart::{Actor, Upcasters};
+use chartlog::clock::Clock;
 use chartlog::config::Config;
 use chartlog::disk::RealDisk;
 use chartlog::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions, PurgeWindow};
@@ -55,6 +56,7 @@ fn options(root: &Path, is_ledger: bool) -> EngineOptions {
             snapshot_events_min: config.snapshot_events_min,
         },
         upcasters: Arc::default(),
+        clock: Clock::default(),
     }
 }
 

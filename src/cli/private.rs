@@ -3,11 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::served::{Served, sign};
+use super::served::{Served, sign_as};
 use super::{Failure, Secret};
+use crate::auth::TokenRequest;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::feed::subscriptions::Subscriptions;
 use crate::http::Running;
+
+/// Signs a token for the server.
+pub type Sign = dyn Fn(TokenRequest) -> Result<Secret, Failure> + Send;
 
 /// Serves the store on a free port of this machine while `work` runs, and closes it cleanly. Nobody else has a token
 /// for it: the key that signs them lives in this process only.
@@ -19,16 +24,34 @@ use crate::http::Running;
 ///
 /// [`Failure`] of opening the store, or of the work.
 pub fn with_store<T: Send + 'static>(
-    mut config: Config,
+    config: Config,
     (subject, scopes): (&str, &str),
     work: impl FnOnce(&str, &Secret, &Arc<AtomicBool>) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (subject, scope) = (subject.to_owned(), scopes.to_owned());
+    with_clock(config, Clock::default(), move |url, sign, stop| {
+        let token = sign(TokenRequest { subject, scope, ..TokenRequest::default() })?;
+        work(url, &token, stop)
+    })
+}
+
+/// The same with another clock that the logs are stamped by, in the name of whomever `work` signs tokens for.
+///
+/// # Errors
+///
+/// [`Failure`] of opening the store, or of the work.
+pub fn with_clock<T: Send + 'static>(
+    mut config: Config,
+    clock: Clock,
+    work: impl FnOnce(&str, &Sign, &Arc<AtomicBool>) -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     config.server.listen = ([127, 0, 0, 1], 0).into();
     config.server.tls_certificate_file = None;
     config.auth.local_issuer = true;
     config.auth.issuers.clear();
-    let served = Served::privately(&config)?;
-    let token = Secret::from(sign(&served.issuer, &config, subject, scopes)?);
+    let served = Served::privately(&config, clock)?;
+    let (issuer, settings) = (Arc::clone(&served.issuer), config.clone());
+    let sign = move |wanted| sign_as(&issuer, &settings, wanted).map(Secret::from);
     let store = Arc::clone(&served.store);
     // Not started: who subscribes is told by the next server.
     let subscriptions = Subscriptions::open(&store, &config.feed, &served.base_url);
@@ -39,7 +62,7 @@ pub fn with_store<T: Send + 'static>(
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         let mut work = std::pin::pin!(actix_web::web::block(move || {
-            work(&format!("http://{address}"), &token, &flag)
+            work(&format!("http://{address}"), &sign, &flag)
         }));
         let done = tokio::select! {
             done = &mut work => {

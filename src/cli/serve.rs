@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::served::{Served, sign};
-use super::{Failure, Secret, import, operator};
+use super::served::{Served, is_demo, sign};
+use super::{Failure, Secret, import, operator, private};
 use crate::auth::LocalIssuer;
-use crate::config::{App, Config, User};
+use crate::clock::{Clock, Instant};
+use crate::config::{App, Config, DemoConfig, PoliciesConfig, User};
 use crate::demo;
 use crate::feed::nats::{NatsError, Publishing};
 use crate::feed::siem::{Forwarding, SiemError};
@@ -13,7 +14,8 @@ use crate::feed::subscriptions::Subscriptions;
 use crate::http::{self, Running};
 
 /// Scopes of the token that `--demo` prints.
-const DEMO_SCOPES: &str = "user/*.cruds user/SearchParameter.cud user/AuditEvent.rs";
+const DEMO_SCOPES: &str =
+    "user/*.cruds user/SearchParameter.cud user/AuditEvent.rs user/BreakGlass.cru";
 
 /// Runs the server.
 ///
@@ -21,8 +23,15 @@ const DEMO_SCOPES: &str = "user/*.cruds user/SearchParameter.cud user/AuditEvent
 ///
 /// [`Failure`]: the address is taken, the store is damaged or in use, a key file is not there.
 pub fn run(mut config: Config) -> Result<(), Failure> {
-    add_sign_in(&mut config);
+    if config.demo.enabled {
+        add_sign_in(&mut config);
+        add_glass(&mut config);
+    }
     http::install_metrics();
+    let is_new = is_new_demo(&config);
+    if is_new {
+        record_demo(&config)?;
+    }
     let mut served = Served::open(&config)?;
     let base = served.base_url.clone();
     let issuer = served.issuer.clone();
@@ -49,15 +58,20 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
         let server = actix_web::rt::spawn(server);
         if config.demo.enabled {
             let scheme = if config.server.is_tls() { "https" } else { "http" };
-            if let Err(failure) =
-                load_demo(&config, &format!("{scheme}://{address}"), &issuer, was_empty).await
+            let address = format!("{scheme}://{address}");
+            if !is_new && let Err(failure) = load_demo(&config, &address, &issuer, was_empty).await
             {
                 handle.stop(true).await;
                 return Err(failure);
             }
-            print_welcome(&config, &base, &issuer, was_empty)?;
+            print_welcome(&config, &base, &issuer, is_new || was_empty)?;
         }
-        println!("listening on {base}");
+        // At once: who waits for the first line may read no further.
+        let console = match config.demo.enabled {
+            true => format!("\n\nA console for the browser:\n\n{base}/console/"),
+            false => String::new(),
+        };
+        println!("listening on {base}{console}");
         server.await.map_err(Failure::failed)?.map_err(Failure::failed)
     });
     subscriptions.stop();
@@ -85,7 +99,7 @@ const DEMO_CHOICES_MAX: usize = 25;
 fn add_sign_in(config: &mut Config) {
     let has_some = !config.auth.users.is_empty() || !config.auth.apps.is_empty();
     let is_taken = config.auth.clients.iter().any(|client| client.id == DEMO_APP);
-    if !config.demo.enabled || !config.may_sign_in() || has_some || is_taken {
+    if !config.may_sign_in() || has_some || is_taken {
         return;
     }
     let (id, name) = demo::family_doctor();
@@ -117,17 +131,53 @@ fn add_sign_in(config: &mut Config) {
     });
 }
 
+/// Minutes for which a broken glass stays broken in the demo.
+const DEMO_GLASS_MINUTES: u64 = 30;
+
+/// Lets a glass be broken in the demo, which has one that was.
+fn add_glass(config: &mut Config) {
+    if config.policies.break_glass_minutes == 0 {
+        config.policies.break_glass_minutes = DEMO_GLASS_MINUTES;
+    }
+}
+
+/// Whether the past of the clinic can be recorded with its own times: there is no store yet, and its logs get a name that
+/// says so. Logs under a name of somebody's own are stamped by the system's clock alone.
+fn is_new_demo(config: &Config) -> bool {
+    config.demo.enabled && config.proof.origin.is_none() && !config.store.data.join("log").exists()
+}
+
+fn demo_options(config: &Config) -> demo::DemoOptions {
+    let DemoConfig { seed, patients, .. } = config.demo;
+    demo::DemoOptions { seed, patients, today: demo::TODAY }
+}
+
+/// Makes a store with the past of the synthetic clinic. No policy or rate is held against it: it is all before their time.
+fn record_demo(config: &Config) -> Result<(), Failure> {
+    let mut past = demo::history(&demo_options(config)).peekable();
+    let Some((opened, _)) = past.peek() else { return Ok(()) };
+    let clock = Clock::standing(*opened);
+    let mut config = config.clone();
+    config.proof.origin = Some(format!("{}{}", demo::ORIGIN, uuid::Uuid::new_v4().simple()));
+    let break_glass_minutes = config.policies.break_glass_minutes;
+    config.policies = PoliciesConfig { break_glass_minutes, ..PoliciesConfig::default() };
+    config.limits.requests_per_second_per_token = 0;
+    config.limits.requests_per_second_per_address = 0;
+    private::with_clock(config, clock.clone(), move |base, sign, stop| {
+        import::record_demo(base, sign, &clock, past, stop)
+    })
+}
+
 /// Loads the synthetic clinic; what is there already stays as it is.
 async fn load_demo(
     config: &Config,
     base: &str,
     issuer: &LocalIssuer,
     was_empty: bool,
-) -> Result<u64, Failure> {
-    let demo = &config.demo;
-    let options =
-        demo::DemoOptions { seed: demo.seed, patients: demo.patients, today: demo::TODAY };
-    let token = Secret::from(sign(issuer, config, "chartlog-demo", "system/*.cruds")?);
+) -> Result<(), Failure> {
+    let options = demo_options(config);
+    let (subject, scopes) = import::LOADER;
+    let token = Secret::from(sign(issuer, config, subject, scopes)?);
     let base = base.to_owned();
     let load = move || import::load_demo(&base, &token, &options, was_empty);
     actix_web::web::block(load).await.map_err(Failure::failed)?
@@ -140,11 +190,16 @@ fn print_welcome(
     was_empty: bool,
 ) -> Result<(), Failure> {
     let token = sign(issuer, config, "demo-clinician", DEMO_SCOPES)?;
-    let loaded = if was_empty {
-        "A synthetic clinic is loaded. All of its people are made up."
-    } else {
-        "The synthetic clinic was loaded before. All of its people are made up; whatever else was
+    let loaded = match (was_empty, is_demo(config)) {
+        (true, true) => {
+            "A synthetic clinic is loaded. All of its people are made up, and so are the times at which its
+past was recorded."
+        }
+        (true, false) => "A synthetic clinic is loaded. All of its people are made up.",
+        (false, _) => {
+            "The synthetic clinic was loaded before. All of its people are made up; whatever else was
 stored since is there too."
+        }
     };
     let sign_in = match config.auth.apps.iter().any(|app| app.id == DEMO_APP) {
         false => String::new(),
@@ -159,18 +214,49 @@ stored since is there too."
 
   FHIR R4     {base}/fhir
   native API  {base}/v1
-  docs        {base}/docs/{sign_in}
+  docs        {base}/docs{sign_in}
 
 A token for twelve hours:
 
 export TOKEN={token}
 
 Worth trying:
-
-curl -H \"Authorization: Bearer $TOKEN\" '{base}/fhir/Patient?_count=3'
-curl -H \"Authorization: Bearer $TOKEN\" '{base}/v1/patients/p0002/diff?from=5'
-curl -H \"Authorization: Bearer $TOKEN\" '{base}/v1/patients/p0002/accesses'
-"
+{}",
+        worth_trying(config, base)
     );
     Ok(())
+}
+
+/// Requests that show what others cannot.
+fn worth_trying(config: &Config, base: &str) -> String {
+    let ask = |words: &str, target: &str| {
+        format!("\n# {words}\ncurl -H \"Authorization: Bearer $TOKEN\" '{base}{target}'\n")
+    };
+    let sights = demo::sights(&demo_options(config)).filter(|_| is_demo(config));
+    let Some(demo::Sights { patient, early, correction: (before, after) }) = sights else {
+        return ["/fhir/Patient?_count=3", "/v1/accesses?count=3", "/v1/events?limit=3"]
+            .map(|target| ask(&format!("GET {target}"), target))
+            .concat();
+    };
+    let conditions = format!("/fhir/Condition?patient={patient}&_elements=code,onsetDateTime");
+    let as_of = format!("{conditions}&_asOf={}", seconds(early));
+    let (before, after) = (seconds(before), seconds(after));
+    let diff = format!("/v1/patients/{patient}/diff?from={before}&to={after}");
+    let glass = format!("/v1/patients/{patient}/accesses?breakGlass=true");
+    let accesses = format!("/v1/patients/{patient}/accesses?count=20");
+    [
+        ask("What the patient has", &conditions),
+        ask("What was known of it then", &as_of),
+        ask("A correction: what changed within two hours", &diff),
+        ask("Who looked at the chart", &accesses),
+        ask("Who broke the glass, and when", &glass),
+        ask("Why: those that nobody has reviewed yet", "/v1/break-glass"),
+    ]
+    .concat()
+}
+
+/// An instant as people write it.
+fn seconds(at: Instant) -> String {
+    let text = at.to_string();
+    text.split_once('.').map_or(text.clone(), |(whole, _)| format!("{whole}Z"))
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::{Failure, upcasters};
 use crate::auth::{Issuer, LocalIssuer, OwnIssuer, TokenRequest, Verifier, VerifierOptions};
-use crate::clock::Instant;
+use crate::clock::{Clock, Instant};
 use crate::config::{AuthConfig, Client, Config, PoliciesConfig, ReferentialIntegrity};
+use crate::demo;
 use crate::disk::RealDisk;
-use crate::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions};
+use crate::engine::{DataDirectory, DirectoryError, EngineOptions, ProofOptions, read_origin};
 use crate::feed::subscriptions::Subscriptions;
 use crate::http::{self, Running};
 use crate::issuers::{Directory, Introspection, Issuers, Keeping};
@@ -45,16 +46,16 @@ pub struct Served {
 impl Served {
     /// Binds the address, opens the store, reads the keys.
     pub fn open(config: &Config) -> Result<Self, Failure> {
-        Self::with(config, |directory| {
+        Self::with(config, Clock::default(), |directory| {
             let directory = directory.map_err(Failure::failed)?;
             let secret = directory.local_issuer_secret().map_err(Failure::failed)?;
             Ok((directory, secret))
         })
     }
 
-    /// The same for this process alone: the key of its issuer is nowhere else.
-    pub fn privately(config: &Config) -> Result<Self, Failure> {
-        Self::with(config, |directory| {
+    /// The same for this process alone: the key of its issuer is nowhere else. `clock` is what the logs are stamped by.
+    pub fn privately(config: &Config, clock: Clock) -> Result<Self, Failure> {
+        Self::with(config, clock, |directory| {
             let directory = directory.map_err(|error| match error {
                 DirectoryError::InUse(_) => Failure::failed(format!(
                     "{error}: if that is a server, ask it with --server URL"
@@ -71,6 +72,7 @@ impl Served {
     /// `take` makes of the opened directory what is needed of it: itself, and the secret of the issuer.
     fn with(
         config: &Config,
+        clock: Clock,
         take: impl FnOnce(Opened) -> Result<(DataDirectory, [u8; 32]), Failure>,
     ) -> Result<Self, Failure> {
         let tls = http::Tls::open(&config.server).map_err(Failure::usage)?;
@@ -81,7 +83,7 @@ impl Served {
         let (directory, secret) = take(DataDirectory::open(&config.store.data))?;
         let issuer = Arc::new(LocalIssuer::new(secret));
         let issuers = Issuers::read(&config.auth).map_err(Failure::usage)?;
-        let options = engine_options(config)?;
+        let options = EngineOptions { clock, ..engine_options(config)? };
         let fhir_base = format!("{base_url}/fhir");
         let records = RecordsOptions {
             rules: rule_book(config, &fhir_base)?,
@@ -137,6 +139,7 @@ impl Served {
             },
             cors_origins: config.server.cors_origins.clone(),
             break_glass_minutes: config.policies.break_glass_minutes,
+            is_demo: is_demo(config),
             metrics: config.server.metrics,
             docs: config.server.docs,
             console: config.console.clone(),
@@ -188,6 +191,7 @@ pub fn engine_options(config: &Config) -> Result<EngineOptions, Failure> {
             snapshot_events_min: config.store.snapshot_events_min,
         },
         upcasters: Arc::new(upcasters::read(&config.store.upcasters)?),
+        clock: Clock::default(),
     })
 }
 
@@ -269,6 +273,12 @@ fn verifier(
     Verifier::new(options).map(Arc::new).map_err(Failure::usage)
 }
 
+/// Whether the store that is open holds the synthetic clinic, with times that were made up.
+pub fn is_demo(config: &Config) -> bool {
+    let origin = read_origin(&config.store.data).ok().flatten();
+    origin.is_some_and(|origin| origin.starts_with(demo::ORIGIN))
+}
+
 /// A token of the local issuer for this server itself, or to be shown for a first try.
 pub fn sign(
     issuer: &LocalIssuer,
@@ -276,13 +286,17 @@ pub fn sign(
     subject: &str,
     scope: &str,
 ) -> Result<String, Failure> {
-    let request = TokenRequest {
-        subject: subject.to_owned(),
-        scope: scope.to_owned(),
-        patient: None,
-        audience: config.auth.audience.first().cloned().unwrap_or_default(),
-        ttl_seconds: TTL_SECONDS,
-        ..TokenRequest::default()
-    };
+    let (subject, scope) = (subject.to_owned(), scope.to_owned());
+    sign_as(issuer, config, TokenRequest { subject, scope, ..TokenRequest::default() })
+}
+
+/// The same for whom the request says.
+pub fn sign_as(
+    issuer: &LocalIssuer,
+    config: &Config,
+    request: TokenRequest,
+) -> Result<String, Failure> {
+    let audience = config.auth.audience.first().cloned().unwrap_or_default();
+    let request = TokenRequest { audience, ttl_seconds: TTL_SECONDS, ..request };
     issuer.sign(&request, Instant::now().seconds()).map_err(Failure::failed)
 }

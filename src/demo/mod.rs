@@ -5,7 +5,8 @@
 //! locations, practitioners, medications); then come the patients one after the other, each with one
 //! commit per visit over up to nine years, and between the visits a commit for every correction: an
 //! amended result, an entry made in error, a result moved to the patient it belongs to, a change of
-//! address or name, a document deleted and restored.
+//! address or name, a document deleted and restored. [`history`] has the same in the order of time over all patients, and
+//! with it who looked at charts.
 //!
 //! What holds, and is tested:
 //!
@@ -16,8 +17,8 @@
 //! * Nothing happens after `today`; only a goal may be due later.
 //!
 //! The files read in this order: `tables` (codes and ranges), `random`, `person` and `schedule` (who
-//! comes, and when), `visit`, then one file per kind of resource, `correction`, and `chart`, which
-//! puts it all together.
+//! comes, and when), `visit`, then one file per kind of resource, `correction`, `chart`, which puts a chart together,
+//! `look`, and `history`.
 //!
 //! Never: I/O, a clock, randomness from outside, real people. Codes are real; names, addresses and
 //! identifiers are invented; values are plausible but follow no epidemiology.
@@ -30,8 +31,10 @@ mod directory;
 mod document;
 mod element;
 mod gender;
+mod history;
 mod immunization;
 mod laboratory;
+mod look;
 mod patient;
 mod pen;
 mod person;
@@ -50,6 +53,12 @@ mod tests;
 
 use chrono::NaiveDate;
 use serde_json::Value;
+
+pub use history::{Sights, Step, history, sights};
+pub use look::{Asker, Look};
+
+/// How the names begin under which logs are signed whose times are the demo's: they are in every checkpoint.
+pub const ORIGIN: &str = "chartlog.demo/";
 
 /// The day on which the clinic that the server loads ends: fixed, so that the same seed gives the
 /// same clinic on every day.

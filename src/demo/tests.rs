@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use chrono::NaiveDate;
 use serde_json::Value;
 
-use super::{DemoOptions, clinic};
+use super::{DemoOptions, Step, clinic, history, sights};
+use crate::clock::Instant;
 
 fn options(seed: u64, patients: usize) -> DemoOptions {
     DemoOptions { seed, patients, today: NaiveDate::from_ymd_opt(2025, 6, 30).unwrap() }
@@ -300,6 +301,68 @@ fn a_moved_result_belongs_to_an_earlier_patient() {
         }
     }
     assert!(moved > 0);
+}
+
+#[test]
+fn a_history_is_in_the_order_of_time_and_refers_to_what_is_there() {
+    let options = options(1, 40);
+    let (mut known, mut last, mut sent, mut looks) = (BTreeSet::new(), None, Vec::new(), 0);
+    for (at, step) in history(&options) {
+        assert!(last.is_none_or(|last| last <= at), "{at}");
+        last = Some(at);
+        match step {
+            Step::Commit(text) => {
+                let bundle: Value = serde_json::from_str(&text).unwrap();
+                known.extend(resources(&bundle).map(url));
+                for resource in resources(&bundle) {
+                    walk(resource, &mut |name, value| {
+                        if name == "reference" {
+                            let target = value.as_str().unwrap();
+                            assert!(known.contains(target), "{} -> {target}", url(resource));
+                        }
+                    });
+                }
+                sent.push(text);
+            }
+            Step::Look(look) => {
+                let patient = look.target.find("p0").map(|at| &look.target[at..at + 5]).unwrap();
+                assert!(known.contains(&format!("Patient/{patient}")), "{look:?}");
+                looks += 1;
+            }
+        }
+    }
+    assert!((40..120).contains(&looks), "{looks} looks");
+    let mut all: Vec<String> = CLINIC.iter().map(Value::to_string).collect();
+    all.sort_unstable();
+    sent.sort_unstable();
+    assert!(sent == all, "the same commits in another order");
+}
+
+#[test]
+fn what_is_worth_showing_is_there_in_a_clinic_of_any_size() {
+    assert_eq!(sights(&options(1, 0)), None);
+    for (seed, patients) in [(1, 1), (1, 2), (1, 25), (2, 3), (3, 3), (4, 25)] {
+        let options = options(seed, patients);
+        let sights = sights(&options).unwrap();
+        let (before, after) = sights.correction;
+        let steps: Vec<_> = history(&options).collect();
+        let corrects = |(at, step): &&(Instant, Step)| {
+            (before..after).contains(at)
+                && matches!(step, Step::Commit(text) if text.contains(&sights.patient))
+        };
+        let (_, Step::Commit(correction)) = steps.iter().find(corrects).unwrap() else { panic!() };
+        if patients > 1 {
+            assert!(correction.contains("entered-in-error"), "{correction}");
+        }
+        let is_glass = |(_, step): &&(Instant, Step)| {
+            matches!(step, Step::Look(look) if look.breaks_glass.is_some()
+                && look.target.contains(&sights.patient))
+        };
+        assert_eq!(steps.iter().filter(is_glass).count(), 1);
+        let is_refused =
+            |(_, step): &&(Instant, Step)| matches!(step, Step::Look(look) if look.is_refused);
+        assert!(steps.iter().any(|step| is_refused(&step)));
+    }
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl<C: Send + 'static> Committer<C> {
     pub fn start<A: Send + 'static>(
         name: &str,
         limits: CommitterLimits,
-        now: fn() -> i64,
+        now: impl Fn() -> i64 + Send + 'static,
         writer: Writer,
         sequencer: impl Sequencer<Command = C, Sequenced = A>,
         projector: impl Projector<Sequenced = A>,
@@ -216,7 +216,7 @@ fn order<C, A>(
     groups: &SyncSender<Group<A>>,
     horizon: &Horizon,
     limits: CommitterLimits,
-    now: fn() -> i64,
+    now: impl Fn() -> i64,
     mut writer: Writer,
     mut sequencer: impl Sequencer<Command = C, Sequenced = A>,
 ) {

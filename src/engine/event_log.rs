@@ -18,7 +18,7 @@ use super::committer::{Committer, CommitterLimits};
 use super::health::Health;
 use super::projector::EventProjector;
 use super::sequencer::EventSequencer;
-use crate::clock::Instant;
+use crate::clock::{Clock, Instant};
 use crate::log::{Group, LogError, Reader, Writer};
 use crate::numbers::Position;
 
@@ -86,13 +86,14 @@ impl LocalLog {
     /// Starts the threads of the log.
     pub(super) fn start(
         limits: CommitterLimits,
+        clock: Clock,
         writer: Writer,
         reader: Reader,
         sequencer: EventSequencer,
         projector: EventProjector,
         health: &Arc<Health>,
     ) -> std::io::Result<Self> {
-        let now = || Instant::now().micros();
+        let now = move || clock.now().micros();
         let committer =
             Committer::start("events", limits, now, writer, sequencer, projector, health)?;
         Ok(Self { committer, reader, health: Arc::clone(health) })

@@ -71,7 +71,7 @@ use zeroize::Zeroizing;
 
 use crate::access::{AccessEntry, RequestId};
 use crate::chart::Upcasters;
-use crate::clock::Instant;
+use crate::clock::{Clock, Instant};
 use crate::disk::Disk;
 use crate::fhir::search::Definition;
 use crate::log::{self, LogKind, Reader};
@@ -113,6 +113,8 @@ pub struct EngineOptions {
     pub views: ViewOptions,
     /// What old events are told by. Views that were built with others are built anew, while these are served.
     pub upcasters: Arc<Upcasters>,
+    /// What the logs are stamped by.
+    pub clock: Clock,
 }
 
 /// Finds the search parameters that clients have defined: the layer above knows how.
@@ -137,6 +139,7 @@ pub struct Engine {
     renewer: Renewer,
     defined: DefinedParameters,
     upcasters: Arc<Upcasters>,
+    clock: Clock,
     /// Random number of this run, and requests so far: the ids of requests.
     requests: (u64, AtomicU64),
     /// Held by the one rebuild of the views, or the one erasure, that runs.
@@ -214,11 +217,19 @@ impl Engine {
         });
         let projector =
             projector::EventProjector::new(views.clone(), replay, Arc::clone(&health), proof);
-        let events =
-            LocalLog::start(limits, events.writer, events.reader, sequencer, projector, &health)?;
+        let events = LocalLog::start(
+            limits,
+            options.clock.clone(),
+            events.writer,
+            events.reader,
+            sequencer,
+            projector,
+            &health,
+        )?;
         let proof = proofs.as_ref().map(|proofs| Arc::clone(&proofs.access));
         let projector = access::AccessProjector::new(views.clone(), Arc::clone(&health), proof);
-        let now = || Instant::now().micros();
+        let clock = options.clock.clone();
+        let now = move || clock.now().micros();
         let access = Committer::start(
             "access",
             limits,
@@ -249,6 +260,7 @@ impl Engine {
             renewer,
             defined,
             upcasters: Arc::clone(&options.upcasters),
+            clock: options.clock.clone(),
             requests: (high ^ low, AtomicU64::new(0)),
             alone: Mutex::default(),
             directory,
@@ -262,6 +274,12 @@ impl Engine {
         engine.complete_certificates()?;
         renewal::start(&engine, options.purge, woken)?;
         Ok(engine)
+    }
+
+    /// What the clock shows that the logs are stamped by.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.clock.now()
     }
 
     /// The log of events.

@@ -284,6 +284,7 @@ impl Sequencer for EventSequencer {
 mod tests {
     use std::sync::Arc;
 
+    use crate::clock::Clock;
     use crate::disk::RealDisk;
     use crate::engine::{
         Command, CommitError, DataDirectory, Engine, EngineOptions, Prepared, ProofOptions,
@@ -305,6 +306,7 @@ mod tests {
             group_bytes_max: 1 << 20,
             views: crate::view::ViewOptions { cache_bytes: 1 << 20, snapshot_events_min: 8 },
             upcasters: Arc::default(),
+            clock: Clock::default(),
         };
         Engine::open(DataDirectory::open(root).unwrap(), &options, |_, _| Ok(Vec::new())).unwrap()
     }

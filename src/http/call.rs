@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 use super::body::Body;
 use super::heavy::Place;
 use super::lists::listed;
+use super::prefer::preferred;
 use super::query::{allow_parameters, decoded, parameter};
 use super::rendering::Rendering;
 use super::sending::Reading;
@@ -315,8 +316,13 @@ impl Call {
     /// not supported: FHIR R4 §3.1.1.2.
     #[must_use]
     pub fn is_lenient(&self) -> bool {
-        let preferred = self.list_header("prefer").unwrap_or_default();
-        preferred.split([',', ';']).any(|one| one.trim() == "handling=lenient")
+        self.preferred("handling").is_some_and(|way| way.eq_ignore_ascii_case("lenient"))
+    }
+
+    /// The value of a preference of the client's, known or not.
+    #[must_use]
+    pub fn preferred(&self, name: &str) -> Option<String> {
+        preferred(&self.list_header("prefer")?, name)
     }
 
     /// The body as JSON. Large bodies are parsed on the blocking pool.

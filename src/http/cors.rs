@@ -11,7 +11,7 @@ const MAX_AGE_SECONDS: usize = 7_200;
 /// Methods of the two APIs.
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 /// Headers of requests that mean something here.
-const REQUEST_HEADERS: [&str; 15] = [
+const REQUEST_HEADERS: [&str; 16] = [
     "accept",
     "authorization",
     "content-encoding",
@@ -24,6 +24,7 @@ const REQUEST_HEADERS: [&str; 15] = [
     "last-event-id",
     "prefer",
     "traceparent",
+    "x-break-glass",
     "x-purpose-of-use",
     "x-request-id",
     "x-security-context",

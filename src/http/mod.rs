@@ -33,6 +33,7 @@ mod metrics;
 mod oauth;
 mod paging;
 mod passage;
+mod prefer;
 mod proxies;
 mod query;
 mod rates;

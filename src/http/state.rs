@@ -38,6 +38,8 @@ pub struct ServerOptions {
     pub proxies: Proxies,
     /// Sites whose pages browsers let read answers.
     pub cors_origins: Vec<String>,
+    /// Whether the store holds the synthetic clinic, with times that were made up.
+    pub is_demo: bool,
     /// Who gets the figures.
     pub metrics: MetricsAccess,
     /// Whether there are the OpenAPI document and its page.

@@ -14,7 +14,6 @@ use crate::access::{AccessEntry, Look, Outcome, RequestId, Runs, Source, Words};
 use crate::audit;
 use crate::auth::{Caller, Seen, Shown, Thumbprint};
 use crate::chart::Actor;
-use crate::clock::Instant;
 
 /// Longest text of a request that an access entry repeats whole, in bytes.
 const WORDS_BYTES_MAX: usize = 8_192;
@@ -158,7 +157,7 @@ impl Visit {
             request: state.records.engine().next_request(),
             is_fhir: is_fhir(request),
             operation,
-            begun_at: Instant::now().micros(),
+            begun_at: state.records.engine().now().micros(),
             client_request: label(headers, "x-request-id", LABEL_LENGTH_MAX),
             trace: label(headers, "traceparent", LABEL_LENGTH_MAX),
             client,

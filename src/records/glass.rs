@@ -73,6 +73,8 @@ impl Records {
         }
         let lasts = i64::try_from(minutes).unwrap_or(i64::MAX).saturating_mul(60_000_000);
         let until = Instant::from_micros(now.micros().saturating_add(lasts));
+        let recorded = self.engine.now();
+        let ends = Instant::from_micros(recorded.micros().saturating_add(lasts));
         let id = format!("{REVIEW_ID}{}", uuid::Uuid::now_v7());
         let mut requester = json!({
             "identifier": { "system": identity.issuer, "value": identity.subject },
@@ -87,8 +89,8 @@ impl Records {
                 "text": "Review of a broken glass",
             }],
             "subject": { "reference": format!("Patient/{patient}") },
-            "authoredOn": now, "requester": requester,
-            "occurrencePeriod": { "start": now, "end": until },
+            "authoredOn": recorded, "requester": requester,
+            "occurrencePeriod": { "start": recorded, "end": ends },
             "reasonCode": [{ "text": reason }],
         });
         self.write_own(grant, ResourceType::COMMUNICATION_REQUEST, &id, &review).await?;

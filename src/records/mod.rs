@@ -129,7 +129,7 @@ impl Records {
     ///
     /// As [`Engine::settled`].
     pub async fn at_this_moment(&self) -> Result<Arc<Self>, EngineError> {
-        let now = self.engine.settled(Instant::now()).await?.moment();
+        let now = self.engine.settled(self.engine.now()).await?.moment();
         Ok(Arc::new(Self {
             engine: Arc::clone(&self.engine),
             views: self.views.at_this_moment(),

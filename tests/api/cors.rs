@@ -31,7 +31,7 @@ fn a_page_of_a_site_that_is_named_may_ask_and_read() {
     let server = server();
     let wanted = "accept, authorization, content-encoding, content-type, if-match, if-modified-since, \
                   if-none-exist, if-none-match, prefer, last-event-id, idempotency-key, \
-                  traceparent, x-purpose-of-use, x-request-id, x-security-context";
+                  traceparent, x-break-glass, x-purpose-of-use, x-request-id, x-security-context";
     for site in [SITE, "http://localhost:5173"] {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             let answer = preflight(&server, site, method, wanted).expect(200);
@@ -65,6 +65,25 @@ fn a_page_of_a_site_that_is_named_may_ask_and_read() {
     // It opens nothing: the token decides.
     let request = server.actor("nobody", "openid").request("GET", "/fhir/Patient/p");
     request.header("origin", SITE).send().refused(403, &[]);
+}
+
+/// SMART App Launch 2.2 §conformance: what an app begins with is public, and for pages of any site that may use the API.
+#[test]
+fn a_page_of_a_site_that_is_named_learns_where_to_sign_in() {
+    let issuer = r#"{ name = "https://login.example.org", jwks_file = "keys.json", token_endpoint = "https://login.example.org/token" }"#;
+    let server = Setup::default()
+        .set(&format!("server.cors_origins={SITE}"))
+        .file("keys.json", r#"{"keys":[]}"#)
+        .set(&format!("auth.issuers=[{issuer}]"))
+        .start();
+    for place in ["/fhir/.well-known/smart-configuration", "/.well-known/smart-configuration"] {
+        for (site, expected) in [(SITE, Some(SITE)), ("https://other.example.org", None)] {
+            let request = server.anonymous().request("GET", place).header("origin", site);
+            let told = request.send().expect(200);
+            assert_eq!(told.header("access-control-allow-origin"), expected, "{place}");
+            assert!(told.json()["token_endpoint"].is_string(), "{place}");
+        }
+    }
 }
 
 #[test]

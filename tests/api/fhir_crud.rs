@@ -285,39 +285,6 @@ fn a_read_with_if_none_match_star_answers_304_when_there_is_something() {
 }
 
 #[test]
-fn prefer_chooses_what_a_write_answers() {
-    let clinician = shared().clinician();
-    let prefer = |method: &str, target: &str, body: Option<&Value>, prefer: &str| {
-        let request = clinician.request(method, target).header("prefer", prefer);
-        body.map_or(request.clone(), |body| request.json(body)).send()
-    };
-    let id = unique("prefer");
-    let target = format!("/fhir/Patient/{id}");
-    let mut resource = patient(&id);
-    let minimal = prefer("PUT", &target, Some(&resource), "return=minimal").expect(201);
-    assert!(minimal.body.is_empty());
-    assert_eq!(minimal.header("etag"), Some("W/\"1\""));
-    assert!(minimal.header("location").is_some() && minimal.header("last-modified").is_some());
-
-    resource["active"] = json!(false);
-    let whole = prefer("PUT", &target, Some(&resource), "return=representation").expect(200);
-    assert_eq!(without_meta(whole.json()), resource);
-
-    resource["active"] = json!(true);
-    let outcome = prefer("PUT", &target, Some(&resource), "return=OperationOutcome").expect(200);
-    assert_eq!(outcome.json()["resourceType"], "OperationOutcome");
-    assert_eq!(outcome.json()["issue"][0]["severity"], "information");
-
-    let several = "handling=strict; return=minimal";
-    assert!(prefer("PUT", &target, Some(&resource), several).expect(200).body.is_empty());
-    prefer("PUT", &target, Some(&resource), "return=everything").refused(400, &["Prefer"]);
-
-    let outcome = prefer("DELETE", &target, None, "return=OperationOutcome").expect(200);
-    assert_eq!(outcome.json()["resourceType"], "OperationOutcome");
-    clinician.get(&target).refused(410, &[]);
-}
-
-#[test]
 fn numbers_order_and_letters_stay_as_they_were_sent() {
     let clinician = shared().clinician();
     let id = unique("digits");

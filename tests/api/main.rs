@@ -58,6 +58,7 @@ mod operator;
 mod parts;
 mod patches;
 mod policies;
+mod preferences;
 mod projections;
 mod proofs;
 mod rates;

@@ -90,6 +90,18 @@ fn who_is_lenient_gets_an_answer_without_what_is_not_supported() {
         clinician.get(&format!("/fhir/{target}")).refused(400, &["__t"]);
         lenient(&target).expect(200);
     }
+    for (preference, status) in [
+        ("Handling = \"Lenient\"", 200),
+        ("respond-async, handling=lenient", 200),
+        ("return=minimal; handling=lenient", 200),
+        ("handling=strict, handling=lenient", 400),
+        ("handling=gentle", 400),
+        ("handling", 400),
+        ("unknown=\"x, handling=lenient\"", 400),
+    ] {
+        let request = clinician.request("GET", "/fhir/Patient?foo=x&_summary=count");
+        assert_eq!(request.header("prefer", preference).send().status, status, "{preference}");
+    }
     // A write is taken as it was meant or not at all.
     let write = clinician.request("PUT", &format!("/fhir/Patient/{id}?__t=0"));
     write.header("prefer", "handling=lenient").json(&patient(&id)).send().refused(400, &["__t"]);

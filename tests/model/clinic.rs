@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chartlog::access::Identity;
 use chartlog::auth::{Caller, Grant, Scopes};
 use chartlog::budget::Budget;
+use chartlog::clock::Clock;
 use chartlog::disk::RealDisk;
 use chartlog::engine::{DataDirectory, EngineOptions, ProofOptions, PurgeWindow};
 use chartlog::fhir::search::{Criteria, Parameters, Query, parse_query};
@@ -37,6 +38,7 @@ pub fn options(snapshot_events_min: u64, segment_bytes_max: u64) -> EngineOption
         group_bytes_max: 1 << 20,
         views: view::ViewOptions { cache_bytes: 1 << 20, snapshot_events_min },
         upcasters: Arc::default(),
+        clock: Clock::default(),
     }
 }
 

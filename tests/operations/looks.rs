@@ -4,7 +4,7 @@
 //! `GOLDEN=write cargo test --test operations looks` writes the files anew: read the difference before you commit it.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -263,43 +263,4 @@ fn following_goes_on_with_what_comes() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("the server is stopping"), "{}", stderr(&output));
-}
-
-/// Every shell block of the page, one after the other in one shell, beside the demo.
-#[test]
-fn the_walk_works_as_it_stands() {
-    let place = Place::new();
-    let mut server = place.command(
-        "serve --demo --demo-patients 2 --listen 127.0.0.1:0 --data data --log-filter error",
-    );
-    let mut server = server.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let base =
-        lines.find_map(|line| line.strip_prefix("listening on ").map(str::to_owned)).unwrap();
-    let page = include_str!("../../docs/debugging.md");
-    let blocks = page.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
-    let script = blocks.collect::<String>().replace("http://127.0.0.1:8080", &base);
-    let program = Path::new(env!("CARGO_BIN_EXE_chartlog"));
-    let path =
-        format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("bash");
-    shell.args(["-euo", "pipefail"]).current_dir(place.path(".")).env("PATH", path);
-    let mut shell =
-        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    let output = shell.wait_with_output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    server.kill().unwrap();
-    server.wait().unwrap();
-    assert!(output.status.success(), "{}\n{told}", stderr(&output));
-    for word in [
-        "AllergyIntolerance.retracted",
-        "verificationStatus.coding[0].code  -\"confirmed\"  +\"entered-in-error\"",
-        "by            chartlog-demo",
-        "AllergyIntolerance/p0002-alg-01 v1",
-        "AllergyIntolerance/p0002-alg-01 in chart p0002",
-        "\"operation\":\"listEvents\"",
-    ] {
-        assert!(told.contains(word), "{word} is not in:\n{told}");
-    }
 }

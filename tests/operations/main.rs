@@ -15,6 +15,7 @@ mod figures;
 mod golden;
 mod looks;
 mod modes;
+mod pages;
 mod restores;
 mod retention;
 mod support;

@@ -10,7 +10,7 @@ use chartlog::audit;
 use chartlog::auth::{Caller, Grant, Scopes};
 use chartlog::budget::Budget;
 use chartlog::chart::Actor;
-use chartlog::clock::Instant;
+use chartlog::clock::{Clock, Instant};
 use chartlog::disk::RealDisk;
 use chartlog::engine::{DataDirectory, EngineOptions, ProofOptions, PurgeWindow};
 use chartlog::records::{Records, RecordsOptions};
@@ -38,6 +38,7 @@ fn dispose(data: &Path) -> Vec<String> {
         group_bytes_max: 1 << 20,
         views: ViewOptions { cache_bytes: 1 << 20, snapshot_events_min: 100 },
         upcasters: Arc::default(),
+        clock: Clock::default(),
     };
     let directory = DataDirectory::open(data).unwrap();
     let store = Records::open(directory, &options, RecordsOptions::default()).unwrap();

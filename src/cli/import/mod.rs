@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant as Stopwatch;
 
-pub use demo::load_demo;
+pub use demo::{LOADER, load_demo, record_demo};
 pub use tally::grouped;
 
 use super::agent::Way;

@@ -165,11 +165,6 @@ impl Tally {
         self.types.values().map(|counts| counts.stored + counts.present + counts.removed).sum()
     }
 
-    /// How many resources were stored now.
-    pub fn stored(&self) -> u64 {
-        self.types.values().map(|counts| counts.stored).sum()
-    }
-
     /// The summary for people.
     pub fn summary(&self, took: Duration) -> String {
         let seconds = took.as_secs_f64();

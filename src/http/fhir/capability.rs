@@ -36,6 +36,16 @@ fn answer(state: &State) -> Result<Reply, Failure> {
     Ok(Reply::resource(StatusCode::OK, statement(state).to_string().into_bytes()))
 }
 
+/// What the server holds, so that nobody takes the demo for more than it is.
+fn description(state: &State) -> &'static str {
+    match state.options.is_demo {
+        false => "Chartlog",
+        true => {
+            "Chartlog with a synthetic clinic: its people are made up, and so are the times at which its past was recorded"
+        }
+    }
+}
+
 fn statement(state: &State) -> Value {
     let (base, parameters) = (&*state.fhir_base, &state.records.parameters());
     let topics = &state.subscriptions.kept().topic_urls();
@@ -46,7 +56,7 @@ fn statement(state: &State) -> Value {
         "kind": "instance",
         "instantiates": [format!("{BACKPORT}/CapabilityStatement/backport-subscription-server-r4")],
         "software": { "name": "Chartlog", "version": env!("CARGO_PKG_VERSION") },
-        "implementation": { "description": "Chartlog", "url": base },
+        "implementation": { "description": description(state), "url": base },
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
         "patchFormat": ["application/json-patch+json", "application/fhir+json"],

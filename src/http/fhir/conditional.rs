@@ -34,7 +34,7 @@ use crate::records::{Action, Change, Target};
         (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request")))]
 pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     let (kind, criteria, address) = asked(&call)?;
-    let wanted = Return::of(&call)?;
+    let wanted = Return::of(&call, Return::Representation);
     let idempotency = idempotency(&call, &format!("PUT {address}"))?;
     let size = call.body().len();
     let document = call.json().await?;
@@ -67,7 +67,7 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
         (status = 422, description = "As for patchResource")))]
 pub async fn patch(mut call: Call) -> Result<Reply, Failure> {
     let (kind, criteria, address) = asked(&call)?;
-    let wanted = Return::of(&call)?;
+    let wanted = Return::of(&call, Return::Representation);
     let idempotency = idempotency(&call, &format!("PATCH {address}"))?;
     let size = call.body().len();
     let document = call.json().await?;
@@ -97,7 +97,7 @@ pub async fn patch(mut call: Call) -> Result<Reply, Failure> {
         (status = 422, description = "The key was used for another request")))]
 pub async fn delete(call: Call) -> Result<Reply, Failure> {
     let (kind, criteria, address) = asked(&call)?;
-    let wanted = Return::of(&call)?;
+    let wanted = Return::of(&call, Return::Representation);
     let idempotency = idempotency(&call, &format!("DELETE {address}"))?;
     let change = Change::new(Target::Found(kind, criteria, None), Action::Remove);
     let change = on_condition(&call, change)?;

@@ -25,7 +25,7 @@ use crate::records::{Action, Change, Target};
 pub async fn create(mut call: Call) -> Result<Reply, Failure> {
     let kind = call.kind()?;
     call.allow_parameters(&[])?;
-    let wanted = Return::of(&call)?;
+    let wanted = Return::of(&call, Return::Representation);
     let idempotency = idempotency(&call, &format!("POST {kind}"))?;
     let criteria = call
         .only_header("if-none-exist")?

@@ -36,7 +36,6 @@ use actix_web::http::StatusCode;
 use super::reply::FHIR_JSON;
 use super::routes::Routes;
 use super::{Call, Failure, Reply, etag};
-use crate::fhir::check::IssueCode;
 use crate::numbers::Position;
 use crate::records::{Change, ChangeResult, Effect, IdempotencyKey, Write};
 
@@ -104,19 +103,16 @@ pub enum Return {
 }
 
 impl Return {
-    fn of(call: &Call) -> Result<Self, Failure> {
-        let prefer = call.list_header("prefer").unwrap_or_default();
-        let wanted = prefer.split([',', ';']).find_map(|one| one.trim().strip_prefix("return="));
-        match wanted {
-            None | Some("representation") => Ok(Self::Representation),
-            Some("minimal") => Ok(Self::Minimal),
-            Some("OperationOutcome") => Ok(Self::Outcome),
-            Some(other) => Err(Failure::at(
-                IssueCode::Value,
-                "Prefer",
-                format!("return={other} is not minimal, representation or OperationOutcome"),
-            )),
-        }
+    /// What the client prefers; if it says nothing, or what is not known here, the default.
+    fn of(call: &Call, default: Self) -> Self {
+        let wanted = call.preferred("return").unwrap_or_default();
+        let known = [
+            ("minimal", Self::Minimal),
+            ("representation", Self::Representation),
+            ("OperationOutcome", Self::Outcome),
+        ];
+        let found = known.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&wanted));
+        found.map_or(default, |(_, known)| known)
     }
 }
 

@@ -28,7 +28,7 @@ use crate::records::{Action, Change, Target};
 pub async fn patch(mut call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
     call.allow_parameters(&[])?;
-    let wanted = Return::of(&call)?;
+    let wanted = Return::of(&call, Return::Representation);
     let idempotency = idempotency(&call, &format!("PATCH {key}"))?;
     let size = call.body().len();
     let document = call.json().await?;

@@ -31,7 +31,7 @@ use crate::records::{Action, Change, Target};
 pub async fn update(mut call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
     call.allow_parameters(&[])?;
-    let wanted = Return::of(&call)?;
+    let wanted = Return::of(&call, Return::Representation);
     let idempotency = idempotency(&call, &format!("PUT {key}"))?;
     let size = call.body().len();
     let document = binary::content(&mut call, key.kind, Some(&key.id)).await?;
@@ -62,7 +62,7 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
 pub async fn delete(call: Call) -> Result<Reply, Failure> {
     let key = call.key()?;
     call.allow_parameters(&[])?;
-    let wanted = Return::of(&call)?;
+    let wanted = Return::of(&call, Return::Representation);
     let idempotency = idempotency(&call, &format!("DELETE {key}"))?;
     let change = on_condition(&call, Change::new(Target::Key(key), Action::Remove))?;
     let (done, events) = commit(&call, change, idempotency, 0).await?;

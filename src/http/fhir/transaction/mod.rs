@@ -57,10 +57,7 @@ const BRIEF_LOOKS_MAX: usize = 16;
         (status = 415, description = "Not JSON"), (status = 422, description = "The key was used for another request")))]
 pub async fn transaction(mut call: Call) -> Result<Reply, Failure> {
     call.allow_parameters(&[])?;
-    let wanted = match call.list_header("prefer") {
-        Some(_) => Return::of(&call)?,
-        None => Return::Minimal,
-    };
+    let wanted = Return::of(&call, Return::Minimal);
     let idempotency = super::idempotency(&call, "POST Bundle")?;
     let size = call.body().len();
     let document = call.json().await?;
