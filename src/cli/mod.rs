@@ -17,6 +17,7 @@ mod look;
 mod notices;
 mod openapi;
 mod operator;
+mod out;
 mod policy;
 mod private;
 mod progress;
@@ -66,7 +67,7 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("chartlog: {}", failure.message);
+            out::note(format_args!("chartlog: {}", failure.message));
             ExitCode::from(failure.exit_code)
         }
     }
@@ -163,10 +164,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Diff(arguments) => looks(|of| &of.look, look::diff, arguments),
         Command::Blame(arguments) => looks(|of| &of.look, look::blame, arguments),
         Command::Policy(PolicyCommand::Check(arguments)) => policy::check(&arguments),
-        Command::Policy(PolicyCommand::Schema) => {
-            anstream::print!("{SCHEMA}");
-            Ok(())
-        }
+        Command::Policy(PolicyCommand::Schema) => out::hand_over(SCHEMA),
         Command::Audit(AuditCommand::Export(arguments)) => audit::export(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => {

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::import::grouped;
 use super::served::{engine_options, store};
-use super::{Failure, operator};
+use super::{Failure, operator, out};
 use crate::clock::Instant;
 use crate::config::Config;
 use crate::engine::Rebuilt;
@@ -29,8 +29,7 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     let rebuilt = rebuilt.map_err(Failure::failed)?;
     let words = format!("events={}&accesses={}", rebuilt.events, rebuilt.accesses);
     operator::record(&store, "rebuild", begun_at, words)?;
-    println!("{}", summary(&rebuilt));
-    Ok(())
+    out::tell(format_args!("{}\n", summary(&rebuilt)))
 }
 
 /// A bar that counts events; indicatif hides it unless stderr is a terminal.

@@ -2,7 +2,7 @@
 
 use super::import::grouped;
 use super::notices::Notice;
-use super::{Failure, RestoreArguments, progress};
+use super::{Failure, RestoreArguments, out, progress};
 use crate::backup::{Restored, restore};
 use crate::config::Config;
 use crate::disk::RealDisk;
@@ -28,13 +28,13 @@ pub fn run(config: &Config, arguments: &RestoreArguments) -> Result<(), Failure>
         left_out.0, left_out.1
     );
     Notice::now("restore", words).leave(data).map_err(Failure::failed)?;
-    print!("{}", summary(&restored));
+    out::tell(summary(&restored))?;
     if !has_keys(&data.join("vault")) {
-        println!(
+        out::tell(format_args!(
             "It cannot be opened without its keys. Next: chartlog vault import FILE --data {} \
-             --private-key KEY.pem",
+             --private-key KEY.pem\n",
             data.display()
-        );
+        ))?;
     }
     Ok(())
 }

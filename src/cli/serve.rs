@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::served::{Served, sign};
-use super::{Failure, Secret, import, operator};
+use super::{Failure, Secret, import, operator, out};
 use crate::auth::LocalIssuer;
 use crate::config::{App, Config, User};
 use crate::demo;
@@ -57,7 +57,8 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
             }
             print_welcome(&config, &base, &issuer, was_empty)?;
         }
-        println!("listening on {base}");
+        // Who started it may not care; the server serves all the same.
+        let _ = out::tell(format_args!("listening on {base}\n"));
         server.await.map_err(Failure::failed)?.map_err(Failure::failed)
     });
     subscriptions.stop();
@@ -139,7 +140,7 @@ stored since is there too."
              \x20             (development: the page to sign in asks for no password)"
         ),
     };
-    println!(
+    let _ = out::tell(format_args!(
         "\
 {loaded}
 
@@ -156,7 +157,8 @@ Worth trying:
 curl -H \"Authorization: Bearer $TOKEN\" '{base}/fhir/Patient?_count=3'
 curl -H \"Authorization: Bearer $TOKEN\" '{base}/v1/patients/p0002/diff?from=5'
 curl -H \"Authorization: Bearer $TOKEN\" '{base}/v1/patients/p0002/accesses'
+
 "
-    );
+    ));
     Ok(())
 }

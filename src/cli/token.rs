@@ -1,7 +1,7 @@
 //! `chartlog token`: a development token, signed with the store's own key; also while the server
 //! runs.
 
-use super::{Failure, TokenArguments};
+use super::{Failure, TokenArguments, out};
 use crate::auth::{About, LocalIssuer, TokenRequest};
 use crate::clock::Instant;
 use crate::config::Config;
@@ -30,6 +30,5 @@ pub fn run(config: Config, arguments: TokenArguments) -> Result<(), Failure> {
         about,
     };
     let token = LocalIssuer::new(secret).sign(&request, Instant::now().seconds());
-    println!("{}", token.map_err(Failure::usage)?);
-    Ok(())
+    out::hand_over(&format!("{}\n", token.map_err(Failure::usage)?))
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::agent::Way;
 use super::import::grouped;
 use super::progress::{self, megabytes};
-use super::{BackupArguments, BackupFrom, Failure};
+use super::{BackupArguments, BackupFrom, Failure, out};
 use crate::backup::{DirectorySource, Source, Taken, take};
 use crate::disk::{self, RealDisk};
 use remote::ServerSource;
@@ -42,8 +42,7 @@ pub fn run(arguments: &BackupArguments) -> Result<(), Failure> {
     let taken = taken.map_err(Failure::failed)?;
     // Only now is it known to be a backup, and not a directory of something else.
     close_to_others(&arguments.destination)?;
-    println!("{}", summary(&taken));
-    Ok(())
+    out::tell(format_args!("{}\n", summary(&taken)))
 }
 
 /// A backup within the store that it is of would go down with it.
@@ -87,7 +86,9 @@ fn close_to_others(destination: &Path) -> Result<(), Failure> {
     ] {
         if let Some(first) = paths.first() {
             let (count, first) = (paths.len(), first.display());
-            eprintln!("chartlog: {count} files and directories {outcome}; the first is {first}");
+            out::note(format_args!(
+                "chartlog: {count} files and directories {outcome}; the first is {first}"
+            ));
         }
     }
     Ok(())

@@ -40,7 +40,7 @@ pub use demo::load_demo;
 pub use tally::grouped;
 
 use super::agent::Way;
-use super::{Failure, ImportArguments, ImportTarget, private};
+use super::{Failure, ImportArguments, ImportTarget, out, private};
 use crate::config::Config;
 use batcher::Batcher;
 use client::Client;
@@ -76,7 +76,7 @@ pub fn run(config: Config, arguments: ImportArguments) -> Result<(), Failure> {
             import(&sources, clients, stop)
         }),
     }?;
-    print!("{}", tally.summary(started.elapsed()));
+    out::tell(tally.summary(started.elapsed()))?;
     if tally.refusals().is_empty() {
         return Ok(());
     }

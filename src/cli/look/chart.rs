@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::{ChartArguments, Failure};
-use super::page::{FAINT, NAME, hand_over, plain, shown, styled, tell};
+use super::page::{FAINT, NAME, plain, shown, styled};
+use crate::cli::out::{hand_over, tell};
 use crate::cli::ask::Asked;
 use crate::json::{Document, Node};
 
