@@ -200,7 +200,12 @@ fn looks<A: Send + Sync + 'static>(
 }
 
 fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {
-    crate::config::load(overrides, variable, |path| std::fs::read_to_string(path))
+    crate::config::load(overrides, variable, &variables(), |path| std::fs::read_to_string(path))
+}
+
+/// The names of all variables of the environment.
+fn variables() -> Vec<String> {
+    std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect()
 }
 
 /// The one place that reads the environment of the process; only `CHARTLOG_TOKEN`, which is no
@@ -248,7 +253,7 @@ mod tests {
         let Command::Serve(arguments) = parse(line) else { panic!("not serve") };
         let overrides = arguments.settings.overrides();
         let missing = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
-        let config = crate::config::load(&overrides, |_| None, missing).unwrap().config;
+        let config = crate::config::load(&overrides, |_| None, &[], missing).unwrap().config;
         assert_eq!(config.server.listen.port(), 0);
         assert_eq!(config.server.public_url.as_deref(), Some("https://a.example"));
         assert_eq!(config.server.workers, 3);

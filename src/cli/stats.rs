@@ -27,11 +27,7 @@ pub fn run(config: &Config, arguments: &StatsArguments) -> Result<(), Failure> {
     });
     bar.finish_and_clear();
     let found = found.map_err(Failure::failed)?;
-    if arguments.json {
-        out::json(&found)
-    } else {
-        out::tell(summary(&found))
-    }
+    if arguments.json { out::json(&found) } else { out::tell(summary(&found)) }
 }
 
 fn summary(stats: &Stats) -> String {

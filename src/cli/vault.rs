@@ -1,7 +1,7 @@
 //! `chartlog vault`: the keys of a store, kept by somebody else, and brought back.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -105,5 +105,11 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         file.write_all(b"\n")?;
         file.sync_all()
     };
-    write().map_err(|error| at(path, &error))
+    write().map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Failure::failed(format!(
+            "{} is there already and is not replaced: name another file, or remove it when it is no longer needed",
+            path.display()
+        )),
+        _ => at(path, &error),
+    })
 }

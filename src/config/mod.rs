@@ -26,6 +26,7 @@ mod check;
 mod clients;
 mod demo;
 mod duration;
+mod environment;
 mod feed;
 mod file;
 mod kind;

@@ -7,8 +7,8 @@ use super::super::{BlameArguments, Failure};
 use super::element::{Blamed, Setting};
 use super::event::Event;
 use super::page::{FAINT, NAME, shown, styled};
-use crate::cli::out::{hand_over, tell};
 use crate::cli::ask::Asked;
+use crate::cli::out::{hand_over, tell};
 use crate::json::Document;
 
 /// Events that are asked for at a time.

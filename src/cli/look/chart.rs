@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::super::{ChartArguments, Failure};
 use super::page::{FAINT, NAME, plain, shown, styled};
-use crate::cli::out::{hand_over, tell};
 use crate::cli::ask::Asked;
+use crate::cli::out::{hand_over, tell};
 use crate::json::{Document, Node};
 
 #[derive(Deserialize)]

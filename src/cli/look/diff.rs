@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 use super::super::{DiffArguments, Failure};
 use super::element::{self, differences};
 use super::page::{CAME, CHANGED, FAINT, NAME, WENT, plain, shown, styled};
-use crate::cli::out::{hand_over, tell};
 use crate::cli::ask::Asked;
+use crate::cli::out::{hand_over, tell};
 use crate::json::Document;
 
 #[derive(Deserialize)]

@@ -3,8 +3,8 @@
 use super::super::{Failure, ShowArguments};
 use super::event::Event;
 use super::page::{FAINT, plain, styled};
-use crate::cli::out::{hand_over, tell};
 use crate::cli::ask::Asked;
+use crate::cli::out::{hand_over, tell};
 use crate::json::Pretty;
 
 /// Prints an event.
