@@ -1,6 +1,7 @@
 //! `chartlog erase`: a chart erased by an operator, while no server has the store open.
 
 use super::arguments::EraseArguments;
+use super::import::counted;
 use super::served::{engine_options, store};
 use super::{Failure, operator, out};
 use crate::config::Config;
@@ -28,7 +29,8 @@ pub fn run(config: &Config, arguments: &EraseArguments) -> Result<(), Failure> {
         .block_on(store.erase(&operator::grant("system/ChartErasure.c"), request))
         .map_err(Failure::failed)?;
     let (events, resources) = (erased.events, erased.resources);
-    out::note(format_args!("chart {}: {events} events, {resources} resources", erased.chart));
+    let (events, resources) = (counted(events, "event"), counted(resources, "resource"));
+    out::note(format_args!("chart {}: {events}, {resources}", erased.chart));
     if erased.shared > 0 {
         let shared = erased.shared;
         out::note(format_args!("{shared} resources are at home in other charts and stay there"));

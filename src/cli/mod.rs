@@ -9,11 +9,14 @@ mod arguments;
 mod ask;
 mod audit;
 mod backup;
+mod completions;
 mod config;
 mod dispose;
+mod doctor;
 mod erase;
 mod import;
 mod look;
+mod man;
 mod notices;
 mod openapi;
 mod operator;
@@ -39,9 +42,10 @@ use clap::Parser;
 
 pub use arguments::{
     Arguments, AuditCommand, AuditExportArguments, BackupArguments, BackupFrom, BlameArguments,
-    ChartArguments, Command, ConfigArguments, DiffArguments, DisposeArguments, EraseArguments,
-    ExportArguments, ExportForm, ImportArguments, ImportTarget, LogArguments, LookArguments,
-    LookAt, OpenapiArguments, PolicyCheckArguments, PolicyCommand, ProvedLog, RebuildArguments,
+    ChartArguments, Command, CompletionsArguments, ConfigArguments, DiffArguments,
+    DisposeArguments, DoctorArguments, EraseArguments, ExportArguments, ExportForm,
+    ImportArguments, ImportTarget, LogArguments, LookArguments, LookAt, ManArguments,
+    OpenapiArguments, PolicyCheckArguments, PolicyCommand, ProvedLog, RebuildArguments,
     RestoreArguments, Secret, ServeArguments, ShowArguments, StatsArguments, TlsArguments,
     TokenArguments, UpcastArguments, VaultCommand, VaultImportArguments, VerifyArguments,
 };
@@ -183,6 +187,11 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             upcast::run(&load(&arguments.store.overrides())?.config, &arguments)
         }
         Command::Openapi(arguments) => openapi::run(arguments),
+        Command::Doctor(arguments) => {
+            doctor::run(load(&arguments.settings.overrides()), &arguments)
+        }
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
         Command::Config(arguments) if arguments.example => config::run_example(),
         Command::Config(arguments) => config::run(&load(&arguments.settings.overrides())?),
     }

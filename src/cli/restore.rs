@@ -1,6 +1,6 @@
 //! `chartlog restore`: a data directory from a backup.
 
-use super::import::grouped;
+use super::import::{counted, grouped};
 use super::notices::Notice;
 use super::{Failure, RestoreArguments, out, progress};
 use crate::backup::{Restored, restore};
@@ -45,8 +45,9 @@ fn has_keys(vault: &std::path::Path) -> bool {
 }
 
 fn summary(restored: &Restored) -> String {
-    let (events, accesses) = (grouped(restored.events), grouped(restored.accesses));
-    let mut text = format!("{events} events and {accesses} access entries restored\n");
+    let (events, accesses) =
+        (counted(restored.events, "event"), counted(restored.accesses, "access entry"));
+    let mut text = format!("{events} and {accesses} restored\n");
     match (&restored.new_origin, restored.signed) {
         (Some(origin), _) => {
             text.push_str(&format!(

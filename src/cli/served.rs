@@ -221,7 +221,11 @@ fn proof(config: &Config) -> Result<ProofOptions, Failure> {
 }
 
 /// What decides beside scopes.
-fn rule_book(config: &Config, fhir_base: &str) -> Result<Arc<RuleBook>, Failure> {
+///
+/// # Errors
+///
+/// [`Failure`]: a policy is wrong.
+pub fn rule_book(config: &Config, fhir_base: &str) -> Result<Arc<RuleBook>, Failure> {
     let folder = config.policies.directory.as_ref().map(PathBuf::from);
     let book = RuleBook::open(folder, config.policies.consent, Some(Arc::from(fhir_base)));
     book.map(|book| Arc::new(book.beside(settings_of(config))))

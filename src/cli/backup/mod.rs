@@ -6,7 +6,7 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use super::agent::Way;
-use super::import::grouped;
+use super::import::counted;
 use super::progress::{self, megabytes};
 use super::{BackupArguments, BackupFrom, Failure, out};
 use crate::backup::{DirectorySource, Source, Taken, take};
@@ -98,9 +98,9 @@ fn summary(taken: &Taken) -> String {
     let manifest = &taken.manifest;
     let kept = manifest.bytes().saturating_sub(taken.copied_bytes);
     format!(
-        "backup of {} events and {} access entries, {}: {} copied, {} were there",
-        grouped(manifest.events.position),
-        grouped(manifest.access.position),
+        "backup of {} and {}, {}: {} copied, {} were there",
+        counted(manifest.events.position, "event"),
+        counted(manifest.access.position, "access entry"),
         manifest.taken_at.as_deref().unwrap_or_default(),
         megabytes(taken.copied_bytes),
         megabytes(kept)
