@@ -18,6 +18,7 @@ mod import;
 mod look;
 mod man;
 mod notices;
+mod notify;
 mod openapi;
 mod operator;
 mod out;

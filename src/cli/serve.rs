@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::served::{Served, sign};
-use super::{Failure, Secret, import, operator, out};
+use super::{Failure, Secret, import, notify, operator, out};
 use crate::auth::LocalIssuer;
 use crate::config::{App, Config, User};
 use crate::demo;
@@ -59,6 +59,7 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
         }
         // Who started it may not care; the server serves all the same.
         let _ = out::tell(format_args!("listening on {base}\n"));
+        notify::ready();
         server.await.map_err(Failure::failed)?.map_err(Failure::failed)
     });
     subscriptions.stop();
