@@ -1,10 +1,11 @@
 //! Variables of the environment that look like settings and are none.
 
-use super::load::FILE_VARIABLE;
 use super::setting::Setting;
 use super::settings::settings;
 use super::{Problem, Source};
 
+/// The environment variable that names the configuration file.
+pub const FILE_VARIABLE: &str = "CHARTLOG_CONFIG";
 /// How the variables of the program begin.
 const PREFIX: &str = "CHARTLOG_";
 /// Variables that are no settings: which file is read, and the token of commands that ask a server.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::environment::strangers;
+use super::environment::{FILE_VARIABLE, strangers};
 use super::file::{self, Stranger, line_at};
 use super::setting::{Refusal, Setting};
 use super::settings::settings;
@@ -11,8 +11,6 @@ use super::{Config, ConfigError, Problem, Source, Sources, check};
 
 /// The configuration file that is read when none is named, if it exists.
 pub const DEFAULT_FILE: &str = "config/chartlog.toml";
-/// The environment variable that names another one.
-pub const FILE_VARIABLE: &str = "CHARTLOG_CONFIG";
 
 /// What the command line says about the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, Server, patient, stderr};
+use crate::support::{Place, Server, patient, stderr, without_variables};
 
 /// The looks of which the answers are kept.
 const LOOKS: [&str; 16] = [
@@ -282,7 +282,7 @@ fn the_walk_works_as_it_stands() {
     let program = Path::new(env!("CARGO_BIN_EXE_chartlog"));
     let path =
         format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("bash");
+    let mut shell = without_variables(Command::new("bash"));
     shell.args(["-euo", "pipefail"]).current_dir(place.path(".")).env("PATH", path);
     let mut shell =
         shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
