@@ -1,6 +1,6 @@
 //! `chartlog restore`: a data directory from a backup.
 
-use super::import::{counted, grouped};
+use super::import::counted;
 use super::notices::Notice;
 use super::{Failure, RestoreArguments, out, progress};
 use crate::backup::{Restored, restore};
@@ -51,18 +51,18 @@ fn summary(restored: &Restored) -> String {
     match (&restored.new_origin, restored.signed) {
         (Some(origin), _) => {
             text.push_str(&format!(
-                "{} later events and {} later access entries were left out. This is another history: \
+                "{} and {} were left out. This is another history: \
                  its logs are called {origin} from now on, and checkpoints of the one before do not \
                  hold for it\n",
-                grouped(restored.events_left_out),
-                grouped(restored.accesses_left_out)
+                counted(restored.events_left_out, "later event"),
+                counted(restored.accesses_left_out, "later access entry")
             ));
         }
         (None, (0, 0)) => {}
         (None, (events, accesses)) => text.push_str(&format!(
-            "The checkpoints hold for the first {} events and {} access entries\n",
-            grouped(events),
-            grouped(accesses)
+            "The checkpoints hold for the first {} and the first {}\n",
+            counted(events, "event"),
+            counted(accesses, "access entry")
         )),
     }
     text
