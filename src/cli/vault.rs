@@ -107,7 +107,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     };
     write().map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::failed(format!(
-            "{} is there already and is not replaced: name another file, or remove it when it is no longer needed",
+            "{} exists and is not replaced: name another file, or remove it when it is no longer needed",
             path.display()
         )),
         _ => at(path, &error),

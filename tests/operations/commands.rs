@@ -156,7 +156,7 @@ fn what_is_in_the_way_is_told_with_what_to_do() {
     let line = "vault export --data data --recipient escrow-public.pem --output keys.jwe";
     place.run(line);
     let said = place.fail(line, 1);
-    assert!(said.contains("keys.jwe is there already and is not replaced: name another"), "{said}");
+    assert!(said.contains("keys.jwe exists and is not replaced: name another"), "{said}");
     let said = place.fail("token --data data --sub me --scope user/Observaton.rs", 2);
     assert!(said.contains("user/Observaton.rs grants nothing: Observaton is no type"), "{said}");
     let output = place.command("config").env("CHARTLOG_SERVER_LISTN", "x").output().unwrap();
