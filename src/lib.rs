@@ -19,6 +19,9 @@
 //! `seal`, `proof`, `log`, `json`. `budget`, `clock`, `config` and `disk` are used by all; `demo` stands
 //! beside the list. `ARCHITECTURE.md` has the whole picture.
 
+// A stdout or stderr that nobody reads any more would end the program by a panic: see `cli/out.rs`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod access;
 pub mod audit;
 pub mod auth;

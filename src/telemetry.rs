@@ -24,6 +24,8 @@ pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter))
         .map_err(|source| TelemetryError::Filter { filter: config.filter.clone(), source })?;
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    // It would tell of lines that cannot be written by a panic.
+    let lines = lines.log_internal_errors(false);
     let lines = match config.format {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
         // The request's span holds its id; the spans around it would only repeat it.

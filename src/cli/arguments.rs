@@ -1,8 +1,10 @@
 //! The grammar of the command line.
 
 mod audit;
+mod help;
 mod look;
 mod operations;
+mod setup;
 
 pub use audit::{AuditCommand, AuditExportArguments, ExportForm, ProvedLog};
 pub use look::{
@@ -13,6 +15,7 @@ pub use operations::{
     BackupArguments, BackupFrom, ExportArguments, PolicyCheckArguments, PolicyCommand,
     RestoreArguments, StatsArguments, UpcastArguments, VaultCommand, VaultImportArguments,
 };
+pub use setup::{CompletionsArguments, DoctorArguments, ManArguments};
 
 use std::fmt;
 use std::path::PathBuf;
@@ -20,21 +23,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
+use self::help::{CONFIG_HELP, DONE_OR_NOT, EXIT_CODES, IMPORT_HELP, SERVE_HELP, VERIFY_HELP};
 use super::Failure;
 use crate::config::{Override, Overrides, option_help, parse_duration};
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done
-  1  failed
-  2  the command line or the configuration is wrong; nothing was done
-  3  imported, but some resources were refused
-  4  verified, and something was altered or is missing";
-
-const SETTINGS_HELP: &str = "\
-Every setting has a key such as server.listen. It is given, in falling order of precedence, by an
-option, by an environment variable such as CHARTLOG_SERVER_LISTEN, or in the configuration file.
-`chartlog config` shows all settings and where their values come from.";
 
 /// A health record server that keeps each patient's chart as a log and speaks FHIR R4
 #[derive(Debug, Parser)]
@@ -93,11 +84,17 @@ pub enum Command {
     Openapi(OpenapiArguments),
     /// Print the configuration in force and where each value comes from
     Config(ConfigArguments),
+    /// Examine configuration, keys, disk, clock and network, and say what to do
+    Doctor(DoctorArguments),
+    /// Print what a shell completes
+    Completions(CompletionsArguments),
+    /// Write the pages of the manual
+    Man(ManArguments),
 }
 
 /// Arguments of `chartlog serve`.
 #[derive(Debug, Args)]
-#[command(after_help = SETTINGS_HELP)]
+#[command(after_help = SERVE_HELP)]
 pub struct ServeArguments {
     /// Everything about `serve` is a setting.
     #[command(flatten)]
@@ -106,7 +103,7 @@ pub struct ServeArguments {
 
 /// Arguments of `chartlog config`.
 #[derive(Debug, Args)]
-#[command(after_help = SETTINGS_HELP)]
+#[command(after_help = CONFIG_HELP)]
 pub struct ConfigArguments {
     /// Print a commented file of all settings at their defaults instead
     #[arg(long)]
@@ -118,6 +115,7 @@ pub struct ConfigArguments {
 
 /// Arguments of `chartlog token`.
 #[derive(Debug, Args)]
+#[command(after_help = DONE_OR_NOT)]
 pub struct TokenArguments {
     /// Who the token is for: its `sub`
     #[arg(long, value_name = "NAME")]
@@ -153,7 +151,7 @@ pub struct TokenArguments {
 
 /// Arguments of `chartlog import`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = IMPORT_HELP)]
 pub struct ImportArguments {
     /// Files, or folders of files: .json, .ndjson, .json.gz, .ndjson.gz
     #[arg(required = true, value_name = "PATH")]
@@ -189,7 +187,7 @@ pub struct ImportArguments {
 
 /// Arguments of `chartlog rebuild`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = DONE_OR_NOT)]
 pub struct RebuildArguments {
     /// Which store.
     #[command(flatten)]
@@ -198,7 +196,7 @@ pub struct RebuildArguments {
 
 /// Arguments of `chartlog erase`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = DONE_OR_NOT)]
 pub struct EraseArguments {
     /// Id of the Patient whose chart is to be erased
     #[arg(long, value_name = "ID")]
@@ -222,7 +220,7 @@ pub struct EraseArguments {
 
 /// Arguments of `chartlog dispose`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = DONE_OR_NOT)]
 pub struct DisposeArguments {
     /// Only tell what is due
     #[arg(long)]
@@ -257,7 +255,7 @@ pub enum ImportTarget {
 
 /// Arguments of `chartlog verify`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = VERIFY_HELP)]
 pub struct VerifyArguments {
     /// Verify this evidence bundle and nothing else
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "checkpoints", "open", "views"])]
@@ -290,6 +288,7 @@ pub struct VerifyArguments {
 
 /// Arguments of `chartlog openapi`.
 #[derive(Debug, Args)]
+#[command(after_help = DONE_OR_NOT)]
 pub struct OpenapiArguments {
     /// File to write, instead of stdout
     #[arg(long, value_name = "FILE")]

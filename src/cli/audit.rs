@@ -1,5 +1,6 @@
 //! `chartlog audit export`: who looked, from a running server to a file.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use ureq::http::Response;
 
 use super::agent::Way;
 use super::ask::Asked;
-use super::{AuditExportArguments, ExportForm, Failure, ProvedLog, progress};
+use super::{AuditExportArguments, ExportForm, Failure, ProvedLog, out, progress};
 
 /// Bytes that are read and written at once.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -28,14 +29,18 @@ pub fn export(arguments: &AuditExportArguments) -> Result<(), Failure> {
     let end = range.and_then(|(_, end)| end.parse::<u64>().ok()).unwrap_or(first);
     bar.set_length(end.saturating_sub(first));
     let body = BufReader::with_capacity(BUFFER_BYTES, answer.into_body().into_reader());
+    let is_closed = Cell::new(false);
     let written = match &arguments.output {
-        None => copy(body, std::io::stdout().lock(), first, &bar),
+        None => copy(body, out::Pipe::new(&is_closed), first, &bar),
         Some(path) => to_file(body, path, first, &bar),
     };
     bar.finish_and_clear();
+    if is_closed.get() {
+        return Ok(());
+    }
     let lines = written.map_err(|error| Failure::failed(format!("not exported: {error}")))?;
     if let Some(path) = &arguments.output {
-        eprintln!("chartlog: {} lines in {}", lines, path.display());
+        out::note(format_args!("chartlog: {lines} lines in {}", path.display()));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use super::arguments::DisposeArguments;
 use super::served::{engine_options, store};
-use super::{Failure, operator};
+use super::{Failure, operator, out};
 use crate::audit::{self, Fate};
 use crate::clock::Instant;
 use crate::config::Config;
@@ -34,15 +34,16 @@ pub fn run(config: &Config, arguments: &DisposeArguments) -> Result<(), Failure>
             Fate::Disposed => "disposed of before".to_owned(),
         };
         let (since, until, number) = (segment.since, segment.until, segment.segment.number);
-        eprintln!("segment {number:08} of the access log, {since} to {until}: {fate}");
+        out::note(format_args!(
+            "segment {number:08} of the access log, {since} to {until}: {fate}"
+        ));
     }
     if arguments.dry_run {
-        eprintln!("nothing was disposed of: this was a dry run");
+        out::note("nothing was disposed of: this was a dry run");
         return Ok(());
     }
     let statements = audit::dispose(&store, &grant, years, now).map_err(Failure::failed)?;
     let words = format!("years={years}&segments={}", statements.len());
     operator::record(&store, "dispose", now.micros(), words)?;
-    print!("{}", statements.join("\n"));
-    Ok(())
+    out::tell(statements.join("\n"))
 }

@@ -1,8 +1,9 @@
 //! `chartlog erase`: a chart erased by an operator, while no server has the store open.
 
 use super::arguments::EraseArguments;
+use super::import::counted;
 use super::served::{engine_options, store};
-use super::{Failure, operator};
+use super::{Failure, operator, out};
 use crate::config::Config;
 use crate::engine::{EngineOptions, PurgeWindow};
 use crate::records::ErasureRequest;
@@ -28,20 +29,21 @@ pub fn run(config: &Config, arguments: &EraseArguments) -> Result<(), Failure> {
         .block_on(store.erase(&operator::grant("system/ChartErasure.c"), request))
         .map_err(Failure::failed)?;
     let (events, resources) = (erased.events, erased.resources);
-    eprintln!("chart {}: {events} events, {resources} resources", erased.chart);
+    let (events, resources) = (counted(events, "event"), counted(resources, "resource"));
+    out::note(format_args!("chart {}: {events}, {resources}", erased.chart));
     if erased.shared > 0 {
         let shared = erased.shared;
-        eprintln!("{shared} resources are at home in other charts and stay there");
+        out::note(format_args!("{shared} resources are at home in other charts and stay there"));
     }
     let Some(done) = erased.done else {
-        eprintln!("nothing was erased: this was a dry run");
+        out::note("nothing was erased: this was a dry run");
         return Ok(());
     };
-    print!("{}", done.certificate);
+    out::tell(&done.certificate)?;
     if arguments.purge_now {
         store.engine().purge().map_err(Failure::failed)?;
         let (_, purge) = store.engine().certificates(erased.chart).map_err(Failure::failed)?;
-        print!("\n{}", purge.unwrap_or_default());
+        out::tell(format_args!("\n{}", purge.unwrap_or_default()))?;
     }
     Ok(())
 }

@@ -9,14 +9,19 @@ mod arguments;
 mod ask;
 mod audit;
 mod backup;
+mod completions;
 mod config;
 mod dispose;
+mod doctor;
 mod erase;
 mod import;
 mod look;
+mod man;
 mod notices;
+mod notify;
 mod openapi;
 mod operator;
+mod out;
 mod policy;
 mod private;
 mod progress;
@@ -38,9 +43,10 @@ use clap::Parser;
 
 pub use arguments::{
     Arguments, AuditCommand, AuditExportArguments, BackupArguments, BackupFrom, BlameArguments,
-    ChartArguments, Command, ConfigArguments, DiffArguments, DisposeArguments, EraseArguments,
-    ExportArguments, ExportForm, ImportArguments, ImportTarget, LogArguments, LookArguments,
-    LookAt, OpenapiArguments, PolicyCheckArguments, PolicyCommand, ProvedLog, RebuildArguments,
+    ChartArguments, Command, CompletionsArguments, ConfigArguments, DiffArguments,
+    DisposeArguments, DoctorArguments, EraseArguments, ExportArguments, ExportForm,
+    ImportArguments, ImportTarget, LogArguments, LookArguments, LookAt, ManArguments,
+    OpenapiArguments, PolicyCheckArguments, PolicyCommand, ProvedLog, RebuildArguments,
     RestoreArguments, Secret, ServeArguments, ShowArguments, StatsArguments, TlsArguments,
     TokenArguments, UpcastArguments, VaultCommand, VaultImportArguments, VerifyArguments,
 };
@@ -66,7 +72,7 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("chartlog: {}", failure.message);
+            out::note(format_args!("chartlog: {}", failure.message));
             ExitCode::from(failure.exit_code)
         }
     }
@@ -163,10 +169,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Diff(arguments) => looks(|of| &of.look, look::diff, arguments),
         Command::Blame(arguments) => looks(|of| &of.look, look::blame, arguments),
         Command::Policy(PolicyCommand::Check(arguments)) => policy::check(&arguments),
-        Command::Policy(PolicyCommand::Schema) => {
-            anstream::print!("{SCHEMA}");
-            Ok(())
-        }
+        Command::Policy(PolicyCommand::Schema) => out::hand_over(SCHEMA),
         Command::Audit(AuditCommand::Export(arguments)) => audit::export(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => {
@@ -185,6 +188,11 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             upcast::run(&load(&arguments.store.overrides())?.config, &arguments)
         }
         Command::Openapi(arguments) => openapi::run(arguments),
+        Command::Doctor(arguments) => {
+            doctor::run(load(&arguments.settings.overrides()), &arguments)
+        }
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
         Command::Config(arguments) if arguments.example => config::run_example(),
         Command::Config(arguments) => config::run(&load(&arguments.settings.overrides())?),
     }
@@ -202,7 +210,12 @@ fn looks<A: Send + Sync + 'static>(
 }
 
 fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {
-    crate::config::load(overrides, variable, |path| std::fs::read_to_string(path))
+    crate::config::load(overrides, variable, &variables(), |path| std::fs::read_to_string(path))
+}
+
+/// The names of all variables of the environment.
+fn variables() -> Vec<String> {
+    std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect()
 }
 
 /// The one place that reads the environment of the process; only `CHARTLOG_TOKEN`, which is no
@@ -250,7 +263,7 @@ mod tests {
         let Command::Serve(arguments) = parse(line) else { panic!("not serve") };
         let overrides = arguments.settings.overrides();
         let missing = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
-        let config = crate::config::load(&overrides, |_| None, missing).unwrap().config;
+        let config = crate::config::load(&overrides, |_| None, &[], missing).unwrap().config;
         assert_eq!(config.server.listen.port(), 0);
         assert_eq!(config.server.public_url.as_deref(), Some("https://a.example"));
         assert_eq!(config.server.workers, 3);

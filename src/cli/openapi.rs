@@ -1,6 +1,6 @@
 //! `chartlog openapi`: the document in `openapi/`.
 
-use super::{Failure, OpenapiArguments};
+use super::{Failure, OpenapiArguments, out};
 use crate::http::document_text;
 
 /// Writes the OpenAPI document to a file or to stdout.
@@ -13,9 +13,6 @@ pub fn run(arguments: OpenapiArguments) -> Result<(), Failure> {
     match arguments.output {
         Some(path) => std::fs::write(&path, text)
             .map_err(|error| Failure::failed(format!("{}: {error}", path.display()))),
-        None => {
-            print!("{text}");
-            Ok(())
-        }
+        None => out::hand_over(&text),
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Failure, PolicyCheckArguments};
+use super::{Failure, PolicyCheckArguments, out};
 use crate::clock::Instant;
 use crate::policies::{Case, Explanation, Policies, read};
 
@@ -39,12 +39,12 @@ pub fn check(arguments: &PolicyCheckArguments) -> Result<(), Failure> {
         }
     }
     for line in lines {
-        anstream::println!("{line}");
+        out::tell(format_args!("{line}\n"))?;
     }
-    anstream::println!(
-        "{} files of policies, {count} cases, {failed} not as they say",
+    out::tell(format_args!(
+        "{} files of policies, {count} cases, {failed} not as they say\n",
         texts.len()
-    );
+    ))?;
     match failed {
         0 => Ok(()),
         _ => Err(Failure::failed("cases are decided otherwise than they say")),

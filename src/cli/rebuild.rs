@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::import::grouped;
+use super::import::{counted, grouped};
 use super::served::{engine_options, store};
-use super::{Failure, operator};
+use super::{Failure, operator, out};
 use crate::clock::Instant;
 use crate::config::Config;
 use crate::engine::Rebuilt;
@@ -29,8 +29,7 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     let rebuilt = rebuilt.map_err(Failure::failed)?;
     let words = format!("events={}&accesses={}", rebuilt.events, rebuilt.accesses);
     operator::record(&store, "rebuild", begun_at, words)?;
-    println!("{}", summary(&rebuilt));
-    Ok(())
+    out::tell(format_args!("{}\n", summary(&rebuilt)))
 }
 
 /// A bar that counts events; indicatif hides it unless stderr is a terminal.
@@ -48,11 +47,9 @@ fn bar() -> ProgressBar {
 fn summary(rebuilt: &Rebuilt) -> String {
     let seconds = rebuilt.took.max(Duration::from_millis(1)).as_secs_f64();
     let rate = (rebuilt.events as f64 / seconds) as u64;
-    let (events, accesses) = (grouped(rebuilt.events), grouped(rebuilt.accesses));
-    format!(
-        "{events} events and {accesses} access entries in {seconds:.1} s, {} events/s",
-        grouped(rate)
-    )
+    let (events, accesses) =
+        (counted(rebuilt.events, "event"), counted(rebuilt.accesses, "access entry"));
+    format!("{events} and {accesses} in {seconds:.1} s, {} events/s", grouped(rate))
 }
 
 #[cfg(test)]

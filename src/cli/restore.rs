@@ -1,8 +1,8 @@
 //! `chartlog restore`: a data directory from a backup.
 
-use super::import::grouped;
+use super::import::counted;
 use super::notices::Notice;
-use super::{Failure, RestoreArguments, progress};
+use super::{Failure, RestoreArguments, out, progress};
 use crate::backup::{Restored, restore};
 use crate::config::Config;
 use crate::disk::RealDisk;
@@ -28,13 +28,13 @@ pub fn run(config: &Config, arguments: &RestoreArguments) -> Result<(), Failure>
         left_out.0, left_out.1
     );
     Notice::now("restore", words).leave(data).map_err(Failure::failed)?;
-    print!("{}", summary(&restored));
+    out::tell(summary(&restored))?;
     if !has_keys(&data.join("vault")) {
-        println!(
+        out::tell(format_args!(
             "It cannot be opened without its keys. Next: chartlog vault import FILE --data {} \
-             --private-key KEY.pem",
+             --private-key KEY.pem\n",
             data.display()
-        );
+        ))?;
     }
     Ok(())
 }
@@ -45,23 +45,24 @@ fn has_keys(vault: &std::path::Path) -> bool {
 }
 
 fn summary(restored: &Restored) -> String {
-    let (events, accesses) = (grouped(restored.events), grouped(restored.accesses));
-    let mut text = format!("{events} events and {accesses} access entries restored\n");
+    let (events, accesses) =
+        (counted(restored.events, "event"), counted(restored.accesses, "access entry"));
+    let mut text = format!("{events} and {accesses} restored\n");
     match (&restored.new_origin, restored.signed) {
         (Some(origin), _) => {
             text.push_str(&format!(
-                "{} later events and {} later access entries were left out. This is another history: \
+                "{} and {} were left out. This is another history: \
                  its logs are called {origin} from now on, and checkpoints of the one before do not \
                  hold for it\n",
-                grouped(restored.events_left_out),
-                grouped(restored.accesses_left_out)
+                counted(restored.events_left_out, "later event"),
+                counted(restored.accesses_left_out, "later access entry")
             ));
         }
         (None, (0, 0)) => {}
         (None, (events, accesses)) => text.push_str(&format!(
-            "The checkpoints hold for the first {} events and {} access entries\n",
-            grouped(events),
-            grouped(accesses)
+            "The checkpoints hold for the first {} and the first {}\n",
+            counted(events, "event"),
+            counted(accesses, "access entry")
         )),
     }
     text

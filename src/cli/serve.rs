@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::served::{Served, is_demo, sign};
-use super::{Failure, Secret, import, operator, private};
+use super::{Failure, Secret, import, notify, operator, out, private};
 use crate::auth::LocalIssuer;
 use crate::clock::{Clock, Instant};
 use crate::config::{App, Config, DemoConfig, PoliciesConfig, User};
@@ -71,7 +71,9 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
             true => format!("\n\nA console for the browser:\n\n{base}/console/"),
             false => String::new(),
         };
-        println!("listening on {base}{console}");
+        // Who started it may not care; the server serves all the same.
+        let _ = out::tell(format_args!("listening on {base}{console}\n"));
+        notify::ready();
         server.await.map_err(Failure::failed)?.map_err(Failure::failed)
     });
     subscriptions.stop();
@@ -208,7 +210,7 @@ stored since is there too."
              \x20             (development: the page to sign in asks for no password)"
         ),
     };
-    println!(
+    let _ = out::tell(format_args!(
         "\
 {loaded}
 
@@ -221,9 +223,10 @@ A token for twelve hours:
 export TOKEN={token}
 
 Worth trying:
-{}",
+{}
+",
         worth_trying(config, base)
-    );
+    ));
     Ok(())
 }
 

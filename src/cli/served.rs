@@ -1,6 +1,7 @@
 //! A store with everything that is needed to serve it, made from the configuration.
 
-use std::net::TcpListener;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +78,7 @@ impl Served {
     ) -> Result<Self, Failure> {
         let tls = http::Tls::open(&config.server).map_err(Failure::usage)?;
         let listener = TcpListener::bind(config.server.listen)
-            .map_err(|error| Failure::failed(format!("{}: {error}", config.server.listen)))?;
+            .map_err(|error| Failure::failed(not_bound(config.server.listen, &error)))?;
         let bound = listener.local_addr().map_err(Failure::failed)?;
         let base_url = config.server.base_url(bound);
         let (directory, secret) = take(DataDirectory::open(&config.store.data))?;
@@ -154,6 +155,24 @@ impl Served {
     }
 }
 
+/// Why the server cannot listen at an address, and what to do.
+fn not_bound(listen: SocketAddr, error: &io::Error) -> String {
+    let todo = match error.kind() {
+        ErrorKind::AddrInUse => {
+            "another program listens there, which `ss -ltnp` names: stop it, or choose another address with --listen or \
+             server.listen (port 0 takes any that is free)"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: 127.0.0.1 is for programs on it alone, 0.0.0.0 for all addresses it has"
+        }
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need a right: choose a higher one, or grant CAP_NET_BIND_SERVICE"
+        }
+        _ => return format!("cannot listen at {listen}: {error}"),
+    };
+    format!("cannot listen at {listen}: {error}; {todo}")
+}
+
 /// Opens the store of a command that has it for itself.
 ///
 /// # Errors
@@ -208,7 +227,11 @@ fn proof(config: &Config) -> Result<ProofOptions, Failure> {
 }
 
 /// What decides beside scopes.
-fn rule_book(config: &Config, fhir_base: &str) -> Result<Arc<RuleBook>, Failure> {
+///
+/// # Errors
+///
+/// [`Failure`]: a policy is wrong.
+pub fn rule_book(config: &Config, fhir_base: &str) -> Result<Arc<RuleBook>, Failure> {
     let folder = config.policies.directory.as_ref().map(PathBuf::from);
     let book = RuleBook::open(folder, config.policies.consent, Some(Arc::from(fhir_base)));
     book.map(|book| Arc::new(book.beside(settings_of(config))))

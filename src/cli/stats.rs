@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::import::grouped;
 use super::progress::{self, megabytes};
-use super::{Failure, StatsArguments};
+use super::{Failure, StatsArguments, out};
 use crate::config::Config;
 use crate::disk::RealDisk;
 use crate::inspect::{LastCheckpoint, LogPayloads, Stats, stats};
@@ -27,12 +27,7 @@ pub fn run(config: &Config, arguments: &StatsArguments) -> Result<(), Failure> {
     });
     bar.finish_and_clear();
     let found = found.map_err(Failure::failed)?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&found).map_err(Failure::failed)?);
-    } else {
-        print!("{}", summary(&found));
-    }
-    Ok(())
+    if arguments.json { out::json(&found) } else { out::tell(summary(&found)) }
 }
 
 fn summary(stats: &Stats) -> String {

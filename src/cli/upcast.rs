@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::import::grouped;
 use super::served::{engine_options, store};
-use super::{Failure, UpcastArguments, operator, progress, upcasters};
+use super::{Failure, UpcastArguments, operator, out, progress, upcasters};
 use crate::chart::{Trial, Tried};
 use crate::clock::Instant;
 use crate::config::Config;
@@ -74,8 +74,8 @@ pub fn run(config: &Config, arguments: &UpcastArguments) -> Result<(), Failure> 
     let (events, concerned) = (trial.events, trial.concerned);
     let found = Found { events, concerned, files: &trial.files, taken, taken_samples };
     match arguments.json {
-        true => println!("{}", serde_json::to_string_pretty(&found).map_err(Failure::failed)?),
-        false => print!("{}", summary(&found)),
+        true => out::json(&found)?,
+        false => out::tell(summary(&found))?,
     }
     let failed: u64 = trial.files.iter().map(|file| file.failed).sum();
     if failed + taken > 0 {

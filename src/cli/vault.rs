@@ -1,14 +1,14 @@
 //! `chartlog vault`: the keys of a store, kept by somebody else, and brought back.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::notices::Notice;
-use super::{ExportArguments, Failure, VaultImportArguments};
+use super::{ExportArguments, Failure, VaultImportArguments, out};
 use crate::chart::fingerprint;
 use crate::clock::Instant;
 use crate::config::Config;
@@ -41,12 +41,11 @@ pub fn export(config: &Config, arguments: &ExportArguments) -> Result<(), Failur
         .and_then(|vault| vault.export(&recipient, &Instant::now().to_string()))
         .map_err(Failure::failed)?;
     write_new(&arguments.output, file.as_bytes())?;
-    println!(
-        "{} written to {}. After the next erasure, make a new one and destroy this one",
+    out::tell(format_args!(
+        "{} written to {}. After the next erasure, make a new one and destroy this one\n",
         told(&escrowed),
         arguments.output.display()
-    );
-    Ok(())
+    ))
 }
 
 /// Makes the vault of a data directory from a file that was exported, and prints one line about it.
@@ -67,12 +66,12 @@ pub fn import(config: &Config, arguments: &VaultImportArguments) -> Result<(), F
         .map_err(|error| at(&arguments.input, &error))?;
     let words = format!("exportedAt={}", escrowed.exported_at);
     Notice::now("vaultImport", words).leave(data).map_err(Failure::failed)?;
-    println!("{} brought into {}", told(&escrowed), folder.display());
+    out::tell(format_args!("{} brought into {}\n", told(&escrowed), folder.display()))?;
     if is_made {
-        println!(
+        out::tell(
             "A master key was made, as vault.master_key says. Keep a copy away from this machine and \
-             its backups"
-        );
+             its backups\n",
+        )?;
     }
     Ok(())
 }
@@ -106,5 +105,11 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         file.write_all(b"\n")?;
         file.sync_all()
     };
-    write().map_err(|error| at(path, &error))
+    write().map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Failure::failed(format!(
+            "{} exists and is not replaced: name another file, or remove it when it is no longer needed",
+            path.display()
+        )),
+        _ => at(path, &error),
+    })
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::served::engine_options;
-use super::{Failure, VerifyArguments};
+use super::{Failure, VerifyArguments, out};
 use crate::clock::Instant;
 use crate::config::Config;
 use crate::engine::DataDirectory;
@@ -44,20 +44,21 @@ pub fn run(config: &Config, arguments: &VerifyArguments) -> Result<(), Failure> 
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         progress: &|bytes| bar.inc(bytes),
     };
-    let mut altered = 0;
+    let (mut altered, mut told) = (0, Ok(()));
     let verified = crate::inspect::verify(root, &options, &mut |finding| {
         altered += usize::from(finding.verdict == Verdict::Altered);
-        bar.suspend(|| show(&finding));
+        let shown = bar.suspend(|| show(&finding));
+        told = std::mem::replace(&mut told, Ok(())).and(shown);
     });
     bar.finish_and_clear();
     verified.map_err(|error| Failure::failed(format!("could not be verified: {error}")))?;
     if arguments.views && altered == 0 {
         let finding = verify_views(config)?;
         altered += usize::from(finding.verdict == Verdict::Altered);
-        show(&finding);
+        told = told.and(show(&finding));
     }
     match altered {
-        0 => Ok(()),
+        0 => told,
         1 => Err(Failure::altered("something was altered or is missing, as said above")),
         several => Err(Failure::altered(format!(
             "{several} parts were altered or are missing, as said above"
@@ -83,13 +84,13 @@ fn verify_views(config: &Config) -> Result<Finding, Failure> {
     finding.map_err(|error| failed(&error))
 }
 
-fn show(finding: &Finding) {
+fn show(finding: &Finding) -> Result<(), Failure> {
     let verdict = match finding.verdict {
         Verdict::Holds => "holds",
         Verdict::Note => "note",
         Verdict::Altered => "ALTERED",
     };
-    println!("{verdict:8} {}: {}", finding.part, finding.detail);
+    out::tell(format_args!("{verdict:8} {}: {}\n", finding.part, finding.detail))
 }
 
 /// Verifies an evidence bundle; needs nothing but the file and the key.
@@ -105,15 +106,14 @@ pub fn run_bundle(path: &Path, arguments: &VerifyArguments) -> Result<(), Failur
     };
     let report = verify_bundle(&read(path)?, &key.to_string())
         .map_err(|error| Failure::altered(format!("{}: {error}", path.display())))?;
-    println!(
-        "holds    {}: {} entries of {}, of which {} disclosed, stood in the log when {} entries were signed",
+    out::tell(format_args!(
+        "holds    {}: {} entries of {}, of which {} disclosed, stood in the log when {} entries were signed\n",
         path.display(),
         report.entries,
         report.origin,
         report.disclosed,
         report.size
-    );
-    Ok(())
+    ))
 }
 
 /// Verifies an audit export; needs nothing but the file and the key.
@@ -150,13 +150,12 @@ pub fn run_export(path: &Path, arguments: &VerifyArguments) -> Result<(), Failur
         BundleLog::Events if is_closed => String::new(),
         BundleLog::Events => "the log had nothing later; ".to_owned(),
     };
-    println!(
+    out::tell(format_args!(
         "holds    {}: these are all {all} that {origin} recorded from {since} until {}; {more}signed when the \
-         log had {size}",
+         log had {size}\n",
         path.display(),
         Instant::from_micros(until),
-    );
-    Ok(())
+    ))
 }
 
 fn keys(texts: &[String]) -> Result<Vec<Verifier>, Failure> {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::environment::{FILE_VARIABLE, strangers};
 use super::file::{self, Stranger, line_at};
 use super::setting::{Refusal, Setting};
 use super::settings::settings;
@@ -10,8 +11,6 @@ use super::{Config, ConfigError, Problem, Source, Sources, check};
 
 /// The configuration file that is read when none is named, if it exists.
 pub const DEFAULT_FILE: &str = "config/chartlog.toml";
-/// The environment variable that names another one.
-pub const FILE_VARIABLE: &str = "CHARTLOG_CONFIG";
 
 /// What the command line says about the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,8 +45,8 @@ pub struct Loaded {
 
 /// Puts the layers on top of each other and checks the result.
 ///
-/// `environment` gives the value of a variable; an empty one counts as unset. `read_file` gives the
-/// text of a file.
+/// `environment` gives the value of a variable, an empty one counts as unset, and `names` are those of all variables.
+/// `read_file` gives the text of a file.
 ///
 /// # Errors
 ///
@@ -56,6 +55,7 @@ pub struct Loaded {
 pub fn load(
     overrides: &Overrides,
     environment: impl Fn(&str) -> Option<String>,
+    names: &[String],
     read_file: impl Fn(&Path) -> io::Result<String>,
 ) -> Result<Loaded, ConfigError> {
     let environment = |name: &str| environment(name).filter(|text| !text.is_empty());
@@ -64,6 +64,8 @@ pub fn load(
     loading.environment(environment);
     loading.flags(&overrides.settings);
     let Loading { config, sources, mut problems } = loading;
+    let set = names.iter().filter(|name| environment(name).is_some());
+    problems.extend(strangers(set, config.vault.master_key.as_deref()));
     // A setting that is wrong by itself is not also blamed for what its default contradicts.
     let settled = |problem: &Problem| !problems.iter().any(|known| shares_key(known, problem));
     let contradictions: Vec<_> =

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant as Stopwatch};
 
+use metrics::Histogram;
 use tokio::sync::watch;
 
 use super::health::{Health, supervised};
@@ -151,8 +152,9 @@ impl<C: Send + 'static> Committer<C> {
         let settled = AtomicI64::new(i64::MIN);
         let horizon = Arc::new(Horizon { settled, opened: AtomicU64::new(0) });
         let opening = Arc::clone(&horizon);
+        let figures = Figures::of(name);
         let order = supervised(health, &format!("{name}-order"), move || {
-            order(&commands, &groups, &opening, limits, now, writer, sequencer);
+            order(&commands, &groups, &opening, (limits, now), writer, sequencer, &figures);
         })?;
         let project = supervised(health, &format!("{name}-project"), move || {
             project(&written, &count, projector);
@@ -208,6 +210,29 @@ impl<C> Drop for Committer<C> {
     }
 }
 
+/// What is measured of each group of a log.
+struct Figures {
+    append: Histogram,
+    commands: Histogram,
+    bytes: Histogram,
+}
+
+impl Figures {
+    fn of(log: &str) -> Self {
+        let log = log.to_owned();
+        Self {
+            append: metrics::histogram!("chartlog_log_append_duration_seconds", "log" => log.clone()),
+            commands: metrics::histogram!("chartlog_group_commands", "log" => log.clone()),
+            bytes: metrics::histogram!("chartlog_group_bytes", "log" => log),
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn count(number: usize) -> f64 {
+    number as f64
+}
+
 /// A group that was written, or why not, with its commands.
 type Group<A> = (Result<Option<AppendedGroup>, LogError>, Vec<A>);
 
@@ -215,10 +240,10 @@ fn order<C, A>(
     commands: &Receiver<C>,
     groups: &SyncSender<Group<A>>,
     horizon: &Horizon,
-    limits: CommitterLimits,
-    now: impl Fn() -> i64,
+    (limits, now): (CommitterLimits, impl Fn() -> i64),
     mut writer: Writer,
     mut sequencer: impl Sequencer<Command = C, Sequenced = A>,
+    figures: &Figures,
 ) {
     while let Ok(first) = commands.recv() {
         let earliest = horizon.open();
@@ -238,7 +263,12 @@ fn order<C, A>(
         let written = if group.frames.is_empty() {
             Ok(None)
         } else {
-            writer.append(group.recorded_at, &group.frames).map(Some)
+            figures.commands.record(count(sequenced.len()));
+            figures.bytes.record(count(group.bytes));
+            let begun = Stopwatch::now();
+            let appended = writer.append(group.recorded_at, &group.frames);
+            figures.append.record(begun.elapsed());
+            appended.map(Some)
         };
         if groups.send((written, sequenced)).is_err() {
             return;

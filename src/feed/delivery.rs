@@ -383,6 +383,9 @@ impl<S: Source, O: Outlet<Item = S::Item, Place = S::Place>> Delivery<S, O> {
         #[allow(clippy::cast_precision_loss)]
         let behind = self.source.behind(&self.place) as f64;
         metrics::gauge!("chartlog_delivery_behind", "target" => self.figure.clone()).set(behind);
+        // There from the beginning, so that the first failure is a rise.
+        metrics::counter!("chartlog_delivery_failures_total", "target" => self.figure.clone())
+            .increment(0);
     }
 
     /// Waits until the source moves, something is to be settled or written down, or it is time to stop.

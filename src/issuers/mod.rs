@@ -103,6 +103,17 @@ impl Issuers {
         })
     }
 
+    /// Asks all that have to be asked for their keys, once. Gives how many answered well, and what is wrong with the others.
+    pub fn ask(&mut self) -> (usize, Vec<String>) {
+        let (mut reached, mut problems) = (0, Vec::new());
+        for source in self.sources.iter_mut().filter(|source| source.is_remote()) {
+            let found = source.renew().problems;
+            reached += usize::from(found.is_empty());
+            problems.extend(found);
+        }
+        (reached, problems)
+    }
+
     /// The one who is asked about tokens that say nothing themselves, if there is one.
     #[must_use]
     pub fn introspection(&self) -> Option<Arc<Introspection>> {

@@ -2,13 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Response, Server, Setup, bundle, entry, observation, patient, run, shared, unique,
+    Response, Server, Setup, binary, bundle, entry, observation, patient, run, shared, unique,
 };
 
 #[test]
@@ -316,7 +315,7 @@ fn the_configuration_is_shown_with_its_sources_and_without_the_token() {
         "[limits]\npage_size_max = 77\npage_size_default = 7\n",
     )
     .unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_chartlog"))
+    let output = binary()
         .current_dir(home.path())
         .args(["config", "--config", "c.toml", "--listen", "127.0.0.1:4711"])
         .env("CHARTLOG_LIMITS_PAGE_SIZE_DEFAULT", "8")

@@ -5,6 +5,24 @@ use serde_json::json;
 use crate::support::{Place, Server, code, counts, stderr};
 
 #[test]
+fn a_report_of_an_earlier_import_does_not_stay() {
+    let place = Place::new();
+    place.file("wrong.ndjson", r#"{"resourceType":"Patient","id":"not good"}"#);
+    place.file("right.ndjson", r#"{"resourceType":"Patient","id":"good"}"#);
+    for (report, option) in
+        [("chartlog-import-refused.ndjson", ""), ("other.ndjson", "--report other.ndjson")]
+    {
+        assert_eq!(code(&place.import(&format!("wrong.ndjson {option}"))), 3);
+        assert_eq!(place.report(report).len(), 1);
+        let output = place.import(&format!("right.ndjson {option}"));
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        assert!(!place.path(report).exists(), "{report}");
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(told.starts_with("1 resource in "), "{told}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_reported_and_the_rest_is_stored() {
     let place = Place::new();
     place.file("in/a-noise.json.gz", "this is not gzip");

@@ -7,7 +7,18 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_chartlog");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chartlog");
+
+/// The program, without variables of the tests: they are none of its own.
+pub fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CHARTLOG_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
 
 /// A folder with a store and files beside it.
 pub struct Place {
@@ -44,7 +55,7 @@ impl Place {
     }
 
     pub fn command(&self, what: &str) -> Command {
-        let mut command = Command::new(PROGRAM);
+        let mut command = program();
         command.current_dir(self.folder.path()).arg("import").args(what.split_whitespace());
         command
     }
@@ -75,14 +86,14 @@ pub struct Server {
 
 impl Server {
     pub fn start(data: &Path) -> Self {
-        let mut command = Command::new(PROGRAM);
+        let mut command = program();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let said = |line: String| line.strip_prefix("listening on ").map(str::to_owned);
         let base = lines.map_while(Result::ok).find_map(said).expect("the server listens");
         let scope = ["--sub", "chartlog-import", "--scope", "system/*.cruds", "--data"];
-        let printed = Command::new(PROGRAM).arg("token").args(scope).arg(data).output().unwrap();
+        let printed = program().arg("token").args(scope).arg(data).output().unwrap();
         let printed = String::from_utf8(printed.stdout).unwrap();
         let token = printed.lines().last().unwrap().to_owned();
         Self { child, base, token }

@@ -148,6 +148,11 @@ fn a_rebuild_that_is_killed_leaves_a_whole_generation() {
     let (fold, kept) = recorded(root.path(), &sizes);
     for round in 0..20 {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chartlog"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CHARTLOG_") {
+                command.env_remove(name);
+            }
+        }
         command.current_dir(root.path()).args(["rebuild", "--data"]).arg(root.path());
         let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(15 * round));

@@ -40,6 +40,12 @@ impl Server {
 
     /// The same, by a command that ends in the program's name.
     pub fn launch(mut command: Command, data: &Path, settings: &[&str]) -> Self {
+        // Variables of the tests are none of the program's.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CHARTLOG_") {
+                command.env_remove(name);
+            }
+        }
         command.current_dir(data.parent().unwrap()).args(["serve", "--listen", "127.0.0.1:0"]);
         command.args(["--workers", "2", "--log-filter", "error", "--data"]).arg(data);
         for setting in settings {

@@ -10,6 +10,8 @@
 )]
 
 mod backups;
+mod commands;
+mod deploy;
 mod escrow;
 mod figures;
 mod golden;

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Place, Server, patient, stderr};
+use crate::support::{Place, Server, patient, stderr, without_variables};
 
 /// Below a folder and with it: all whom others could read or write, links left out.
 fn open_to_others(folder: &Path) -> Vec<PathBuf> {
@@ -39,7 +39,7 @@ fn what_a_server_and_a_backup_write_is_for_their_owner_whatever_the_umask() {
     server.wait_until_signed();
     assert_eq!(open_to_others(&place.path("data")), Vec::<PathBuf>::new());
     let line = "umask 000; exec \"$0\" backup backups/charts --data data";
-    let mut backup = Command::new("sh");
+    let mut backup = without_variables(Command::new("sh"));
     backup.args(["-c", line, env!("CARGO_BIN_EXE_chartlog")]).current_dir(place.path("."));
     assert!(backup.status().unwrap().success());
     assert!(place.path("backups/charts/BACKUP").is_file());

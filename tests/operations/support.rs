@@ -12,7 +12,11 @@ use tempfile::TempDir;
 const PUBLIC_URL: &str = "https://charts.example";
 
 fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chartlog"));
+    without_variables(Command::new(env!("CARGO_BIN_EXE_chartlog")))
+}
+
+/// A command that gets no variables of the tests: they are none of the program's.
+pub fn without_variables(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CHARTLOG_") {
             command.env_remove(name);
@@ -123,7 +127,7 @@ impl Server {
 
     /// The same, by a shell with that umask.
     pub fn start_under(place: &Place, data: &str, umask: &str) -> Self {
-        let mut shell = Command::new("sh");
+        let mut shell = without_variables(Command::new("sh"));
         let line = format!("umask {umask}; exec \"$0\" \"$@\"");
         shell.args(["-c", &line, env!("CARGO_BIN_EXE_chartlog")]);
         shell.current_dir(place.folder.path()).args(Self::line(data).split_whitespace());

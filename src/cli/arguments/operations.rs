@@ -4,16 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::help::DONE_OR_NOT;
 use super::{Secret, StoreArguments, TlsArguments};
 use crate::backup::Until;
 use crate::cli::Failure;
 use crate::clock::Instant;
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done
-  1  failed: what is wrong, and where, is on stderr
-  2  the command line or the configuration is wrong; nothing was done";
 
 const BACKUP_HELP: &str = "\
 The backup is a directory laid out like a data directory, with both logs and no keys: keep those
@@ -168,7 +163,7 @@ pub struct ExportArguments {
 
 /// Arguments of `chartlog vault import`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = DONE_OR_NOT)]
 pub struct VaultImportArguments {
     /// File that `chartlog vault export` wrote
     #[arg(value_name = "FILE")]
@@ -183,7 +178,7 @@ pub struct VaultImportArguments {
 
 /// Arguments of `chartlog stats`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = DONE_OR_NOT)]
 pub struct StatsArguments {
     /// Write JSON, for programs
     #[arg(long)]
@@ -199,6 +194,7 @@ pub enum PolicyCommand {
     /// Check policies, and say what they decide in cases, and which of them decided
     Check(PolicyCheckArguments),
     /// Print the schema of policies: all that they may ask about
+    #[command(after_help = DONE_OR_NOT)]
     Schema,
 }
 

@@ -6,9 +6,9 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use super::agent::Way;
-use super::import::grouped;
+use super::import::counted;
 use super::progress::{self, megabytes};
-use super::{BackupArguments, BackupFrom, Failure};
+use super::{BackupArguments, BackupFrom, Failure, out};
 use crate::backup::{DirectorySource, Source, Taken, take};
 use crate::disk::{self, RealDisk};
 use remote::ServerSource;
@@ -42,8 +42,7 @@ pub fn run(arguments: &BackupArguments) -> Result<(), Failure> {
     let taken = taken.map_err(Failure::failed)?;
     // Only now is it known to be a backup, and not a directory of something else.
     close_to_others(&arguments.destination)?;
-    println!("{}", summary(&taken));
-    Ok(())
+    out::tell(format_args!("{}\n", summary(&taken)))
 }
 
 /// A backup within the store that it is of would go down with it.
@@ -87,7 +86,9 @@ fn close_to_others(destination: &Path) -> Result<(), Failure> {
     ] {
         if let Some(first) = paths.first() {
             let (count, first) = (paths.len(), first.display());
-            eprintln!("chartlog: {count} files and directories {outcome}; the first is {first}");
+            out::note(format_args!(
+                "chartlog: {count} files and directories {outcome}; the first is {first}"
+            ));
         }
     }
     Ok(())
@@ -97,9 +98,9 @@ fn summary(taken: &Taken) -> String {
     let manifest = &taken.manifest;
     let kept = manifest.bytes().saturating_sub(taken.copied_bytes);
     format!(
-        "backup of {} events and {} access entries, {}: {} copied, {} were there",
-        grouped(manifest.events.position),
-        grouped(manifest.access.position),
+        "backup of {} and {}, {}: {} copied, {} were there",
+        counted(manifest.events.position, "event"),
+        counted(manifest.access.position, "access entry"),
         manifest.taken_at.as_deref().unwrap_or_default(),
         megabytes(taken.copied_bytes),
         megabytes(kept)

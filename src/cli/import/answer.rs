@@ -37,6 +37,14 @@ pub struct Answer {
     pub whole: Option<Refused>,
 }
 
+impl Answer {
+    /// How many entries are as they should be now.
+    pub fn accepted(&self) -> usize {
+        let is_refused = |outcome: &&Outcome| matches!(outcome, Outcome::Refused(_));
+        self.parts.len() - self.parts.iter().filter(is_refused).count()
+    }
+}
+
 impl Outcome {
     /// Whether sending it again at once is pointless.
     fn is_final(&self) -> bool {

@@ -31,16 +31,16 @@ mod source;
 mod tally;
 mod workers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant as Stopwatch;
 
 pub use demo::{LOADER, load_demo, record_demo};
-pub use tally::grouped;
+pub use tally::{counted, grouped};
 
 use super::agent::Way;
-use super::{Failure, ImportArguments, ImportTarget, private};
+use super::{Failure, ImportArguments, ImportTarget, out, private};
 use crate::config::Config;
 use batcher::Batcher;
 use client::Client;
@@ -63,6 +63,9 @@ const IMPORTER: (&str, &str) = ("chartlog-import", "system/*.cruds system/Search
 /// [`Failure`]: nothing to import, no way to go on, or some resources were refused.
 pub fn run(config: Config, arguments: ImportArguments) -> Result<(), Failure> {
     let target = arguments.target()?;
+    let report = arguments.report.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_REPORT));
+    // What an earlier import left would pass for what this one refused.
+    report::remove(&report).map_err(|error| unwritable(&report, &error))?;
     let sources = source::find(&arguments.paths)?;
     let started = Stopwatch::now();
     let workers = usize::from(arguments.parallel);
@@ -76,15 +79,17 @@ pub fn run(config: Config, arguments: ImportArguments) -> Result<(), Failure> {
             import(&sources, clients, stop)
         }),
     }?;
-    print!("{}", tally.summary(started.elapsed()));
+    out::tell(tally.summary(started.elapsed()))?;
     if tally.refusals().is_empty() {
         return Ok(());
     }
-    let path = arguments.report.unwrap_or_else(|| PathBuf::from(DEFAULT_REPORT));
-    report::write(&path, tally.refusals())
-        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+    report::write(&report, tally.refusals()).map_err(|error| unwritable(&report, &error))?;
     let refused = tally::grouped(tally.refused());
-    Err(Failure::refused(format!("{refused} refused; {} says what and why", path.display())))
+    Err(Failure::refused(format!("{refused} refused; {} says what and why", report.display())))
+}
+
+fn unwritable(report: &Path, error: &std::io::Error) -> Failure {
+    Failure::failed(format!("{}: {error}; --report names another file", report.display()))
 }
 
 /// Sends everything, and then, as long as that helps, what was refused for want of something that

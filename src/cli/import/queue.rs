@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::super::Failure;
+use super::progress::Progress;
 use super::request::Request;
 use super::tally::{Refusal, Tally};
 
@@ -13,6 +14,7 @@ use super::tally::{Refusal, Tally};
 pub struct Queue<'a> {
     sender: SyncSender<Request>,
     shared: &'a Shared,
+    progress: &'a Progress,
 }
 
 /// What the reader and the workers share.
@@ -29,9 +31,13 @@ pub struct Shared {
 
 impl<'a> Queue<'a> {
     /// A queue with room for so many requests, and the end at which they come out.
-    pub fn new(room: usize, shared: &'a Shared) -> (Self, Receiver<Request>) {
+    pub fn new(
+        room: usize,
+        shared: &'a Shared,
+        progress: &'a Progress,
+    ) -> (Self, Receiver<Request>) {
         let (sender, receiver) = sync_channel(room);
-        (Self { sender, shared }, receiver)
+        (Self { sender, shared, progress }, receiver)
     }
 
     /// Hands in a request; waits for room, and for earlier requests about the same resources.
@@ -39,7 +45,9 @@ impl<'a> Queue<'a> {
     /// # Errors
     ///
     /// [`Failure`]: the workers could not go on.
-    pub fn send(&self, request: Request) -> Result<(), Failure> {
+    pub fn send(&self, mut request: Request) -> Result<(), Failure> {
+        // None, when it is sent once more: what was read for it is counted.
+        request.bytes_read = self.progress.take_read();
         let under_way = lock(&self.shared.under_way);
         let overtakes = |under_way: &mut HashSet<String>| {
             request.addresses().any(|address| under_way.contains(address))

@@ -21,6 +21,8 @@ pub struct Request {
     pub parts: Vec<Part>,
     /// The place of the Bundle in a file; `None` for a batch of ours.
     pub place: Option<Place>,
+    /// Bytes that were read from files for it: since the request before.
+    pub bytes_read: u64,
 }
 
 /// One entry of a request.
@@ -82,7 +84,7 @@ impl Request {
             Part { place: place.entry(at), kind, address, range: 0..0 }
         };
         let parts = entries.map(part).collect();
-        Self { body, key, parts, place: Some(place) }
+        Self { body, key, parts, place: Some(place), bytes_read: 0 }
     }
 }
 
@@ -115,7 +117,8 @@ impl Batch {
     /// The request for all entries.
     pub fn finish(mut self) -> Request {
         self.body.extend_from_slice(BATCH_TAIL.as_bytes());
-        Request { key: fingerprint(&[&self.body]), body: self.body, parts: self.parts, place: None }
+        let key = fingerprint(&[&self.body]);
+        Request { key, body: self.body, parts: self.parts, place: None, bytes_read: 0 }
     }
 }
 

@@ -176,8 +176,8 @@ impl Tally {
         )]
         let rate = (all as f64 / seconds.max(0.001)) as u64;
         let mut text = format!(
-            "{} resources in {seconds:.1} s, {} a second\n\n{:<28}{:>12}{:>15}{:>12}{:>12}\n",
-            grouped(all),
+            "{} in {seconds:.1} s, {} a second\n\n{:<28}{:>12}{:>15}{:>12}{:>12}\n",
+            counted(all, "resource"),
             grouped(rate),
             "",
             "stored",
@@ -204,6 +204,15 @@ fn line(text: &mut String, name: &str, counts: Counts) {
     text.push_str(&format!("{name:<28}{stored:>12}{present:>15}{removed:>12}{refused:>12}\n"));
 }
 
+/// A number of things, grouped: `1 resource`, `12,000 resources`, `2 access entries`.
+pub fn counted(number: u64, thing: &str) -> String {
+    match (number, thing.strip_suffix('y')) {
+        (1, _) => format!("1 {thing}"),
+        (_, Some(stem)) => format!("{} {stem}ies", grouped(number)),
+        (_, None) => format!("{} {thing}s", grouped(number)),
+    }
+}
+
 /// A number with a comma before every three digits.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -215,4 +224,25 @@ pub fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_not_told_as_many() {
+        for (number, thing, told) in [
+            (0, "resource", "0 resources"),
+            (1, "resource", "1 resource"),
+            (1_234_567, "event", "1,234,567 events"),
+            (1, "access entry", "1 access entry"),
+            (2, "access entry", "2 access entries"),
+        ] {
+            assert_eq!(counted(number, thing), told);
+        }
+        assert!(
+            Tally::default().summary(Duration::from_secs(1)).starts_with("0 resources in 1.0 s")
+        );
+    }
 }

@@ -35,7 +35,7 @@ impl<'a> Workers<'a> {
         feed: impl FnOnce(&Queue<'_>) -> Result<(), Failure>,
     ) -> Result<Tally, Failure> {
         let shared = Shared::default();
-        let (queue, requests) = Queue::new(self.clients.len(), &shared);
+        let (queue, requests) = Queue::new(self.clients.len(), &shared, self.progress);
         let requests = Mutex::new(requests);
         std::thread::scope(|scope| {
             for client in &self.clients {
@@ -61,7 +61,7 @@ impl<'a> Workers<'a> {
                 let stopped = || self.stop.load(Ordering::Relaxed) || shared.has_failed();
                 match client.send(&request, stopped) {
                     Ok(answer) => {
-                        self.progress.answered(request.parts.len());
+                        self.progress.answered(request.bytes_read, answer.accepted());
                         lock(&shared.tally).note(request, answer);
                     }
                     Err(failure) => {

@@ -6,8 +6,9 @@ use serde_json::value::RawValue;
 use super::super::{BlameArguments, Failure};
 use super::element::{Blamed, Setting};
 use super::event::Event;
-use super::page::{FAINT, NAME, hand_over, shown, styled, tell};
+use super::page::{FAINT, NAME, shown, styled};
 use crate::cli::ask::Asked;
+use crate::cli::out::{hand_over, tell};
 use crate::json::Document;
 
 /// Events that are asked for at a time.

@@ -4,8 +4,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::{ChartArguments, Failure};
-use super::page::{FAINT, NAME, hand_over, plain, shown, styled, tell};
+use super::page::{FAINT, NAME, plain, shown, styled};
 use crate::cli::ask::Asked;
+use crate::cli::import::counted;
+use crate::cli::out::{hand_over, tell};
 use crate::json::{Document, Node};
 
 #[derive(Deserialize)]
@@ -33,9 +35,9 @@ pub fn chart(server: &Asked, arguments: &ChartArguments) -> Result<(), Failure> 
     }
     let chart: Chart = serde_json::from_str(&answer).map_err(Failure::failed)?;
     let recorded = chart.recorded_at.as_deref().unwrap_or("before the first event");
-    let (version, count) = (chart.version, chart.resources.len());
+    let (version, count) = (chart.version, counted(chart.resources.len() as u64, "resource"));
     let mut page = format!(
-        "chart {} at version {version}, {}: {count} resources\n",
+        "chart {} at version {version}, {}: {count}\n",
         styled(NAME, &chart.patient),
         plain(recorded)
     );

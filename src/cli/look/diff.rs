@@ -5,8 +5,9 @@ use serde_json::value::RawValue;
 
 use super::super::{DiffArguments, Failure};
 use super::element::{self, differences};
-use super::page::{CAME, CHANGED, FAINT, NAME, WENT, hand_over, plain, shown, styled, tell};
+use super::page::{CAME, CHANGED, FAINT, NAME, WENT, plain, shown, styled};
 use crate::cli::ask::Asked;
+use crate::cli::out::{hand_over, tell};
 use crate::json::Document;
 
 #[derive(Deserialize)]

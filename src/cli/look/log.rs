@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::super::{Failure, LogArguments};
 use super::event::Event;
-use super::page::finished;
 use crate::cli::ask::Asked;
+use crate::cli::out::finished;
 
 /// What comes in a stream besides events: how far it is, and why it ends.
 #[derive(Deserialize)]

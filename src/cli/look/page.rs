@@ -1,11 +1,8 @@
 //! What is written for people: styles, and text that cannot command a terminal.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
-
-use super::super::Failure;
 
 /// Longest value on a line, in characters.
 const VALUE_LENGTH_MAX: usize = 120;
@@ -43,36 +40,6 @@ pub fn shown(value: &str) -> String {
     match value.char_indices().nth(VALUE_LENGTH_MAX) {
         Some((end, _)) => format!("{}…", plain(value.get(..end).unwrap_or_default())),
         None => plain(value),
-    }
-}
-
-/// Writes for people: in colour if stdout is a terminal.
-///
-/// # Errors
-///
-/// [`Failure`]: it cannot be written.
-pub fn tell(text: &str) -> Result<(), Failure> {
-    let mut out = anstream::stdout().lock();
-    finished(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
-}
-
-/// Writes for programs, as it is.
-///
-/// # Errors
-///
-/// [`Failure`]: it cannot be written.
-pub fn hand_over(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    finished(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
-}
-
-/// Who does not want to read on, such as `head`, has had enough: that is no failure.
-pub fn finished(written: io::Result<()>) -> Result<(), Failure> {
-    match written {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("stdout: {error}")))
-        }
-        _ => Ok(()),
     }
 }
 

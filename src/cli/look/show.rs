@@ -2,8 +2,9 @@
 
 use super::super::{Failure, ShowArguments};
 use super::event::Event;
-use super::page::{FAINT, hand_over, plain, styled, tell};
+use super::page::{FAINT, plain, styled};
 use crate::cli::ask::Asked;
+use crate::cli::out::{hand_over, tell};
 use crate::json::Pretty;
 
 /// Prints an event.

@@ -44,7 +44,8 @@ impl World {
         let read_file = |path: &Path| {
             self.files.get(path).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
         };
-        load(&self.overrides, |name| self.environment.get(name).cloned(), read_file)
+        let names: Vec<String> = self.environment.keys().cloned().collect();
+        load(&self.overrides, |name| self.environment.get(name).cloned(), &names, read_file)
     }
 
     fn loaded(&self) -> Loaded {

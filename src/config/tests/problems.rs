@@ -17,6 +17,42 @@ fn an_unknown_key_is_answered_with_the_known_ones() {
 }
 
 #[test]
+fn an_unknown_variable_is_answered_with_the_nearest() {
+    for (name, nearest) in [
+        ("CHARTLOG_SERVR_LISTEN", "CHARTLOG_SERVER_LISTEN"),
+        ("CHARTLOG_LISTEN", "CHARTLOG_SERVER_LISTEN"),
+        ("CHARTLOG_SERVER_PUBLICURL", "CHARTLOG_SERVER_PUBLIC_URL"),
+        ("CHARTLOG_DATA", "CHARTLOG_STORE_DATA"),
+        ("CHARTLOG_", "CHARTLOG_"),
+    ] {
+        let error = World::default().variable(name, "x").error();
+        let expected = format!("configuration: environment {name}: no setting has this variable");
+        assert!(error.starts_with(&expected), "{error}");
+        assert!(error.contains(&format!("the nearest is {nearest}")), "{error}");
+    }
+    let two = World::default().variable("CHARTLOG_A", "1").variable("CHARTLOG_B", "2").error();
+    assert!(two.starts_with("configuration: 2 problems"), "{two}");
+}
+
+#[test]
+fn variables_that_are_no_settings_are_left_to_those_who_set_them() {
+    let kubernetes = World::default()
+        .variable("CHARTLOG_SERVICE_HOST", "10.0.0.1")
+        .variable("CHARTLOG_SERVICE_PORT_HTTP", "8080")
+        .variable("CHARTLOG_PORT", "tcp://10.0.0.1:8080")
+        .variable("CHARTLOG_PORT_8080_TCP_ADDR", "10.0.0.1");
+    kubernetes.loaded();
+    let others = World::default()
+        .variable("CHARTLOG_TOKEN", "x")
+        .variable("CHARTLOG_TYPO", "")
+        .variable("RUST_LOG", "x")
+        .variable("CHARTLOG_VAULT_MASTER_KEY", "env:CHARTLOG_KEY");
+    others.variable("CHARTLOG_KEY", "x").loaded();
+    let error = World::default().variable("CHARTLOG_KEY", "x").error();
+    assert!(error.contains("environment CHARTLOG_KEY"), "{error}");
+}
+
+#[test]
 fn a_bad_value_is_answered_with_its_place_and_what_would_be_right() {
     for (key, text, right) in [
         ("server.listen", "localhost:8080", "an IP address and a port, such as \"127.0.0.1:8080\""),

@@ -19,6 +19,6 @@ pub use resources::{
     appointment, bundle, encounter, entry, observation, patient, practitioner, sized, unique,
     with_reference,
 };
-pub use server::{SHARED_CLIENT, SHARED_CLIENT_KEYS, Server, Setup, guard, run, shared};
+pub use server::{SHARED_CLIENT, SHARED_CLIENT_KEYS, Server, Setup, binary, guard, run, shared};
 pub use socket::{Socket, Told};
 pub use stream::{Line, Sse, Stream};

@@ -19,7 +19,7 @@ use super::Actor;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The binary under test.
-fn binary() -> Command {
+pub fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chartlog"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CHARTLOG_") {
