@@ -77,6 +77,7 @@ pub fn start(
     let stopping = counting.stopping.clone();
     let server = listen(listener, handshakes, (workers, &limits), &stopping, move || {
         let (state, unknown) = (Arc::clone(&state), Arc::clone(&state));
+        let documented = Arc::clone(&state);
         App::new()
             .wrap(cors(&state.options.cors_origins))
             .wrap(every_answer(encrypts))
@@ -84,7 +85,7 @@ pub fn start(
             .configure(move |config| table::routes(Some(&state)).mount(config))
             .configure(|config| {
                 if has_docs {
-                    docs::mount(config);
+                    docs::mount(config, &documented.options);
                 }
             })
             .default_service(web::to(move |request: HttpRequest| {
