@@ -28,6 +28,7 @@ mod conditional;
 mod conditions;
 mod cors;
 mod criteria;
+mod described;
 mod erasure;
 mod everything;
 mod examples;
