@@ -146,7 +146,7 @@ fn not_null(parameter: &Map<String, Value>) -> Option<Value> {
 fn example(id: &str, name: &str) -> Option<&'static str> {
     Some(match (id, name) {
         ("readAccess", "id") => "0-0",
-        (id, "id") if id.starts_with("encounter") => "p0001-enc-0001",
+        (id, "id") if id.starts_with("encounter") => "p0001-enc-01",
         (id, "id") if id.contains("Patient") || id.contains("Chart") || id.contains("atient") => {
             "p0001"
         }
