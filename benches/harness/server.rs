@@ -126,6 +126,7 @@ fn options(config: &Config, public_url: String) -> ServerOptions {
     let (metrics, docs) = (config.server.metrics, config.server.docs);
     ServerOptions {
         public_url,
+        named_url: None,
         workers,
         limits,
         audit,

@@ -130,6 +130,7 @@ impl Served {
         subscriptions: Arc<Subscriptions>,
     ) -> Result<Running, Failure> {
         let options = http::ServerOptions {
+            named_url: config.server.public_url.as_ref().map(|_| self.base_url.clone()),
             public_url: self.base_url,
             workers: config.server.worker_count(),
             limits: config.limits.clone(),

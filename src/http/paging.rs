@@ -9,12 +9,29 @@ use serde::de::DeserializeOwned;
 use super::{Call, Failure};
 use crate::fhir::check::IssueCode;
 
-/// The page size that a request asks for under that name, within the server's limits.
+/// The page size that a request of the native API asks for under that name.
+///
+/// # Errors
+///
+/// 400: not a number, or not within the server's limits.
+pub fn page_size(call: &Call, name: &str) -> Result<usize, Failure> {
+    let limits = &call.options().limits;
+    let most = limits.page_size_max;
+    let must_be = format!("a number from 1 to {most}");
+    match call.parameter::<usize>(name, &must_be)? {
+        None => Ok(limits.page_size_default),
+        Some(size) if (1..=most).contains(&size) => Ok(size),
+        Some(_) => Err(Failure::at(IssueCode::Value, name, format!("{name} must be {must_be}"))),
+    }
+}
+
+/// The page size that a request of the FHIR API asks for under that name. Above the server's limit it is lowered:
+/// a client must expect fewer than it asked for (R4 §3.1.1.5.6).
 ///
 /// # Errors
 ///
 /// 400: not a number.
-pub fn page_size(call: &Call, name: &str) -> Result<usize, Failure> {
+pub fn lowered_page_size(call: &Call, name: &str) -> Result<usize, Failure> {
     page_size_of(call, name, call.parameter::<String>(name, "a number, 0 or more")?.as_deref())
 }
 

@@ -8,6 +8,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Route};
+use utoipa::__dev::{SchemaReferences, Tags};
 use utoipa::openapi::Paths;
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{RefOr, schema::Schema};
@@ -18,6 +19,11 @@ use super::socket::Opening;
 use super::state::State;
 use super::visit;
 use super::{Call, Failure, Fault, OpenCall, Reply, gate, socket};
+
+/// All that `#[utoipa::path]` says about a handler.
+pub trait Described: utoipa::Path + Tags<'static> + SchemaReferences {}
+
+impl<P: utoipa::Path + Tags<'static> + SchemaReferences> Described for P {}
 
 /// Collects routes for one of the two uses.
 pub struct Routes<'a> {
@@ -40,7 +46,7 @@ impl<'a> Routes<'a> {
     /// Mounts a handler behind the gate.
     pub fn gated<P, H, F>(&mut self, handler: H)
     where
-        P: utoipa::Path + utoipa::__dev::SchemaReferences,
+        P: Described,
         H: FnOnce(Call) -> F + Copy + 'static,
         F: Future<Output = Result<Reply, Failure>> + 'static,
     {
@@ -52,7 +58,7 @@ impl<'a> Routes<'a> {
     /// The same, and the answer may be asked for over a WebSocket too.
     pub fn gated_or_socket<P, H, F>(&mut self, handler: H)
     where
-        P: utoipa::Path + utoipa::__dev::SchemaReferences,
+        P: Described,
         H: FnOnce(Call) -> F + Copy + 'static,
         F: Future<Output = Result<Reply, Failure>> + 'static,
     {
@@ -72,7 +78,7 @@ impl<'a> Routes<'a> {
         &mut self,
         pass: impl Fn(Arc<State>, visit::Operation, HttpRequest, web::Payload) -> F + Copy + 'static,
     ) where
-        P: utoipa::Path + utoipa::__dev::SchemaReferences,
+        P: Described,
         F: Future<Output = HttpResponse> + 'static,
     {
         let operation = self.describe::<P>();
@@ -92,7 +98,7 @@ impl<'a> Routes<'a> {
     /// Mounts a handler that shows nothing clinical and needs no token.
     pub fn open<P, H, F>(&mut self, handler: H)
     where
-        P: utoipa::Path + utoipa::__dev::SchemaReferences,
+        P: Described,
         H: Fn(Arc<State>, HttpRequest) -> F + Copy + 'static,
         F: Future<Output = HttpResponse> + 'static,
     {
@@ -108,7 +114,7 @@ impl<'a> Routes<'a> {
     /// Mounts a handler that shows nothing clinical to whoever asks: no token, no access entry.
     pub fn public<P, H, F>(&mut self, handler: H)
     where
-        P: utoipa::Path + utoipa::__dev::SchemaReferences,
+        P: Described,
         H: Fn(OpenCall) -> F + Copy + 'static,
         F: Future<Output = Result<Reply, Failure>> + 'static,
     {
@@ -155,8 +161,9 @@ impl<'a> Routes<'a> {
         }
     }
 
-    fn describe<P: utoipa::Path + utoipa::__dev::SchemaReferences>(&mut self) -> Operation {
-        let operation = P::operation();
+    fn describe<P: Described>(&mut self) -> Operation {
+        let mut operation = P::operation();
+        operation.tags = Some(P::tags().into_iter().map(str::to_owned).collect());
         self.paths.add_path_operation(P::path(), P::methods(), operation.clone());
         let mut schemas = Vec::new();
         P::schemas(&mut schemas);

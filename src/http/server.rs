@@ -77,7 +77,7 @@ pub fn start(
     let stopping = counting.stopping.clone();
     let server = listen(listener, handshakes, (workers, &limits), &stopping, move || {
         let (pages, unknown) = (Arc::clone(&state), Arc::clone(&state));
-        let state = Arc::clone(&state);
+        let (state, documented) = (Arc::clone(&state), Arc::clone(&state));
         App::new()
             .wrap(cors(&state.options.cors_origins))
             .wrap(every_answer(encrypts))
@@ -86,7 +86,7 @@ pub fn start(
             .configure(console::mount(Arc::clone(&pages)))
             .configure(|config| {
                 if has_docs {
-                    docs::mount(config);
+                    docs::mount(config, &documented.options);
                 }
             })
             .default_service(web::to(move |request: HttpRequest| {

@@ -28,6 +28,8 @@ use crate::records::Records;
 pub struct ServerOptions {
     /// Base URL under which clients reach the server, without a slash at its end.
     pub public_url: String,
+    /// The same, if the configuration says it.
+    pub named_url: Option<String>,
     /// Threads that serve requests.
     pub workers: usize,
     /// What one request or one client may ask for.

@@ -29,6 +29,7 @@ mod conditions;
 mod console;
 mod cors;
 mod criteria;
+mod described;
 mod erasure;
 mod everything;
 mod examples;

@@ -26,7 +26,19 @@ struct Operation {
     path: String,
     is_open: bool,
     documented: Vec<String>,
+    responses: Value,
 }
+
+/// Headers that say something of what was done.
+const HEADERS: [&str; 7] = [
+    "X-Request-Id",
+    "ETag",
+    "Last-Modified",
+    "Location",
+    "Link",
+    "Chartlog-Position",
+    "Chartlog-Frames",
+];
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Makes what belongs to a patient, and says its id.
@@ -208,6 +220,7 @@ fn operations() -> Vec<Operation> {
                 path: path.clone(),
                 is_open,
                 documented: operation["responses"].as_object().unwrap().keys().cloned().collect(),
+                responses: operation["responses"].clone(),
             });
         }
     }
@@ -402,6 +415,14 @@ fn every_good_request_is_answered_as_documented_with_one_trace() {
             response.status
         );
         assert_eq!(response.header("cache-control"), Some("no-store"), "{told}");
+        let described = &operation.responses[response.status.to_string()]["headers"];
+        for header in HEADERS {
+            let is_described = described.get(header).is_some();
+            assert!(
+                is_described || response.header(&header.to_lowercase()).is_none(),
+                "{header} of {told}"
+            );
+        }
         let events = shared().entitled().events(&owner);
         let own = events
             .iter()

@@ -56,6 +56,7 @@ impl Serving {
         let limits = LimitsConfig { shutdown_timeout_seconds: 1, ..config.limits };
         let options = http::ServerOptions {
             public_url: base.clone(),
+            named_url: None,
             workers: 2,
             limits,
             audit: config.audit,

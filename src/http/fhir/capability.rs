@@ -15,7 +15,7 @@ use crate::issuers::About;
 /// What this server can do, as a CapabilityStatement. Needs no token.
 #[utoipa::path(get, path = "/fhir/metadata", operation_id = "capabilities", tag = "fhir", security(()),
     params(
-        ("_format" = Option<String>, Query, description = "json"),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case"),
         ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
         ("_summary" = Option<String>, Query, description = "true, text, data or false"),
         ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas")),

@@ -13,7 +13,7 @@ use crate::records::{Action, Change, Target};
         ("If-None-Exist" = Option<String>, Header, description = "Search criteria: create only if they find nothing"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
         ("Prefer" = Option<String>, Header, description = "return=minimal, representation (default) or OperationOutcome"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource"),
     responses(
         (status = 201, description = "Created; Location names the version, Chartlog-Position its place in the log", content_type = "application/fhir+json"),

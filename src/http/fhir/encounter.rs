@@ -1,6 +1,6 @@
 //! `Encounter/{id}/$everything`: FHIR R4 OperationDefinition Encounter-everything.
 
-use super::super::paging::{open_cursor, page_size, seal_cursor};
+use super::super::paging::{lowered_page_size, open_cursor, seal_cursor};
 use super::bundle::BundleWriter;
 use super::everything::{address, following_page, types};
 use super::history::instant;
@@ -26,7 +26,7 @@ const PARAMETERS: [&str; 4] = ["_since", "_type", "_count", "_cursor"];
         ("_summary" = Option<String>, Query, description = "true, text, data or false"),
         ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas"),
         ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "A Bundle of type searchset; all its pages show one state", content_type = "application/fhir+json"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
@@ -40,7 +40,7 @@ pub async fn everything(mut call: Call) -> Result<Reply, Failure> {
     let start = cursor.map(|text| open_cursor(&call, "_cursor", &address, &text)).transpose()?;
     let since = call.parameter::<String>("_since", "an instant")?;
     let since = since.map(|since| instant("_since", &since)).transpose()?;
-    let (only, limit) = (types(&call)?, page_size(&call, "_count")?.max(1));
+    let (only, limit) = (types(&call)?, lowered_page_size(&call, "_count")?.max(1));
     let read = move |records: &Records, grant: &Grant| {
         // What goes with it was not named: it is found.
         grant.rights(key.kind, Permission::Search)?;

@@ -28,7 +28,7 @@ use crate::records::{At, EverythingPage, PageStart, SearchRequest};
         ("_summary" = Option<String>, Query, description = "true, text, data or false; of one patient also count"),
         ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas"),
         ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "A Bundle of type searchset; all pages about one patient show one state", content_type = "application/fhir+json"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),

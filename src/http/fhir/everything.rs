@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::super::paging::{open_cursor, page_size, seal_cursor};
+use super::super::paging::{lowered_page_size, open_cursor, seal_cursor};
 use super::super::query::encoded;
 use super::super::sending::Rest;
 use super::super::v1::instant as past;
@@ -38,7 +38,7 @@ pub const PARAMETERS: [&str; 7] = ["start", "end", "_since", "_type", "_count", 
         ("_summary" = Option<String>, Query, description = "true, text, data, count or false"),
         ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas"),
         ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "A Bundle of type searchset; all its pages show one state", content_type = "application/fhir+json"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
@@ -137,7 +137,7 @@ pub fn asked(
         after,
         limit: match call.rendering.is_count {
             true => 0,
-            false if is_paged => page_size(call, "_count")?.max(1),
+            false if is_paged => lowered_page_size(call, "_count")?.max(1),
             false => usize::MAX,
         },
         bytes_max: match is_paged {

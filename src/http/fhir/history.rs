@@ -1,6 +1,6 @@
 //! history of one resource, of a type, and of everything: FHIR R4 §3.1.0.12.
 
-use super::super::paging::{open_cursor, page_size, seal_cursor};
+use super::super::paging::{lowered_page_size, open_cursor, seal_cursor};
 use super::super::query::encoded;
 use super::bundle::BundleWriter;
 use super::{Call, Failure, Reply, audit_event};
@@ -28,7 +28,7 @@ const NEWEST_FIRST: &str = "-_lastUpdated";
         ("_summary" = Option<String>, Query, description = "true, text, data, count or false"),
         ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas"),
         ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "A Bundle of type history", content_type = "application/fhir+json"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
@@ -52,7 +52,7 @@ pub async fn history(call: Call) -> Result<Reply, Failure> {
         ("_summary" = Option<String>, Query, description = "true, text, data or false"),
         ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas"),
         ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "A Bundle of type history", content_type = "application/fhir+json"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
@@ -75,7 +75,7 @@ pub async fn type_history(call: Call) -> Result<Reply, Failure> {
         ("_summary" = Option<String>, Query, description = "true, text, data or false"),
         ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas"),
         ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "A Bundle of type history", content_type = "application/fhir+json"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
@@ -101,7 +101,7 @@ async fn page(call: &Call, path: &str, of: HistoryOf) -> Result<Reply, Failure> 
             return Err(Failure::at(IssueCode::NotSupported, "_summary", diagnostics));
         }
         true => 0,
-        false => page_size(call, "_count")?.max(1),
+        false => lowered_page_size(call, "_count")?.max(1),
     };
     let base = call.base_url();
     let mut address = format!("{base}{path}?_count={limit}");

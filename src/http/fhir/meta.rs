@@ -12,7 +12,7 @@ use crate::json::Document;
         ("type" = String, Path, description = "Resource type", example = "Patient"),
         ("id" = String, Path, description = "Logical id"),
         ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "Parameters with one parameter, return: the Meta", content_type = "application/fhir+json"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),

@@ -15,7 +15,7 @@ use crate::records::{Action, Change, Target};
         ("If-None-Match" = Option<String>, Header, description = "The versions of which it must have none; *: it must not exist"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
         ("Prefer" = Option<String>, Header, description = "return=minimal, representation (default) or OperationOutcome"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     request_body(content((serde_json::Value = "application/json-patch+json"), (serde_json::Value = "application/fhir+json")), description = "A JSON Patch (RFC 6902), or Parameters with a FHIRPath Patch"),
     responses(
         (status = 200, description = "Changed, or unchanged because equal; Chartlog-Position says where in the log", content_type = "application/fhir+json"),

@@ -25,7 +25,7 @@ use crate::records::Resource;
         ("_summary" = Option<String>, Query, description = "true, text, data or false"),
         ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas"),
         ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "The resource, as stored. A Binary is given in its own media type, unless Accept names application/fhir+json", content_type = "application/fhir+json"),
         (status = 304, description = "Not changed"),
@@ -59,7 +59,7 @@ pub async fn read(call: Call) -> Result<Reply, Failure> {
         ("_summary" = Option<String>, Query, description = "true, text, data or false"),
         ("_elements" = Option<String>, Query, description = "Only these elements, separated by commas"),
         ("_pretty" = Option<bool>, Query, description = "true: with line breaks"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "The version, as stored", content_type = "application/fhir+json"),
         (status = 304, description = "Known already"),

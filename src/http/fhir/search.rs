@@ -30,7 +30,7 @@ use crate::records::{Page, SearchRequest};
         ("_total" = Option<String>, Query, description = "accurate, estimate or none"),
         ("_asOf" = Option<String>, Query, description = "A moment: answers as the server would have then; only within one patient's chart"),
         ("_cursor" = Option<String>, Query, description = "From the link to the next page"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "A Bundle of type searchset", content_type = "application/fhir+json"),
         (status = 400, description = "A parameter is unknown or not valid, or the search would take too much; the outcome names it"),

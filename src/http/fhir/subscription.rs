@@ -27,7 +27,7 @@ const OF_EVENTS: [&str; 3] = ["eventsSinceNumber", "eventsUntilNumber", "content
 #[utoipa::path(get, path = "/fhir/Subscription/{id}/$status", operation_id = "subscriptionStatus", tag = "fhir",
     params(
         ("id" = String, Path, description = "Logical id of the Subscription"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "A Bundle of type searchset with one status", content_type = "application/fhir+json"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
@@ -56,7 +56,7 @@ pub async fn status_by_post(call: Call) -> Result<Reply, Failure> {
     params(
         ("id" = Option<String>, Query, description = "Only these ids, separated by commas or given several times"),
         ("status" = Option<String>, Query, description = "Only of these statuses"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "A Bundle of type searchset with a status for each", content_type = "application/fhir+json"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
@@ -114,7 +114,7 @@ pub async fn statuses_by_post(call: Call) -> Result<Reply, Failure> {
         ("eventsSinceNumber" = Option<String>, Query, description = "From this event on"),
         ("eventsUntilNumber" = Option<String>, Query, description = "Up to this event"),
         ("content" = Option<String>, Query, description = "empty, id-only or full-resource. Left out: as the Subscription says"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "A notification: a Bundle of type history", content_type = "application/fhir+json"),
         (status = 400, description = "Not a valid request, or those events are no longer kept"), (status = 401, description = "No acceptable token"),

@@ -36,7 +36,7 @@ const BOUND_MAX: usize = 100;
 #[utoipa::path(get, path = "/fhir/Subscription/{id}/$get-ws-binding-token", operation_id = "bindingToken", tag = "fhir",
     params(
         ("id" = String, Path, description = "Logical id of the Subscription"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "Parameters: token, expiration, subscription, websocket-url", content_type = "application/fhir+json"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
@@ -66,7 +66,7 @@ pub async fn token_by_post(call: Call) -> Result<Reply, Failure> {
 #[utoipa::path(get, path = "/fhir/Subscription/$get-ws-binding-token", operation_id = "bindingTokens", tag = "fhir",
     params(
         ("id" = Option<String>, Query, description = "Only these ids, separated by commas or given several times"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "Parameters: token, expiration, subscription, websocket-url", content_type = "application/fhir+json"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),

@@ -19,7 +19,7 @@ use crate::records::{Action, Change, Target};
         ("If-None-Match" = Option<String>, Header, description = "The versions of which it must have none; *: it must not exist"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
         ("Prefer" = Option<String>, Header, description = "return=minimal, representation (default) or OperationOutcome"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource"),
     responses(
         (status = 200, description = "Replaced, or unchanged because equal; Chartlog-Position says where in the log", content_type = "application/fhir+json"),
@@ -52,7 +52,7 @@ pub async fn update(mut call: Call) -> Result<Reply, Failure> {
         ("If-None-Match" = Option<String>, Header, description = "The versions of which it must have none; *: it must not exist"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever"),
         ("Prefer" = Option<String>, Header, description = "return=minimal (default) or OperationOutcome"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     responses(
         (status = 200, description = "Deleted, with an OperationOutcome", content_type = "application/fhir+json"),
         (status = 204, description = "Deleted, or not there; Chartlog-Position says where in the log"),

@@ -37,7 +37,7 @@ const OWN_PROFILES: &str = "http://hl7.org/fhir/StructureDefinition/";
         ("type" = String, Path, description = "Resource type", example = "Observation"),
         ("mode" = Option<String>, Query, description = "create (default), update, delete or profile: what is meant to be done with it"),
         ("profile" = Option<String>, Query, description = "Only that of the type itself is known"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource; or Parameters with resource, mode and profile; or nothing, of what is to be deleted"),
     responses(
         (status = 200, description = "An OperationOutcome: all that is wrong, or that nothing is, and warnings of what would be better", content_type = "application/fhir+json"),
@@ -56,7 +56,7 @@ pub async fn validate(call: Call) -> Result<Reply, Failure> {
         ("id" = String, Path, description = "Logical id; it need not exist"),
         ("mode" = Option<String>, Query, description = "create, update (default), delete or profile: what is meant to be done with it"),
         ("profile" = Option<String>, Query, description = "Only that of the type itself is known"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "The resource; or Parameters with resource, mode and profile; or nothing, of what is to be deleted"),
     responses(
         (status = 200, description = "An OperationOutcome: all that is wrong, or that nothing is, and warnings of what would be better", content_type = "application/fhir+json"),

@@ -135,7 +135,7 @@ async fn page(call: &Call, patient: Option<ResourceId>) -> Result<Reply, Failure
             return Err(Failure::at(IssueCode::Value, "sort", diagnostics));
         }
     };
-    let limit = page_size(call, "count")?.max(1);
+    let limit = page_size(call, "count")?;
     let cursor = call.parameter::<String>("cursor", "a cursor")?;
     let from = cursor.map(|text| id(&text, "cursor")).transpose()?;
     let read = move |records: &Records, grant: &Grant| {

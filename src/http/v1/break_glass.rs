@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::super::paging::{open_cursor, page_size, seal_cursor};
 use super::super::reply::Reply;
-use super::super::{Call, Failure};
+use super::super::{Call, Failure, shapes};
 use super::raw;
 use crate::fhir::ResourceId;
 use crate::fhir::check::IssueCode;
@@ -23,7 +23,7 @@ const CURSOR: &str = "break-glass";
 struct GlassPage {
     /// A FHIR CommunicationRequest for each: who broke the glass (`requester`), why (`reasonCode`), from when until when
     /// (`occurrencePeriod`), and, once it is acknowledged, by whom (`sender`).
-    #[schema(value_type = Vec<Object>)]
+    #[schema(schema_with = shapes::resources)]
     glasses: Vec<Box<RawValue>>,
     /// `cursor` of the next page, if there may be one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,6 +35,7 @@ struct GlassPage {
 #[allow(dead_code)]
 struct Acknowledgement {
     /// What was found.
+    #[schema(min_length = 5, max_length = 500)]
     note: Option<String>,
 }
 

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::super::Reply;
 use super::super::etag::is_known;
-use super::super::{Call, Failure};
+use super::super::{Call, Failure, shapes};
 use super::{instant, raw};
 use crate::auth::Grant;
 use crate::clock::Instant;
@@ -27,7 +27,7 @@ struct Chart {
     #[schema(value_type = Option<String>, format = DateTime)]
     recorded_at: Option<Instant>,
     /// What the chart held, as FHIR resources.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(schema_with = shapes::resources)]
     resources: Vec<Box<RawValue>>,
 }
 

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::super::reply::Reply;
-use super::super::{Call, Failure};
+use super::super::{Call, Failure, shapes};
 use super::{raw, state};
 use crate::auth::Grant;
 use crate::fhir::check::IssueCode;
@@ -32,11 +32,11 @@ struct Change {
     kind: &'static str,
     /// What the first version held.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(schema_with = shapes::resource, required = false)]
     before: Option<Box<RawValue>>,
     /// What the second version held.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(schema_with = shapes::resource, required = false)]
     after: Option<Box<RawValue>>,
 }
 

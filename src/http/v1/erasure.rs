@@ -20,8 +20,18 @@ use crate::records::{ERASURE, ErasureRequest, HOLD};
 #[allow(dead_code)]
 struct NewErasure {
     /// Why; stands in the certificate, so name nobody.
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = r"^[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     reason: String,
     /// The legal basis, such as "GDPR Art. 17(1)(b)"; stands in the certificate.
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = r"^[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     basis: String,
     /// Only tell what would be erased.
     dry_run: Option<bool>,
@@ -67,6 +77,11 @@ struct Certificates {
 #[allow(dead_code)]
 struct NewHold {
     /// Why.
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = r"^[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     reason: String,
 }
 

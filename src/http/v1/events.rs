@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::super::checked::checked;
 use super::super::paging::{cursor, page_size, read_cursor};
 use super::super::reply::Reply;
-use super::super::{Call, Failure};
+use super::super::{Call, Failure, shapes};
 use super::{idempotency, instant, raw};
 use crate::auth::Grant;
 use crate::chart::{EventKind, EventType, Upcasters};
@@ -31,6 +31,7 @@ struct Append {
     /// The version that the chart must have; 0 for a chart that does not exist yet.
     expected_version: Option<u64>,
     /// 1 to 20,000 events; each resource at most once.
+    #[schema(min_items = 1, max_items = 20_000)]
     events: Vec<NewEvent>,
 }
 
@@ -40,10 +41,14 @@ struct Append {
 struct NewEvent {
     /// Type.recorded, .amended, .retracted, .restored or .removed. Amending a resource of another
     /// chart moves it into this one.
-    #[schema(rename = "type", example = "Observation.recorded")]
+    #[schema(
+        rename = "type",
+        example = "Observation.recorded",
+        pattern = r"^[A-Z][A-Za-z]+\.(recorded|amended|retracted|restored|removed)$"
+    )]
     event_type: String,
     /// The FHIR resource; for removed: its Type/id. Without an id, a recorded resource gets one.
-    #[schema(value_type = Object)]
+    #[schema(schema_with = shapes::resource_or_key)]
     resource: String,
 }
 
@@ -280,7 +285,7 @@ struct Event {
     actor: Actor,
     /// The resource as it is from this event on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(schema_with = shapes::resource, required = false)]
     body: Option<Box<RawValue>>,
 }
 
@@ -361,7 +366,7 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
         since: moment("since")?,
         until: moment("until")?,
     };
-    let limit = page_size(&call, "count")?.max(1);
+    let limit = page_size(&call, "count")?;
     let after = ChartVersion::new(read_cursor(&call, "cursor")?.unwrap_or(0));
     let read = move |records: &Records, grant: &Grant| {
         records.events(grant, &patient, &filter, after, limit)

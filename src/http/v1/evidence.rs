@@ -66,7 +66,7 @@ impl Asked {
         call.allow_parameters(&["after", "limit", "disclose"])?;
         Ok(Self {
             after: call.parameter("after", "a whole number, 0 or more")?,
-            limit: page_size(call, "limit")?.max(1),
+            limit: page_size(call, "limit")?,
             disclose: call.parameter("disclose", "true or false")?.unwrap_or(false),
         })
     }

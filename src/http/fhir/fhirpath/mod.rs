@@ -30,7 +30,7 @@ const ROUNDS_MAX: usize = 8;
 
 /// Evaluates a FHIRPath expression on a resource that is sent, and stores nothing.
 #[utoipa::path(post, path = "/fhir/$fhirpath", operation_id = "evaluatePath", tag = "fhir",
-    params(("_format" = Option<String>, Query, description = "json")),
+    params(("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     request_body(content = serde_json::Value, content_type = "application/fhir+json",
         description = "Parameters: expression (valueString), resource, and where wanted context (valueString: an expression; the other is evaluated for each item of it) and variables (a part for each, with a value or a resource)"),
     responses(

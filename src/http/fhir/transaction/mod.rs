@@ -47,7 +47,7 @@ const BRIEF_LOOKS_MAX: usize = 16;
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key is harmless, forever. An entry of a batch may bring its own: extension urn:chartlog:idempotency-key of its request"),
         ("Prefer" = Option<String>, Header, description = "return=minimal (default here), representation or OperationOutcome"),
-        ("_format" = Option<String>, Query, description = "json")),
+        ("_format" = Option<String>, Query, description = "The form of the answer, before what Accept says; it is JSON in any case")),
     request_body(content = serde_json::Value, content_type = "application/fhir+json", description = "A Bundle of type transaction or batch"),
     responses(
         (status = 200, description = "A Bundle of type transaction-response or batch-response. Where in the log its events stand: for a transaction in the header Chartlog-Position, for an entry of a batch in the extension urn:chartlog:position of its response", content_type = "application/fhir+json"),

@@ -12,7 +12,7 @@ use super::super::paging::page_size;
 use super::super::query::parameter;
 use super::super::reply::JSON;
 use super::super::socket::CLOUD_EVENTS;
-use super::super::{Call, Failure, Fault, Reply};
+use super::super::{Call, Failure, Fault, Reply, shapes};
 use super::events::Actor;
 use super::instant;
 use crate::clock::Instant;
@@ -125,7 +125,7 @@ struct FeedEvent {
     /// Who caused it, if that is included.
     actor: Option<Actor>,
     /// The resource as it is from this event on.
-    #[schema(value_type = Option<Object>)]
+    #[schema(schema_with = shapes::resource, required = false)]
     body: Option<String>,
     /// The text that its frame commits to: the envelope, and behind a line feed the resource as it is stored. Of one event
     /// alone, if that is asked for.
@@ -243,7 +243,7 @@ impl Asked {
             "include",
         ];
         kept(call.allow_parameters(&allowed), &mut problems);
-        let limit = kept(page_size(call, "limit"), &mut problems).unwrap_or(1).max(1);
+        let limit = kept(page_size(call, "limit"), &mut problems).unwrap_or(1);
         let live: Option<bool> = value(call, "live", "true or false", &mut problems);
         let is_page = answer.framing == Framing::List;
         let is_given = |name: &str| call.query.iter().any(|(known, _)| known == name);

@@ -36,7 +36,7 @@ struct Report<'a> {
     #[schema(value_type = String, format = DateTime)]
     until: Instant,
     /// What was found: objects with the columns of the report, without those that are empty.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<std::collections::BTreeMap<String, serde_json::Value>>)]
     rows: Rows<'a>,
 }
 

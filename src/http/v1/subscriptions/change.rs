@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use utoipa::ToSchema;
 
 use super::super::super::reply::Reply;
-use super::super::super::{Call, Failure};
+use super::super::super::{Call, Failure, shapes};
 use super::words::Words;
 use super::{aside, may};
 use crate::auth::Permission;
@@ -18,6 +18,7 @@ const OVERLAP_SECONDS: u64 = 24 * 60 * 60;
 #[allow(dead_code)]
 struct Pause {
     /// For people.
+    #[schema(max_length = 500)]
     reason: Option<String>,
 }
 
@@ -30,7 +31,7 @@ struct Nothing {}
 #[allow(dead_code)]
 struct Replay {
     /// A position of the log, or head. What lies before it counts as delivered; what lies behind it is sent again.
-    #[schema(value_type = Object)]
+    #[schema(schema_with = shapes::position_or_head)]
     from: String,
 }
 
@@ -40,6 +41,7 @@ struct Replay {
 #[allow(dead_code)]
 struct Rotation {
     /// For how many seconds the old one signs along. Left out: a day.
+    #[schema(maximum = 2_592_000)]
     overlap_seconds: Option<u64>,
 }
 

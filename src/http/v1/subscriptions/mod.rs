@@ -16,7 +16,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::reply::Reply;
-use super::super::{Call, Failure};
+use super::super::{Call, Failure, shapes};
 use crate::auth::{Grant, Permission};
 use crate::feed::subscriptions::{SUBSCRIPTION, Snapshot, Subscriptions, Wish};
 use crate::records::{Records, RecordsError};
@@ -27,6 +27,7 @@ use crate::records::{Records, RecordsError};
 #[allow(dead_code)]
 struct NewSubscription {
     /// For people, up to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
     /// Where events are sent: https, on a host that feed.webhook_hosts names.
     #[schema(example = "https://hooks.example.org/chartlog")]
@@ -50,7 +51,7 @@ struct NewSubscription {
     retry_seconds: Option<u64>,
     /// The first position of the log that is looked at, or head: behind the last event. Left out: head, or where a
     /// subscription is that is defined anew.
-    #[schema(value_type = Option<Object>)]
+    #[schema(schema_with = shapes::position_or_head, required = false)]
     from: Option<String>,
 }
 
