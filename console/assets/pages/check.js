@@ -4,7 +4,8 @@ import { html, useState } from "../lib/html.js";
 import { get } from "../lib/api.js";
 import { readJson } from "../lib/proof/json.js";
 import { recognise, verifyFile } from "../lib/proof/file.js";
-import { Failure, Field, Section, moment } from "../lib/ui.js";
+import { instantOf } from "../lib/proof/time.js";
+import { Failure, Field, Section } from "../lib/ui.js";
 import { Steps, useCheck } from "./looks/steps.js";
 
 const KINDS = { evidence: "an evidence bundle: single entries, with the proof that they are in the log",
@@ -79,18 +80,13 @@ function Drop({ onFile, name }) {
 function verdict(kind, { log, origin, size, since, until, frames, entries }) {
   if (kind === "evidence") return `It holds: ${entries.length} of the ${size} entries that ${origin} has signed.`;
   const what = log === "events" ? `${frames} events in ${entries} commits` : `${entries} accesses (in ${frames} frames)`;
-  const begin = since === undefined ? "its beginning" : time(since);
-  return `It holds: ${what} are all that ${origin} recorded from ${begin} until ${time(until)}. Compare the period with the one that you asked for.`;
-}
-
-/** Microseconds since 1970 (BigInt), to the second. */
-function time(micros) {
-  return moment(new Date(Number(micros / 1000n)).toISOString());
+  const begin = since === undefined ? "its beginning" : instantOf(since);
+  return `It holds: ${what} are all that ${origin} recorded from ${begin} until ${instantOf(until)}. Compare the period with the one that you asked for.`;
 }
 
 function Disclosed({ entries }) {
   return html`<h3>What the entries say</h3><ul class="list">${entries.map(({ position, recordedAt, version, payload }) => html`<li>
-    Position ${String(position)}, ${time(recordedAt)}, version ${version}:${" "}
+    Position ${String(position)}, ${instantOf(recordedAt)}, version ${version}:${" "}
     ${payload === undefined ? html`<span class="muted">not disclosed</span>` : html`<${Payload} position=${position} text=${payload} />`}
   </li>`)}</ul>`;
 }

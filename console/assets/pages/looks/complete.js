@@ -7,6 +7,7 @@ import { verifyEvidence } from "../../lib/proof/evidence.js";
 import { EXPORT_STEPS, verifyExport } from "../../lib/proof/export.js";
 import { linesOf } from "../../lib/proof/file.js";
 import { readJson } from "../../lib/proof/json.js";
+import { instantOf } from "../../lib/proof/time.js";
 import { expect, step } from "../../lib/proof/wrong.js";
 import { Field, Section } from "../../lib/ui.js";
 import { KEPT_STEP, checkKept, serverKey } from "./prove-event.js";
@@ -49,7 +50,7 @@ export function Complete({ patient, filter }) {
 
 function verdict({ since, until, listed, proven, changes }) {
   const begin = since === undefined ? "its beginning" : day(since);
-  const beside = ` Beside them it names ${changes} changes, which are their own traces in the log of events, numbered in each chart without gaps.`;
+  const beside = ` The ${changes} changes that it names as well are no part of this: they stand in the log of events, and each can be proven there.`;
   return `The list is complete: ${listed} of the ${proven} accesses that the log has from ${begin} until ${day(until)} belong here, and all of
     them are listed.${changes ? beside : ""}`;
 }
@@ -133,7 +134,7 @@ async function listed(patient, { since, until }, signal, progress) {
   const ids = [];
   let cursor;
   do {
-    const query = period({ since: since === undefined ? undefined : instant(since), until: instant(until) }, { count: PAGE, cursor });
+    const query = period({ since: since === undefined ? undefined : instantOf(since), until: instantOf(until) }, { count: PAGE, cursor });
     const page = await get(`${place}?${query}`, { signal });
     ids.push(...page.accesses.map(({ id }) => id));
     cursor = page.next;
@@ -142,12 +143,6 @@ async function listed(patient, { since, until }, signal, progress) {
   return ids;
 }
 
-/** Microseconds since 1970 (BigInt) as an instant. */
-function instant(micros) {
-  const [seconds, rest] = [micros / 1_000_000n, micros % 1_000_000n];
-  return new Date(Number(seconds) * 1000).toISOString().replace(/\.\d+Z$/, `.${String(rest).padStart(6, "0")}Z`);
-}
-
 function day(micros) {
-  return instant(micros).replace("T", " ").replace(/\.\d+Z$/, " UTC");
+  return instantOf(micros).replace("T", " ").replace(/\.\d+Z$/, " UTC");
 }
