@@ -20,7 +20,8 @@ export function rangeOf(observation) {
   if (!range) return undefined;
   const { low, high } = range;
   const unit = high?.unit ?? low?.unit ?? "";
-  const limits = low && high ? `${shown(low.value)}–${shown(high.value)} ${unit}` : low ? `≥ ${quantityText(low)}` : high ? `≤ ${quantityText(high)}` : "";
+  const limit = (sign, quantity) => (quantity ? `${sign} ${quantityText(quantity)}` : "");
+  const limits = low && high ? `${shown(low.value)}–${shown(high.value)} ${unit}` : limit("≥", low) || limit("≤", high);
   return { low: low && Number(shown(low.value)), high: high && Number(shown(high.value)), text: range.text ?? limits };
 }
 

@@ -24,8 +24,8 @@ export function plotsOf(entries) {
 /** The point of a result. It is kept with the result: moving in time makes no new ones, which somebody would have to clear away. */
 function pointOf({ lines }, entry) {
   const { measured, happenedAt } = entry;
-  const isKept = entry.point && lines.length === entry.point.values.length && measured.every(({ key }, line) => lines[line]?.key === key);
-  if (isKept) return entry.point;
+  const isInOrder = measured.every(({ key }, line) => lines[line]?.key === key);
+  if (isInOrder && entry.point?.values.length === lines.length) return entry.point;
   const values = new Array(lines.length).fill(undefined);
   for (const { key, name, value } of measured) {
     let line = lines.findIndex((line) => line.key === key);

@@ -83,8 +83,13 @@ function List({ title, active, past, empty }) {
   const counted = active.length > 9 ? `${title} (${active.length})` : title;
   return html`<${Section} title=${counted}>
     ${active.length ? html`<${Items} entries=${active} />` : html`<p class="empty">${empty}</p>`}
-    ${past.length ? html`<${Folded} summary=${`${past.length} not active or in error`}>${() => html`<${Items} entries=${past} />`}<//>` : null}
+    <${More} entries=${past} what="not active or in error" />
   <//>`;
+}
+
+function More({ entries, what }) {
+  return entries.length > 0 && html`<${Folded} summary=${`${entries.length} ${what}`}>
+    ${() => html`<${Items} entries=${entries} />`}<//>`;
 }
 
 function Items({ entries }) {
@@ -119,7 +124,7 @@ function Results({ latest, errors }) {
   return html`<${Section} title="Results">
     <${Limited} items=${latest} step=${40}>${(shown) => html`<${Table} caption="The latest result of each kind" rows=${shown}
       columns=${COLUMNS} keyOf=${({ latest }) => latest.code} empty="No results." />`}<//>
-    ${errors.length ? html`<${Folded} summary=${`${errors.length} entered in error`}>${() => html`<${Items} entries=${errors} />`}<//>` : null}
+    <${More} entries=${errors} what="entered in error" />
   <//>`;
 }
 
