@@ -13,6 +13,11 @@ export function resultText(observation) {
   return codeText(observation.dataAbsentReason);
 }
 
+/** Whether an Observation is of a vital sign. */
+export function isVital({ category }) {
+  return category?.some(({ coding }) => coding?.some(({ code }) => code === "vital-signs")) ?? false;
+}
+
 /** The first reference range that is not for a special case: `{ low, high, text }`, the limits as numbers. */
 export function rangeOf(observation) {
   const isUsual = ({ type }) => !type || type.coding?.some(({ code }) => code === "normal");

@@ -1,6 +1,7 @@
 // Measured values of a chart as series over time.
 
 import { codeText } from "../../lib/fhir.js";
+import { isVital } from "./results.js";
 
 /**
  * The plots that Observations with numbers make: `{ key, title, unit, isVital, lines, points }` of each code and unit, vital
@@ -37,8 +38,7 @@ function pointOf({ lines }, entry) {
 }
 
 function newPlot(key, { body, measured }) {
-  const isVital = Boolean(body.category?.some(({ coding }) => coding?.some(({ code }) => code === "vital-signs")));
-  return { key, title: codeText(body.code), unit: measured[0].unit, isVital, lines: [], points: [] };
+  return { key, title: codeText(body.code), unit: measured[0].unit, isVital: isVital(body), lines: [], points: [] };
 }
 
 /** The reference range of the newest point that has one. */

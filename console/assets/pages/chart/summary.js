@@ -4,7 +4,7 @@ import { html, useMemo } from "../../lib/html.js";
 import { codeText } from "../../lib/fhir.js";
 import { Moment, ResourceLink, Section, Table } from "../../lib/ui.js";
 import { Folded, Limited } from "./folded.js";
-import { Interpretation, resultText } from "./results.js";
+import { Interpretation, isVital, resultText } from "./results.js";
 
 /** The lists of the summary: which types stand there, and which of their resources are of today. */
 const LISTS = [
@@ -53,7 +53,7 @@ function summaryOf(entries) {
     active.sort(newestFirst);
     past.sort(newestFirst);
   }
-  const latest = [...byCode.values()].map(latestOf).sort((left, right) => newestFirst(left.latest, right.latest));
+  const latest = [...byCode.values()].map(latestOf).sort(vitalFirst);
   return { lists, results: { latest, errors }, others: [...others].sort(([left], [right]) => (left < right ? -1 : 1)) };
 }
 
@@ -71,6 +71,11 @@ function latestOf(entries) {
     else if (!before || newestFirst(entry, before) <= 0) before = entry;
   }
   return { latest, before, count: entries.length };
+}
+
+/** Orders vital signs before other results, then by name: while the slider moves, each stays in its place. */
+function vitalFirst({ latest: left }, { latest: right }) {
+  return isVital(right.body) - isVital(left.body) || left.title.localeCompare(right.title);
 }
 
 /** Orders by when it happened, then by when it was recorded; what does not say when stands last. */
@@ -93,8 +98,8 @@ function More({ entries, what }) {
 }
 
 function Items({ entries }) {
-  return html`<${Limited} items=${entries} step=${12}>${(shown) => html`<ul class="list">${shown.map((entry) =>
-    html`<li key=${entry.resource} data-resource=${entry.resource}><${Item} entry=${entry} /></li>`)}</ul>`}<//>`;
+  return html`<${Limited} items=${entries} step=${12}>${(shown) => html`<ul class="list">${shown.map((entry, place) =>
+    html`<li key=${place} data-resource=${entry.resource}><${Item} entry=${entry} /></li>`)}</ul>`}<//>`;
 }
 
 /** A resource in a list; while the slider moves, most of them stay as they are. */
@@ -121,7 +126,7 @@ export function versionOf({ resource, versionId }) {
 }
 
 function Results({ latest, errors }) {
-  return html`<${Section} title="Results">
+  return html`<${Section} title="Results" class="section results">
     <${Limited} items=${latest} step=${40}>${(shown) => html`<${Table} caption="The latest result of each kind" rows=${shown}
       columns=${COLUMNS} keyOf=${({ latest }) => latest.code} empty="No results." />`}<//>
     <${More} entries=${errors} what="entered in error" />
