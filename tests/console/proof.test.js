@@ -11,6 +11,7 @@ import { verifyExport } from "../../console/assets/lib/proof/export.js";
 import { linesOf, recognise, verifyFile } from "../../console/assets/lib/proof/file.js";
 import { readJson } from "../../console/assets/lib/proof/json.js";
 import { readCheckpoint, readKey } from "../../console/assets/lib/proof/note.js";
+import { instantOf } from "../../console/assets/lib/proof/time.js";
 import { checkConsistency, emptyRoot, leafHash, nodeHash, rootOf, splitOf } from "../../console/assets/lib/proof/tree.js";
 import { Wrong } from "../../console/assets/lib/proof/wrong.js";
 import { bytes, linesIn, ofEvidence, ofExport } from "./altering.js";
@@ -147,4 +148,10 @@ test("the entries of a frame are named with their charts, and lists that differ 
   expectSame(new Set(["1-0"]), new Set(["1-0"]));
   assert.throws(() => expectSame(new Set(["1-0", "2-0"]), new Set(["2-0"])), /lacks 1-0/);
   assert.throws(() => expectSame(new Set(["2-0"]), new Set(["1-0", "2-0"])), /has 1-0/);
+});
+
+test("moments of the log are written with all their digits", () => {
+  assert.equal(instantOf(1750000000025000n), "2025-06-15T15:06:40.025000Z");
+  assert.equal(instantOf(-1n), "1969-12-31T23:59:59.999999Z");
+  assert.equal(instantOf(2n ** 63n - 1n), "9223372036854775807 µs since 1970");
 });

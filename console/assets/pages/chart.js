@@ -29,7 +29,8 @@ export default function ChartPage({ route }) {
 }
 
 function Chart({ patient, tab, route }) {
-  const { history, partial, loaded, error } = useHistory(patient);
+  // Holds are made and ended in that tab, and stand in the heading.
+  const { history, partial, loaded, error } = useHistory(patient, tab === "erasure");
   const [version, move] = useVersion(route, history);
   const shown = TABS[tab];
   const isPast = history && version < history.last;

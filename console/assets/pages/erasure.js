@@ -11,7 +11,9 @@ export function Erasure({ patient }) {
   const canHold = may("c", "ChartHold") || may("d", "ChartHold");
   const canErase = may("c", "ChartErasure");
   if (!canHold && !canErase) {
-    return html`<p class="note">Holding a chart needs a token with the scope user/ChartHold.cd, erasing it user/ChartErasure.cr, by these names.</p>`;
+    return html`<p class="note">Holding a chart needs a token with the scope user/ChartHold.cd, erasing it
+      user/ChartErasure.cr, by these names.</p>`;
   }
-  return html`${canHold && !isErased && html`<${Hold} patient=${patient} />`}${canErase && html`<${Erase} patient=${patient} onErased=${() => setErased(true)} />`}`;
+  return html`${canHold && !isErased && html`<${Hold} patient=${patient} />`}
+    ${canErase && html`<${Erase} patient=${patient} onErased=${() => setErased(true)} />`}`;
 }

@@ -31,7 +31,10 @@ export function expectSame(proven, listed) {
   const missing = [...proven].filter((id) => !listed.has(id));
   const more = [...listed].filter((id) => !proven.has(id));
   const some = (ids) => `${ids.slice(0, 5).join(", ")}${ids.length > 5 ? ` and ${ids.length - 5} more` : ""}`;
-  const found = [missing.length && `the list lacks ${some(missing)}`, more.length && `the list has ${some(more)}, which the log has not`];
+  const found = [
+    missing.length && `the list lacks ${some(missing)}`,
+    more.length && `the list has ${some(more)}, which the log has not`,
+  ];
   const wrong = found.filter(Boolean).join("; ");
   if (wrong) throw new Wrong(wrong);
 }

@@ -11,11 +11,26 @@ export const EVIDENCE_FORMAT = "chartlog-evidence/1";
 
 /** The steps, in their order, and what each means when it holds. */
 export const EVIDENCE_STEPS = [
-  { id: "key", title: "The key", means: "The verifier key is well-formed, and its ID is the one that follows from it." },
-  { id: "form", title: "The form", means: "The file has what such a bundle has, nothing twice and nothing else." },
-  { id: "checkpoint", title: "The checkpoint", means: "Who holds the key signed how many entries the log had, and the root over all of them." },
-  { id: "entries", title: "The entries", means: "Each entry leads to that root: with this time, these bytes, at this position." },
-  { id: "disclosed", title: "What they say", means: "What the bundle discloses is what each entry committed to when it was written." },
+  {
+    id: "key", title: "The key",
+    means: "The verifier key is well-formed, and its ID is the one that follows from it.",
+  },
+  {
+    id: "form", title: "The form",
+    means: "The file has what such a bundle has, nothing twice and nothing else.",
+  },
+  {
+    id: "checkpoint", title: "The checkpoint",
+    means: "Who holds the key signed how many entries the log had, and the root over all of them.",
+  },
+  {
+    id: "entries", title: "The entries",
+    means: "Each entry leads to that root: with this time, these bytes, at this position.",
+  },
+  {
+    id: "disclosed", title: "What they say",
+    means: "What the bundle discloses is what each entry committed to when it was written.",
+  },
 ];
 
 /**

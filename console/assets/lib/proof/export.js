@@ -11,11 +11,26 @@ export const EXPORT_FORMAT = "chartlog-audit-export/2";
 
 /** The steps, in their order, and what each means when it holds. */
 export const EXPORT_STEPS = [
-  { id: "key", title: "The key", means: "The verifier key is well-formed, and its ID is the one that follows from it." },
-  { id: "checkpoint", title: "The checkpoint", means: "Who holds the key signed how many entries the log had, and the root over all of them." },
-  { id: "leaves", title: "Every leaf", means: "Each line stands at the position that follows on the one before, and its hash is that of what it says." },
-  { id: "period", title: "The period", means: "The lines reach from an entry older than the period to one that is later: nothing of it can lie outside." },
-  { id: "root", title: "The root", means: "The leaves, in this order, lead to the signed root: none was changed, left out or put in." },
+  {
+    id: "key", title: "The key",
+    means: "The verifier key is well-formed, and its ID is the one that follows from it.",
+  },
+  {
+    id: "checkpoint", title: "The checkpoint",
+    means: "Who holds the key signed how many entries the log had, and the root over all of them.",
+  },
+  {
+    id: "leaves", title: "Every leaf",
+    means: "Each line stands at the position that follows on the one before, and its hash is that of what it says.",
+  },
+  {
+    id: "period", title: "The period",
+    means: "The lines reach from an entry older than the period to one that is later: nothing of it can lie outside.",
+  },
+  {
+    id: "root", title: "The root",
+    means: "The leaves, in this order, lead to the signed root: none was changed, left out or put in.",
+  },
 ];
 
 /**
@@ -63,7 +78,8 @@ class Check {
   async readHead() {
     const head = await this.reader.next();
     const required = {
-      format: "text", log: "text", checkpoint: "text", until: "integer", first: "integer", end: "integer", left: "list", right: "list",
+      format: "text", log: "text", checkpoint: "text",
+      until: "integer", first: "integer", end: "integer", left: "list", right: "list",
     };
     members(head, required, "the head", { since: "integer" });
     expect(head.format === EXPORT_FORMAT, `the format is not ${EXPORT_FORMAT}`);

@@ -24,7 +24,7 @@ async function imported(bytes) {
   } catch (error) {
     if (error.name === "DataError") throw new Wrong("the key is not an Ed25519 key");
     if (error instanceof Unsupported) throw error;
-    throw new Unsupported("This browser cannot check Ed25519 signatures. Chrome 137, Firefox 129 and Safari 17, and later ones, can.");
+    throw new Unsupported("This browser cannot check Ed25519 signatures; Chrome from 137, Firefox from 129 and Safari from 17 can.");
   }
 }
 

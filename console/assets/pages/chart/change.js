@@ -11,28 +11,29 @@ import { isCorrection } from "./marks.js";
 export function Change({ resource, kind, before, after, marks, events }) {
   const shown = after ?? before;
   const version = shown.meta?.versionId;
+  const elements = () => html`<${Elements} caption=${`Elements of ${resource}`} before=${before ?? {}} after=${after ?? {}} />`;
   return html`<article class="change" data-resource=${resource} data-marks=${marks.join(" ")}>
     <h3><span class="muted">${shown.resourceType}</span>${" "}
       <${ResourceLink} reference=${version ? `${resource}/_history/${version}` : resource}>${title(shown)}<//>${" "}
       <${Kind} type=${kind} /> ${marks.map((mark) => html`<span class=${`kind ${MARKS[mark]}`}>${mark}</span> `)}</h3>
-    ${kind === "changed" ? html`<${Elements} resource=${resource} before=${before} after=${after} />`
-      : html`<${Folded} summary="Elements">${() => html`<${Elements} resource=${resource} before=${before ?? {}} after=${after ?? {}} />`}<//>`}
+    ${kind === "changed" ? elements() : html`<${Folded} summary="Elements">${elements}<//>`}
     ${kind !== "changed" && events.filter(isCorrection).map((event) => html`<${Correction} key=${event.version} event=${event} />`)}
-    ${events.length > 0 && html`<p class="muted change-events">${events.map(({ eventType, at, actor, version }) => html`<span key=${version}>
-      <${Kind} type=${eventType} /> <${Moment} at=${at} /> by ${actor.name ?? actor.subject}</span>`)}</p>`}
+    ${events.length > 0 && html`<p class="muted change-events">${events.map(({ eventType, at, actor, version }) => html`
+      <span key=${version}><${Kind} type=${eventType} /> <${Moment} at=${at} /> by ${actor.name ?? actor.subject}</span>`)}</p>`}
   </article>`;
 }
 
 /** What a correction changed of a resource that was recorded in the same span. */
-function Correction({ event: { resource, replaced, body } }) {
+function Correction({ event: { version, resource, replaced, body } }) {
   return html`<${Folded} summary="What the correction changed" isOpen>
-    ${() => html`<${Elements} resource=${resource} before=${replaced.body} after=${body} />`}<//>`;
+    ${() => html`<${Elements} caption=${`What version ${version} changed in ${resource}`}
+      before=${replaced.body} after=${body} />`}<//>`;
 }
 
 const MARKS = { correction: "kind-amended", retraction: "kind-retracted" };
 
-function Elements({ resource, before, after }) {
-  return html`<${Table} caption=${`Elements of ${resource}`} rows=${differences(before, after)} keyOf=${({ path }) => path}
+function Elements({ caption, before, after }) {
+  return html`<${Table} caption=${caption} rows=${differences(before, after)} keyOf=${({ path }) => path}
     columns=${COLUMNS} empty="No element differs." />`;
 }
 

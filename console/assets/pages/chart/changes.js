@@ -49,7 +49,8 @@ function beforeRequestOf(history, version) {
 function Handle({ name, version, history, onInput }) {
   const event = history.eventAt(version);
   const when = event ? moment(event.at) : "before the first event";
-  return html`<div class="handle"><span aria-hidden="true"><strong>${name}</strong> version ${version}, <span class="muted">${when}</span></span>
+  return html`<div class="handle"><span aria-hidden="true"><strong>${name}</strong> version ${version},${" "}
+      <span class="muted">${when}</span></span>
     <input type="range" aria-label=${name} min="0" max=${history.last} step="1" value=${version}
       aria-valuetext=${`version ${version}, ${when}`} onInput=${onInput} /></div>`;
 }

@@ -14,11 +14,12 @@ export function Heading({ patient, history, partial, version }) {
       document.title = "Chartlog";
     };
   }, [name]);
+  const at = history && version < history.last ? history.eventAt(version)?.at : new Date();
   const held = history && heldAt(history, version);
   return html`<header class="patient">
     <h1>${name}</h1>
     <dl class="patient-facts">
-      ${body && html`<${Person} patient=${body} at=${history && version < history.last ? history.eventAt(version)?.at : new Date()} />`}
+      ${body && html`<${Person} patient=${body} at=${at} />`}
       <${Fact} name="Id"><code>${patient}</code><//>
       ${history && html`<${Fact} name="Chart version">${version === history.last ? version : `${version} of ${history.last}`}<//>`}
     </dl>

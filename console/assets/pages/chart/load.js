@@ -17,14 +17,13 @@ watch(() => {
 
 /**
  * `{ history, partial, loaded, error }` of a patient's chart: its history when it is whole; until then what there is of it,
- * and how many events that are.
+ * and how many events that are. What was recorded since is loaded when `round` changes.
  */
-export function useHistory(patient) {
+export function useHistory(patient, round) {
   const [state, setState] = useState({ loaded: 0 });
   useEffect(() => {
     const control = new AbortController();
     const tell = (state) => control.signal.aborted || setState(state);
-    tell({ loaded: 0 });
     load(patient, (partial) => tell({ partial, loaded: partial.events.length }), control.signal).then(
       (history) => tell({ history, loaded: history.events.length }),
       (error) => {
@@ -34,7 +33,7 @@ export function useHistory(patient) {
       },
     );
     return () => control.abort();
-  }, [patient]);
+  }, [patient, round]);
   return state;
 }
 

@@ -14,28 +14,28 @@ export function Plots({ history, version, patient }) {
   useEffect(() => {
     loadPlotting().then((uPlot) => setPlotting({ uPlot }), (error) => setPlotting({ error }));
   }, []);
-  // The axes are those of all that is known now: moving in time brings points and takes them, and nothing jumps.
-  const all = useMemo(() => plotsOf(history.state(history.last)), [history]);
-  const frames = useMemo(() => new Map(all.map((plot) => {
-    const range = rangeIn(plot.points);
-    return [plot.key, { range, extent: extentOf(plot, range) }];
-  })), [all]);
+  // The axes are those of all that ever was in the chart: moving in time brings points and takes them, and nothing jumps.
+  const extents = useMemo(() => extentsOf(plotsOf(history.events)), [history]);
   const before = useRef([]);
   const plots = useMemo(() => (before.current = unchanged(plotsOf(history.state(version)), before.current)), [history, version]);
   if (plotting.error) return html`<${Failure} error=${plotting.error} />`;
   if (!plotting.uPlot) return html`<${Loading} />`;
   return html`<div class="columns" data-version=${version}>
-    ${plots.length ? plots.map((plot) => html`<${Plot} key=${plot.key} uPlot=${plotting.uPlot} plot=${plot} frame=${frames.get(plot.key)}
+    ${plots.length ? plots.map((plot) => html`<${Plot} key=${plot.key} uPlot=${plotting.uPlot} plot=${plot} extent=${extents.get(plot.key)}
       patient=${patient} />`) : html`<p class="empty">No measured values at this moment.</p>`}
   </div>`;
 }
 
-/** A plot, made again only when its points are others. */
-function Plot({ uPlot, plot, frame, patient }) {
-  return useMemo(() => html`<${Figure} uPlot=${uPlot} plot=${plot} frame=${frame} patient=${patient} />`, [uPlot, plot, frame, patient]);
+function extentsOf(plots) {
+  return new Map(plots.map((plot) => [plot.key, extentOf(plot, rangeIn(plot.points))]));
 }
 
-function Figure({ uPlot, plot, frame, patient }) {
+/** A plot, made again only when its points are others. */
+function Plot({ uPlot, plot, extent, patient }) {
+  return useMemo(() => html`<${Figure} uPlot=${uPlot} plot=${plot} extent=${extent} patient=${patient} />`, [uPlot, plot, extent, patient]);
+}
+
+function Figure({ uPlot, plot, extent, patient }) {
   const { title, unit, lines, points } = plot;
   const range = rangeIn(points);
   const [pointed, setPointed] = useState(null);
@@ -43,7 +43,7 @@ function Figure({ uPlot, plot, frame, patient }) {
   const eventOf = ({ version }) => href(["charts", patient, "timeline"], { version });
   const words = `${title}, ${points.length === 1 ? "1 value" : `${points.length} values`}, the latest ${valuesText(plot, points.at(-1))}`;
   return html`<${Section} title=${unit ? `${title}, ${unit}` : title} level=${2} data-plot=${plot.key}>
-    <${Canvas} uPlot=${uPlot} plot=${plot} range=${range} extent=${frame?.extent ?? extentOf(plot, range)} label=${words}
+    <${Canvas} uPlot=${uPlot} plot=${plot} range=${range} extent=${extent} label=${words}
       onPoint=${setPointed} onChoose=${(index) => location.assign(eventOf(points[index].entry))} />
     <p class="plot-shown"><${Moment} at=${shown.entry.happened} dateOnly />: ${valuesText(plot, shown)}
       <${Interpretation} observation=${shown.entry.body} /></p>

@@ -5,7 +5,7 @@ import { inFrame, notInFrame } from "./frames.js";
 /** The colours of the lines, as variables of the style sheet. */
 export const inks = ["accent", "warn", "bad", "good"];
 const DASHES = [undefined, [6, 4], [2, 3], [10, 4, 2, 4]];
-const HEIGHT = 180;
+const HEIGHT = 190;
 
 /** uPlot, with its style sheet in the page. */
 export async function loadPlotting() {
@@ -42,14 +42,15 @@ export function plotInto(uPlot, element, { extent, lines, onPoint, onChoose }) {
   const later = () => inFrame(key, draw);
 
   const make = () => {
-    const axis = { stroke: () => colours.muted, grid: { stroke: () => colours.line, width: 1 }, ticks: { stroke: () => colours.line, width: 1 } };
+    const thin = { stroke: () => colours.line, width: 1 };
+    const axis = { stroke: () => colours.muted, grid: thin, ticks: thin };
     plot = new uPlot({
       width: element.clientWidth,
       height: HEIGHT,
       legend: { show: false },
       cursor: { drag: { x: false, y: false } },
       scales: { x: { time: true, range: () => extent.x }, y: { range: () => extent.y } },
-      axes: [{ ...axis, size: 32 }, { ...axis, size: 48 }],
+      axes: [axis, { ...axis, size: 48 }],
       series: [{}, ...lines.map((_, line) => seriesOf(line, () => colours))],
       hooks: {
         drawClear: [(plot) => drawBand(plot, shown.range, colours.band)],

@@ -13,6 +13,11 @@ export function resultText(observation) {
   return codeText(observation.dataAbsentReason);
 }
 
+/** Whether an Observation is of a vital sign. */
+export function isVital({ category }) {
+  return category?.some(({ coding }) => coding?.some(({ code }) => code === "vital-signs")) ?? false;
+}
+
 /** The first reference range that is not for a special case: `{ low, high, text }`, the limits as numbers. */
 export function rangeOf(observation) {
   const isUsual = ({ type }) => !type || type.coding?.some(({ code }) => code === "normal");
@@ -20,7 +25,8 @@ export function rangeOf(observation) {
   if (!range) return undefined;
   const { low, high } = range;
   const unit = high?.unit ?? low?.unit ?? "";
-  const limits = low && high ? `${shown(low.value)}–${shown(high.value)} ${unit}` : low ? `≥ ${quantityText(low)}` : high ? `≤ ${quantityText(high)}` : "";
+  const limit = (sign, quantity) => (quantity ? `${sign} ${quantityText(quantity)}` : "");
+  const limits = low && high ? `${shown(low.value)}–${shown(high.value)} ${unit}` : limit("≥", low) || limit("≤", high);
   return { low: low && Number(shown(low.value)), high: high && Number(shown(high.value)), text: range.text ?? limits };
 }
 

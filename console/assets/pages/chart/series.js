@@ -1,6 +1,7 @@
 // Measured values of a chart as series over time.
 
 import { codeText } from "../../lib/fhir.js";
+import { isVital } from "./results.js";
 
 /**
  * The plots that Observations with numbers make: `{ key, title, unit, isVital, lines, points }` of each code and unit, vital
@@ -24,8 +25,8 @@ export function plotsOf(entries) {
 /** The point of a result. It is kept with the result: moving in time makes no new ones, which somebody would have to clear away. */
 function pointOf({ lines }, entry) {
   const { measured, happenedAt } = entry;
-  const isKept = entry.point && lines.length === entry.point.values.length && measured.every(({ key }, line) => lines[line]?.key === key);
-  if (isKept) return entry.point;
+  const isInOrder = measured.every(({ key }, line) => lines[line]?.key === key);
+  if (isInOrder && entry.point?.values.length === lines.length) return entry.point;
   const values = new Array(lines.length).fill(undefined);
   for (const { key, name, value } of measured) {
     let line = lines.findIndex((line) => line.key === key);
@@ -37,8 +38,7 @@ function pointOf({ lines }, entry) {
 }
 
 function newPlot(key, { body, measured }) {
-  const isVital = Boolean(body.category?.some(({ coding }) => coding?.some(({ code }) => code === "vital-signs")));
-  return { key, title: codeText(body.code), unit: measured[0].unit, isVital, lines: [], points: [] };
+  return { key, title: codeText(body.code), unit: measured[0].unit, isVital: isVital(body), lines: [], points: [] };
 }
 
 /** The reference range of the newest point that has one. */

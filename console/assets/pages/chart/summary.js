@@ -4,7 +4,7 @@ import { html, useMemo } from "../../lib/html.js";
 import { codeText } from "../../lib/fhir.js";
 import { Moment, ResourceLink, Section, Table } from "../../lib/ui.js";
 import { Folded, Limited } from "./folded.js";
-import { Interpretation, resultText } from "./results.js";
+import { Interpretation, isVital, resultText } from "./results.js";
 
 /** The lists of the summary: which types stand there, and which of their resources are of today. */
 const LISTS = [
@@ -53,7 +53,7 @@ function summaryOf(entries) {
     active.sort(newestFirst);
     past.sort(newestFirst);
   }
-  const latest = [...byCode.values()].map(latestOf).sort((left, right) => newestFirst(left.latest, right.latest));
+  const latest = [...byCode.values()].map(latestOf).sort(vitalFirst);
   return { lists, results: { latest, errors }, others: [...others].sort(([left], [right]) => (left < right ? -1 : 1)) };
 }
 
@@ -73,6 +73,11 @@ function latestOf(entries) {
   return { latest, before, count: entries.length };
 }
 
+/** Orders vital signs before other results, then by name: while the slider moves, each stays in its place. */
+function vitalFirst({ latest: left }, { latest: right }) {
+  return isVital(right.body) - isVital(left.body) || left.title.localeCompare(right.title);
+}
+
 /** Orders by when it happened, then by when it was recorded; what does not say when stands last. */
 function newestFirst(left, right) {
   const [one, other] = [left.happenedAt || 0, right.happenedAt || 0];
@@ -83,13 +88,18 @@ function List({ title, active, past, empty }) {
   const counted = active.length > 9 ? `${title} (${active.length})` : title;
   return html`<${Section} title=${counted}>
     ${active.length ? html`<${Items} entries=${active} />` : html`<p class="empty">${empty}</p>`}
-    ${past.length ? html`<${Folded} summary=${`${past.length} not active or in error`}>${() => html`<${Items} entries=${past} />`}<//>` : null}
+    <${More} entries=${past} what="not active or in error" />
   <//>`;
 }
 
+function More({ entries, what }) {
+  return entries.length > 0 && html`<${Folded} summary=${`${entries.length} ${what}`}>
+    ${() => html`<${Items} entries=${entries} />`}<//>`;
+}
+
 function Items({ entries }) {
-  return html`<${Limited} items=${entries} step=${12}>${(shown) => html`<ul class="list">${shown.map((entry) =>
-    html`<li key=${entry.resource} data-resource=${entry.resource}><${Item} entry=${entry} /></li>`)}</ul>`}<//>`;
+  return html`<${Limited} items=${entries} step=${12}>${(shown) => html`<ul class="list">${shown.map((entry, place) =>
+    html`<li key=${place} data-resource=${entry.resource}><${Item} entry=${entry} /></li>`)}</ul>`}<//>`;
 }
 
 /** A resource in a list; while the slider moves, most of them stay as they are. */
@@ -116,10 +126,10 @@ export function versionOf({ resource, versionId }) {
 }
 
 function Results({ latest, errors }) {
-  return html`<${Section} title="Results">
+  return html`<${Section} title="Results" class="section results">
     <${Limited} items=${latest} step=${40}>${(shown) => html`<${Table} caption="The latest result of each kind" rows=${shown}
       columns=${COLUMNS} keyOf=${({ latest }) => latest.code} empty="No results." />`}<//>
-    ${errors.length ? html`<${Folded} summary=${`${errors.length} entered in error`}>${() => html`<${Items} entries=${errors} />`}<//>` : null}
+    <${More} entries=${errors} what="entered in error" />
   <//>`;
 }
 

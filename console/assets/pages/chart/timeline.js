@@ -15,6 +15,11 @@ export function Timeline({ history, version, onMove, route }) {
   // The filtered events of the whole history: moving in time only takes more or fewer of them.
   const all = useMemo(() => history.events.filter((event) => isWanted(event, kind, type)), [history, kind, type]);
   const count = countUpTo(all, version);
+  const later = all.length - count;
+  const rowAt = (index) => {
+    const event = all[count - 1 - index];
+    return html`<${Row} event=${event} isShown=${event.version === version} onMove=${onMove} />`;
+  };
   const set = (name) => (event) => amend(route, { [name]: event.target.value }, { replace: true });
   return html`<${Section} title="Timeline" data-version=${version}>
     <div class="row">
@@ -24,9 +29,8 @@ export function Timeline({ history, version, onMove, route }) {
       <${Field} label="Type of resource">${(field) => html`<select ...${field} value=${type ?? ""} onChange=${set("type")}>
         <option value="">All types</option>${types.map((type) => html`<option value=${type}>${type}</option>`)}</select>`}<//>
     </div>
-    <p class="muted" role="status">${count === 1 ? "1 event" : `${count} events`}${all.length > count ? `, and ${all.length - count} later` : ""}</p>
-    <${VirtualList} label="Events, newest first" count=${count} startsAnewOn=${`${kind} ${type}`}
-      rowAt=${(index) => html`<${Row} event=${all[count - 1 - index]} isShown=${all[count - 1 - index].version === version} onMove=${onMove} />`} />
+    <p class="muted" role="status">${count === 1 ? "1 event" : `${count} events`}${later ? `, and ${later} later` : ""}</p>
+    <${VirtualList} label="Events, newest first" count=${count} startsAnewOn=${`${kind} ${type}`} rowAt=${rowAt} />
   <//>`;
 }
 
@@ -37,8 +41,10 @@ function isWanted(event, kind, type) {
 
 function Row({ event, isShown, onMove }) {
   const { actor } = event;
-  return html`<div class="event" data-resource=${event.resource} data-event=${event.version} aria-current=${isShown ? "true" : undefined}>
-    <button type="button" class="plain event-when" title="Show the chart as of this event" onClick=${() => onMove(event.version)}>
+  const current = isShown ? "true" : undefined;
+  return html`<div class="event" data-resource=${event.resource} data-event=${event.version} aria-current=${current}>
+    <button type="button" class="plain event-when" title="Show the chart as of this event"
+      onClick=${() => onMove(event.version)}>
       <${Moment} at=${event.at} /><span class="hidden">, show the chart as of version ${event.version}</span></button>
     <span class="event-kind"><${Kind} type=${event.eventType} /></span>
     <span class="event-what"><${What} event=${event} /></span>
@@ -48,12 +54,13 @@ function Row({ event, isShown, onMove }) {
 
 /** What an event is about, in words; what is gone is called as it was before. */
 function What({ event }) {
-  if (!event.resource) return html`<span>${WORDS[event.kind] ?? `Chart ${event.kind}`}${event.reason && `: ${event.reason}`}</span>`;
+  const reason = event.reason && ` – ${event.reason}`;
+  if (!event.resource) return html`<span>${WORDS[event.kind] ?? `Chart ${event.kind}`}${reason}</span>`;
   const words = event.title ?? event.replaced?.title ?? event.resource;
   const shown = event.body ? event : event.replaced ?? event;
   return html`<span class="muted">${event.type}</span> <${ResourceLink} reference=${versionOf(shown)}>${words}<//>
     ${isCorrection(event) && html` <span class="kind kind-amended">correction</span>`}
-    ${event.reason && ` – ${event.reason}`}`;
+    ${reason}`;
 }
 
 const WORDS = { opened: "Chart opened", held: "Put under a legal hold", released: "Legal hold released" };

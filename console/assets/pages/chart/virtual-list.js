@@ -22,10 +22,12 @@ export function VirtualList({ label, count, rowAt, startsAnewOn }) {
     const height = probe.current.offsetHeight || 40;
     const first = Math.floor(box.current.scrollTop / height);
     const rows = Math.ceil(box.current.clientHeight / height) + 1;
-    setView((before) => (before.first === first && before.rows === rows && before.height === height ? before : { first, rows, height }));
+    const isSame = (before) => before.first === first && before.rows === rows && before.height === height;
+    setView((before) => (isSame(before) ? before : { first, rows, height }));
     // A row that is scrolled out of sight becomes another one: its focus goes to the list.
     const focused = rowOf(document.activeElement);
-    if (focused !== null && (focused < first - BEYOND || focused >= first + rows + BEYOND)) box.current.focus({ preventScroll: true });
+    const isGone = focused !== null && (focused < first - BEYOND || focused >= first + rows + BEYOND);
+    if (isGone) box.current.focus({ preventScroll: true });
   };
   const rowOf = (element) => {
     const row = box.current.contains(element) ? element.closest("[aria-posinset]") : null;
@@ -71,7 +73,8 @@ export function VirtualList({ label, count, rowAt, startsAnewOn }) {
   return html`<div class="virtual" ref=${box} tabindex="0" role="region" aria-label=${label} onScroll=${look} onKeyDown=${keyDown}>
     <div class="virtual-row virtual-probe" ref=${probe} aria-hidden="true"></div>
     <div class="virtual-all" role="list" aria-label=${label} style=${{ height: `${count * view.height}px` }}>
-      ${indices.map((index) => html`<div key=${index % slots} class="virtual-row" role="listitem" aria-setsize=${count} aria-posinset=${index + 1}
+      ${indices.map((index) => html`<div key=${index % slots} class="virtual-row"
+        role="listitem" aria-setsize=${count} aria-posinset=${index + 1}
         style=${{ transform: `translateY(${index * view.height}px)` }}>${rowAt(index)}</div>`)}
     </div>
     ${count === 0 && html`<p class="empty">No events.</p>`}

@@ -42,15 +42,18 @@ export function Erase({ patient, onErased }) {
   return html`<${Section} title="Erasure">
     <p>The key of the chart is destroyed: its events stay in the log, and nobody can read them any more. This cannot be undone.</p>
     <form onSubmit=${preview}>
-      <${Field} label="Reason" hint="It stands in the certificate for ever: name nobody.">${(field) => html`<input ...${field} name="reason" required />`}<//>
-      <${Field} label="Legal basis" hint="For example GDPR Art. 17(1)(b).">${(field) => html`<input ...${field} name="basis" required />`}<//>
+      <${Field} label="Reason" hint="It stands in the certificate for ever: name nobody.">${(field) =>
+        html`<input ...${field} name="reason" required />`}<//>
+      <${Field} label="Legal basis" hint="For example GDPR Art. 17(1)(b).">${(field) =>
+        html`<input ...${field} name="basis" required />`}<//>
       <button disabled=${isBusy}>What would be erased?</button>
     </form>
     <${Failure} error=${error} />
     ${found && html`<div role="status" class="found"><h3>It would erase</h3><${Counts} found=${found} /></div>
       <form onSubmit=${erase}>
         <${Field} label="Type the patient's id to go on" hint=${html`It is <code>${patient}</code>.`}>${(field) =>
-          html`<input ...${field} value=${typed} onInput=${(event) => setTyped(event.target.value)} autocomplete="off" spellcheck=${false} />`}<//>
+          html`<input ...${field} value=${typed} onInput=${(event) => setTyped(event.target.value)}
+            autocomplete="off" spellcheck=${false} />`}<//>
         <button class="danger" disabled=${isBusy || typed !== patient}>Erase this chart for ever</button>
       </form>`}
   <//>`;
@@ -78,7 +81,8 @@ function Done({ found }) {
     <${Counts} found=${found} />
     <${Certificate} title="Certificate of the erasure" text=${erasure} name=${`erasure-${found.chart}.txt`} />
     ${purge ? html`<${Certificate} title="Certificate of the purge" text=${purge} name=${`purge-${found.chart}.txt`} />`
-      : html`<p class="muted">A second certificate follows when the indexes hold no trace of the chart any more${isAllowed ? "; it appears here" : ""}.</p>`}
+      : html`<p class="muted">A second certificate follows when the indexes hold no trace of the chart any more${
+        isAllowed ? "; it appears here" : ""}.</p>`}
     <${Failure} error=${error} />
     <p>Now export the keys again, and destroy the older exports. What this page still shows of the patient is
       gone when you <a href=${href(["find"])}>leave it</a>.</p>
@@ -86,6 +90,7 @@ function Done({ found }) {
 }
 
 function Certificate({ title, text, name }) {
-  return html`<header class="section-head"><h3>${title}</h3><button type="button" onClick=${() => save(name, "text/plain", text)}>Save</button></header>
+  return html`<header class="section-head"><h3>${title}</h3>
+      <button type="button" onClick=${() => save(name, "text/plain", text)}>Save</button></header>
     <pre class="json certificate" tabindex="0" role="region" aria-label=${title}><code>${text}</code></pre>`;
 }

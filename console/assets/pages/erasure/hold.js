@@ -15,7 +15,8 @@ export function Hold({ patient }) {
       event.preventDefault();
       setError(null);
       try {
-        await request("POST", `${place}/${isHeld ? "release" : "hold"}`, { body: { reason: new FormData(event.target).get("reason") } });
+        const body = { reason: new FormData(event.target).get("reason") };
+        await request("POST", `${place}/${isHeld ? "release" : "hold"}`, { body });
         load.reload();
       } catch (error) {
         setError(error);

@@ -19,13 +19,22 @@ const COLUMNS = [
   { title: "Recorded", class: "once", cell: ({ recordedAt }) => html`<${Moment} at=${recordedAt} />` },
   { title: "What", cell: (event) => html`<${Kind} type=${event.type} />` },
   { title: "Of what", isHeader: true, cell: what },
-  { title: "Chart", cell: ({ patient, chart, version }) => (patient ? html`<a href=${href(["charts", patient])}>${patient}</a> <span class="muted">event ${version}</span>` : chart && html`<code>${chart}</code>`) },
-  { title: "Who", cell: ({ actor }) => actor && html`<a href=${href(["looks"], { actor: actor.subject })}>${actor.name ?? actor.subject}</a>` },
+  { title: "Chart", cell: chartOf },
+  { title: "Who", cell: who },
 ];
 
 function what({ resource, versionId, type }) {
   if (!resource) return type;
   return html`<${ResourceLink} reference=${versionId ? `${resource}/_history/${versionId}` : resource}>${resource}<//>`;
+}
+
+function chartOf({ patient, chart, version }) {
+  if (!patient) return chart && html`<code>${chart}</code>`;
+  return html`<a href=${href(["charts", patient])}>${patient}</a> <span class="muted">event ${version}</span>`;
+}
+
+function who({ actor }) {
+  return actor && html`<a href=${href(["looks"], { actor: actor.subject })}>${actor.name ?? actor.subject}</a>`;
 }
 
 /** The feed, filtered by what the address says. */
@@ -44,10 +53,12 @@ export function Feed({ route }) {
       ${field("patient", "Patient (id)", "events in that chart")}
       <div class="field actions"><button class="main">Follow</button></div>
     </form>
-    <${Section} title="Feed" actions=${html`<button type="button" aria-pressed=${isPaused} onClick=${() => setPaused(!isPaused)}>${isPaused ? `Go on (${waiting} waiting)` : "Pause"}</button>`}>
+    <${Section} title="Feed" actions=${html`<button type="button" aria-pressed=${isPaused}
+        onClick=${() => setPaused(!isPaused)}>${isPaused ? `Go on (${waiting} waiting)` : "Pause"}</button>`}>
       <p class="muted" role="status">${isPaused ? "Paused: what comes is kept." : STATES[state]}</p>
       <${Failure} error=${state === "failed" && error} />
-      <${Table} caption="The newest events" columns=${COLUMNS} rows=${events} keyOf=${({ position, part }) => `${position}.${part ?? 0}`}
+      <${Table} caption="The newest events" columns=${COLUMNS} rows=${events}
+        keyOf=${({ position, part }) => `${position}.${part ?? 0}`}
         empty="Nothing was recorded since this page is open." />
       ${events.length === KEPT && html`<p class="muted">The newest ${KEPT} are shown.</p>`}
     <//>`;

@@ -12,8 +12,8 @@ export function FhirSubscriptions() {
   const load = useLoad(async (signal) => (isAllowed ? all(signal) : null), [isAllowed]);
   if (!isAllowed) return null;
   const columns = [
-    { title: "Subscription", isHeader: true, cell: ({ resource }) => html`<${ResourceLink} reference=${`Subscription/${resource.id}`}>${resource.reason ?? resource.id}<//>` },
-    { title: "Status", cell: ({ resource }) => html`<span class=${`kind ${KINDS[resource.status] ?? ""}`}>${resource.status}</span>` },
+    { title: "Subscription", isHeader: true, cell: named },
+    { title: "Status", cell: ({ resource: { status } }) => html`<span class=${`kind ${KINDS[status] ?? ""}`}>${status}</span>` },
     { title: "Criteria", class: "much", cell: ({ resource }) => html`<code>${resource.criteria}</code>` },
     { title: "Channel", cell: ({ resource }) => html`${resource.channel?.type} <code>${resource.channel?.endpoint}</code>` },
     { title: "Events", class: "number", cell: ({ events }) => events },
@@ -24,10 +24,15 @@ export function FhirSubscriptions() {
       keyOf=${({ resource }) => resource.id} empty="There is none." />`}<//><//>`;
 }
 
+function named({ resource: { id, reason } }) {
+  return html`<${ResourceLink} reference=${`Subscription/${id}`}>${reason ?? id}<//>`;
+}
+
 /** Each Subscription, with the number of its events as `$status` tells it. */
 async function all(signal) {
   const found = await get("fhir/Subscription?_count=100", { signal });
-  const resources = (found.entry ?? []).map(({ resource }) => resource).filter(({ resourceType }) => resourceType === "Subscription");
+  const all = (found.entry ?? []).map(({ resource }) => resource);
+  const resources = all.filter(({ resourceType }) => resourceType === "Subscription");
   const counts = resources.length && may("r", "Subscription") ? await countsOf(signal) : new Map();
   return resources.map((resource) => ({ resource, events: counts.get(resource.id) }));
 }

@@ -8,9 +8,13 @@ export function readMetrics(text) {
   return text.split("\n").flatMap((line) => {
     const [, name, labels = "", value] = LINE.exec(line) ?? [];
     if (!name) return [];
-    const pairs = [...labels.matchAll(LABEL)].map(([, label, text]) => [label, text.replace(/\\(.)/g, (_, letter) => (letter === "n" ? "\n" : letter))]);
+    const pairs = [...labels.matchAll(LABEL)].map(([, label, text]) => [label, unescaped(text)]);
     return [{ name, labels: Object.fromEntries(pairs), value: numberOf(value) }];
   });
+}
+
+function unescaped(text) {
+  return text.replace(/\\(.)/g, (_, letter) => (letter === "n" ? "\n" : letter));
 }
 
 function numberOf(text) {
@@ -23,7 +27,7 @@ export function sum(metrics, name, isMeant = () => true) {
   return found.length ? found.reduce((total, { value }) => total + value, 0) : undefined;
 }
 
-/** The operations that requests were counted of: `{ operation, requests, clientErrors, serverErrors, mean, high }`, times in seconds. */
+/** Each operation of which requests were counted: `{ operation, requests, clientErrors, serverErrors, mean, high }`; seconds. */
 export function operationsOf(metrics) {
   const names = new Set(metrics.filter(({ name }) => name === "chartlog_requests_total").map(({ labels }) => labels.operation));
   return [...names].map((operation) => {
@@ -43,7 +47,9 @@ export function operationsOf(metrics) {
 /** What 95 of 100 requests stayed within: from a histogram, or from a summary. */
 function highOf(metrics) {
   const buckets = metrics.filter(({ name }) => name === "chartlog_request_seconds_bucket");
-  if (!buckets.length) return metrics.find(({ name, labels }) => name === "chartlog_request_seconds" && labels.quantile === "0.95")?.value;
+  if (!buckets.length) {
+    return metrics.find(({ name, labels }) => name === "chartlog_request_seconds" && labels.quantile === "0.95")?.value;
+  }
   const bounds = buckets.map(({ labels, value }) => [numberOf(labels.le), value]).sort(([one], [other]) => one - other);
   const most = bounds.at(-1)[1] * 0.95;
   const at = bounds.findIndex(([, count]) => count >= most);

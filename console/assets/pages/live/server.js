@@ -13,7 +13,9 @@ const KEPT = 90;
 export function Server() {
   const { samples, health, error } = useSamples();
   return html`<${Health} health=${health} />
-    ${error ? html`<${Off} error=${error} />` : samples.length ? html`<${Figures} samples=${samples} />` : html`<${Loading} what="Reading the figures" />`}
+    ${error ? html`<${Off} error=${error} />`
+      : samples.length ? html`<${Figures} samples=${samples} />`
+      : html`<${Loading} what="Reading the figures" />`}
     <${Disposal} />`;
 }
 
@@ -52,7 +54,8 @@ function useSamples() {
 function Health({ health }) {
   if (!health) return null;
   if (health.error) return html`<p class="verdict bad" role="status">Not ready: ${health.error.message}</p>`;
-  return html`<p class="verdict good" role="status">${health.status === "ready" ? "Ready: it reads and writes." : `It says: ${health.status}.`}</p>`;
+  const said = health.status === "ready" ? "Ready: it reads and writes." : `It says: ${health.status}.`;
+  return html`<p class="verdict good" role="status">${said}</p>`;
 }
 
 function Off({ error }) {
@@ -66,21 +69,25 @@ function Figures({ samples }) {
   const { metrics } = samples.at(-1);
   const pairs = samples.slice(1).map((after, at) => [samples[at], after]);
   const rates = (name, isMeant) => pairs.map(([before, after]) => rate(before, after, name, isMeant));
-  const means = pairs.map(([before, after]) => rate(before, after, "chartlog_request_seconds_sum") / rate(before, after, "chartlog_request_seconds_count") || 0);
+  const [seconds, answered] = ["sum", "count"].map((part) => rates(`chartlog_request_seconds_${part}`));
+  const means = seconds.map((sum, at) => sum / answered[at] || 0);
+  const ofClass = (wanted) => rates("chartlog_requests_total", ({ status }) => status === wanted);
+  const sizes = samples.map((sample) => sum(sample.metrics, "chartlog_applied_position") ?? 0);
   return html`<${Section} title="Rates and sizes">
       <div class="figures">
         <${Sparkline} title="Requests/s" values=${rates("chartlog_requests_total")} text=${perSecond} />
-        <${Sparkline} title="4xx/s" values=${rates("chartlog_requests_total", ({ status }) => status === "4xx")} text=${perSecond} />
-        <${Sparkline} title="5xx/s" values=${rates("chartlog_requests_total", ({ status }) => status === "5xx")} text=${perSecond} />
+        <${Sparkline} title="4xx/s" values=${ofClass("4xx")} text=${perSecond} />
+        <${Sparkline} title="5xx/s" values=${ofClass("5xx")} text=${perSecond} />
         <${Sparkline} title="Mean time" values=${means} text=${time} />
         <${Sparkline} title="Events/s" values=${rates("chartlog_applied_position")} text=${perSecond} />
-        <${Sparkline} title="Events in the log" values=${samples.map((sample) => sum(sample.metrics, "chartlog_applied_position") ?? 0)} text=${whole} />
+        <${Sparkline} title="Events in the log" values=${sizes} text=${whole} />
       </div>
       <${Operations} metrics=${metrics} before=${samples.at(-2)} after=${samples.at(-1)} />
     <//>
     <${Work} metrics=${metrics} />
     <${Lag} metrics=${metrics} />
-    <${Section} title="All figures"><details><summary>${metrics.length} lines</summary><${Table} caption="Figures as the server tells them" rows=${metrics}
+    <${Section} title="All figures"><details><summary>${metrics.length} lines</summary>
+      <${Table} caption="Figures as the server tells them" rows=${metrics}
       columns=${[
         { title: "Name", isHeader: true, cell: ({ name }) => html`<code>${name}</code>` },
         { title: "Labels", cell: ({ labels }) => Object.entries(labels).map((pair) => pair.join("=")).join(" ") },
@@ -90,7 +97,8 @@ function Figures({ samples }) {
 
 function Operations({ metrics, before, after }) {
   const rows = operationsOf(metrics).sort((one, other) => other.requests - one.requests);
-  const each = ({ operation }) => before && rate(before, after, "chartlog_requests_total", (labels) => labels.operation === operation);
+  const each = (row) =>
+    before && rate(before, after, "chartlog_requests_total", ({ operation }) => operation === row.operation);
   const number = (title, cell) => ({ title, class: "number", cell });
   const columns = [
     { title: "Operation", isHeader: true, cell: ({ operation }) => operation },
@@ -101,7 +109,8 @@ function Operations({ metrics, before, after }) {
     number("Mean", ({ mean }) => time(mean)),
     number("95 of 100 within", ({ high }) => time(high || undefined)),
   ];
-  return html`<${Table} caption="Requests by operation" columns=${columns} rows=${rows} keyOf=${({ operation }) => operation} empty="No request was counted yet." />`;
+  return html`<${Table} caption="Requests by operation" columns=${columns} rows=${rows}
+    keyOf=${({ operation }) => operation} empty="No request was counted yet." />`;
 }
 
 /** Work in the background: views that are made anew, after an erasure or with a new version. */
@@ -125,26 +134,37 @@ function Lag({ metrics }) {
   const rows = new Map();
   for (const { name, labels, value } of found) {
     const of = Object.values(labels).join(" ");
-    rows.set(of, { ...rows.get(of), of, [nameOf(name)]: name.endsWith("_timestamp_seconds") ? new Date(value * 1000).toISOString() : value });
+    const said = name.endsWith("_timestamp_seconds") ? new Date(value * 1000).toISOString() : value;
+    rows.set(of, { ...rows.get(of), of, [nameOf(name)]: said });
   }
   const names = [...new Set(found.map(({ name }) => nameOf(name)))].sort();
   const columns = [
     { title: "Of what", isHeader: true, cell: ({ of }) => html`<code>${of}</code>` },
-    ...names.map((name) => ({ title: name, class: "number", cell: (row) => (typeof row[name] === "string" ? html`<${Moment} at=${row[name]} />` : row[name] === undefined ? "" : whole(row[name])) })),
+    ...names.map((name) => ({ title: name, class: "number", cell: (row) => figure(row[name]) })),
   ];
-  return html`<${Section} title="What is sent on"><${Table} caption="Subscriptions and deliveries" columns=${columns} rows=${[...rows.values()]} keyOf=${({ of }) => of} /><//>`;
+  return html`<${Section} title="What is sent on"><${Table} caption="Subscriptions and deliveries" columns=${columns}
+    rows=${[...rows.values()]} keyOf=${({ of }) => of} /><//>`;
+}
+
+function figure(value) {
+  if (value === undefined) return "";
+  return typeof value === "string" ? html`<${Moment} at=${value} />` : whole(value);
 }
 
 /** `chartlog_subscription_failures_total` as the title of a column. */
 function nameOf(name) {
-  const words = name.replace(/^chartlog_(subscription|delivery)_/, "").replace(/_(total|timestamp_seconds)$/, "").replaceAll("_", " ");
+  const bare = name.replace(/^chartlog_(subscription|delivery)_/, "").replace(/_(total|timestamp_seconds)$/, "");
+  const words = bare.replaceAll("_", " ");
   return words[0].toUpperCase() + words.slice(1);
 }
 
 function Disposal() {
   const isAllowed = mayByName("r", "Retention");
   const load = useLoad(async (signal) => (isAllowed ? get("v1/retention", { signal }) : null), [isAllowed]);
-  if (!isAllowed) return html`<${Section} title="Old access entries"><p class="muted">${lacking("What is due to be disposed of", "user/Retention.r")}</p><//>`;
+  if (!isAllowed) {
+    const note = lacking("Seeing what is due to be disposed of", "user/Retention.r");
+    return html`<${Section} title="Old access entries"><p class="muted">${note}</p><//>`;
+  }
   const columns = [
     { title: "Segment", isHeader: true, cell: ({ segment }) => segment },
     { title: "From", cell: ({ since }) => html`<${Moment} at=${since} />` },

@@ -14,7 +14,10 @@ export function Subscriptions() {
   const load = useLoad(async (signal) => (isAllowed ? get("v1/subscriptions", { signal }) : null), [isAllowed]);
   const [asked, setAsked] = useState(null);
   usePoll(load.reload, isAllowed && !asked);
-  if (!isAllowed) return html`<${Section} title="Webhooks"><p class="note">${lacking("Seeing named subscriptions", "user/Feed.r")}</p><//>`;
+  if (!isAllowed) {
+    const note = lacking("Seeing named subscriptions", "user/Feed.r");
+    return html`<${Section} title="Webhooks"><p class="note">${note}</p><//>`;
+  }
   const done = () => {
     setAsked(null);
     load.reload();
@@ -45,23 +48,29 @@ function One({ subscription, ask }) {
     children: html`<p>Nothing is sent until it is resumed; then it goes on where it is now.</p>
       <${Field} label="Reason">${(field) => html`<input ...${field} name="reason" />`}<//>`,
   });
-  const resume = () => ask({ title: `Resume ${name}`, verb: "Resume", act: () => post("resume"), children: html`<p>It goes on at position ${position}. What failed is tried at once.</p>` });
+  const resume = () => ask({
+    title: `Resume ${name}`, verb: "Resume", act: () => post("resume"),
+    children: html`<p>It goes on at position ${position}. What failed is tried at once.</p>`,
+  });
   const replay = () => ask({
     title: `Replay ${name}`, verb: "Replay", act: ({ from }) => post("replay", { from: from === "head" ? from : Number(from) }),
     children: html`<p>What lies before the position counts as delivered; what lies behind it is sent, again if it was sent before.</p>
-      <${Field} label="From position" hint="A number, or head.">${(field) => html`<input ...${field} name="from" required pattern="[0-9]+|head" defaultValue=${position} />`}<//>`,
+      <${Field} label="From position" hint="A number, or head.">${(field) =>
+        html`<input ...${field} name="from" required pattern="[0-9]+|head" defaultValue=${position} />`}<//>`,
   });
   return html`<article class="subscription" aria-label=${name}>
     <header class="section-head"><h3>${name} <span class=${`kind ${state === "active" ? "kind-added" : "kind-changed"}`}>${state}</span></h3>
       ${mayByName("u", "Feed") && html`<div class="actions">
-        ${state === "active" ? html`<button type="button" onClick=${pause}>Pause…</button>` : html`<button type="button" onClick=${resume}>Resume…</button>`}
+        ${state === "active" ? html`<button type="button" onClick=${pause}>Pause…</button>`
+          : html`<button type="button" onClick=${resume}>Resume…</button>`}
         <button type="button" onClick=${replay}>Replay…</button></div>`}</header>
     <dl class="facts">
       <dt>To</dt><dd><code>${url}</code></dd>
       <dt>Owner</dt><dd>${owner}</dd>
       <dt>Position</dt><dd>${position}, ${behind} behind the end of the log, ${waiting} waiting to be sent</dd>
       ${reason && html`<dt>Why paused</dt><dd>${reason}</dd>`}
-      ${failures > 0 && html`<dt>Failures</dt><dd>${failures} since the server started${failingSince && html`, failing since <${Moment} at=${failingSince} />`}</dd>`}
+      ${failures > 0 && html`<dt>Failures</dt><dd>${failures} since the server started${
+        failingSince && html`, failing since <${Moment} at=${failingSince} />`}</dd>`}
       ${error && html`<dt>Last error</dt><dd>${error}</dd>`}
     </dl>
     ${parked > 0 && html`<${Parked} key=${parked} place=${place} count=${parked} ask=${ask} />`}

@@ -7,6 +7,7 @@ import { verifyEvidence } from "../../lib/proof/evidence.js";
 import { EXPORT_STEPS, verifyExport } from "../../lib/proof/export.js";
 import { linesOf } from "../../lib/proof/file.js";
 import { readJson } from "../../lib/proof/json.js";
+import { instantOf } from "../../lib/proof/time.js";
 import { expect, step } from "../../lib/proof/wrong.js";
 import { Field, Section } from "../../lib/ui.js";
 import { KEPT_STEP, checkKept, serverKey } from "./prove-event.js";
@@ -31,7 +32,8 @@ export function Complete({ patient, filter }) {
   const [ownKey, setOwnKey] = useState("");
   const steps = [...EXPORT_STEPS, ...(patient ? [CHART_STEP] : []), LIST_STEP, KEPT_STEP];
   if (!mayReadAllAccesses()) {
-    return html`<${Section} title="Is this list complete?"><p class="note">${lacking("The proof is of the accesses to all charts: it", "user/AuditEvent.rs")}</p><//>`;
+    const note = lacking("The proof is of the accesses to all charts: it", "user/AuditEvent.rs");
+    return html`<${Section} title="Is this list complete?"><p class="note">${note}</p><//>`;
   }
   const begin = () => start(steps, (tools) => checkAll({ patient, filter, ownKey: ownKey.trim(), ...tools }));
   return html`<${Section} title="Is this list complete?"
@@ -47,9 +49,10 @@ export function Complete({ patient, filter }) {
 }
 
 function verdict({ since, until, listed, proven, changes }) {
-  return html`The list is complete: ${listed} of the ${proven} accesses that the log has from ${since === undefined ? "its beginning" : day(since)} until
-    ${" "}${day(until)} belong here, and all of them are listed.${changes ? ` Beside them it names ${changes} changes, which are their own traces in the log
-    of events, numbered in each chart without gaps.` : ""}`;
+  const begin = since === undefined ? "its beginning" : day(since);
+  const beside = ` The ${changes} changes that it names as well are no part of this: they stand in the log of events, and each can be proven there.`;
+  return `The list is complete: ${listed} of the ${proven} accesses that the log has from ${begin} until ${day(until)} belong here, and all of
+    them are listed.${changes ? beside : ""}`;
 }
 
 async function checkAll({ patient, filter, ownKey, tell, progress, signal }) {
@@ -58,7 +61,8 @@ async function checkAll({ patient, filter, ownKey, tell, progress, signal }) {
   const proven = [];
   let note;
   let unread;
-  const response = await send("GET", `v1/accesses/export?${period(filter, { format: "proof", disclose: true })}`, { headers: { accept: "*/*" }, signal });
+  const place = `v1/accesses/export?${period(filter, { format: "proof", disclose: true })}`;
+  const response = await send("GET", place, { headers: { accept: "*/*" }, signal });
   const lines = noted(linesOf(response.body), (head) => (note = head));
   const found = await verifyExport(lines, key, {
     passed: (id) => tell(id, id === "key" ? said(ownKey) : undefined),
@@ -84,7 +88,9 @@ async function checkAll({ patient, filter, ownKey, tell, progress, signal }) {
 }
 
 function said(ownKey) {
-  return ownKey ? "The key is the one that you entered." : "The key comes from this server. With one that you kept, the check proves more.";
+  return ownKey
+    ? "The key is the one that you entered."
+    : "The key comes from this server. With one that you kept, the check proves more.";
 }
 
 /** The period of a filter as parameters of a request, with others. */
@@ -117,7 +123,8 @@ async function aliasOf(evidence, patient, signal) {
   });
   const [{ version, alias, payload }] = entries;
   const event = payload === undefined ? {} : readJson(new TextEncoder().encode(payload.split("\n")[0]));
-  expect(version === 1 && event.type === "chart.opened" && event.patient === patient, "the first event of the chart does not say whose it is");
+  const isIts = version === 1 && event.type === "chart.opened" && event.patient === patient;
+  expect(isIts, "the first event of the chart does not say whose it is");
   return aliasText(alias);
 }
 
@@ -127,7 +134,7 @@ async function listed(patient, { since, until }, signal, progress) {
   const ids = [];
   let cursor;
   do {
-    const query = period({ since: since === undefined ? undefined : instant(since), until: instant(until) }, { count: PAGE, cursor });
+    const query = period({ since: since === undefined ? undefined : instantOf(since), until: instantOf(until) }, { count: PAGE, cursor });
     const page = await get(`${place}?${query}`, { signal });
     ids.push(...page.accesses.map(({ id }) => id));
     cursor = page.next;
@@ -136,12 +143,6 @@ async function listed(patient, { since, until }, signal, progress) {
   return ids;
 }
 
-/** Microseconds since 1970 (BigInt) as an instant. */
-function instant(micros) {
-  const [seconds, rest] = [micros / 1_000_000n, micros % 1_000_000n];
-  return new Date(Number(seconds) * 1000).toISOString().replace(/\.\d+Z$/, `.${String(rest).padStart(6, "0")}Z`);
-}
-
 function day(micros) {
-  return instant(micros).replace("T", " ").replace(/\.\d+Z$/, " UTC");
+  return instantOf(micros).replace("T", " ").replace(/\.\d+Z$/, " UTC");
 }

@@ -14,7 +14,8 @@ export function Entries({ patient, filter }) {
   const place = patient ? `v1/patients/${encodeURIComponent(patient)}/accesses` : "v1/accesses";
   const page = (cursor, signal) => get(`${place}?${parameters(filter, { count: PAGE, cursor })}`, { signal });
   const first = useLoad((signal) => page(undefined, signal), [place, JSON.stringify(filter)]);
-  return html`<${Loaded} load=${first} what="Loading the accesses">${(value) => html`<${Pages} first=${value} page=${page} patient=${patient} />`}<//>`;
+  return html`<${Loaded} load=${first} what="Loading the accesses">${(value) =>
+    html`<${Pages} first=${value} page=${page} patient=${patient} />`}<//>`;
 }
 
 function Pages({ first, page, patient }) {
@@ -57,7 +58,8 @@ function What({ entry, patient }) {
   return html`<div>${entry.summary ?? `${ACTIONS[entry.action] ?? entry.action}: ${entry.operation}`}</div>
     ${entry.query && html`<code>${entry.query}</code>`}
     ${others.length ? html`<div class="muted">${patient ? "also of " : "charts: "}${others.slice(0, 8).map((id, at) =>
-      html`${at ? ", " : ""}<a href=${href(["charts", id])}>${id}</a>`)}${others.length > 8 ? `, and ${others.length - 8} more` : ""}</div>` : null}
+      html`${at ? ", " : ""}<a href=${href(["charts", id])}>${id}</a>`)}
+      ${others.length > 8 ? `, and ${others.length - 8} more` : ""}</div>` : null}
     <${Details} entry=${entry} />`;
 }
 
@@ -65,8 +67,9 @@ function What({ entry, patient }) {
 function Details({ entry }) {
   const [isOpen, setOpen] = useState(false);
   const said = entry.resourceCount ? `${entry.resourceCount} ${entry.resourceCount === 1 ? "version" : "versions"}` : "The entry";
+  const isShort = entry.resources.length < entry.resourceCount;
   return html`<details onToggle=${(event) => setOpen(event.currentTarget.open)}><summary>${said}</summary>
-    ${isOpen && (entry.resources.length < entry.resourceCount ? html`<${Whole} id=${entry.id} />` : html`<${Left} entry=${entry} />`)}</details>`;
+    ${isOpen && (isShort ? html`<${Whole} id=${entry.id} />` : html`<${Left} entry=${entry} />`)}</details>`;
 }
 
 function Whole({ id }) {
@@ -88,10 +91,12 @@ function why({ purpose, breakGlass }) {
 
 function where({ address, proxy, userAgent }) {
   return html`${address ?? html`<span class="muted">this server</span>`}
-    ${proxy && html`<div class="muted">by ${proxy}</div>`}${userAgent && html`<div class="muted agent" title=${userAgent}>${userAgent}</div>`}`;
+    ${proxy && html`<div class="muted">by ${proxy}</div>`}
+    ${userAgent && html`<div class="muted agent" title=${userAgent}>${userAgent}</div>`}`;
 }
 
 function outcome({ outcome, status, reason }) {
   const kind = { granted: "kind-added", refused: "kind-refused", failed: "kind-changed" }[outcome] ?? "";
-  return html`<span class=${`kind ${kind}`}>${outcome}${status ? ` ${status}` : ""}</span>${reason && html`<div class="muted">${reason}</div>`}`;
+  return html`<span class=${`kind ${kind}`}>${outcome}${status ? ` ${status}` : ""}</span>
+    ${reason && html`<div class="muted">${reason}</div>`}`;
 }

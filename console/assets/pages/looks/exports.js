@@ -12,7 +12,10 @@ const FORMS = [
   { format: "fhir", title: "FHIR AuditEvents", end: "fhir.ndjson", type: "application/fhir+ndjson" },
 ];
 
-/** Buttons that save what a filter finds. The proofs are of all entries of the period: one that left out others would prove nothing. */
+/**
+ * Buttons that save what a filter finds. The proofs are of all entries of the period: one that left out others would prove
+ * nothing.
+ */
 export function Exports({ patient, filter }) {
   const [state, setState] = useState({});
   const run = async (name, type, query) => {
@@ -26,6 +29,7 @@ export function Exports({ patient, filter }) {
       setState({ error });
     }
   };
+  const entries = (format) => parameters(filter, { patient: patient ?? filter.patient, format });
   const base = patient ? `accesses-${patient}` : "accesses";
   const { since, until } = filter;
   const proof = (log) => run(`${log}.proof`, "application/x-ndjson", parameters({ since, until }, { format: "proof", log }));
@@ -33,11 +37,12 @@ export function Exports({ patient, filter }) {
   return html`<${Section} title="Export">
     <div class="actions">
       ${FORMS.map(({ format, title, end, type }) => html`<button type="button" disabled=${state.busy}
-        onClick=${() => run(`${base}.${end}`, type, parameters(filter, { patient: patient ?? filter.patient, format }))}>${title}</button>`)}
+        onClick=${() => run(`${base}.${end}`, type, entries(format))}>${title}</button>`)}
       <button type="button" disabled=${state.busy} onClick=${() => proof("access")}>With proof: all looks of the period</button>
       <button type="button" disabled=${state.busy} onClick=${() => proof("events")}>With proof: all changes</button>
     </div>
-    <p class="muted below">A file with proof can be checked at <a href="#/check">Check a proof</a>, or by a program that trusts nothing here.</p>
+    <p class="muted below">A file with proof can be checked at <a href="#/check">Check a proof</a>,
+      or by a program that trusts nothing here.</p>
     <div role="status">${state.busy ? `Fetching ${state.busy}…` : state.said}</div>
     <${Failure} error=${state.error} />
   <//>`;

@@ -23,7 +23,8 @@ export function Filters({ filter, patient, onChange }) {
   const text = (name, label, rest) => html`<${Field} label=${label}>${(field) =>
     html`<input ...${field} name=${name} defaultValue=${filter[name] ?? ""} ...${rest} />`}<//>`;
   const select = (name, label) => html`<${Field} label=${label}>${(field) => html`<select ...${field} name=${name}>
-    ${CHOICES[name].map(([value, title]) => html`<option value=${value} selected=${value === (filter[name] ?? "")}>${title}</option>`)}</select>`}<//>`;
+    ${CHOICES[name].map(([value, title]) =>
+      html`<option value=${value} selected=${value === (filter[name] ?? "")}>${title}</option>`)}</select>`}<//>`;
   const moment = (name, label) => html`<${Field} label=${label}>${(field) =>
     html`<input ...${field} type="datetime-local" step="1" name=${name} defaultValue=${local(filter[name])} />`}<//>`;
   return html`<form class="row filters" onSubmit=${submit} key=${JSON.stringify(filter)} aria-label="Narrow the list">
@@ -43,7 +44,8 @@ export function Filters({ filter, patient, onChange }) {
 
 /** What is set of a filter, as parameters of a request. */
 export function parameters(filter, others = {}) {
-  const given = Object.entries({ ...filter, ...others }).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const isSet = ([, value]) => value !== undefined && value !== null && value !== "";
+  const given = Object.entries({ ...filter, ...others }).filter(isSet);
   return new URLSearchParams(given);
 }
 

@@ -23,9 +23,11 @@ export function Glasses({ patient }) {
   ];
   return html`<${Section} title="Broken glasses" actions=${html`<${Choice} label="Which" value=${status} onChange=${setStatus}
       choices=${[{ value: "open", title: "Open" }, { value: "all", title: "All" }]} />`}>
-    <${Loaded} load=${load}>${(glasses) => html`<${Table} caption="List of broken glasses" columns=${columns} rows=${glasses} keyOf=${({ id }) => id}
+    <${Loaded} load=${load}>${(glasses) => html`<${Table} caption="List of broken glasses"
+      columns=${columns} rows=${glasses} keyOf=${({ id }) => id}
       empty=${status === "open" ? "No broken glass waits for somebody." : "No glass was broken."} />`}<//>
-    ${asked && html`<${Acknowledge} glass=${asked} onClose=${() => setAsked(null)} onDone=${() => (setAsked(null), load.reload())} />`}
+    ${asked && html`<${Acknowledge} glass=${asked} onClose=${() => setAsked(null)}
+      onDone=${() => (setAsked(null), load.reload())} />`}
   <//>`;
 }
 
@@ -57,7 +59,8 @@ function acknowledged(glass, ask) {
     return mayByName("u", "BreakGlass") ? html`<button type="button" onClick=${() => ask(glass)}>Acknowledge</button>` : "not yet";
   }
   const note = glass.note?.[0];
-  return html`${glass.sender?.identifier?.value} ${note?.time && html`<${Moment} at=${note.time} />`}<div class="muted">${note?.text}</div>`;
+  return html`${glass.sender?.identifier?.value} ${note?.time && html`<${Moment} at=${note.time} />`}
+    <div class="muted">${note?.text}</div>`;
 }
 
 function Acknowledge({ glass, onClose, onDone }) {
@@ -65,7 +68,8 @@ function Acknowledge({ glass, onClose, onDone }) {
   const submit = async (event) => {
     event.preventDefault();
     try {
-      await request("POST", `v1/break-glass/${encodeURIComponent(glass.id)}/acknowledge`, { body: { note: new FormData(event.target).get("note") } });
+      const body = { note: new FormData(event.target).get("note") };
+      await request("POST", `v1/break-glass/${encodeURIComponent(glass.id)}/acknowledge`, { body });
       onDone();
     } catch (error) {
       setError(error);

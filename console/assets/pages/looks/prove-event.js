@@ -32,7 +32,8 @@ export function ProveEvent({ patient, version }) {
       setFile(bytes);
       const found = await verifyEvidence(bytes, key, (id) => tell(id));
       await step("own", tell, () => {
-        expect(found.entries.length === 1 && found.entries[0].version === Number(version), `the evidence is not of version ${version}`);
+        const isIt = found.entries.length === 1 && found.entries[0].version === Number(version);
+        expect(isIt, `the evidence is not of version ${version}`);
       });
       const { checkpoint } = JSON.parse(new TextDecoder().decode(bytes));
       await step("kept", undefined, async () => tell("kept", await checkKept(found, checkpoint, key, signal)));
@@ -43,7 +44,8 @@ export function ProveEvent({ patient, version }) {
       ${check?.isGood && file && html`<button type="button"
         onClick=${() => save(`${patient}-${version}.evidence.json`, "application/json", file)}>Save the evidence</button>`}</div>
     <${Steps} check=${check} onStop=${stop} good=${(found) => html`Event ${version} of the chart stands at
-      position ${String(found.entries[0].position)} of ${String(found.size)} that ${found.origin} has signed. ${found.entries[0].payload === undefined
+      position ${String(found.entries[0].position)} of ${String(found.size)} that ${found.origin} has signed.${" "}
+      ${found.entries[0].payload === undefined
         ? "What it says is not disclosed." : "What it says is what was written then."}`} />
   </div>`;
 }
@@ -62,7 +64,7 @@ export async function checkKept(signed, note, key, signal) {
   const kept = keptOf(origin);
   if (!kept) {
     keep(origin, note, key);
-    return `This browser sees this log for the first time. It keeps this checkpoint, of ${size} entries, and compares it next time.`;
+    return `This browser sees this log for the first time. It keeps this checkpoint, of ${size} entries, for the next time.`;
   }
   const day = kept.at.slice(0, 10);
   expect(kept.key === key, `the key is another one than on ${day}`);

@@ -60,14 +60,21 @@ function Shown({ report, filter }) {
     <p class="muted">From ${html`<${Moment} at=${value.since} />`} until ${html`<${Moment} at=${value.until} />`}</p>
     ${value.notes.map((note) => html`<p>${note}</p>`)}
     <${Failure} error=${error} />
-    <${Table} caption=${`Rows of ${value.title}`} columns=${columnsOf(value.rows)} rows=${value.rows} empty="Nothing was found in this period." />
+    <${Table} caption=${`Rows of ${value.title}`} columns=${columnsOf(value.rows)} rows=${value.rows}
+      empty="Nothing was found in this period." />
   <//>`}<//>`;
 }
 
 /** The columns that the rows have, in the order in which they come. */
 function columnsOf(rows) {
-  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((name) => rows.some((row) => textOf(row[name]) !== ""));
-  return names.map((name) => ({ title: titleOf(name), class: typeof rows[0]?.[name] === "number" ? "number" : "", cell: (row) => cell(name, row[name]) }));
+  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  return names
+    .filter((name) => rows.some((row) => textOf(row[name]) !== ""))
+    .map((name) => ({
+      title: titleOf(name),
+      class: typeof rows[0][name] === "number" ? "number" : "",
+      cell: (row) => cell(name, row[name]),
+    }));
 }
 
 /** `firstSeen` as people read it. */
@@ -79,7 +86,9 @@ function titleOf(name) {
 function cell(name, value) {
   if (name === "subject" && value) return html`<a href=${href(["looks"], { actor: value })}>${value}</a>`;
   if (name === "patient" && value) return html`<a href=${href(["charts", value])}>${value}</a>`;
-  if (name === "patients" && Array.isArray(value)) return value.map((id, at) => html`${at ? ", " : ""}<a href=${href(["charts", id])}>${id}</a>`);
+  if (name === "patients" && Array.isArray(value)) {
+    return value.map((id, at) => html`${at ? ", " : ""}<a href=${href(["charts", id])}>${id}</a>`);
+  }
   if (/^\d{4}-\d\d-\d\dT/.test(value ?? "")) return html`<${Moment} at=${value} />`;
   return textOf(value);
 }

@@ -5,7 +5,12 @@ import { Problem } from "../../lib/api.js";
 import { Unsupported, Wrong } from "../../lib/proof/wrong.js";
 import { Failure } from "../../lib/ui.js";
 
-const SIGNS = { good: ["✓", "holds"], bad: ["✗", "does not hold"], open: ["–", "not checked"], busy: ["…", "being checked"] };
+const SIGNS = {
+  good: ["✓", "holds"],
+  bad: ["✗", "does not hold"],
+  open: ["–", "not checked"],
+  busy: ["…", "being checked"],
+};
 
 /**
  * Runs checks. `start(steps, act)` calls `act(tell, signal)`: `tell(id, text)` marks a step as holding, and an error that has a
@@ -63,11 +68,20 @@ export function Steps({ check, good, onStop }) {
           ${text && html`<div class="said">${text}</div>`}</div></li>`;
     })}</ol>
     <div role="status" aria-live="polite">
-      ${isRunning && html`<p class="loading">Checking… ${onStop && html`<button type="button" class="plain" onClick=${onStop}>Stop</button>`}</p>`}
+      ${isRunning && html`<p class="loading">Checking…${" "}
+        ${onStop && html`<button type="button" class="plain" onClick=${onStop}>Stop</button>`}</p>`}
       ${isGood && html`<p class="verdict good">${good?.(check.result) ?? "All of it holds."}</p>`}
       ${wrong && html`<p class="verdict bad"><strong>It does not hold.</strong> ${wrong}</p>`}
-      ${error && (error instanceof Unsupported ? html`<p class="note">${error.message} Nothing was found out; a program can check it: chartlog verify.</p>`
-        : html`<${Failure} error=${error instanceof Problem ? error : new Error(`The check could not be made: ${error.message}`)} />`)}
+      ${error && html`<${Unmade} error=${error} />`}
     </div>
   </div>`;
+}
+
+/** Why a check could not be made: nothing is known then. */
+function Unmade({ error }) {
+  if (error instanceof Unsupported) {
+    return html`<p class="note">${error.message} Nothing was found out; a program can check it: chartlog verify.</p>`;
+  }
+  const problem = error instanceof Problem ? error : new Error(`The check could not be made: ${error.message}`);
+  return html`<${Failure} error=${problem} />`;
 }
