@@ -21,7 +21,7 @@ pub fn show(server: &Asked, arguments: &ShowArguments) -> Result<(), Failure> {
     }
     let event: Event = serde_json::from_str(&answer).map_err(Failure::failed)?;
     if !arguments.raw {
-        return tell(&page(&event));
+        return tell(page(&event));
     }
     let payload = event.payload.as_ref().ok_or_else(|| {
         Failure::failed(format!(
