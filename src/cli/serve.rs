@@ -6,7 +6,7 @@ use super::served::{Served, is_demo, sign};
 use super::{Failure, Secret, import, notify, operator, out, private};
 use crate::auth::LocalIssuer;
 use crate::clock::{Clock, Instant};
-use crate::config::{App, Config, DemoConfig, PoliciesConfig, User};
+use crate::config::{App, Config, DemoConfig, PoliciesConfig, StoreConfig, User};
 use crate::demo;
 use crate::feed::nats::{NatsError, Publishing};
 use crate::feed::siem::{Forwarding, SiemError};
@@ -154,7 +154,7 @@ fn demo_options(config: &Config) -> demo::DemoOptions {
     demo::DemoOptions { seed, patients, today: demo::TODAY }
 }
 
-/// Makes a store with the past of the synthetic clinic. No policy or rate is held against it: it is all before their time.
+/// Makes a store with the past of the synthetic clinic. No rule of the configuration is held against it: it is all before their time.
 fn record_demo(config: &Config) -> Result<(), Failure> {
     let mut past = demo::history(&demo_options(config)).peekable();
     let Some((opened, _)) = past.peek() else { return Ok(()) };
@@ -163,6 +163,7 @@ fn record_demo(config: &Config) -> Result<(), Failure> {
     config.proof.origin = Some(format!("{}{}", demo::ORIGIN, uuid::Uuid::new_v4().simple()));
     let break_glass_minutes = config.policies.break_glass_minutes;
     config.policies = PoliciesConfig { break_glass_minutes, ..PoliciesConfig::default() };
+    config.store.referential_integrity = StoreConfig::default().referential_integrity;
     config.limits.requests_per_second_per_token = 0;
     config.limits.requests_per_second_per_address = 0;
     private::with_clock(config, clock.clone(), move |base, sign, stop| {

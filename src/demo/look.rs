@@ -82,7 +82,7 @@ pub fn looks(
         let target =
             format!("/fhir/DiagnosticReport?patient={id}&_include=DiagnosticReport:result");
         looks.push((moved(*at, LABORATORY), granted(pathologist, target)));
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             let patient = Asker {
                 subject: id.clone(),
                 fhir_user: Some(format!("Patient/{id}")),
