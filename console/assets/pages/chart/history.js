@@ -9,7 +9,7 @@ import { codeKey, measuredIn, rangeOf, resultText } from "./results.js";
  */
 export class History {
   constructor() {
-    /** `{ version, at, kind, isOfChart, resource, type, versionId, actor, reason, body, title, happened, status, … }` */
+    /** The events as `entryOf` makes them. */
     this.events = [];
     /** By `Type/id`: the events that brought a version of that resource, or took it away. */
     this.byResource = new Map();
@@ -86,14 +86,17 @@ export class History {
   }
 }
 
-function entryOf({ version, position, recordedAt, type, resource, versionId, actor, reason, body }) {
+/**
+ * An event with what is asked of it. `body` is what the chart holds from it on, nothing if that ends; `replaced`, once it is
+ * in a history, is the event of the same resource before it.
+ */
+function entryOf({ version, recordedAt, type, resource, versionId, actor, reason, body }) {
   const dot = type.lastIndexOf(".");
   const kind = type.slice(dot + 1);
   const isGone = kind === "removed" || kind === "moved-out";
   const happened = body && happenedAt(body);
   return {
     version,
-    position,
     at: recordedAt,
     recorded: Date.parse(recordedAt),
     eventType: type,

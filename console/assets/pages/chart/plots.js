@@ -21,8 +21,8 @@ export function Plots({ history, version, patient }) {
   if (plotting.error) return html`<${Failure} error=${plotting.error} />`;
   if (!plotting.uPlot) return html`<${Loading} />`;
   return html`<div class="columns" data-version=${version}>
-    ${plots.length ? plots.map((plot) => html`<${Plot} key=${plot.key} uPlot=${plotting.uPlot} plot=${plot} extent=${extents.get(plot.key)}
-      patient=${patient} />`) : html`<p class="empty">No measured values at this moment.</p>`}
+    ${plots.length ? plots.map((plot) => html`<${Plot} key=${plot.key} uPlot=${plotting.uPlot} plot=${plot}
+      extent=${extents.get(plot.key)} patient=${patient} />`) : html`<p class="empty">No measured values at this moment.</p>`}
   </div>`;
 }
 
@@ -32,7 +32,8 @@ function extentsOf(plots) {
 
 /** A plot, made again only when its points are others. */
 function Plot({ uPlot, plot, extent, patient }) {
-  return useMemo(() => html`<${Figure} uPlot=${uPlot} plot=${plot} extent=${extent} patient=${patient} />`, [uPlot, plot, extent, patient]);
+  const figure = () => html`<${Figure} uPlot=${uPlot} plot=${plot} extent=${extent} patient=${patient} />`;
+  return useMemo(figure, [uPlot, plot, extent, patient]);
 }
 
 function Figure({ uPlot, plot, extent, patient }) {
