@@ -169,7 +169,9 @@ fn refer(headers: &mut Map<String, Value>, name: &str) {
 fn own_headers(id: &str, status: &str) -> &'static [&'static str] {
     const WRITTEN: &[&str] = &["ETag", "Last-Modified", "Location", "Chartlog-Position"];
     match (id, status) {
-        ("readResource" | "readResourceVersion", "200" | "304") => &["ETag", "Last-Modified"],
+        ("readResource" | "readResourceVersion" | "resourceMeta", "200" | "304") => {
+            &["ETag", "Last-Modified"]
+        }
         ("readChart", "200" | "304") => &["ETag"],
         (
             "createResource" | "updateResource" | "patchResource" | "conditionalUpdate"
