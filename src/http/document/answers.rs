@@ -27,7 +27,7 @@ const ERRORS: [(Fault, &str); 15] = [
 ];
 
 /// Headers of answers, and what they say.
-const HEADERS: [(&str, &str, &str); 10] = [
+const HEADERS: [(&str, &str, &str); 12] = [
     (
         "X-Request-Id",
         "Id that the server gave the request; access entries and its log name it",
@@ -50,6 +50,8 @@ const HEADERS: [(&str, &str, &str); 10] = [
     ("Retry-After", "Seconds after which it may be tried again", "1"),
     ("WWW-Authenticate", "How to show a token (RFC 6750)", "Bearer realm=\"chartlog\""),
     ("Allow", "The methods that there are", "GET, HEAD"),
+    ("Chartlog-Next", "Of a stream: the position that it begins at", "4711"),
+    ("Chartlog-Head", "Of a stream: the position behind the last event of the log", "4712"),
 ];
 
 /// The headers that answers refer to.
@@ -169,7 +171,9 @@ fn refer(headers: &mut Map<String, Value>, name: &str) {
 fn own_headers(id: &str, status: &str) -> &'static [&'static str] {
     const WRITTEN: &[&str] = &["ETag", "Last-Modified", "Location", "Chartlog-Position"];
     match (id, status) {
-        ("readResource" | "readResourceVersion", "200" | "304") => &["ETag", "Last-Modified"],
+        ("readResource" | "readResourceVersion" | "resourceMeta", "200" | "304") => {
+            &["ETag", "Last-Modified"]
+        }
         ("readChart", "200" | "304") => &["ETag"],
         (
             "createResource" | "updateResource" | "patchResource" | "conditionalUpdate"
@@ -181,6 +185,7 @@ fn own_headers(id: &str, status: &str) -> &'static [&'static str] {
         ("createSubscription", "201") | ("authorize" | "chooseUser", "303") => &["Location"],
         ("exportChartEvidence" | "exportAccessEvidence", "200") => &["Link"],
         ("exportAccesses", "200") => &["Chartlog-Frames"],
+        ("followEvents", "200") => &["Chartlog-Next", "Chartlog-Head"],
         ("token" | "chooseUser", "429" | "503") => &["Retry-After"],
         _ => &[],
     }

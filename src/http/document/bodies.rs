@@ -15,6 +15,11 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub fn describe(operation: &mut Operation<'_>, schemas: &mut Map<String, Value>) {
     let (id, is_fhir) = (operation.id.clone(), operation.is_fhir());
     let examples: Value = serde_json::from_str(EXAMPLES).unwrap_or_default();
+    if may_be_left_out(&id, operation.path)
+        && let Some(body) = operation.members.get_mut("requestBody").and_then(Value::as_object_mut)
+    {
+        body.insert("required".to_owned(), json!(false));
+    }
     let Some(content) = content(operation.members) else { return };
     for (media_type, members) in content.iter_mut() {
         let Some(members) = members.as_object_mut() else { continue };
@@ -30,6 +35,20 @@ pub fn describe(operation: &mut Operation<'_>, schemas: &mut Map<String, Value>)
             close(schemas, name);
         }
     }
+}
+
+/// Whether no body says what an empty one does.
+fn may_be_left_out(id: &str, path: &str) -> bool {
+    let takes_parameters =
+        ["$everything", "$status", "$events", "$get-ws-binding-token", "$validate", "_search"];
+    takes_parameters.iter().any(|end| path.ends_with(end))
+        || matches!(
+            id,
+            "pauseSubscription"
+                | "resumeSubscription"
+                | "replayParkedEvent"
+                | "rotateSubscriptionSecret"
+        )
 }
 
 fn content<'a>(members: &'a mut Map<String, Value>) -> Option<&'a mut Map<String, Value>> {

@@ -88,3 +88,14 @@ pub fn document(server: &str, limits: &LimitsConfig) -> Value {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_names_the_address_that_clients_use() {
+        let document = document("https://charts.example.org/r4", &LimitsConfig::default());
+        assert_eq!(document["servers"], json!([{ "url": "https://charts.example.org/r4" }]));
+    }
+}

@@ -62,12 +62,12 @@ fn of_fhir(id: &str, name: &str, description: &str, limits: &LimitsConfig) -> Op
         (_, "_summary") => one_of(&["true", "text", "data", "false"]),
         (_, "_total") => one_of(&["accurate", "estimate", "none"]),
         // R4 §3.1.1.5.6: a server may give fewer than were asked for.
-        (_, "_count") => json!({ "type": "integer", "format": "int32", "minimum": 0, "description":
+        (_, "_count") => json!({ "type": "integer", "minimum": 0, "description":
             format!("Above {} it is taken for that", limits.page_size_max) }),
         (_, "_sort") if id.ends_with("History") => one_of(&["-_lastUpdated"]),
         (_, "_since" | "_asOf") => instant(),
         (_, "start" | "end") => {
-            pattern(r"^[1-9][0-9]{3}(-(0[1-9]|1[0-2])(-(0[1-9]|1[0-9]|2[0-8]))?)?$")
+            pattern(r"^([1-9][0-9]{3}(-(0[1-9]|1[0-2])(-(0[1-9]|1[0-9]|2[0-8]))?)?)?$")
         }
         (_, "mode") => one_of(&["create", "update", "delete", "profile"]),
         (_, "content") => one_of(&["empty", "id-only", "full-resource"]),
@@ -86,7 +86,6 @@ fn of_fhir(id: &str, name: &str, description: &str, limits: &LimitsConfig) -> Op
             json!({ "$ref": "#/components/schemas/ResourceType" })
         }
         (_, "type") => json!({ "$ref": "#/components/schemas/StoredType" }),
-        ("subscriptionStatuses", "status") => one_of(&["requested", "active", "error", "off"]),
         _ => return None,
     })
 }
@@ -98,6 +97,7 @@ fn of_native(id: &str, name: &str, limits: &LimitsConfig) -> Option<Value> {
         (_, "outcome") => one_of(&["granted", "refused", "failed"]),
         (_, "action") => one_of(&["C", "R", "U", "D", "E"]),
         (_, "sort") => one_of(&["-recordedAt", "recordedAt"]),
+        ("logTile", "level") => json!({ "type": "integer", "minimum": 0, "maximum": 63 }),
         (_, "log") => one_of(&["events", "access"]),
         ("exportAccesses", "format") => one_of(&["ndjson", "csv", "fhir", "proof"]),
         ("readReport", "format") => one_of(&["json", "csv", "html"]),

@@ -35,7 +35,7 @@ struct GlassPage {
 #[allow(dead_code)]
 struct Acknowledgement {
     /// What was found.
-    #[schema(min_length = 5, max_length = 500)]
+    #[schema(min_length = 5, max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     note: Option<String>,
 }
 
