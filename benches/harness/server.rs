@@ -134,6 +134,7 @@ fn options(config: &Config, public_url: String) -> ServerOptions {
         cors_origins,
         metrics,
         docs,
+        console: config.console.clone(),
         is_demo: false,
         break_glass_minutes: 0,
         tls: None,

@@ -145,7 +145,6 @@ impl Served {
             metrics: config.server.metrics,
             docs: config.server.docs,
             console: config.console.clone(),
-            is_demo: config.demo.enabled,
             tls: self.tls,
             issuers: self.endpoints,
             introspection: self.introspection,

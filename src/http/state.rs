@@ -48,8 +48,6 @@ pub struct ServerOptions {
     pub docs: bool,
     /// The console in the browser.
     pub console: ConsoleConfig,
-    /// Whether the store may hold the synthetic clinic.
-    pub is_demo: bool,
     /// Who the server shows itself as; without, it speaks HTTP in the clear.
     pub tls: Option<Arc<Tls>>,
     /// Minutes for which who breaks a glass sees the chart; 0: nobody can.

@@ -67,7 +67,6 @@ impl Serving {
             is_demo: false,
             docs: false,
             tls: None,
-            is_demo: false,
             break_glass_minutes: 0,
             issuers: Arc::default(),
             issuing: None,
