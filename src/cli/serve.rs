@@ -97,7 +97,7 @@ const CONSOLE_REDIRECTS: [&str; 2] = ["http://127.0.0.1/console/", "http://local
 /// Most patients that are shown to choose from.
 const DEMO_CHOICES_MAX: usize = 25;
 
-/// Adds a user and an app to the demo, if the configuration has none and nobody beyond this machine reaches the server.
+/// Adds users and apps to the demo, if the configuration has none and nobody beyond this machine reaches the server.
 fn add_sign_in(config: &mut Config) {
     let has_some = !config.auth.users.is_empty() || !config.auth.apps.is_empty();
     let is_taken = config.auth.clients.iter().any(|client| client.id == DEMO_APP);
@@ -106,20 +106,35 @@ fn add_sign_in(config: &mut Config) {
     }
     let (id, name) = demo::family_doctor();
     let patients = config.demo.patients.min(DEMO_CHOICES_MAX);
+    let owned = |scopes: &[&str]| scopes.iter().map(|&scope| scope.to_owned()).collect();
     config.auth.users.push(User {
         sub: "demo-clinician".to_owned(),
         name,
         fhir_user: Some(format!("Practitioner/{id}")),
         role: Some("physician".to_owned()),
-        scopes: [
+        scopes: owned(&[
             "user/*.cruds",
             "user/AuditEvent.rs",
             "user/SearchParameter.cud",
             "patient/*.cruds",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        ]),
         patients: (1..=patients).map(demo::patient_id).collect(),
+    });
+    config.auth.users.push(User {
+        sub: "demo-officer".to_owned(),
+        name: "Compliance office".to_owned(),
+        fhir_user: None,
+        role: Some("compliance officer".to_owned()),
+        scopes: owned(&[
+            "user/*.rs",
+            "user/AuditEvent.rs",
+            "user/BreakGlass.ru",
+            "user/ChartErasure.cr",
+            "user/ChartHold.cd",
+            "user/Feed.crud",
+            "user/Retention.r",
+        ]),
+        patients: Vec::new(),
     });
     config.auth.apps.push(App {
         id: DEMO_APP.to_owned(),

@@ -13,8 +13,9 @@ pub struct ConsoleConfig {
 
 impl Default for ConsoleConfig {
     fn default() -> Self {
-        let scope = "openid fhirUser user/*.cruds user/AuditEvent.rs user/SearchParameter.cud \
-                     user/ChartErasure.cr user/ChartHold.cd";
+        let scope = "openid fhirUser user/*.cruds user/AuditEvent.rs user/BreakGlass.ru \
+                     user/ChartErasure.cr user/ChartHold.cd user/Feed.crud user/Retention.r \
+                     user/SearchParameter.cud";
         Self { enabled: true, client_id: "chartlog-console".to_owned(), scope: scope.to_owned() }
     }
 }

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, Server, patient, stderr, without_variables};
+use crate::support::{Place, Server, patient, stderr};
 
 /// The looks of which the answers are kept.
 const LOOKS: [&str; 16] = [

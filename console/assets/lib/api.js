@@ -79,7 +79,7 @@ function issuesOf(data, status) {
   }
   const errors = data?.errors?.map((error) => ({
     severity: "error",
-    where: error.pointer ?? error.expression ?? error.path,
+    where: error.place,
     text: error.detail ?? String(error),
   }));
   if (errors?.length) return errors;

@@ -1,6 +1,8 @@
 // Who signed in. A token is kept in the memory of this page alone: closing or reloading the page forgets it.
 
 const WAY = "chartlog.sign-in";
+/** Rights that are granted by their name alone: `user/*.cruds` does not include them. */
+const BY_NAME = ["AuditEvent", "BreakGlass", "ChartErasure", "ChartHold", "Feed", "Retention", "SearchParameter"];
 
 let session = null;
 const listeners = new Set();
@@ -27,8 +29,7 @@ export function may(letter, type) {
   return session?.scopes.some((scope) => {
     const [, name, rights] = /^(?:user|patient|system)\/([A-Za-z]+|\*)\.([a-z*]+)/.exec(scope) ?? [];
     const letters = { read: "rs", write: "cud", "*": order }[rights] ?? rights;
-    // What is about the record itself is granted by its name alone.
-    const byName = ["AuditEvent", "ChartErasure", "ChartHold", "SearchParameter"].includes(type);
+    const byName = BY_NAME.includes(type);
     return letters?.includes(letter) && (name === type || (name === "*" && !byName));
   });
 }

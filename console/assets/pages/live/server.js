@@ -2,8 +2,9 @@
 
 import { html, useEffect, useRef, useState } from "../../lib/html.js";
 import { get, send } from "../../lib/api.js";
+import { may } from "../../lib/session.js";
 import { Failure, Loaded, Loading, Moment, Section, Table, useLoad } from "../../lib/ui.js";
-import { lacking, mayByName } from "../looks/rights.js";
+import { lacking } from "../looks/rights.js";
 import { operationsOf, rate, readMetrics, sum } from "./metrics.js";
 import { Sparkline } from "./sparkline.js";
 
@@ -159,7 +160,7 @@ function nameOf(name) {
 }
 
 function Disposal() {
-  const isAllowed = mayByName("r", "Retention");
+  const isAllowed = may("r", "Retention");
   const load = useLoad(async (signal) => (isAllowed ? get("v1/retention", { signal }) : null), [isAllowed]);
   if (!isAllowed) {
     const note = lacking("Seeing what is due to be disposed of", "user/Retention.r");

@@ -3,14 +3,15 @@
 import { html, useEffect, useState } from "../../lib/html.js";
 import { get, request } from "../../lib/api.js";
 import { href } from "../../lib/route.js";
+import { may } from "../../lib/session.js";
 import { Field, Loaded, Moment, Section, Table, useLoad } from "../../lib/ui.js";
-import { lacking, mayByName } from "../looks/rights.js";
+import { lacking } from "../looks/rights.js";
 import { Confirm } from "./confirm.js";
 
 const POLL_MS = 10_000;
 
 export function Subscriptions() {
-  const isAllowed = mayByName("r", "Feed");
+  const isAllowed = may("r", "Feed");
   const load = useLoad(async (signal) => (isAllowed ? get("v1/subscriptions", { signal }) : null), [isAllowed]);
   const [asked, setAsked] = useState(null);
   usePoll(load.reload, isAllowed && !asked);
@@ -60,7 +61,7 @@ function One({ subscription, ask }) {
   });
   return html`<article class="subscription" aria-label=${name}>
     <header class="section-head"><h3>${name} <span class=${`kind ${state === "active" ? "kind-added" : "kind-changed"}`}>${state}</span></h3>
-      ${mayByName("u", "Feed") && html`<div class="actions">
+      ${may("u", "Feed") && html`<div class="actions">
         ${state === "active" ? html`<button type="button" onClick=${pause}>Pause…</button>`
           : html`<button type="button" onClick=${resume}>Resume…</button>`}
         <button type="button" onClick=${replay}>Replay…</button></div>`}</header>
@@ -94,7 +95,7 @@ function Parked({ place, count, ask }) {
     { title: "Parked", class: "once", cell: ({ parkedAt }) => html`<${Moment} at=${parkedAt} />` },
     { title: "Why", class: "much", cell: ({ reason, failures }) => `${reason} (sent ${failures} times)` },
     { title: "Event", cell: ({ position }) => html`<${Subject} position=${position} />` },
-    { title: "What to do", cell: (event) => mayByName("u", "Feed") && html`<div class="actions">
+    { title: "What to do", cell: (event) => may("u", "Feed") && html`<div class="actions">
       <button type="button" onClick=${() => replay(event)} aria-label=${`Send again… event ${event.position}`}>Send again…</button>
       <button type="button" class="danger" onClick=${() => drop(event)} aria-label=${`Drop… event ${event.position}`}>Drop…</button></div>` },
   ];

@@ -4,14 +4,15 @@ import { html, useState } from "../../lib/html.js";
 import { get, request } from "../../lib/api.js";
 import { codeText } from "../../lib/fhir.js";
 import { href } from "../../lib/route.js";
+import { may } from "../../lib/session.js";
 import { Choice, Dialog, Failure, Field, Loaded, Moment, Section, Table, useLoad } from "../../lib/ui.js";
-import { lacking, mayByName } from "./rights.js";
+import { lacking } from "./rights.js";
 
 /** The queue of broken glasses; `patient`: those of one chart. */
 export function Glasses({ patient }) {
   const [status, setStatus] = useState("open");
   const [asked, setAsked] = useState(null);
-  const isAllowed = mayByName("r", "BreakGlass");
+  const isAllowed = may("r", "BreakGlass");
   const load = useLoad(async (signal) => (isAllowed ? all(patient, status, signal) : []), [patient, status, isAllowed]);
   if (!isAllowed) return html`<p class="note">${lacking("The queue of broken glasses", "user/BreakGlass.r")}</p>`;
   const columns = [
@@ -56,7 +57,7 @@ function chart(subject) {
 
 function acknowledged(glass, ask) {
   if (glass.status === "active") {
-    return mayByName("u", "BreakGlass") ? html`<button type="button" onClick=${() => ask(glass)}>Acknowledge</button>` : "not yet";
+    return may("u", "BreakGlass") ? html`<button type="button" onClick=${() => ask(glass)}>Acknowledge</button>` : "not yet";
   }
   const note = glass.note?.[0];
   return html`${glass.sender?.identifier?.value} ${note?.time && html`<${Moment} at=${note.time} />`}

@@ -1,12 +1,6 @@
-// Rights that are granted by their name alone: `user/*.cruds` does not include them.
+// What the token allows about accesses.
 
 import { current } from "../../lib/session.js";
-
-/** Whether some scope names the type with that letter (of `cruds`): BreakGlass, Feed, Retention. */
-export function mayByName(letter, type) {
-  const named = new RegExp(`^(?:user|patient|system)/${type}\\.[cruds]*${letter}`);
-  return current()?.scopes.some((scope) => named.test(scope)) ?? false;
-}
 
 /** Whether the token opens the accesses to all charts, and not to the patient's own alone. */
 export function mayReadAllAccesses() {
