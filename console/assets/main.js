@@ -1,6 +1,6 @@
 // The console: who signed in, the navigation, and the page that the address names.
 
-import { html, render, useEffect, useRef, useState } from "./lib/html.js";
+import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./lib/html.js";
 import { BASE } from "./lib/api.js";
 import { href, useRoute } from "./lib/route.js";
 import { comeBack, current, signOut, watch } from "./lib/session.js";
@@ -25,7 +25,7 @@ function Console({ settings, failed }) {
   const name = route.path[0] ?? "find";
   // Who moves to another page by keyboard or by ear goes on at its beginning.
   const shown = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (shown.current !== null && session) main.current?.focus();
     shown.current = route.path.join("/");
   }, [route.path.join("/"), session]);
