@@ -20,6 +20,7 @@ use super::encoding::compressed;
 use super::etag;
 use super::routes::no_route;
 use super::state::State;
+use crate::config::User;
 use crate::issuing::{AUTHORIZE_PATH, Issuing, origin};
 
 /// Where the pages are, and what a browser is sent to that asks for the server alone.
@@ -110,24 +111,30 @@ fn policy(state: &State) -> String {
 /// Where people sign in, and as whom without a password, on a server for development.
 fn sign_in(state: &State) -> Value {
     let options = &state.options;
+    let client = options.console.client_id.as_str();
+    let own = options.issuing.as_deref().and_then(Issuing::sign_in);
+    let own_page = format!("{}{AUTHORIZE_PATH}", options.public_url);
     let about = options.issuers.first();
     let provider = about.as_ref().and_then(|about| {
-        Some(json!({
+        let page = about.authorization_endpoint.as_ref()?;
+        let own = own.filter(|_| *page == own_page);
+        let is_known = own.is_none_or(|own| own.knows(client));
+        is_known.then_some((about, page, about.token_endpoint.as_ref()?, own))
+    });
+    let Some((about, page, token_endpoint, own)) = provider else {
+        return json!({ "provider": null, "users": null, "isDemo": options.is_demo });
+    };
+    let user = |user: &User| json!({ "sub": user.sub, "name": user.name, "role": user.role });
+    json!({
+        "provider": {
             "issuer": about.issuer,
-            "authorizationEndpoint": about.authorization_endpoint.as_ref()?,
-            "tokenEndpoint": about.token_endpoint.as_ref()?,
-            "clientId": options.console.client_id,
+            "authorizationEndpoint": page,
+            "tokenEndpoint": token_endpoint,
+            "clientId": client,
             "scope": options.console.scope,
             "audience": state.fhir_base,
-        }))
-    });
-    let own = options.issuing.as_deref().and_then(Issuing::sign_in);
-    let is_own = provider.as_ref().is_some_and(|provider| {
-        provider["authorizationEndpoint"] == format!("{}{AUTHORIZE_PATH}", options.public_url)
-    });
-    let users = own.filter(|_| is_own).map(|own| {
-        let user = |user: &crate::config::User| json!({ "sub": user.sub, "name": user.name, "role": user.role });
-        own.users().iter().map(user).collect::<Vec<_>>()
-    });
-    json!({ "provider": provider, "users": users, "isDemo": options.is_demo })
+        },
+        "users": own.map(|own| own.users().iter().map(user).collect::<Vec<_>>()),
+        "isDemo": options.is_demo,
+    })
 }

@@ -115,6 +115,12 @@ impl SignIn {
         &self.users
     }
 
+    /// Whether users sign in for the app with this `client_id`.
+    #[must_use]
+    pub fn knows(&self, client_id: &str) -> bool {
+        self.apps.iter().any(|app| app.id == client_id)
+    }
+
     /// The app that asks, and where it wants the answer.
     ///
     /// # Errors

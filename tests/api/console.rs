@@ -52,8 +52,11 @@ fn its_files_are_there_for_whoever_asks_and_load_nothing_from_elsewhere() {
 
 #[test]
 fn without_an_issuer_that_signs_people_in_it_takes_tokens_alone() {
-    let answer: Value = shared().anonymous().get("/console/settings.json").expect(200).json();
-    assert_eq!(answer, json!({ "provider": null, "users": null, "isDemo": false }));
+    // The shared server signs people in, but for other apps.
+    for server in [shared(), &Setup::default().start()] {
+        let answer: Value = server.anonymous().get("/console/settings.json").expect(200).json();
+        assert_eq!(answer, json!({ "provider": null, "users": null, "isDemo": false }));
+    }
 }
 
 #[test]

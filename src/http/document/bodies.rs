@@ -51,7 +51,7 @@ fn may_be_left_out(id: &str, path: &str) -> bool {
         )
 }
 
-fn content<'a>(members: &'a mut Map<String, Value>) -> Option<&'a mut Map<String, Value>> {
+fn content(members: &mut Map<String, Value>) -> Option<&mut Map<String, Value>> {
     members.get_mut("requestBody")?.get_mut("content")?.as_object_mut()
 }
 
