@@ -83,5 +83,6 @@ mod trail;
 mod unusual;
 mod validation;
 mod walk;
+mod walk_subjects;
 mod webhooks;
 mod writes;
