@@ -4,7 +4,7 @@ import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./li
 import { BASE } from "./lib/api.js";
 import { href, useRoute } from "./lib/route.js";
 import { comeBack, current, signOut, watch } from "./lib/session.js";
-import { Failure, Loading } from "./lib/ui.js";
+import { Loaded, useLoad } from "./lib/ui.js";
 import { SignIn } from "./pages/sign-in.js";
 
 /** By the first part of the address: the module of the page, and its name in the navigation if it stands there. */
@@ -50,15 +50,11 @@ function Console({ settings, failed }) {
 
 /** The page of that name, whose module is loaded when it is first shown. */
 function Page({ name, route }) {
-  const [page, setPage] = useState({});
-  useEffect(() => {
-    const found = PAGES[name];
-    if (!found) return setPage({ error: new Error("There is no such page.") });
-    found.load().then((module) => setPage({ Shown: module.default }), (error) => setPage({ error }));
+  const load = useLoad(async () => {
+    if (!PAGES[name]) throw new Error("There is no such page.");
+    return PAGES[name].load();
   }, [name]);
-  if (page.error) return html`<${Failure} error=${page.error} />`;
-  if (!page.Shown) return html`<${Loading} />`;
-  return html`<${page.Shown} route=${route} />`;
+  return html`<${Loaded} load=${load}>${({ default: Shown }) => html`<${Shown} route=${route} />`}<//>`;
 }
 
 async function begin() {

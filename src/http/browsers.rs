@@ -7,17 +7,17 @@ use actix_web::HttpRequest;
 use actix_web::http::{Method, header};
 
 use super::accept::Accept;
+use super::lists::listed;
 use super::query::encoded;
 
 /// The page of the console for a request without a token that wants a page rather than JSON; `None`: it is answered as any
 /// other.
 pub fn page(request: &HttpRequest) -> Option<String> {
     let headers = request.headers();
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if *request.method() != Method::GET || headers.contains_key(header::AUTHORIZATION) {
         return None;
     }
-    let wanted = Accept::of(text(header::ACCEPT));
+    let wanted = Accept::of(listed(headers, "accept").as_deref());
     let html = wanted.named("text/html")?;
     let is_for_a_program = ["application/json", "application/fhir+json"]
         .iter()

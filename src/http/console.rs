@@ -15,10 +15,11 @@ use rust_embed::Embed;
 use serde_json::{Value, json};
 
 use super::Reply;
-use super::accept::takes_gzip;
 use super::encoding::compressed;
 use super::etag;
-use super::routes::no_route;
+use super::gate::is_gzip_taken;
+use super::lists::listed;
+use super::routes::{no_route, plain};
 use super::state::State;
 use crate::config::User;
 use crate::issuing::{AUTHORIZE_PATH, Issuing, origin};
@@ -68,23 +69,18 @@ async fn served(state: Arc<State>, request: HttpRequest, name: String) -> HttpRe
     let name = if name.is_empty() { "index.html" } else { name.as_str() };
     let Some(file) = Files::get(name) else { return no_route(request, state).await };
     let tag = URL_SAFE_NO_PAD.encode(file.metadata.sha256_hash());
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let reply = match etag::is_known(header(header::IF_NONE_MATCH), &tag) {
+    let known = listed(request.headers(), "if-none-match");
+    let reply = match etag::is_known(known.as_deref(), &tag) {
         true => Reply::empty(StatusCode::NOT_MODIFIED),
         false => Reply::new(StatusCode::OK, content_type(name), file.data.into_owned()),
     };
-    let reply = compressed(reply, takes_gzip(header(header::ACCEPT_ENCODING)));
-    let mut response = HttpResponse::build(reply.status);
-    for (name, value) in reply.headers {
-        response.insert_header((name, value));
-    }
-    response
-        .insert_header((header::ETAG, format!("W/\"{tag}\"")))
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy(&state)))
+    let reply = compressed(reply, is_gzip_taken(&request))
+        .header("etag", format!("W/\"{tag}\""))
+        .header("cache-control", "no-cache")
+        .header("content-security-policy", policy(&state))
         // The form that signs in says where it comes from, which it would not without any.
-        .insert_header((header::REFERRER_POLICY, "same-origin"))
-        .body(reply.body.bytes)
+        .header("referrer-policy", "same-origin");
+    plain(reply)
 }
 
 fn content_type(name: &str) -> &'static str {

@@ -34,10 +34,14 @@ fn text(server: &str, limits: &LimitsConfig) -> String {
     text
 }
 
-/// Mounts the document and its page.
-pub fn mount(config: &mut ServiceConfig, options: &ServerOptions) {
+/// The document that a server shows, if it shows one.
+pub fn shown(options: &ServerOptions) -> Option<web::Bytes> {
     let server = options.named_url.as_deref().unwrap_or(HERE);
-    let text = web::Bytes::from(text(server, &options.limits));
+    options.docs.then(|| text(server, &options.limits).into())
+}
+
+/// Mounts the document and its page.
+pub fn mount(config: &mut ServiceConfig, text: web::Bytes) {
     let served = move || {
         let text = text.clone();
         async { HttpResponse::Ok().content_type("application/json").body(text) }

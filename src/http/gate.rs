@@ -136,7 +136,8 @@ pub(super) async fn written(reply: Reply, rendering: Rendering, request: &HttpRe
     written.unwrap_or_else(|_| Failure::internal().render(true, "none"))
 }
 
-fn is_gzip_taken(request: &HttpRequest) -> bool {
+/// Whether an answer may be compressed.
+pub(super) fn is_gzip_taken(request: &HttpRequest) -> bool {
     takes_gzip(listed(request.headers(), "accept-encoding").as_deref())
 }
 

@@ -226,7 +226,8 @@ async fn no_method(request: HttpRequest, state: Arc<State>, allow: Arc<str>) -> 
     response
 }
 
-fn plain(reply: Reply) -> HttpResponse {
+/// The answer as it stands, to what left no trace.
+pub fn plain(reply: Reply) -> HttpResponse {
     let mut response = HttpResponse::build(reply.status);
     for (name, value) in reply.headers {
         response.insert_header((name, value));

@@ -72,12 +72,12 @@ pub fn start(
     let signals = Signals::listen()?;
     let (counting, ruling) = (Arc::clone(&state), Arc::clone(&state.records));
     let tls = state.options.tls.clone();
-    let (encrypts, has_docs) = (tls.is_some(), state.options.docs);
+    let (encrypts, document) = (tls.is_some(), docs::shown(&state.options));
     let handshakes = tls.as_ref().map(|tls| tls.server_config()).transpose()?;
     let stopping = counting.stopping.clone();
     let server = listen(listener, handshakes, (workers, &limits), &stopping, move || {
         let (pages, unknown) = (Arc::clone(&state), Arc::clone(&state));
-        let (state, documented) = (Arc::clone(&state), Arc::clone(&state));
+        let (state, document) = (Arc::clone(&state), document.clone());
         App::new()
             .wrap(cors(&state.options.cors_origins))
             .wrap(every_answer(encrypts))
@@ -85,8 +85,8 @@ pub fn start(
             .configure(move |config| table::routes(Some(&state)).mount(config))
             .configure(console::mount(Arc::clone(&pages)))
             .configure(|config| {
-                if has_docs {
-                    docs::mount(config, &documented.options);
+                if let Some(document) = document {
+                    docs::mount(config, document);
                 }
             })
             .default_service(web::to(move |request: HttpRequest| {

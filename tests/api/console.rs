@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::app_launch;
 use crate::harness::{Response, Setup, accesses_of_request, shared, unique};
 
 #[track_caller]
@@ -52,8 +53,8 @@ fn its_files_are_there_for_whoever_asks_and_load_nothing_from_elsewhere() {
 
 #[test]
 fn without_an_issuer_that_signs_people_in_it_takes_tokens_alone() {
-    // The shared server signs people in, but for other apps.
-    for server in [shared(), &Setup::default().start()] {
+    // One signs people in, but for other apps.
+    for server in [app_launch::server(), Setup::default().start()] {
         let answer: Value = server.anonymous().get("/console/settings.json").expect(200).json();
         assert_eq!(answer, json!({ "provider": null, "users": null, "isDemo": false }));
     }

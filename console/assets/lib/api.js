@@ -1,5 +1,7 @@
 // Requests to the two APIs of the server, under the token of who signed in. Every one of them is recorded as an access.
 
+import { parseExact } from "./exact.js";
+import { queryOf } from "./query.js";
 import { authorization, expired } from "./session.js";
 
 /** The address of the server, with a slash at its end; it may lie below a path of a proxy. */
@@ -31,6 +33,21 @@ export async function request(method, path, options = {}) {
 /** The JSON of an answer to GET. */
 export async function get(path, options) {
   return (await request("GET", path, options)).data;
+}
+
+/** As `get`, and numbers keep the digits that were sent. */
+export async function getExact(path, options) {
+  return parseExact(await (await send("GET", path, options)).text());
+}
+
+/** The pages of a list of the native API, as `getExact` reads each; members of `query` that are undefined or empty are left out. */
+export async function* pages(path, query, options) {
+  let cursor;
+  do {
+    const page = await getExact(`${path}?${queryOf({ ...query, cursor })}`, options);
+    yield page;
+    cursor = page.next;
+  } while (cursor);
 }
 
 /** As `request`, and gives the `Response`, whose body is not read yet. */

@@ -11,7 +11,7 @@ export function codeText(code) {
 }
 
 /** A HumanName as people say it. */
-export function nameText(name) {
+function nameText(name) {
   if (!name) return "";
   return name.text ?? [...(name.prefix ?? []), ...(name.given ?? []), name.family].filter(Boolean).join(" ");
 }
@@ -41,7 +41,7 @@ export function valueText(resource, name = "value") {
 }
 
 /** A Period as from–to. */
-export function periodText(period) {
+function periodText(period) {
   if (!period) return "";
   return period.end && period.end !== period.start ? `${period.start ?? ""} – ${period.end}` : period.start ?? "";
 }
@@ -67,6 +67,13 @@ export function title(resource) {
     codeText(resource.category) || resource.description?.text || codeText(resource.reasonCode) || "";
   const value = valueText(resource);
   return value ? `${what}: ${value}` : what || resource.id;
+}
+
+/** The id of the patient that a resource is, or is about. */
+export function patientOf(resource) {
+  const subject = resource?.subject ?? resource?.patient ?? resource?.beneficiary;
+  const reference = resource?.resourceType === "Patient" ? `Patient/${resource.id}` : subject?.reference;
+  return /^Patient\/([A-Za-z0-9\-.]+)$/.exec(reference ?? "")?.[1];
 }
 
 /** All references in a resource: `{ path, reference, display }`. */

@@ -1,6 +1,7 @@
 // The view that is shown, as the part of the address behind #: it never leaves the browser, so no server log names a patient.
 
 import { useEffect, useState } from "./html.js";
+import { queryOf } from "./query.js";
 
 /** `{ path, query }` of an address such as `#/charts/p0002?tab=events`: the parts of the path, and URLSearchParams. */
 export function parse(hash) {
@@ -10,7 +11,7 @@ export function parse(hash) {
 
 /** The address of a view; members of `query` that are undefined, null or empty are left out. */
 export function href(path, query = {}) {
-  const all = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== ""));
+  const all = queryOf(query);
   const place = path.map((part) => encodeURIComponent(part)).join("/");
   return `#/${place}${all.size ? `?${all}` : ""}`;
 }

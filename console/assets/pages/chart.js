@@ -1,9 +1,9 @@
 // A chart: who the patient is, and the chart as a summary, a timeline, plots or changes, now or as it was at any moment.
 
-import { html, useEffect, useState } from "../lib/html.js";
+import { html } from "../lib/html.js";
 import { href } from "../lib/route.js";
 import { may } from "../lib/session.js";
-import { Failure, Loading, Tabs } from "../lib/ui.js";
+import { Failure, Loaded, Loading, Tabs, useLoad } from "../lib/ui.js";
 import { Heading } from "./chart/heading.js";
 import { useHistory } from "./chart/load.js";
 import { MomentSlider, useVersion } from "./chart/moment.js";
@@ -53,11 +53,6 @@ function Chart({ patient, tab, route }) {
 
 /** A part of the page that another module makes, loaded when it is first shown. */
 function Elsewhere({ load, patient }) {
-  const [state, setState] = useState({});
-  useEffect(() => {
-    load().then((Shown) => setState({ Shown }), (error) => setState({ error }));
-  }, [load]);
-  if (state.error) return html`<${Failure} error=${state.error} />`;
-  if (!state.Shown) return html`<${Loading} />`;
-  return html`<${state.Shown} patient=${patient} />`;
+  const part = useLoad(load, [load]);
+  return html`<${Loaded} load=${part}>${(Shown) => html`<${Shown} patient=${patient} />`}<//>`;
 }

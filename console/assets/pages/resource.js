@@ -1,8 +1,7 @@
 // A resource: its elements, its versions, who set what, what it refers to and what refers to it; and editing it.
 
 import { html, useEffect } from "../lib/html.js";
-import { send } from "../lib/api.js";
-import { parseExact } from "../lib/exact.js";
+import { getExact } from "../lib/api.js";
 import { title } from "../lib/fhir.js";
 import { href } from "../lib/route.js";
 import { may } from "../lib/session.js";
@@ -10,7 +9,7 @@ import { Json, Loaded, Moment, Section, Tabs, amend, useLoad } from "../lib/ui.j
 import { Blame } from "./resource/blame.js";
 import { Edit } from "./resource/edit.js";
 import { Elements } from "./resource/elements.js";
-import { history, patientOf } from "./resource/history.js";
+import { history, patientOfAll } from "./resource/history.js";
 import { References } from "./resource/references.js";
 import { Versions } from "./resource/versions.js";
 
@@ -40,7 +39,7 @@ function Versioned({ versions, route, onSaved }) {
   const shown = versions.find((version) => version.number === wanted) ?? last;
   const tab = route.query.get("tab") ?? "form";
   const resource = shown.resource;
-  const patient = patientOf(versions);
+  const patient = patientOfAll(versions);
   const at = (tab) => href(route.path, { tab, version: wanted });
   return html`<h1>${type} <code>${id}</code></h1>
     <p class="muted">${resource && html`<strong>${title(resource)}</strong> · `}
@@ -55,7 +54,7 @@ function Versioned({ versions, route, onSaved }) {
     ${tab === "versions" && html`<${Versions} versions=${versions} route=${route} />`}
     ${tab === "blame" && html`<${Blame} versions=${versions} upTo=${shown} />`}
     ${tab === "references" && (resource ? html`<${References} resource=${resource} />` : html`<${Deleted} />`)}
-    ${tab === "edit" && html`<${Edit} resource=${last.resource} number=${last.number} read=${() => readNow(type, id)}
+    ${tab === "edit" && html`<${Edit} resource=${last.resource} number=${last.number} read=${() => getExact(`fhir/${type}/${id}`)}
       onSaved=${() => { onSaved(); amend(route, { tab: null, version: null }); }} />`}
     ${tab === "proof" && html`<${Proof} patient=${patient} version=${shown.chartVersion} />`}`;
 }
@@ -74,10 +73,4 @@ function tabsFor(patient, type, last) {
 
 function Deleted() {
   return html`<p class="empty">Nothing: this version is the deletion. The versions before are still there.</p>`;
-}
-
-/** The resource as it is on the server now, with the digits of its numbers. */
-async function readNow(type, id) {
-  const response = await send("GET", `fhir/${type}/${id}`);
-  return parseExact(await response.text());
 }

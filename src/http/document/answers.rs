@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::failure::PROBLEM_JSON;
 use super::super::reply::{FHIR_JSON, JSON};
 use super::super::{Failure, Fault};
-use super::operation::{Operation, text};
+use super::operation::{Operation, schema_ref, text};
 
 /// Each status of an error: what went wrong, and how an example of it says so.
 const ERRORS: [(Fault, &str); 15] = [
@@ -87,8 +87,7 @@ pub fn responses(paths: &Value) -> Value {
         faces.map(|(is_fhir, media_type, schema, example)| {
             let mut headers = Map::new();
             own.iter().chain(&["X-Request-Id"]).for_each(|name| refer(&mut headers, name));
-            let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
-            let body = json!({ "schema": schema, "example": example });
+            let body = json!({ "schema": schema_ref(schema), "example": example });
             let mut content = Map::from_iter([(media_type.to_owned(), body)]);
             if is_fhir {
                 as_json_too(&mut content);
@@ -202,8 +201,8 @@ fn give_schema(id: &str, response: &mut Map<String, Value>) {
         "smartConfiguration" => return,
         _ => "Resource",
     };
-    let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
-    let mut content = Map::from_iter([(FHIR_JSON.to_owned(), json!({ "schema": schema }))]);
+    let body = json!({ "schema": schema_ref(schema) });
+    let mut content = Map::from_iter([(FHIR_JSON.to_owned(), body)]);
     as_json_too(&mut content);
     response.insert("content".to_owned(), Value::Object(content));
 }

@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::operation::{self, Operation, text};
+use super::operation::{self, Operation, schema_ref, text};
 
 /// By operation and media type.
 const EXAMPLES: &str = include_str!("examples.json");
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
+/// The examples of all operations.
+pub fn examples() -> Value {
+    serde_json::from_str(EXAMPLES).unwrap_or_default()
+}
+
 /// Describes the body of an operation, and gives an example of it.
-pub fn describe(operation: &mut Operation<'_>, schemas: &mut Map<String, Value>) {
+pub fn describe(operation: &mut Operation<'_>, schemas: &mut Map<String, Value>, examples: &Value) {
     let (id, is_fhir) = (operation.id.clone(), operation.is_fhir());
-    let examples: Value = serde_json::from_str(EXAMPLES).unwrap_or_default();
     if may_be_left_out(&id, operation.path)
         && let Some(body) = operation.members.get_mut("requestBody").and_then(Value::as_object_mut)
     {
@@ -73,7 +77,7 @@ fn close(schemas: &mut Map<String, Value>, name: &str) {
 }
 
 fn schema(id: &str, media_type: &str) -> Option<Value> {
-    let named = |name: &str| Some(json!({ "$ref": format!("#/components/schemas/{name}") }));
+    let named = |name: &str| Some(schema_ref(name));
     match (id, media_type) {
         (_, "application/json-patch+json") => named("JsonPatch"),
         ("createResource" | "updateResource" | "conditionalUpdate", _) => named("Resource"),

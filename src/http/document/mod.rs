@@ -56,11 +56,12 @@ pub fn document(server: &str, limits: &LimitsConfig) -> Value {
     let key = json!({ "type": "string", "pattern": key, "description": "Type/id of a resource", "examples": ["Observation/o1"] });
     schemas.insert("ResourceKey".to_owned(), key);
     schemas.extend(routes.schemas.iter().map(|(name, schema)| (name.clone(), json!(schema))));
+    let examples = bodies::examples();
     let mut paths = json!(routes.paths);
     for mut operation in operation::all(&mut paths) {
         parameters::describe(&mut operation, limits);
         answers::describe(&mut operation);
-        bodies::describe(&mut operation, &mut schemas);
+        bodies::describe(&mut operation, &mut schemas, &examples);
     }
     bodies::describe_forms(&mut paths);
     let responses = answers::responses(&paths);

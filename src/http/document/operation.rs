@@ -1,6 +1,6 @@
 //! One operation of the document, and how to reach its parts.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// One operation of the document.
 pub struct Operation<'a> {
@@ -54,6 +54,11 @@ pub fn all(paths: &mut Value) -> impl Iterator<Item = Operation<'_>> {
             Some(Operation { path, id, is_open, members })
         })
     })
+}
+
+/// A reference to a schema among the components.
+pub fn schema_ref(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
 /// A member that is a text; empty if it is none.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::operation::{Operation, text};
+use super::operation::{Operation, schema_ref, text};
 use crate::config::LimitsConfig;
 
 /// FHIR R4 §2.24.0.1, `id`.
@@ -76,16 +76,14 @@ fn of_fhir(id: &str, name: &str, description: &str, limits: &LimitsConfig) -> Op
         (_, "compartment") => {
             one_of(&["Patient", "Encounter", "Practitioner", "RelatedPerson", "Device"])
         }
-        ("searchCompartment" | "searchCompartmentByPost", "type") => json!({ "anyOf": [
-            { "$ref": "#/components/schemas/ResourceType" }, { "const": "*" },
-        ] }),
+        ("searchCompartment" | "searchCompartmentByPost", "type") => {
+            json!({ "anyOf": [schema_ref("ResourceType"), { "const": "*" }] })
+        }
         ("searchResources" | "searchResourcesByPost" | "readResource", "type") => {
-            json!({ "$ref": "#/components/schemas/ResourceType" })
+            schema_ref("ResourceType")
         }
-        (id, "type") if id.starts_with("validate") => {
-            json!({ "$ref": "#/components/schemas/ResourceType" })
-        }
-        (_, "type") => json!({ "$ref": "#/components/schemas/StoredType" }),
+        (id, "type") if id.starts_with("validate") => schema_ref("ResourceType"),
+        (_, "type") => schema_ref("StoredType"),
         _ => return None,
     })
 }
@@ -116,7 +114,7 @@ fn of_native(id: &str, name: &str, limits: &LimitsConfig) -> Option<Value> {
         ("authorize", "code_challenge_method") => one_of(&["S256"]),
         ("authorize", "redirect_uri" | "aud") => json!({ "type": "string", "format": "uri" }),
         ("readAccess", "id") => pattern("^([0-9]{1,18}-[0-9]{1,9}|e[0-9]{1,18})$"),
-        (_, "resource") => json!({ "$ref": "#/components/schemas/ResourceKey" }),
+        (_, "resource") => schema_ref("ResourceKey"),
         ("listEvents", "type") => pattern(EVENT_TYPE),
         ("logTile", "index") => pattern(TILE),
         (_, "patient") => pattern(ID),

@@ -3,7 +3,7 @@
 import { fromBase64, fromHash, isEqual, isI64 } from "./bytes.js";
 import { KINDS, KIND_CHART, checkDisclosed, readFrame } from "./frame.js";
 import { members, readJson } from "./json.js";
-import { readCheckpoint, readKey } from "./note.js";
+import { CHECKPOINT_STEP, KEY_STEP, readCheckpoint, readKey } from "./note.js";
 import { leafHash, rootOf } from "./tree.js";
 import { Wrong, expect, step } from "./wrong.js";
 
@@ -11,18 +11,12 @@ export const EVIDENCE_FORMAT = "chartlog-evidence/1";
 
 /** The steps, in their order, and what each means when it holds. */
 export const EVIDENCE_STEPS = [
-  {
-    id: "key", title: "The key",
-    means: "The verifier key is well-formed, and its ID is the one that follows from it.",
-  },
+  KEY_STEP,
   {
     id: "form", title: "The form",
     means: "The file has what such a bundle has, nothing twice and nothing else.",
   },
-  {
-    id: "checkpoint", title: "The checkpoint",
-    means: "Who holds the key signed how many entries the log had, and the root over all of them.",
-  },
+  CHECKPOINT_STEP,
   {
     id: "entries", title: "The entries",
     means: "Each entry leads to that root: with this time, these bytes, at this position.",

@@ -3,7 +3,7 @@
 import { fromBase64, fromHash, isEqual, isI64 } from "./bytes.js";
 import { KINDS, KIND_ACCESS, checkDisclosed, readFrame } from "./frame.js";
 import { isObject, members, readJson } from "./json.js";
-import { readCheckpoint, readKey } from "./note.js";
+import { CHECKPOINT_STEP, KEY_STEP, readCheckpoint, readKey } from "./note.js";
 import { emptyRoot, leafHash, nodeHash, splitOf } from "./tree.js";
 import { Wrong, expect, step } from "./wrong.js";
 
@@ -11,14 +11,8 @@ export const EXPORT_FORMAT = "chartlog-audit-export/2";
 
 /** The steps, in their order, and what each means when it holds. */
 export const EXPORT_STEPS = [
-  {
-    id: "key", title: "The key",
-    means: "The verifier key is well-formed, and its ID is the one that follows from it.",
-  },
-  {
-    id: "checkpoint", title: "The checkpoint",
-    means: "Who holds the key signed how many entries the log had, and the root over all of them.",
-  },
+  KEY_STEP,
+  CHECKPOINT_STEP,
   {
     id: "leaves", title: "Every leaf",
     means: "Each line stands at the position that follows on the one before, and its hash is that of what it says.",

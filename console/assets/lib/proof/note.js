@@ -6,6 +6,16 @@ import { Unsupported, Wrong, expect } from "./wrong.js";
 const ED25519 = 1;
 const SIGNATURES_MAX = 100;
 
+/** The steps that every check begins with, and what each means when it holds. */
+export const KEY_STEP = {
+  id: "key", title: "The key",
+  means: "The verifier key is well-formed, and its ID is the one that follows from it.",
+};
+export const CHECKPOINT_STEP = {
+  id: "checkpoint", title: "The checkpoint",
+  means: "Who holds the key signed how many entries the log had, and the root over all of them.",
+};
+
 /** Name, key ID and public key of a verifier key, `<name>+<key ID>+<base64>`. */
 export async function readKey(text) {
   const [name, id, ...rest] = text.split("+");

@@ -1,8 +1,7 @@
 // What changed in a chart between two of its versions.
 
 import { html, useState } from "../../lib/html.js";
-import { send } from "../../lib/api.js";
-import { parseExact } from "../../lib/exact.js";
+import { getExact } from "../../lib/api.js";
 import { Choice, Loaded, moment, Section, useLoad } from "../../lib/ui.js";
 import { Limited } from "./folded.js";
 import { Change } from "./change.js";
@@ -58,7 +57,7 @@ function Handle({ name, version, history, onInput }) {
 /** What the server says that changed. */
 function Answer({ history, patient, from, to }) {
   const path = `v1/patients/${encodeURIComponent(patient)}/diff?${new URLSearchParams({ from, to })}`;
-  const compare = async (signal) => readChanges(history, parseExact(await (await send("GET", path, { signal })).text()));
+  const compare = async (signal) => readChanges(history, await getExact(path, { signal }));
   const load = useLoad(compare, [path]);
   return html`<div aria-busy=${load.isLoading ? "true" : "false"}>
     <${Loaded} load=${load} what="Comparing">${(answer) => html`<${Found} ...${answer} />`}<//></div>`;

@@ -1,8 +1,7 @@
 // Loads the history of a chart, page by page.
 
 import { useEffect, useState } from "../../lib/html.js";
-import { send } from "../../lib/api.js";
-import { parseExact } from "../../lib/exact.js";
+import { pages } from "../../lib/api.js";
 import { watch } from "../../lib/session.js";
 import { History } from "./history.js";
 
@@ -40,7 +39,9 @@ export function useHistory(patient, round) {
 async function load(patient, tell, signal) {
   const before = kept?.patient === patient ? kept.history : null;
   let history = before ?? new History();
-  for await (const events of pages(patient, before?.events.at(-1)?.at, signal)) {
+  const place = `v1/patients/${encodeURIComponent(patient)}/events`;
+  const query = { count: PAGE, since: before?.events.at(-1)?.at };
+  for await (const { events } of pages(place, query, { signal })) {
     if (before) history = history.extendedBy(events);
     else {
       history.append(events);
@@ -49,15 +50,4 @@ async function load(patient, tell, signal) {
   }
   kept = { patient, history };
   return history;
-}
-
-async function* pages(patient, since, signal) {
-  let cursor;
-  do {
-    const query = new URLSearchParams({ count: PAGE, ...(since && { since }), ...(cursor && { cursor }) });
-    const response = await send("GET", `v1/patients/${encodeURIComponent(patient)}/events?${query}`, { signal });
-    const page = parseExact(await response.text());
-    yield page.events;
-    cursor = page.next;
-  } while (cursor);
 }

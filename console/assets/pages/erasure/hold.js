@@ -1,7 +1,7 @@
 // A legal hold: as long as it lasts, the chart cannot be erased.
 
 import { html, useState } from "../../lib/html.js";
-import { get, request } from "../../lib/api.js";
+import { pages, request } from "../../lib/api.js";
 import { may } from "../../lib/session.js";
 import { Failure, Field, Loaded, Moment, Section, useLoad } from "../../lib/ui.js";
 
@@ -41,12 +41,6 @@ async function lastOf(place, signal) {
 
 async function all(place, type, signal) {
   const found = [];
-  let cursor;
-  do {
-    const query = new URLSearchParams({ type, count: 100, ...(cursor && { cursor }) });
-    const page = await get(`${place}/events?${query}`, { signal });
-    found.push(...page.events);
-    cursor = page.next;
-  } while (cursor);
+  for await (const { events } of pages(`${place}/events`, { type, count: 100 }, { signal })) found.push(...events);
   return found;
 }

@@ -1,7 +1,5 @@
 // What can stand at a place of a search, from the CapabilityStatement of the server.
 
-import { get } from "../../lib/api.js";
-
 const MOST = 12;
 /** Modifiers of FHIR R4 by the kind of a parameter (§3.1.1.4). */
 const MODIFIERS = {
@@ -24,20 +22,6 @@ const RESULT = {
   _total: "none, estimate or accurate",
   _asOf: "as it was at this moment",
 };
-
-let statement = null;
-
-/** The types that the server has, each with its search parameters; read once. */
-export function capabilities() {
-  statement ??= get("fhir/metadata").then(
-    (read) => new Map(read.rest[0].resource.map((one) => [one.type, one])),
-    (error) => {
-      statement = null;
-      throw error;
-    },
-  );
-  return statement;
-}
 
 /**
  * What may follow at the end of `text`: `{ label, about, start, insert }`, where `insert` takes the place of what stands

@@ -2,10 +2,10 @@
 
 import { html, useEffect, useRef } from "../../lib/html.js";
 import { get } from "../../lib/api.js";
+import { nextOf, resourcesOf } from "../../lib/bundle.js";
 import { patientName } from "../../lib/fhir.js";
 import { go, href } from "../../lib/route.js";
 import { Failure, Field, Loading, Table, useLoad } from "../../lib/ui.js";
-import { nextOf, resourcesOf } from "./results.js";
 
 const COUNT = 20;
 

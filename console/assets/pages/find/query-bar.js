@@ -1,8 +1,9 @@
 // A bar for a search such as Observation?code=8867-4, that completes types and parameters: a combobox (WAI-ARIA 1.2).
 
 import { html, useEffect, useId, useRef, useState } from "../../lib/html.js";
+import { capabilities } from "../../lib/capabilities.js";
 import { Failure } from "../../lib/ui.js";
-import { capabilities, completions } from "./completion.js";
+import { completions } from "./completion.js";
 
 export function QueryBar({ value, onRun }) {
   const id = useId();

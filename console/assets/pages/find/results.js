@@ -1,25 +1,10 @@
 // What a search found, as a table or as JSON.
 
 import { html, useState } from "../../lib/html.js";
-import { happenedAt, title } from "../../lib/fhir.js";
+import { nextOf, previousOf } from "../../lib/bundle.js";
+import { happenedAt, patientOf, title } from "../../lib/fhir.js";
 import { href } from "../../lib/route.js";
 import { Choice, Json, Moment, ResourceLink, Table } from "../../lib/ui.js";
-
-/** The address of the next page, if there is one. */
-export function nextOf(bundle) {
-  return bundle.link?.find((link) => link.relation === "next")?.url;
-}
-
-/** The address of the page before, if there is one. */
-export function previousOf(bundle) {
-  return bundle.link?.find((link) => link.relation === "previous")?.url;
-}
-
-/** The resources of a Bundle, of one type alone if it is given. */
-export function resourcesOf(bundle, type) {
-  const all = (bundle.entry ?? []).map((entry) => entry.resource).filter(Boolean);
-  return type ? all.filter((one) => one.resourceType === type) : all;
-}
 
 export function Results({ bundle, onPage }) {
   const [form, setForm] = useState("table");
@@ -63,7 +48,6 @@ function Found({ entries }) {
 }
 
 function PatientLink({ resource }) {
-  const reference = resource.resourceType === "Patient" ? `Patient/${resource.id}` : (resource.subject ?? resource.patient)?.reference;
-  const id = /^Patient\/([^/]+)$/.exec(reference ?? "")?.[1];
+  const id = patientOf(resource);
   return id ? html`<a href=${href(["charts", id])}>${id}</a>` : null;
 }

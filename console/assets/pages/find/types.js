@@ -2,9 +2,9 @@
 
 import { html } from "../../lib/html.js";
 import { request } from "../../lib/api.js";
+import { capabilities } from "../../lib/capabilities.js";
 import { href } from "../../lib/route.js";
 import { Loaded, Table, useLoad } from "../../lib/ui.js";
-import { capabilities } from "./completion.js";
 
 export function Types() {
   const load = useLoad(counts, []);

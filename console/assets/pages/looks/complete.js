@@ -1,7 +1,7 @@
 // "Is this list complete?": the proof for all accesses of a period, checked here and held against the list.
 
 import { html, useState } from "../../lib/html.js";
-import { get, send } from "../../lib/api.js";
+import { pages, send } from "../../lib/api.js";
 import { aliasText, entriesOf, expectSame } from "../../lib/proof/accesses.js";
 import { verifyEvidence } from "../../lib/proof/evidence.js";
 import { EXPORT_STEPS, verifyExport } from "../../lib/proof/export.js";
@@ -9,6 +9,7 @@ import { linesOf } from "../../lib/proof/file.js";
 import { readJson } from "../../lib/proof/json.js";
 import { instantOf } from "../../lib/proof/time.js";
 import { expect, step } from "../../lib/proof/wrong.js";
+import { queryOf } from "../../lib/query.js";
 import { Field, Section } from "../../lib/ui.js";
 import { KEPT_STEP, checkKept, serverKey } from "./prove-event.js";
 import { lacking, mayReadAllAccesses } from "./rights.js";
@@ -61,7 +62,7 @@ async function checkAll({ patient, filter, ownKey, tell, progress, signal }) {
   const proven = [];
   let note;
   let unread;
-  const place = `v1/accesses/export?${period(filter, { format: "proof", disclose: true })}`;
+  const place = `v1/accesses/export?${queryOf({ since: filter.since, until: filter.until, format: "proof", disclose: true })}`;
   const response = await send("GET", place, { headers: { accept: "*/*" }, signal });
   const lines = noted(linesOf(response.body), (head) => (note = head));
   const found = await verifyExport(lines, key, {
@@ -91,12 +92,6 @@ function said(ownKey) {
   return ownKey
     ? "The key is the one that you entered."
     : "The key comes from this server. With one that you kept, the check proves more.";
-}
-
-/** The period of a filter as parameters of a request, with others. */
-function period({ since, until }, others) {
-  const given = Object.entries({ since, until, ...others }).filter(([, value]) => value !== undefined && value !== "");
-  return new URLSearchParams(given);
 }
 
 /** The same lines; `onHead` is told the first. */
@@ -132,14 +127,11 @@ async function aliasOf(evidence, patient, signal) {
 async function listed(patient, { since, until }, signal, progress) {
   const place = patient ? `v1/patients/${encodeURIComponent(patient)}/accesses` : "v1/accesses";
   const ids = [];
-  let cursor;
-  do {
-    const query = period({ since: since === undefined ? undefined : instantOf(since), until: instantOf(until) }, { count: PAGE, cursor });
-    const page = await get(`${place}?${query}`, { signal });
-    ids.push(...page.accesses.map(({ id }) => id));
-    cursor = page.next;
+  const query = { since: since === undefined ? undefined : instantOf(since), until: instantOf(until), count: PAGE };
+  for await (const { accesses } of pages(place, query, { signal })) {
+    ids.push(...accesses.map(({ id }) => id));
     progress(`${ids.length} listed`);
-  } while (cursor);
+  }
   return ids;
 }
 

@@ -1,6 +1,7 @@
 // What narrows a list of accesses: who, why, how it ended, when.
 
 import { html } from "../../lib/html.js";
+import { queryOf } from "../../lib/query.js";
 import { Field } from "../../lib/ui.js";
 
 /** The parameters of a list of accesses that can be set here. */
@@ -44,9 +45,7 @@ export function Filters({ filter, patient, onChange }) {
 
 /** What is set of a filter, as parameters of a request. */
 export function parameters(filter, others = {}) {
-  const isSet = ([, value]) => value !== undefined && value !== null && value !== "";
-  const given = Object.entries({ ...filter, ...others }).filter(isSet);
-  return new URLSearchParams(given);
+  return queryOf({ ...filter, ...others });
 }
 
 /** The instant of a field for local time. */

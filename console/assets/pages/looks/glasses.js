@@ -1,7 +1,7 @@
 // Broken glasses that nobody has looked at yet, and their acknowledgement.
 
 import { html, useState } from "../../lib/html.js";
-import { get, request } from "../../lib/api.js";
+import { pages, request } from "../../lib/api.js";
 import { codeText } from "../../lib/fhir.js";
 import { href } from "../../lib/route.js";
 import { may } from "../../lib/session.js";
@@ -34,13 +34,7 @@ export function Glasses({ patient }) {
 
 async function all(patient, status, signal) {
   const found = [];
-  let cursor;
-  do {
-    const query = new URLSearchParams(Object.entries({ status, patient, cursor }).filter(([, value]) => value));
-    const page = await get(`v1/break-glass?${query}`, { signal });
-    found.push(...page.glasses);
-    cursor = page.next;
-  } while (cursor);
+  for await (const { glasses } of pages("v1/break-glass", { status, patient }, { signal })) found.push(...glasses);
   return found.reverse();
 }
 

@@ -21,7 +21,7 @@ export function Conflict({ base, mine, theirs, onGoOn }) {
 }
 
 /** Theirs with what I changed put on top, and the paths of the elements that both changed. */
-export function merge(base, mine, theirs) {
+function merge(base, mine, theirs) {
   const changed = (one) => differences(base, one).map(({ path }) => path);
   const meets = (left, right) => left === right || [".", "["].some((mark) => left.startsWith(right + mark) || right.startsWith(left + mark));
   const their = changed(theirs);

@@ -1,7 +1,8 @@
 // All versions of a resource, oldest first, with who wrote each where the chart's events say so.
 
-import { BASE, get, send } from "../../lib/api.js";
-import { parseExact } from "../../lib/exact.js";
+import { getExact, pages } from "../../lib/api.js";
+import { nextOf } from "../../lib/bundle.js";
+import { patientOf } from "../../lib/fhir.js";
 
 /**
  * `{ number, at, resource, isDeleted, event, chartVersion }` of each version. The event, with its type and its actor, is
@@ -10,12 +11,12 @@ import { parseExact } from "../../lib/exact.js";
 export async function history(type, id, signal) {
   const versions = [];
   for (let page = `fhir/${type}/${id}/_history?_count=100`; page; ) {
-    const bundle = parseExact(await (await send("GET", page, { signal })).text());
+    const bundle = await getExact(page, { signal });
     for (const entry of bundle.entry ?? []) versions.push(versionOf(entry));
-    page = bundle.link?.find((link) => link.relation === "next")?.url.slice(BASE.length);
+    page = nextOf(bundle);
   }
   versions.reverse();
-  const patient = patientOf(versions);
+  const patient = patientOfAll(versions);
   if (patient) {
     const events = await eventsOf(patient, `${type}/${id}`, signal);
     for (const version of versions) {
@@ -32,22 +33,16 @@ function versionOf({ resource, response, request }) {
 }
 
 /** The patient whose chart holds the resource, as its last version with content says. */
-export function patientOf(versions) {
-  const resource = versions.findLast((version) => version.resource)?.resource;
-  const subject = resource?.subject ?? resource?.patient ?? resource?.beneficiary;
-  const reference = resource?.resourceType === "Patient" ? `Patient/${resource.id}` : subject?.reference;
-  return /^Patient\/([A-Za-z0-9\-.]+)$/.exec(reference ?? "")?.[1];
+export function patientOfAll(versions) {
+  return patientOf(versions.findLast((version) => version.resource)?.resource);
 }
 
 /** The events about a resource in a chart, by the version of the resource. */
 async function eventsOf(patient, resource, signal) {
   const found = new Map();
   try {
-    for (let cursor = ""; cursor !== undefined; ) {
-      const query = new URLSearchParams({ resource, count: "100", ...(cursor && { cursor }) });
-      const page = await get(`v1/patients/${patient}/events?${query}`, { signal });
-      for (const event of page.events) if (event.versionId) found.set(event.versionId, event);
-      cursor = page.next;
+    for await (const { events } of pages(`v1/patients/${patient}/events`, { resource, count: 100 }, { signal })) {
+      for (const event of events) if (event.versionId) found.set(event.versionId, event);
     }
   } catch (error) {
     // Who may read the resource may not always read the chart; then it is not said who wrote the versions.

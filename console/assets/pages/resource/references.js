@@ -2,11 +2,11 @@
 
 import { html } from "../../lib/html.js";
 import { request } from "../../lib/api.js";
+import { resourcesOf } from "../../lib/bundle.js";
+import { capabilities } from "../../lib/capabilities.js";
 import { references, title } from "../../lib/fhir.js";
 import { href } from "../../lib/route.js";
 import { Loaded, ResourceLink, Section, Table, useLoad } from "../../lib/ui.js";
-import { capabilities } from "../find/completion.js";
-import { resourcesOf } from "../find/results.js";
 
 /** Most resources that are shown of those that refer to this one. */
 const MOST = 100;
