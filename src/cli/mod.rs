@@ -129,7 +129,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => {
             let config = load(&arguments.settings.overrides())?.config;
-            telemetry::init(&config.log).map_err(Failure::failed)?;
+            let _telemetry = telemetry::init(&config.log).map_err(Failure::failed)?;
             serve::run(config)
         }
         Command::Token(arguments) => {
@@ -137,22 +137,22 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         }
         Command::Import(arguments) => {
             let config = load(&arguments.overrides())?.config;
-            telemetry::init(&config.log).map_err(Failure::failed)?;
+            let _telemetry = telemetry::init(&config.log).map_err(Failure::failed)?;
             import::run(config, arguments)
         }
         Command::Rebuild(arguments) => {
             let config = load(&arguments.store.overrides())?.config;
-            telemetry::init(&config.log).map_err(Failure::failed)?;
+            let _telemetry = telemetry::init(&config.log).map_err(Failure::failed)?;
             rebuild::run(&config)
         }
         Command::Erase(arguments) => {
             let config = load(&arguments.store.overrides())?.config;
-            telemetry::init(&config.log).map_err(Failure::failed)?;
+            let _telemetry = telemetry::init(&config.log).map_err(Failure::failed)?;
             erase::run(&config, &arguments)
         }
         Command::Dispose(arguments) => {
             let config = load(&arguments.store.overrides())?.config;
-            telemetry::init(&config.log).map_err(Failure::failed)?;
+            let _telemetry = telemetry::init(&config.log).map_err(Failure::failed)?;
             dispose::run(&config, &arguments)
         }
         Command::Verify(arguments) => match (&arguments.bundle, &arguments.export) {

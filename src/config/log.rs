@@ -9,6 +9,8 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// Which lines are written, in the syntax of `tracing_subscriber::EnvFilter`.
     pub filter: String,
+    /// Address of a collector of traces, OTLP over HTTP; none gets any without it.
+    pub traces: Option<String>,
 }
 
 /// The format of a line of the process's log.
@@ -26,6 +28,7 @@ impl Default for LogConfig {
         Self {
             format: LogFormat::Text,
             filter: "info,actix_server=warn,fjall=warn,lsm_tree=warn".to_owned(),
+            traces: None,
         }
     }
 }

@@ -332,6 +332,13 @@ static BEHIND: &[Setting] = &[
         |config| &mut config.log.filter,
     ),
     setting(
+        "log.traces",
+        Kind::Url,
+        "Address of an OpenTelemetry collector that gets a trace of each request, over HTTP\n\
+         (OTLP, JSON), such as http://127.0.0.1:4318; empty: none does",
+        |config| &mut config.log.traces,
+    ),
+    setting(
         "demo.enabled",
         Kind::Switch,
         "Load a synthetic clinic at start, unless the store already holds it",

@@ -14,6 +14,8 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use futures_util::stream;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::accept::takes_gzip;
 use super::body::{Body, is_binary, is_search};
@@ -32,6 +34,7 @@ use crate::auth::{Caller, Grant, Thumbprint, TokenError, is_signed};
 use crate::clock::Instant;
 use crate::issuers::Introspection;
 use crate::records::INLINE_BYTES_MAX;
+use crate::telemetry::{self, TRACE};
 
 /// Runs one request through the gate.
 pub async fn pass<F>(
@@ -49,10 +52,26 @@ where
     }
     let started = Stopwatch::now();
     let visit = Visit::of(&state, operation, &request);
+    // Of what is asked for, no more than which operation it is.
+    let span = tracing::info_span!(
+        target: TRACE,
+        "request",
+        otel.name = &**visit.operation(),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = request.method().as_str(),
+        http.response.status_code = Empty,
+    );
+    telemetry::follow(&span, visit.trace());
     let mut passage = Passage::new(state, visit);
     let mut rendering = Rendering::default();
-    let result = admit(&mut passage, &request, payload, &mut rendering, handler).await;
-    let mut reply = passage.end(result).await;
+    let admitted = admit(&mut passage, &request, payload, &mut rendering, handler);
+    let result = admitted.instrument(span.clone()).await;
+    let mut reply = passage.end(result).instrument(span.clone()).await;
+    span.record("http.response.status_code", i64::from(reply.status.as_u16()));
+    if reply.status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
     tell(&passage.visit, &reply, started);
     let (reply, rest) = match reply.rest.take() {
         Some(rest) => {

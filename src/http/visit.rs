@@ -176,6 +176,11 @@ impl Visit {
         &self.operation.id
     }
 
+    /// What it says about the trace that it is part of: `traceparent`.
+    pub fn trace(&self) -> Option<&str> {
+        self.trace.as_deref()
+    }
+
     /// Network address of the client.
     pub fn address(&self) -> Option<&str> {
         self.address.as_deref()

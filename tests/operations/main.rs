@@ -21,4 +21,5 @@ mod pages;
 mod restores;
 mod retention;
 mod support;
+mod traces;
 mod upcasts;

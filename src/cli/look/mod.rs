@@ -50,8 +50,8 @@ pub fn through(
         return Err(Failure::failed(DirectoryError::Missing(data.clone())));
     }
     // What a server would tell of its doings is of no use to who looks.
-    let log = LogConfig { filter: "warn".to_owned(), ..config.log.clone() };
-    telemetry::init(&log).map_err(Failure::failed)?;
+    let log = LogConfig { filter: "warn".to_owned(), traces: None, ..config.log.clone() };
+    let _telemetry = telemetry::init(&log).map_err(Failure::failed)?;
     let operator = (operator::OPERATOR, SCOPES);
     private::with_store(config, operator, move |url, token, _| {
         look(&Asked::new(url, token, &Way::to_self()))

@@ -1,6 +1,7 @@
 //! search: FHIR R4 §3.1.1, by GET and by POST, of one type, of several, and in a compartment.
 
 use serde_json::{Value, json};
+use tracing::Instrument;
 
 use super::super::Fault;
 use super::super::paging::{open_cursor, page_size_of, seal_cursor};
@@ -14,6 +15,7 @@ use crate::fhir::definitions::compartment;
 use crate::fhir::search::{Condition, Criterion, ProblemKind, Query};
 use crate::fhir::{ResourceId, ResourceKey, ResourceType, SearchProblem};
 use crate::records::{Page, SearchRequest};
+use crate::telemetry::TRACE;
 
 /// The resources that match, in the order of their first recording unless another is asked for.
 #[utoipa::path(get, path = "/fhir/{type}", operation_id = "searchResources", tag = "fhir",
@@ -220,10 +222,15 @@ async fn answer(
         let page = Page { total: Some(total), ..Page::default() };
         return bundle(call, &place, &shape, &pairs, &request_line, &page);
     }
-    let page = match call.records().search_briefly(&call.grant, &request)? {
-        Some(page) => page,
-        None => call.aside(move |records, grant| records.search(grant, &request)).await?,
+    let searched = async {
+        match call.records().search_briefly(&call.grant, &request)? {
+            Some(page) => Ok(page),
+            None => call.aside(move |records, grant| records.search(grant, &request)).await,
+        }
     };
+    let span = tracing::info_span!(target: TRACE, "search");
+    let page: Result<Page, Failure> = searched.instrument(span).await;
+    let page = page?;
     bundle(call, &place, &shape, &pairs, &request_line, &page)
 }
 

@@ -26,6 +26,8 @@ pub(super) use seal::Unsealed;
 
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 use super::search::Limits;
 use super::{Records, RecordsError, Resource};
 use crate::auth::Grant;
@@ -35,6 +37,7 @@ use crate::engine::{Command, CommitError, Committed, EngineError, Expectation, P
 use crate::fhir::{Criteria, Patch, ResourceId, ResourceKey, ResourceType};
 use crate::json::{Document, Node};
 use crate::numbers::{ChartVersion, Position, ResourceVersion};
+use crate::telemetry::TRACE;
 use crate::view::ViewError;
 
 /// How often a write is decided again before the caller is asked to come back later.
@@ -299,7 +302,10 @@ impl Records {
                 Plan::Nothing(written) => return Ok(written),
                 Plan::Commit { events, expectations, done, generation } => {
                     let count = events.len() as u64;
-                    match self.engine.commit(Command { events, expectations, generation }).await {
+                    let span =
+                        tracing::info_span!(target: TRACE, "commit", events = count.cast_signed());
+                    let command = Command { events, expectations, generation };
+                    match self.engine.commit(command).instrument(span).await {
                         Ok(committed) => {
                             grant.committed();
                             if grant.does_owe_entry() {
