@@ -42,7 +42,7 @@ function Console({ settings, failed }) {
       ${session && html`<div class="who"><span title=${session.scopes.join("\n")}>${session.name}</span>
         <button type="button" class="plain" onClick=${signOut}>Sign out</button></div>`}
     </header>
-    ${settings.isDemo && html`<p class="demo" role="note">Demonstration: all people here are made up.</p>`}
+    ${settings.isDemo && html`<aside class="demo" aria-label="Demonstration">Demonstration: all people here are made up.</aside>`}
     <main id="main" ref=${main} tabindex="-1">
       ${session ? html`<${Page} key=${name} name=${name} route=${route} />` : html`<${SignIn} settings=${settings} failed=${failed} />`}
     </main>`;

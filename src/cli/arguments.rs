@@ -290,7 +290,7 @@ pub struct VerifyArguments {
 #[derive(Debug, Args)]
 #[command(after_help = DONE_OR_NOT)]
 pub struct OpenapiArguments {
-    /// File to write, instead of stdout
+    /// File to write, instead of stdout; one that exists is not replaced
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -19,8 +19,10 @@ const BUFFER_BYTES: usize = 256 << 10;
 ///
 /// # Errors
 ///
-/// [`Failure`]: the server does not allow it, broke off, or the file cannot be written.
+/// [`Failure`]: the server does not allow it, broke off, or the file cannot be written or is there already.
 pub fn export(arguments: &AuditExportArguments) -> Result<(), Failure> {
+    // Before anything is asked, which would be recorded.
+    arguments.output.as_deref().map(out::expect_absent).transpose()?;
     let answer = ask(arguments)?;
     let bar = progress::frames();
     let range = answer.headers().get("chartlog-frames").and_then(|value| value.to_str().ok());

@@ -7,12 +7,15 @@ use crate::http::document_text;
 ///
 /// # Errors
 ///
-/// [`Failure`]: the file cannot be written.
+/// [`Failure`]: the file cannot be written, or is there already.
 pub fn run(arguments: OpenapiArguments) -> Result<(), Failure> {
     let text = document_text();
     match arguments.output {
-        Some(path) => std::fs::write(&path, text)
-            .map_err(|error| Failure::failed(format!("{}: {error}", path.display()))),
+        Some(path) => {
+            out::expect_absent(&path)?;
+            std::fs::write(&path, text)
+                .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+        }
         None => out::hand_over(&text),
     }
 }

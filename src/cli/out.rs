@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, StdoutLock, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -90,4 +91,24 @@ pub fn finished(written: io::Result<()>) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses a file that is there already: no `--output` replaces what somebody may still need.
+///
+/// # Errors
+///
+/// [`Failure`]: there is such a file.
+pub fn expect_absent(path: &Path) -> Result<(), Failure> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(is_there(path)),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A file that is there and must not be replaced.
+pub fn is_there(path: &Path) -> Failure {
+    Failure::failed(format!(
+        "{} exists and is not replaced: name another file, or remove it when it is no longer needed",
+        path.display()
+    ))
 }

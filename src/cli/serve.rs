@@ -67,7 +67,7 @@ pub fn run(mut config: Config) -> Result<(), Failure> {
             print_welcome(&config, &base, &issuer, is_new || was_empty)?;
         }
         // At once: who waits for the first line may read no further.
-        let console = match config.demo.enabled {
+        let console = match config.demo.enabled && config.console.enabled {
             true => format!("\n\nA console for the browser:\n\n{base}/console/"),
             false => String::new(),
         };

@@ -106,10 +106,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         file.sync_all()
     };
     write().map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => Failure::failed(format!(
-            "{} exists and is not replaced: name another file, or remove it when it is no longer needed",
-            path.display()
-        )),
+        ErrorKind::AlreadyExists => out::is_there(path),
         _ => at(path, &error),
     })
 }

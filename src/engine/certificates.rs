@@ -66,8 +66,8 @@ impl Certificates {
                  The data key of this chart is destroyed: its events cannot be read any more, in the log or\n\
                  in any backup of it. Index terms leave the disk with the purge, which is certified apart.\n\
                  {shared} resources that also lay in this chart are at home in other charts and stay there.\n\
-                 Access entries, which must be kept by law, name the chart by its alias; the texts of\n\
-                 their queries are kept as they were sent.\n"
+                 Access entries, which must be kept by law, name the chart by its alias; the words of the\n\
+                 requests that were about it cannot be read any more.\n"
             ),
         )
     }

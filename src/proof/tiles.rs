@@ -194,6 +194,12 @@ impl Unsynced {
 }
 
 impl TileReader {
+    /// Whether a directory has no tiles at all: a backup brings none, and a start makes them from the log.
+    pub fn are_absent(disk: &dyn Disk, directory: &Path) -> bool {
+        let is_there = |name: &str| disk.exists(&directory.join(name));
+        !is_there(SYNCED) && !(0..LEVELS as u32).any(|level| is_there(&file_name(level)))
+    }
+
     /// The tiles in a directory as they were last synced, for checking them: nothing is changed.
     /// The second value is the root that they claim.
     ///
@@ -430,7 +436,7 @@ impl Shared {
     }
 
     fn path(&self, level: u32) -> PathBuf {
-        self.directory.join(format!("{level}.hashes"))
+        self.directory.join(file_name(level))
     }
 
     fn error(&self, level: u32) -> impl FnOnce(io::Error) -> ProofError + use<> {
@@ -468,6 +474,10 @@ impl Shared {
 /// Hashes that a tree of so many leaves has at a tile level.
 fn count(size: u64, level: u32) -> u64 {
     size.checked_shr(TILE_HEIGHT * level).unwrap_or(0)
+}
+
+fn file_name(level: u32) -> String {
+    format!("{level}.hashes")
 }
 
 fn synced_text(size: u64, root: Hash) -> String {

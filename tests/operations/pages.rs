@@ -179,6 +179,18 @@ fn the_past_of_the_demo_has_its_own_times_and_what_comes_after_it_has_those_of_t
     assert!(says(&again));
     let [after, _] = times(&again, &place);
     assert_eq!(after, events, "nothing is loaded twice");
+    drop(again);
+    let erase =
+        place.command("erase --patient p0002 --reason asked --basis none").output().unwrap();
+    assert!(erase.status.success(), "{}", stderr(&erase));
+    let again = Demo::start(&place, "serve --demo");
+    again.json(
+        &place,
+        "curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8080/fhir/Patient/p0001",
+    );
+    let erased = "command curl -sSo /dev/null -w '%{http_code}' -H \"Authorization: Bearer $TOKEN\" \
+                  http://127.0.0.1:8080/fhir/Patient/p0002";
+    assert!(again.shell(&place, erased).contains("410"), "what is erased is not loaded again");
 }
 
 #[test]

@@ -82,6 +82,8 @@ fn a_restored_store_with_its_keys_answers_with_the_same_bytes() {
     let said = place.fail("serve --listen 127.0.0.1:0 --data back", 1);
     assert!(said.contains("master key"), "{said}");
     place.run("vault import keys.jwe --data back --private-key escrow.pem");
+    let said = place.run("verify --data back");
+    assert!(said.contains("tiles: there are none yet"), "{said}");
     let server = Server::start(&place, "back");
     let after = accesses(&server).as_array().unwrap().clone();
     assert!(looked.as_array().unwrap().iter().all(|entry| after.contains(entry)));

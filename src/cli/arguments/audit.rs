@@ -80,7 +80,7 @@ pub struct AuditExportArguments {
     /// With --format proof and --log access: without what the frames say, only that they are all there
     #[arg(long)]
     pub sealed: bool,
-    /// File to write, instead of stdout
+    /// File to write, instead of stdout; one that exists is not replaced
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

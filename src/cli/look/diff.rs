@@ -72,10 +72,12 @@ pub fn diff(server: &Asked, arguments: &DiffArguments) -> Result<(), Failure> {
         let text = serde_json::to_string(&told).map_err(Failure::failed)?;
         return hand_over(&format!("{text}\n"));
     }
-    let count = changes.len();
+    let differ = match changes.len() {
+        1 => "1 resource differs".to_owned(),
+        count => format!("{count} resources differ"),
+    };
     let patient = styled(NAME, patient);
-    let mut page =
-        format!("chart {patient} from version {from} to {to}: {count} resources differ\n");
+    let mut page = format!("chart {patient} from version {from} to {to}: {differ}\n");
     changes.iter().for_each(|change| write(change, &mut page));
     tell(&page)
 }

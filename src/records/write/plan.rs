@@ -94,7 +94,8 @@ impl Planner<'_> {
         self.refuse_duplicates(&write.changes, &aims)?;
         self.refuse_definitions()?;
         self.refuse_subscriptions()?;
-        if self.records.options.refuses_unresolved {
+        // What the server writes itself refers to what it has just seen.
+        if self.records.options.refuses_unresolved && !self.grant.is_of_server() {
             self.refuse_unresolved(&write.changes, &aims)?;
         }
         self.finish(done)

@@ -1,7 +1,7 @@
 // The example of a SMART app (examples/app), a page that comes from another port: the whole standalone launch with PKCE
 // against the demo, then it reads and writes as the user lets it. And the same when its site is not named, which fails.
 //
-//     npm ci && node launch.js ../../../target/release/chartlog [chromium]
+//     (cd tests/browser && npm ci) && node tests/browser/app/launch.js target/release/chartlog [chromium]
 
 import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
@@ -20,7 +20,7 @@ const [program, browserPath = "/usr/bin/chromium", page = here("../../../example
 // The app and the library beside it. The example names the address at which the demo is by itself: `demo.base` is told instead.
 async function serveApp(demo) {
   const text = await readFile(page, "utf8")
-  const library = await readFile(here("node_modules/fhirclient/build/fhir-client.min.js"))
+  const library = await readFile(here("../node_modules/fhirclient/build/fhir-client.min.js"))
   const files = {
     get "/"() {
       return ["text/html; charset=utf-8", text.replaceAll("http://127.0.0.1:8080", demo.base)]

@@ -133,15 +133,17 @@ async function completes_a_search_pages_through_it_and_keeps_it({ browser, base 
   await signIn(page, base);
   await view(page, "#/find/search");
   const bar = page.getByRole("combobox", { name: "Search" });
-  await bar.pressSequentially("Observ");
-  await page.getByRole("option", { name: /^Observation/ }).first().waitFor();
-  await page.keyboard.press("ArrowDown");
-  await page.keyboard.press("Enter");
+  const complete = async (typed, wanted) => {
+    await bar.pressSequentially(typed);
+    // The list follows what is typed; the one for all of it begins with what is wanted.
+    await page.waitForFunction((wanted) => document.querySelector("[role=option]")?.innerText.startsWith(wanted), wanted);
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+  };
+  await complete("Observ", "Observation");
   assert.equal(await bar.inputValue(), "Observation?");
-  await bar.pressSequentially("patient=p0002&_cou");
-  await page.getByRole("option", { name: /^_count/ }).first().waitFor();
-  await page.keyboard.press("ArrowDown");
-  await page.keyboard.press("Enter");
+  await complete("patient=p0002&_cou", "_count");
+  assert.equal(await bar.inputValue(), "Observation?patient=p0002&_count=");
   await bar.pressSequentially("3");
   await page.keyboard.press("Enter");
   await page.getByRole("row").nth(3).waitFor();
@@ -300,6 +302,22 @@ async function fits_a_phone_in_the_light_and_in_the_dark({ browser, base, shot }
 }
 
 /** In this order. */
+/** The page of the OpenAPI document, which is beside the console. */
+async function keeps_the_token_of_the_documents_page_over_a_reload({ browser, base, api }) {
+  const page = await open(browser);
+  await page.goto(`${base}/docs/`);
+  const dialog = page.locator(".dialog-ux");
+  await page.getByRole("button", { name: "Authorize" }).first().click();
+  await dialog.getByRole("textbox").first().fill(api.token);
+  await dialog.getByRole("button", { name: "Apply credentials" }).click();
+  await dialog.getByRole("button", { name: "Remove authorization" }).waitFor();
+  await page.reload();
+  await page.getByRole("button", { name: "Authorize" }).first().click();
+  await dialog.getByRole("button", { name: "Remove authorization" }).waitFor();
+  assert.match(await page.title(), /Chartlog/);
+  await close(page);
+}
+
 export const STEPS = [
   signs_in_and_finds_a_patient,
   signs_in_with_a_token_and_is_told_when_it_is_none,
@@ -313,4 +331,5 @@ export const STEPS = [
   edits_with_what_is_wrong_beside_the_field_and_meets_a_conflict,
   works_by_keyboard_alone,
   fits_a_phone_in_the_light_and_in_the_dark,
+  keeps_the_token_of_the_documents_page_over_a_reload,
 ];
