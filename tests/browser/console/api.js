@@ -30,4 +30,14 @@ export class Api {
     }
     return events;
   }
+
+  /** A chart with a correction in it, all of its events, and the one that corrects. */
+  async corrected() {
+    for (const { resource } of (await this.get("fhir/Patient?_count=50")).entry) {
+      const events = await this.events(resource.id);
+      const amended = events.find((event) => event.type === "Observation.amended");
+      if (amended) return { patient: resource.id, events, amended };
+    }
+    throw new Error("the demo has no corrected observation");
+  }
 }

@@ -11,16 +11,6 @@ async function close(page) {
   await page.context().close();
 }
 
-/** A chart with a correction in it, and the events before and after that. */
-async function corrected(api) {
-  for (const { resource } of (await api.get("fhir/Patient?_count=50")).entry) {
-    const events = await api.events(resource.id);
-    const amended = events.find((event) => event.type === "Observation.amended");
-    if (amended) return { patient: resource.id, events, amended };
-  }
-  throw new Error("the demo has no corrected observation");
-}
-
 async function signs_in_and_finds_a_patient({ browser, base, api, shot }) {
   const { entry } = await api.get("fhir/Patient?_count=1&_id=p0002");
   const { family } = entry[0].resource.name[0];
@@ -95,7 +85,7 @@ async function drags_the_slider_and_sees_the_chart_as_the_API_has_it({ browser, 
 }
 
 async function sees_a_correction_in_what_changed({ browser, base, api, shot }) {
-  const { patient, amended } = await corrected(api);
+  const { patient, amended } = await api.corrected();
   const page = await open(browser);
   await signIn(page, base);
   await view(page, `#/charts/${patient}/changes?from=${amended.version - 1}&to=${amended.version}`);
@@ -110,7 +100,7 @@ async function sees_a_correction_in_what_changed({ browser, base, api, shot }) {
 }
 
 async function reads_a_resource_its_versions_and_who_set_what({ browser, base, api, shot }) {
-  const { amended } = await corrected(api);
+  const { amended } = await api.corrected();
   const page = await open(browser);
   await signIn(page, base);
   const before = Number(amended.versionId) - 1;
