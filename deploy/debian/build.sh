@@ -13,4 +13,4 @@ rm -rf target/deb/man
 "$program" completions bash >target/deb/completions/chartlog.bash
 "$program" completions zsh >target/deb/completions/_chartlog
 "$program" completions fish >target/deb/completions/chartlog.fish
-exec "${CARGO_DEB:-cargo-deb}" --no-build
+exec "${CARGO_DEB:-cargo-deb}" --no-build --strip

@@ -4,12 +4,14 @@ use super::kinds::{Counts, Touch, is_old};
 use crate::access::{AccessEntry, Action, Outcome};
 
 /// Categories of a chart, in words that follow "your"; types that are not named here stand for themselves.
-const CATEGORIES: [(&str, &str); 30] = [
+const CATEGORIES: [(&str, &str); 32] = [
     ("AllergyIntolerance", "allergies"),
     ("Appointment", "appointments"),
     ("CarePlan", "care plans"),
     ("CareTeam", "care team"),
     ("Claim", "insurance claims"),
+    ("Communication", "messages"),
+    ("CommunicationRequest", "requests for information"),
     ("Composition", "letters"),
     ("Condition", "diagnoses"),
     ("Consent", "consents"),
