@@ -48,6 +48,8 @@ macro_rules! number {
             type Err = std::num::ParseIntError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
+                // None is larger than what a signed number holds: `int64`, as clients are generated for.
+                let _: i64 = text.parse()?;
                 text.parse().map(Self)
             }
         }

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
 /// What kind of JSON value a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -114,6 +117,17 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn as_str(&self) -> Option<Cow<'a, str>> {
         matches!(self.kind(), Kind::String | Kind::Name).then(|| self.unquoted())
+    }
+
+    /// A number that is whole, however that is written: `12`, `12.0` and `1.2e1` are the same (JSON Schema, `integer`).
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        let text = self.text();
+        let whole = || {
+            let number = Decimal::from_scientific(text).or_else(|_| Decimal::from_str_exact(text));
+            number.ok().filter(|number| number.fract().is_zero())?.to_u64()
+        };
+        if self.kind() == Kind::Number { text.parse().ok().or_else(whole) } else { None }
     }
 
     fn unquoted(&self) -> Cow<'a, str> {

@@ -8,6 +8,7 @@ use super::server::Server;
 use super::sockets::Sockets;
 use crate::config::FeedConfig;
 use crate::feed::webhook::Poster;
+use crate::numbers::Position;
 use crate::records::Records;
 
 /// Deliveries that all subscriptions together may have on the way: each takes a thread.
@@ -22,6 +23,8 @@ pub struct Context {
     pub poster: Poster,
     /// Who is told on WebSockets.
     pub sockets: Sockets,
+    /// What the log says of Subscriptions up to here is known: no event behind it is looked for on behalf of one.
+    pub known: watch::Sender<Position>,
     /// Who writes how Subscriptions stand.
     pub server: Server,
     /// Limits, and what is allowed.
@@ -46,6 +49,7 @@ impl Context {
             records: Arc::downgrade(records),
             poster: Poster::new(config),
             sockets: Sockets::default(),
+            known: watch::Sender::new(*records.visible().borrow()),
             server: Server::default(),
             config: config.clone(),
             cloud_source: format!("{public_url}/v1/events"),

@@ -27,7 +27,6 @@ use crate::feed::fhir::{Status, Surroundings, Topic, Wanted};
 use crate::fhir::check::Problem;
 use crate::fhir::{ResourceKey, ResourceType};
 use crate::json::Document;
-use crate::numbers::Position;
 use crate::records::{BatchLimits, Keeper, LogEvent, LogFilter, Records, RecordsError};
 
 /// What one look at the log takes.
@@ -46,8 +45,6 @@ pub struct Kept {
     thread: Arc<Thread>,
     entries: Mutex<BTreeMap<String, Arc<Entry>>>,
     topics: Mutex<Vec<Topic>>,
-    /// What the log says up to here is known.
-    next: Mutex<Position>,
 }
 
 impl Kept {
@@ -66,6 +63,7 @@ impl Kept {
         disk.create_directory(folder)?;
         folder.parent().map_or(Ok(()), |feed| disk.sync_directory(feed))?;
         let head = *records.visible().borrow();
+        context.known.send_replace(head);
         let kept = Arc::new(Self {
             context: Arc::clone(context),
             disk: Arc::clone(disk),
@@ -73,7 +71,6 @@ impl Kept {
             thread: Arc::clone(thread),
             entries: Mutex::default(),
             topics: Mutex::default(),
-            next: Mutex::new(head),
         });
         let mut files = Entry::load_kept(&**disk, folder)?;
         let failed = |error: RecordsError| std::io::Error::other(error);
@@ -124,7 +121,7 @@ impl Kept {
         let filter = LogFilter { types, with_bodies: true, ..LogFilter::default() };
         let sight = records.sight(&grant, filter)?;
         loop {
-            let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let next = *self.context.known.borrow();
             if next >= *records.visible().borrow() {
                 return Ok(());
             }
@@ -145,7 +142,7 @@ impl Kept {
                 let key = key.filter(|key| key.kind == ResourceType::SUBSCRIPTION);
                 key.map_or(Ok(()), |key| self.follow(records, &grant, &key, event))?;
             }
-            *self.next.lock().unwrap_or_else(PoisonError::into_inner) = batch.next;
+            self.context.known.send_replace(batch.next);
         }
     }
 
@@ -322,7 +319,7 @@ pub async fn keep(kept: Arc<Kept>) {
     let Some(mut visible) = visible else { return };
     let mut stop = kept.context.stop.clone();
     loop {
-        let next = *kept.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = *kept.context.known.borrow();
         tokio::select! {
             biased;
             _ = stop.wait_for(|is_stopping| *is_stopping) => return,

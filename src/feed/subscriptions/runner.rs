@@ -37,9 +37,14 @@ const STOPPING: Duration = Duration::from_secs(3);
 
 /// Runs a subscription until it is deleted, or the server stops.
 pub async fn run(context: Arc<Context>, entry: Arc<Entry>) {
-    let Some(visible) = context.records.upgrade().map(|records| records.visible()) else { return };
-    let stop = context.stop.clone();
     let is_fhir = entry.with(|state| state.standing().is_some());
+    let visible = match is_fhir {
+        // A change of the Subscription holds for every event that is recorded after it.
+        true => Some(context.known.subscribe()),
+        false => context.records.upgrade().map(|records| records.visible()),
+    };
+    let Some(visible) = visible else { return };
+    let stop = context.stop.clone();
     let runner = Runner {
         context,
         entry,
@@ -60,6 +65,7 @@ pub async fn run(context: Arc<Context>, entry: Arc<Entry>) {
 struct Runner {
     context: Arc<Context>,
     entry: Arc<Entry>,
+    /// Up to where events are looked for.
     visible: watch::Receiver<Position>,
     stop: watch::Receiver<bool>,
     /// Whether it is a resource, whose events have numbers.
@@ -123,7 +129,7 @@ impl Runner {
             return false;
         }
         let most = self.context.config.webhook_charts_max.saturating_sub(self.sending.len());
-        let events = self.entry.with(|state| match state.run == self.run {
+        let events = self.entry.with(|state| match state.run == self.run && !state.is_deleted {
             true => state.progress.start(Instant::now(), most),
             false => Vec::new(),
         });

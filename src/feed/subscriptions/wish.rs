@@ -100,8 +100,8 @@ impl Wish {
                     "cloudevents" => definition.is_cloud = true,
                     _ => reading.problem(IssueCode::Value, "form", "must be json or cloudevents"),
                 },
-                "retrySeconds" => match value.text().parse() {
-                    Ok(seconds) if seconds <= RETRY_SECONDS_MAX => definition.retry_seconds = seconds,
+                "retrySeconds" => match value.as_u64() {
+                    Some(seconds) if seconds <= RETRY_SECONDS_MAX => definition.retry_seconds = seconds,
                     _ => {
                         let right = format!("must be a whole number from 0 to {RETRY_SECONDS_MAX}");
                         reading.problem(IssueCode::Value, "retrySeconds", right);
@@ -169,7 +169,7 @@ impl From {
     #[must_use]
     pub fn read(value: Node<'_>) -> Option<Self> {
         match value.kind() {
-            Kind::Number => value.text().parse().ok().map(Self::Position),
+            Kind::Number => value.as_u64().map(Position::new).map(Self::Position),
             _ => (value.as_str()? == "head").then_some(Self::Head),
         }
     }

@@ -162,7 +162,7 @@ fn read_request(
     }
     let expected = root.get("expectedVersion").filter(|node| node.kind() != Kind::Null);
     let expected = expected.map(|node| {
-        let number = if node.kind() == Kind::Number { node.text().parse().ok() } else { None };
+        let number = node.as_u64();
         if number.is_none() {
             wrong(
                 IssueCode::Value,

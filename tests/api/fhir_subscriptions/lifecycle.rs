@@ -21,9 +21,13 @@ fn what_fails_is_said_and_what_works_again_too() {
     doctor.put(&encounter("e1", "p", "planned")).expect(201);
     doctor.put(&encounter("e2", "p", "planned")).expect(201);
     wait_for_status(&doctor, "s", "error");
-    let told = doctor.get("/fhir/Subscription/s/$status").expect(200).json();
-    let told = &told["entry"][0]["resource"];
-    assert_eq!((status(told).since_start, &*status(told).status), (2, "error"), "{told}");
+    let told = wait_for("both are counted", || {
+        let told = doctor.get("/fhir/Subscription/s/$status").expect(200).json();
+        let told = told["entry"][0]["resource"].clone();
+        (status(&told).since_start == 2).then_some(told)
+    });
+    let told = &told;
+    assert_eq!(status(told).status, "error", "{told}");
     assert!(parameter(told, "error")["valueCodeableConcept"]["text"].is_string(), "{told}");
     answer.store(200, Ordering::SeqCst);
     wait_for_status(&doctor, "s", "active");
@@ -87,7 +91,9 @@ fn a_subscription_ends_by_its_receiver_by_its_end_and_by_its_owner() {
     doctor.delete("/fhir/Subscription/stopped").expect(204);
     doctor.put(&encounter("e5", "p", "planned")).expect(201);
     wait_for_events(&witness, 3);
-    assert_eq!(events(&stopped.deliveries()).len(), 2);
+    // None of what came since, however often the others were told.
+    let told = events(&stopped.deliveries());
+    assert!(told.iter().all(|(number, _)| *number <= 2), "{told:?}");
     wait_for("its file is gone", || {
         (!server.data().join("feed/fhir/stopped.json").exists()).then_some(())
     });

@@ -44,8 +44,7 @@ impl Words {
     /// A whole number.
     pub fn number(&self, name: &str) -> Result<Option<u64>, Failure> {
         let Some(node) = self.get(name) else { return Ok(None) };
-        let number = node.text().parse().ok();
-        number.ok_or_else(|| wrong(name, "must be a whole number, 0 or more")).map(Some)
+        node.as_u64().ok_or_else(|| wrong(name, "must be a whole number, 0 or more")).map(Some)
     }
 
     /// Something that must be there.
