@@ -13,7 +13,6 @@ use std::path::Path;
 const ORDER: [&str; 24] = [
     "main",
     "cli",
-    "telemetry",
     "http",
     "demo",
     "feed",
@@ -35,6 +34,7 @@ const ORDER: [&str; 24] = [
     "proof",
     "log",
     "json",
+    "telemetry",
 ];
 
 /// Beside the order: used by everybody, and using nobody.
