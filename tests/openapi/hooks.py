@@ -32,5 +32,7 @@ def map_query(context, query):
 
 @schemathesis.hook
 def filter_case(context, case):
-    """FHIR R4 section 3.1.1.3: an empty parameter is as if it were not there, so it violates nothing."""
-    return "" not in (case.query or {}).values()
+    """What is empty is as if it were not there, so it violates nothing: a parameter (FHIR R4 section 3.1.1.3), and a header
+    such as Last-Event-ID (HTML section 9.2.4)."""
+    given = [*(case.query or {}).values(), *(case.headers or {}).values()]
+    return not any(value in ("", [], {}) for value in given)
