@@ -96,7 +96,8 @@ pub async fn of_chart(call: Call) -> Result<Reply, Failure> {
         (status = 200, description = "A page of access entries", body = AccessPage),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not grant AuditEvent.rs on everything, by that name"),
-        (status = 404, description = "No such patient or resource")))]
+        (status = 404, description = "No such patient or resource"),
+        (status = 410, description = "The chart of the patient was erased")))]
 pub async fn of_all(call: Call) -> Result<Reply, Failure> {
     page(&call, None).await
 }

@@ -93,7 +93,8 @@ impl Format {
         (status = 200, description = "The entries. The header Chartlog-Frames has the frames of the access log (or of the other one, with log=events) among which they are, such as 0-4711: the first position, and the one behind the last. The ids on the lines tell how far the answer is", content_type = "application/x-ndjson"),
         (status = 400, description = "Not a valid request"), (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not grant AuditEvent.rs on everything, by that name"),
-        (status = 404, description = "No such patient or resource")))]
+        (status = 404, description = "No such patient or resource"),
+        (status = 410, description = "The chart of the patient was erased")))]
 pub async fn export(call: Call) -> Result<Reply, Failure> {
     let allowed: Vec<&str> = FILTERS.into_iter().chain(["format", "log", "disclose"]).collect();
     call.allow_parameters(&allowed)?;

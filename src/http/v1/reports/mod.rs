@@ -70,7 +70,8 @@ enum Format {
         (status = 400, description = "Not a valid request, or about more entries than one report may be"),
         (status = 401, description = "No acceptable token"),
         (status = 403, description = "The token does not grant AuditEvent.rs on everything, by that name, or on this patient for the reports of a patient"),
-        (status = 404, description = "No such report or patient")))]
+        (status = 404, description = "No such report or patient"),
+        (status = 410, description = "The chart of the patient was erased")))]
 pub async fn report(call: Call) -> Result<Reply, Failure> {
     let name = call.segment("name");
     let kind = ReportKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
