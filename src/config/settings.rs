@@ -335,7 +335,7 @@ static BEHIND: &[Setting] = &[
         "log.traces",
         Kind::Url,
         "Address of an OpenTelemetry collector that gets a trace of each request, over HTTP\n\
-         (OTLP, JSON), such as http://127.0.0.1:4318; empty: none does",
+         (OTLP, Protobuf), such as http://127.0.0.1:4318; empty: none does",
         |config| &mut config.log.traces,
     ),
     setting(
